@@ -1,0 +1,31 @@
+"""An experiment is a graph of frozen records: what a step is, what is still to do, and doing it."""
+
+from outgrow.graph.compute import Ended, Job, compute
+from outgrow.graph.context import Context, Event, Report, Settings, ignore, load
+from outgrow.graph.plan import Plan, plan
+from outgrow.graph.run import Failure, Outcome, run
+from outgrow.graph.step import Artifact, Resources, Step, T, identity, located, walk
+
+__all__ = [
+    "Artifact",
+    "Context",
+    "Ended",
+    "Event",
+    "Failure",
+    "Job",
+    "Outcome",
+    "Plan",
+    "Report",
+    "Resources",
+    "Settings",
+    "Step",
+    "T",
+    "compute",
+    "identity",
+    "ignore",
+    "load",
+    "located",
+    "plan",
+    "run",
+    "walk",
+]

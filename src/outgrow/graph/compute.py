@@ -1,0 +1,87 @@
+"""One step, computed in whatever process an executor chose."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from outgrow.graph.context import Context, Event, Report, Settings
+from outgrow.graph.plan import compare
+from outgrow.graph.step import Step, identity
+from outgrow.store import Damaged, Manifest, Store, machine, versions
+from outgrow.types import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How one attempt at a step ended. `damaged` names the input that could not be read."""
+
+    kind: Literal["computed", "found", "failed", "damaged"]
+    seconds: float = 0.0
+    text: str = ""
+    user_error: bool = False
+    damaged: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A step with all it needs to run elsewhere."""
+
+    step: Step[Any]
+    store: Store
+    settings: Settings
+
+    def __call__(self, report: Report) -> Ended:
+        return compute(self.step, self.store, self.settings, report)
+
+
+def compute(step: Step[Any], store: Store, settings: Settings, report: Report) -> Ended:
+    """Run one step whose inputs are stored, and commit its artifact. Errors come back as data."""
+    started = time.time()
+
+    def tell(kind: Any, text: str = "", seconds: float | None = None) -> None:
+        report(Event(kind=kind, key=step.key, title=step.title, seconds=seconds, text=text))
+
+    try:
+        with store.lease(step.key, lambda owner: tell("waiting", f"{owner} is at it")):
+            if _finished(step, store, tell):
+                return Ended(kind="found")
+            tell("started")
+            context = Context(step=step, store=store, settings=settings, report=report)
+            artifact = step.run(context)
+            provenance = _provenance(started, settings)
+            store.commit(step.key, artifact.save, identity=identity(step), provenance=provenance)
+            shutil.rmtree(context.scratch, ignore_errors=True)
+        return Ended(kind="computed", seconds=time.time() - started)
+    except Damaged as damage:
+        store.set_aside(damage)
+        report(Event(kind="damaged", key=damage.key, text=damage.why))
+        return Ended(kind="damaged", damaged=damage.key)
+    except UserError as error:
+        return Ended(kind="failed", text=str(error), user_error=True)
+    except Exception as error:
+        explained = store.explained(error)
+        return Ended(kind="failed", text=explained or traceback.format_exc(), user_error=bool(explained))
+
+
+def _finished(step: Step[Any], store: Store, tell: Callable[..., None]) -> bool:
+    """Whether another run was first; what it left is set aside if it cannot be trusted."""
+    match store.manifests([step.key]).get(step.key):
+        case Manifest() as manifest:
+            compare(step, manifest, store)
+            return True
+        case Damaged() as damage:
+            store.set_aside(damage)
+            tell("damaged", damage.why)
+    return False
+
+
+def _provenance(started: float, settings: Settings) -> dict[str, Any]:
+    """Where and when: shown, never hashed. Times are seconds since the epoch."""
+    where = {"versions": versions(), "machine": machine(), "device": settings.device, "threads": settings.threads}
+    finished = time.time()
+    return {**where, "started": started, "finished": finished, "seconds": finished - started}

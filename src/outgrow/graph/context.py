@@ -1,0 +1,106 @@
+"""Where and how a step runs: what it may read, where it may write, whom it tells. Nothing here may change its answer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from outgrow.graph.step import Step, T
+from outgrow.store import Store, flush
+
+Kind = Literal["planned", "found", "started", "progress", "finished", "failed", "damaged", "waiting"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What only this machine cares about. It is not hashed, so it must not change what is computed."""
+
+    device: str = "cpu"
+    threads: int = 1
+    microbatch: int | None = None
+    trust_pickle: bool = False
+    trust_remote_code: bool = False
+    offline: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something worth telling while a run goes on."""
+
+    kind: Kind
+    key: str
+    title: str = ""
+    fraction: float | None = None
+    seconds: float | None = None
+    text: str = ""
+
+
+Report = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """The watcher that does not look."""
+
+
+class Context:
+    """What `Step.run` is given."""
+
+    def __init__(
+        self, *, step: Step[Any], store: Store, settings: Settings = Settings(), report: Report = ignore
+    ) -> None:
+        self.settings = settings
+        self.scratch = store.scratch(step.key)
+        self._step, self._store, self._report = step, store, report
+        self._readable = {parent.key for parent in step.inputs()}
+        self._interval = float(os.environ.get("OUTGROW_CHECKPOINT_SECONDS", "45"))
+        self._saved = time.monotonic()
+        self._told = -float("inf")
+
+    def load(self, step: Step[T]) -> T:
+        """The artifact of an input, its checksums verified. Only inputs can be read: the graph tells no lies."""
+        if step.key not in self._readable:
+            raise ValueError(f"{self._step.key} reads {step.key}, which is in none of its fields")
+        return load(step, self._store)
+
+    def progress(self, fraction: float, note: str = "") -> None:
+        """Tell how far the step is, in 0..1. Cheap to call often."""
+        now = time.monotonic()
+        if now - self._told >= 0.1 or fraction >= 1:
+            self._told = now
+            self._report(
+                Event(kind="progress", key=self._step.key, title=self._step.title, fraction=fraction, text=note)
+            )
+
+    def checkpoint_due(self) -> bool:
+        """True 45 s after the last checkpoint, so that none is older than 60 s."""
+        return time.monotonic() - self._saved >= self._interval
+
+    def save_checkpoint(self, write: Callable[[Path], None]) -> None:
+        """`write` fills a folder, which then replaces the last checkpoint in one rename."""
+        draft = self.scratch / f"draft-{uuid.uuid4().hex}"
+        draft.mkdir(parents=True)
+        write(draft)
+        flush(draft)
+        last = self.last_checkpoint()
+        number = int(last.name.partition("-")[2]) + 1 if last else 0
+        draft.rename(self.scratch / f"checkpoint-{number:09d}")
+        flush(self.scratch)
+        if last:
+            shutil.rmtree(last)
+        self._saved = time.monotonic()
+
+    def last_checkpoint(self) -> Path | None:
+        """The folder of the last whole checkpoint, if there is one."""
+        return max(self.scratch.glob("checkpoint-*"), default=None)
+
+
+def load(step: Step[T], store: Store) -> T:
+    """The stored artifact of `step`, its checksums verified."""
+    loaded: T = step.result.load(store.fetch(step.key))
+    return loaded

@@ -1,0 +1,170 @@
+"""Doing what a plan says: every step once its inputs are there, on whatever executor."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from outgrow.graph.compute import Ended, Job
+from outgrow.graph.context import Event, Kind, Report, Settings, ignore
+from outgrow.graph.plan import plan
+from outgrow.graph.step import Resources, Step
+from outgrow.store import Damaged, Store
+
+RECOMPUTED = 2  # times an artifact is computed again in one run before its disk is blamed
+
+
+class Runs(Protocol):
+    """What `run` asks of an executor; `executors.base.Executor` is the base class of them all."""
+
+    @property
+    def slots(self) -> int: ...
+    def submit(self, job: Job, resources: Resources, report: Report) -> Future[Ended]: ...
+
+
+@dataclass(frozen=True)
+class Failure:
+    """`user_error`: the text is one line for the user to act on; otherwise it is a traceback."""
+
+    step: Step[Any]
+    error_text: str
+    user_error: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of every step of a plan. `skipped` steps read, directly or not, one that failed."""
+
+    computed: tuple[Step[Any], ...]
+    cached: tuple[Step[Any], ...]
+    failures: tuple[Failure, ...]
+    skipped: tuple[Step[Any], ...]
+
+
+def run(
+    targets: Sequence[Step[Any]], store: Store, executor: Runs, settings: Settings = Settings(), watch: Report = ignore
+) -> Outcome:
+    """Compute what `targets` still need. A failing branch does not stop the others; an interrupt cancels what runs."""
+    going = _Run(targets, store, executor, settings, watch)
+    try:
+        return going.finish()
+    except BaseException:
+        for future in going.running:
+            future.cancel()
+        raise
+
+
+class _Run:
+    """The state of one run: what is to do, what is running, what has ended."""
+
+    def __init__(
+        self, targets: Sequence[Step[Any]], store: Store, executor: Runs, settings: Settings, watch: Report
+    ) -> None:
+        self.targets, self.store, self.executor, self.settings = targets, store, executor, settings
+        self.running: dict[Future[Ended], Step[Any]] = {}
+        self.computed: dict[str, Step[Any]] = {}
+        self.failed: dict[str, Failure] = {}
+        self.times: dict[str, int] = {}
+        self._watch, self._lock = watch, threading.Lock()
+        self.cached = {step.key: step for step in self._verified_targets()}
+        self.schedule = self._planned()
+
+    def finish(self) -> Outcome:
+        while True:
+            while len(self.running) < self.executor.slots and (step := self.schedule.next()):
+                job = Job(step=step, store=self.store, settings=self.settings)
+                self.running[self.executor.submit(job, step.resources, self.report)] = step
+            if not self.running:
+                break
+            for future in wait(self.running, return_when=FIRST_COMPLETED).done:
+                self._ended(self.running.pop(future), future)
+        skipped = [s for s in self.schedule.todo if s.key not in self.computed and s.key not in self.failed]
+        done = (tuple(self.computed.values()), tuple(self.cached.values()), tuple(self.failed.values()))
+        return Outcome(*done, skipped=tuple(skipped))
+
+    def report(self, event: Event) -> None:
+        with self._lock:  # executors report from threads of their own
+            self._watch(event)
+
+    def _tell(self, kind: Kind, step: Step[Any], text: str = "", seconds: float | None = None) -> None:
+        self.report(Event(kind=kind, key=step.key, title=step.title, text=text, seconds=seconds))
+
+    def _verified_targets(self) -> list[Step[Any]]:
+        """The targets that are there. No step reads them but a reader will, so a damaged one is computed again now."""
+        stored = self.store.listing()
+        intact = []
+        for step in self.targets:
+            if step.key in stored:
+                try:
+                    self.store.fetch(step.key)
+                    intact.append(step)
+                except Damaged as damage:
+                    self.store.set_aside(damage)
+                    self._tell("damaged", step, damage.why)
+        return intact
+
+    def _planned(self) -> _Schedule:
+        going = plan(self.targets, self.store)
+        busy = {step.key for step in self.running.values()}
+        for step in going.todo:
+            if step.key not in busy:
+                self._tell("planned", step)
+        for step in going.cached:
+            if step.key not in self.computed:
+                self.cached[step.key] = step
+                self._tell("found", step)
+        return _Schedule(going.todo, started=busy | self.failed.keys())
+
+    def _ended(self, step: Step[Any], future: Future[Ended]) -> None:
+        try:
+            ended = future.result()
+        except CancelledError:
+            ended = Ended(kind="failed", text="cancelled", user_error=True)
+        except Exception as error:  # not the step's own: those come back as data
+            ended = Ended(kind="failed", text=f"{step.key} could not be run: {error}", user_error=True)
+        if ended.kind == "damaged" and self.times.get(ended.damaged, 0) < RECOMPUTED:
+            self.cached.pop(ended.damaged, None)
+            self.schedule = self._planned()
+        elif ended.kind in ("failed", "damaged"):
+            self.failed[step.key] = Failure(step, ended.text, ended.user_error)
+            self._tell("failed", step, ended.text, ended.seconds)
+        else:
+            self.times[step.key] = self.times.get(step.key, 0) + 1
+            self.computed[step.key] = step
+            self._tell("finished" if ended.kind == "computed" else "found", step, seconds=ended.seconds)
+            self.schedule.finished(step)
+
+
+class _Schedule:
+    """Which steps may start: those with no input left to do, the longest remaining chain first."""
+
+    def __init__(self, todo: Sequence[Step[Any]], started: set[str]) -> None:
+        self.todo = todo
+        keys = {step.key for step in todo}
+        self._missing: dict[str, int] = {}
+        self._readers: dict[str, list[int]] = {step.key: [] for step in todo}
+        for i, step in enumerate(todo):
+            inputs = {parent.key for parent in step.inputs()} & keys
+            self._missing[step.key] = len(inputs)
+            for key in inputs:
+                self._readers[key].append(i)
+        self._chain = [0] * len(todo)
+        for i in reversed(range(len(todo))):  # readers come after their inputs
+            self._chain[i] = 1 + max((self._chain[j] for j in self._readers[todo[i].key]), default=0)
+        free = (i for i, step in enumerate(todo) if self._missing[step.key] == 0 and step.key not in started)
+        self._ready = [(-self._chain[i], i) for i in free]
+        heapq.heapify(self._ready)
+
+    def next(self) -> Step[Any] | None:
+        return self.todo[heapq.heappop(self._ready)[1]] if self._ready else None
+
+    def finished(self, step: Step[Any]) -> None:
+        for i in self._readers.get(step.key, ()):
+            key = self.todo[i].key
+            self._missing[key] -= 1
+            if self._missing[key] == 0:
+                heapq.heappush(self._ready, (-self._chain[i], i))

@@ -1,0 +1,228 @@
+"""A step is a frozen record with a `run` method; its key is the hash of the record."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import math
+import sys
+import types
+from collections.abc import Iterator, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar, Union, get_args, get_origin
+from typing import get_type_hints as hints_of
+
+if TYPE_CHECKING:
+    from outgrow.graph.context import Context
+
+
+class Artifact(Protocol):
+    """What a step returns: a value that can write itself to a folder and read itself back."""
+
+    def save(self, folder: Path) -> None: ...
+    @classmethod
+    def load(cls, folder: Path) -> Self: ...
+
+
+T = TypeVar("T", bound=Artifact)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What a step needs of a machine while it runs."""
+
+    cores: int = 1
+    gpus: float = 0
+    memory_gb: float = 1.0
+
+
+def located(**options: Any) -> Any:
+    """A field that says where something lies on this machine. It stays out of the identity: a sibling field with the
+    digest of the content stands for it."""
+    return field(metadata={"identity": False}, **options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step(Generic[T]):
+    """One cached computation. Subclass it, add fields, write `run`."""
+
+    version: ClassVar[int] = 1  # bump when the same fields would give a different answer
+    result: ClassVar[type[Any]]  # the artifact type `run` returns
+
+    def run(self, ctx: Context) -> T:
+        raise NotImplementedError
+
+    @property
+    def resources(self) -> Resources:
+        return Resources()
+
+    @property
+    def title(self) -> str:
+        """A few words for people: progress lines and tables."""
+        return type(self).__name__
+
+    @cached_property
+    def key(self) -> str:
+        """Folder name and cache key, such as `fit-3f9ac01b2d4e`: equal identity, equal key."""
+        for step in _inputs_first([self], known=lambda s: "key" in s.__dict__):
+            step.__dict__["key"] = _key(step)  # inputs before readers, so that a deep chain does not recurse
+        return str(self.__dict__["key"])
+
+    def inputs(self) -> tuple[Step[Any], ...]:
+        """The steps this one reads, found in its fields and in the records nested there, each once."""
+        found = {id(step): step for name in _counted(type(self)) for step in _steps(getattr(self, name))}
+        return tuple(found.values())
+
+
+def walk(steps: Sequence[Step[Any]]) -> tuple[Step[Any], ...]:
+    """`steps` and all their ancestors, each key once, inputs first."""
+    return tuple({step.key: step for step in _inputs_first(steps)}.values())
+
+
+def _inputs_first(steps: Sequence[Step[Any]], known: Any = lambda step: False) -> Iterator[Step[Any]]:
+    """Depth first without recursion; steps already `known` are neither given nor entered."""
+    entered: set[int] = set()
+    stack: list[tuple[Step[Any], bool]] = [(step, False) for step in reversed(steps)]
+    while stack:
+        step, inputs_done = stack.pop()
+        if inputs_done:
+            yield step
+        elif id(step) not in entered and not known(step):
+            entered.add(id(step))
+            stack.append((step, True))
+            stack.extend((parent, False) for parent in reversed(step.inputs()))
+
+
+def _steps(value: object) -> Iterator[Step[Any]]:
+    """The steps in a field's value: the same walk as `identity`."""
+    if isinstance(value, Step):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _steps(item)
+    elif _is_record(value):
+        for name in _counted(type(value)):
+            yield from _steps(getattr(value, name))
+
+
+def _key(step: Step[Any]) -> str:
+    text = json.dumps(identity(step), sort_keys=True, allow_nan=False)
+    return f"{type(step).__name__.lower()}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def identity(value: object, expected: Any = Any) -> Any:
+    """`value` as canonical JSON data.
+
+    A record gives its qualified class name, its version and its fields; plain fields at their default are left out, so
+    that a new harmless option keeps old artifacts. Steps inside it enter by key. `expected` is the annotation: 2 and
+    2.0 are the same float.
+    """
+    if _is_record(value):
+        return _record(value)
+    members = _members(expected)
+    match value:
+        case tuple():
+            return [{"@step": v.key} if isinstance(v, Step) else identity(v, e) for v, e in _items(value, members)]
+        case None:
+            return None
+        case bool() | int() | float() | str():
+            return _scalar(value, members)
+    raise TypeError(
+        f"{value!r} ({type(value).__name__}) has no identity: use None, numbers, strings, tuples, steps or frozen dataclasses"
+    )
+
+
+def _record(record: Any) -> dict[str, Any]:
+    kind = type(record)
+    found: dict[str, Any] = {"@class": _qualified(kind), "@version": getattr(record, "version", 1)}
+    if source := _foreign_source(kind.__module__):
+        found["@source"] = source
+    for name, (each, expected) in _counted(kind).items():
+        value = getattr(record, name)
+        try:
+            item = {"@step": value.key} if isinstance(value, Step) else identity(value, expected)
+            if _is_plain(value) and _same(item, _default(each, expected)):
+                continue
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{kind.__name__}.{name}: {error}") from None
+        found[name] = item
+    return found
+
+
+def _is_record(value: object) -> bool:
+    if not is_dataclass(value) or isinstance(value, type):
+        return False
+    if not type(value).__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        raise TypeError(f"{type(value).__name__} is a dataclass that can change: declare it frozen=True")
+    return True
+
+
+def _is_plain(value: object) -> bool:
+    """Whether no record or step is in it: those always count, even where they are the default."""
+    return all(map(_is_plain, value)) if isinstance(value, tuple) else not is_dataclass(value)
+
+
+def _same(item: Any, default: Any) -> bool:
+    return default is not MISSING and json.dumps(item) == json.dumps(default)  # as text, because True == 1
+
+
+def _default(each: Field[Any], expected: Any) -> Any:
+    if each.default_factory is not MISSING:
+        default = each.default_factory()
+    else:
+        default = each.default
+    return identity(default, expected) if default is not MISSING and _is_plain(default) else MISSING
+
+
+def _scalar(value: bool | int | float | str, members: tuple[Any, ...]) -> Any:
+    """`value` in the first of the annotated types that holds it without loss."""
+    exact = next((kind for kind in (bool, int, float, str) if isinstance(value, kind)), str)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise TypeError(f"{value} has no identity: numbers must be finite")
+    wanted = [kind for kind in members if kind in (bool, int, float, str)]
+    if not wanted or exact in wanted:
+        return exact(value) + 0.0 if exact is float else exact(value)  # + 0.0: minus zero is zero
+    for kind in wanted:
+        if kind is not str and exact is not str and kind(value) == value:
+            return kind(value)
+    raise TypeError(f"{value!r} is not {' or '.join(kind.__name__ for kind in wanted)}")
+
+
+def _members(expected: Any) -> tuple[Any, ...]:
+    """The types a union allows; a lone annotation allows itself."""
+    return get_args(expected) if get_origin(expected) in (Union, types.UnionType) else (expected,)
+
+
+def _items(value: tuple[Any, ...], members: tuple[Any, ...]) -> Iterator[tuple[Any, Any]]:
+    """The items of a tuple, each with its own annotation."""
+    args: tuple[Any, ...] = next((get_args(member) for member in members if get_origin(member) is tuple), (Any, ...))
+    each = [args[0]] * len(value) if args[-1:] == (...,) else list(args)
+    if len(each) != len(value):
+        raise TypeError(f"{value!r} has {len(value)} items, not {len(each)}")
+    return zip(value, each, strict=True)
+
+
+@lru_cache(maxsize=None)
+def _counted(kind: type[Any]) -> dict[str, tuple[Field[Any], Any]]:
+    """The fields that enter the identity, with their annotations."""
+    hints = hints_of(kind)
+    return {f.name: (f, hints[f.name]) for f in fields(kind) if f.metadata.get("identity", True)}
+
+
+def _qualified(kind: type[Any]) -> str:
+    module = "__main__" if kind.__module__ == "__mp_main__" else kind.__module__  # a spawned worker's name for it
+    return f"{module}.{kind.__qualname__}"
+
+
+@lru_cache(maxsize=None)
+def _foreign_source(module: str) -> str | None:
+    """A hash of the source of a module outside this package, whose author bumps no version."""
+    if module.partition(".")[0] == __name__.partition(".")[0]:
+        return None
+    try:
+        return hashlib.sha256(inspect.getsource(sys.modules[module]).encode()).hexdigest()[:12]
+    except (OSError, TypeError):
+        raise TypeError(f"the source of {module} cannot be read: define its classes in a file") from None

@@ -1,0 +1,203 @@
+"""Files below one root, on this machine or elsewhere: the few operations a store needs, and what their errors mean."""
+
+from __future__ import annotations
+
+import errno
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from outgrow.types import UserError
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
+CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder or a URL that fsspec knows. Paths are relative to it, with forward slashes."""
+
+    url: str = field(repr=False)  # may carry a password
+
+    @cached_property
+    def local(self) -> Path | None:
+        """The folder itself, when it is on this machine."""
+        scheme, _, rest = self.url.partition("://")
+        if rest and scheme not in ("file", "local"):
+            return None
+        return Path(rest or self.url).expanduser().absolute()
+
+    @cached_property
+    def _opened(self) -> tuple[Any, str]:
+        import fsspec
+
+        try:
+            fs, root = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
+        except (ImportError, ValueError) as error:
+            raise UserError(f"the store {self} cannot be opened: {error}") from None
+        return fs, root.rstrip("/")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"url": self.url}  # connections stay in the process that opened them
+
+    def __str__(self) -> str:
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if parts.netloc else self.url
+
+    def names(self, folder: str) -> set[str]:
+        """The entries of a folder, in one listing; none if there is no such folder."""
+        with self._reading():
+            try:
+                if self.local:
+                    return set(os.listdir(self.local / folder))
+                fs, root = self._opened
+                found = fs.ls(f"{root}/{folder}".rstrip("/"), detail=False)
+            except FileNotFoundError:
+                return set()
+            return {path.rstrip("/").rpartition("/")[2] for path in found} - {""}
+
+    def files(self, folder: str) -> dict[str, tuple[int, float]]:
+        """Every file below a folder: relative path -> (bytes, modification time in seconds since the epoch)."""
+        with self._reading():
+            if self.local:
+                found = [path for path in (self.local / folder).rglob("*") if path.is_file()]
+                return {
+                    str(path.relative_to(self.local)): (path.stat().st_size, path.stat().st_mtime) for path in found
+                }
+            fs, root = self._opened
+            every = fs.find(f"{root}/{folder}".rstrip("/"), detail=True)
+            return {
+                path[len(root) + 1 :]: (info["size"], info["LastModified"].timestamp() if "LastModified" in info else 0)
+                for path, info in every.items()
+            }
+
+    def read(self, paths: Sequence[str]) -> dict[str, bytes]:
+        """The contents of the files among `paths` that exist."""
+        with self._reading():
+            if self.local:
+                found: dict[str, bytes] = {}
+                for path in paths:
+                    with suppress(FileNotFoundError):
+                        found[path] = (self.local / path).read_bytes()
+                return found
+            fs, root = self._opened
+            answers = fs.cat([f"{root}/{path}" for path in paths], on_error="return") if paths else {}
+            for answer in answers.values():
+                if isinstance(answer, Exception) and not isinstance(answer, FileNotFoundError):
+                    raise answer
+            return {path[len(root) + 1 :]: data for path, data in answers.items() if isinstance(data, bytes)}
+
+    def write(self, path: str, data: bytes) -> None:
+        """Write or overwrite a file; a reader may see half of it."""
+        with self.writing():
+            if self.local:
+                (self.local / path).parent.mkdir(parents=True, exist_ok=True)
+                (self.local / path).write_bytes(data)
+            else:
+                fs, root = self._opened
+                fs.pipe_file(f"{root}/{path}", data)
+
+    def create(self, path: str, data: bytes) -> bool:
+        """Make a file whole and exclusively: False if there is one already."""
+        with self.writing():
+            try:
+                if self.local:
+                    _link_new(self.local / path, data)
+                else:
+                    fs, root = self._opened
+                    fs.pipe_file(f"{root}/{path}", data, mode="create")
+            except FileExistsError:
+                return self.read([path]).get(path) == data  # a retried request may meet its own success
+            return True
+
+    def upload(self, source: Path, folder: str) -> None:
+        with self.writing():
+            fs, root = self._opened
+            for path in sorted(source.rglob("*")):
+                if path.is_file():
+                    fs.put_file(str(path), f"{root}/{folder}/{path.relative_to(source).as_posix()}")
+
+    def download(self, path: str, target: Path) -> None:
+        with self._reading():
+            fs, root = self._opened
+            fs.get_file(f"{root}/{path}", str(target))
+
+    def remove(self, paths: Sequence[str]) -> None:
+        """Delete files, and locally the folders this empties. What is gone already is fine."""
+        with self.writing():
+            if self.local is None:
+                fs, root = self._opened
+                for path in paths:
+                    with suppress(FileNotFoundError):
+                        fs.rm_file(f"{root}/{path}")
+                return
+            for path in paths:
+                file = self.local / path
+                file.unlink(missing_ok=True)
+                for parent in file.relative_to(self.local).parents[:-1]:
+                    with suppress(OSError):
+                        (self.local / parent).rmdir()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Turns what a full, closed or missing store says into one line for the user."""
+        try:
+            yield
+        except OSError as error:
+            raise self.explained(error) from error
+        except Exception as error:
+            if type(error).__module__.startswith("botocore"):
+                raise UserError(f"the store {self} cannot be reached: {error}") from error
+            raise
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except PermissionError as error:
+            raise UserError(f"the store {self} may not be read: {error.strerror or error}") from error
+        except Exception as error:
+            if type(error).__module__.startswith("botocore"):
+                raise UserError(f"the store {self} cannot be reached: {error}") from error
+            raise
+
+    def explained(self, error: OSError) -> UserError:
+        if error.errno in FULL:
+            return UserError(
+                f"the store {self} is full: free some space (`outgrow check --prune`) and run again, or choose another "
+                "with --store; what is finished and the last checkpoints are kept"
+            )
+        if error.errno in CLOSED:
+            return UserError(f"the store {self} cannot be written to ({error.strerror}): choose another with --store")
+        return UserError(f"the store {self} cannot be written to: {error}")
+
+
+def _link_new(path: Path, data: bytes) -> None:
+    """Write under another name, then link: the file appears whole or not at all, and never replaces another."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.parent / f".{uuid.uuid4().hex}"
+    try:
+        with open(draft, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)
+        flush(path.parent, files=False)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def flush(folder: Path, files: bool = True) -> None:
+    """Force a folder, and what is below it, to the disk: a rename or link after it survives a power cut."""
+    for path in [*(folder.rglob("*") if files else ()), folder]:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,210 @@
+"""Content-addressed artifacts in a folder, on S3 or wherever fsspec reaches.
+
+    manifests/<key>.json        exists if and only if the artifact does
+    <key>/<prefix>/...          its files; a prefix that no manifest names is the rest of an unfinished commit
+    leases/  damaged/           who works on what; manifests set aside
+    scratch/<key>/              checkpoints (in a cache folder of this machine when the store is elsewhere)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from outgrow.store.lease import PATIENCE, lease, live_keys
+from outgrow.store.manifest import Damaged, Manifest, describe, digest
+from outgrow.store.place import FULL, Place, flush
+
+MANIFESTS, SET_ASIDE, SCRATCH = "manifests", "damaged", "scratch"
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a look at every byte found: keys that are intact, and what is wrong with the others."""
+
+    intact: tuple[str, ...]
+    damaged: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Store:
+    """A place for finished artifacts. `url` is a folder, or a URL that fsspec knows (`s3://bucket/prefix`)."""
+
+    url: str = field(repr=False)
+
+    @cached_property
+    def place(self) -> Place:
+        return Place(str(self.url))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"url": self.url}
+
+    def __str__(self) -> str:
+        """The URL without its secrets."""
+        return str(self.place)
+
+    def listing(self) -> frozenset[str]:
+        """The keys of all finished artifacts, in one listing."""
+        names = self.place.names(MANIFESTS)
+        return frozenset(name.removesuffix(".json") for name in names if name.endswith(".json") and name[0] != ".")
+
+    def has(self, key: str) -> bool:
+        return bool(self.place.read([_manifest(key)]))
+
+    def manifests(self, keys: Collection[str]) -> dict[str, Manifest | Damaged]:
+        """The manifests of the artifacts among `keys`; for one that cannot be trusted, what is wrong with it."""
+        found: dict[str, Manifest | Damaged] = {}
+        for path, data in self.place.read([_manifest(key) for key in keys]).items():
+            key = path.removeprefix(f"{MANIFESTS}/").removesuffix(".json")
+            try:
+                found[key] = Manifest.parse(key, data)
+            except Damaged as damage:
+                found[key] = damage
+        return found
+
+    def manifest(self, key: str) -> Manifest:
+        """Raises KeyError if there is no such artifact, Damaged if its manifest cannot be trusted."""
+        match self.manifests([key]).get(key):
+            case Manifest() as manifest:
+                return manifest
+            case Damaged() as damage:
+                raise damage
+        raise KeyError(f"{self} holds no {key}")
+
+    def fetch(self, key: str) -> Path:
+        """A local folder with the artifact's files, every checksum verified; to be read only."""
+        manifest = self.manifest(key)
+        folder = self._local_folder(manifest)
+        for name, (expected, _) in manifest.files.items():
+            path = folder / name
+            if self.place.local is None and not (path.exists() and digest(path) == expected):
+                self._download(manifest, name, path)
+            if not path.exists():
+                raise Damaged(key, manifest.prefix, f"{name} is missing")
+            if digest(path) != expected:
+                raise Damaged(key, manifest.prefix, f"the checksum of {name} is wrong")
+        return folder
+
+    def commit(
+        self, key: str, save: Callable[[Path], None], *, identity: dict[str, Any], provenance: dict[str, Any]
+    ) -> bool:
+        """Let `save` fill a folder and make it the artifact of `key`. False if another run was first: its files count."""
+        prefix = uuid.uuid4().hex
+        with self._draft(key, prefix) as folder:
+            save(folder)
+            files = describe(folder)
+        manifest = Manifest(key=key, prefix=prefix, identity=identity, files=files, provenance=provenance)
+        first = self.place.create(_manifest(key), manifest.dump())
+        if not first:
+            self.place.remove([f"{key}/{prefix}/{name}" for name in files])
+        return first
+
+    def set_aside(self, damage: Damaged) -> None:
+        """Take a damaged artifact out of the way, unless someone has replaced it since."""
+        path = _manifest(damage.key)
+        data = self.place.read([path]).get(path)
+        if data is None or (damage.prefix and damage.prefix.encode() not in data):
+            return
+        self.place.write(f"{SET_ASIDE}/{damage.key}.{uuid.uuid4().hex[:8]}.json", data)
+        self.place.remove([path])
+
+    def scratch(self, key: str) -> Path:
+        """A local folder for unfinished work on `key`: the same after a kill."""
+        folder = (self.place.local or self._cache) / SCRATCH / key
+        with self.place.writing():
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def lease(self, key: str, waiting: Callable[[str], None] = lambda owner: None) -> AbstractContextManager[None]:
+        """Inside the block nobody else works on `key`, or it is finished. `waiting` is told who has it before."""
+        return lease(self.place, key, waiting, lambda: self.has(key))
+
+    def check(self) -> Check:
+        """Verify every byte of every artifact."""
+        intact, damaged = [], {}
+        for key in sorted(self.listing()):
+            try:
+                self.fetch(key)
+                intact.append(key)
+            except Damaged as damage:
+                damaged[key] = damage.why
+        return Check(tuple(intact), damaged)
+
+    def prune(self, keep: Collection[str]) -> int:
+        """Delete every artifact but those in `keep`, what was set aside and what unfinished commits and dead runs left.
+        Returns the bytes freed. What a live run works on stays."""
+        kept = self.manifests([key for key in self.listing() if key in keep])
+        held = {f"{key}/{m.prefix}" for key, m in kept.items() if isinstance(m, Manifest)}
+        live, young = live_keys(self.place), time.time() - 2 * PATIENCE
+        doomed: dict[str, int] = {}
+        for path, (size, modified) in self.place.files("").items():
+            top, _, rest = path.partition("/")
+            key = rest.removesuffix(".json") if top == MANIFESTS else rest.partition("/")[0] if top == SCRATCH else top
+            if top == "leases" or key in live or modified > young and top != SET_ASIDE and key not in self.listing():
+                continue
+            if top == MANIFESTS and key in keep or top == SCRATCH and key in keep:
+                continue
+            if top not in (MANIFESTS, SCRATCH, SET_ASIDE) and "/".join(path.split("/")[:2]) in held:
+                continue
+            doomed[path] = size
+        order = sorted(doomed, key=lambda path: not path.startswith(MANIFESTS))  # an artifact goes before its files
+        self.place.remove(order)
+        return sum(doomed.values())
+
+    def explained(self, error: BaseException) -> str | None:
+        """One line for the user if `error` says that the store is full."""
+        return str(self.place.explained(error)) if isinstance(error, OSError) and error.errno in FULL else None
+
+    @cached_property
+    def _cache(self) -> Path:
+        """Where this machine keeps copies and checkpoints of a store that is elsewhere."""
+        home = os.environ.get("OUTGROW_CACHE") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "outgrow")
+        return Path(home).expanduser() / hashlib.sha256(self.url.encode()).hexdigest()[:12]
+
+    def _local_folder(self, manifest: Manifest) -> Path:
+        return (self.place.local or self._cache) / manifest.key / manifest.prefix
+
+    def _download(self, manifest: Manifest, name: str, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{uuid.uuid4().hex}")
+        try:
+            self.place.download(f"{manifest.key}/{manifest.prefix}/{name}", draft)
+            draft.replace(path)
+        except FileNotFoundError:
+            raise Damaged(manifest.key, manifest.prefix, f"{name} is missing") from None
+        finally:
+            draft.unlink(missing_ok=True)
+
+    @contextmanager
+    def _draft(self, key: str, prefix: str) -> Iterator[Path]:
+        """A folder to fill; afterwards its files are in the store, on the disk, and not yet an artifact."""
+        if self.place.local is None:
+            with tempfile.TemporaryDirectory() as temporary:
+                yield Path(temporary)
+                self.place.upload(Path(temporary), f"{key}/{prefix}")
+            return
+        folder = self.place.local / key / prefix
+        try:
+            with self.place.writing():
+                folder.mkdir(parents=True)
+                yield folder
+                flush(folder)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+
+def _manifest(key: str) -> str:
+    return f"{MANIFESTS}/{key}.json"
+
+
