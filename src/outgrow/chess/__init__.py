@@ -1,0 +1,1 @@
+"""Chess: positions and moves as text, the engine, mining puzzles, the ladder's pretraining corpus."""

@@ -1,0 +1,101 @@
+"""From mined games to two tables: puzzles (one move wins) and positions (who stands to win)."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from outgrow.chess import board as chess
+from outgrow.chess.engine import MATE, Verdict, win_probability
+from outgrow.chess.mining import one_wins, read_games
+
+MARGIN = 0.15  # a position is kept where the win probability is at least this far from a half
+POSITIONS_A_GAME = 4
+
+
+def identifier(place: str) -> str:
+    """A position's name: equal positions are equal puzzles, in whatever game they stood."""
+    return hashlib.blake2b(place.encode(), digest_size=8).hexdigest()
+
+
+def solutions(board: chess.Board, best: str) -> tuple[str, ...]:
+    """The right moves: every mating one where the best move mates, else the best one alone."""
+    if not chess.is_mate(chess.play(board, best)):
+        return (best,)
+    return tuple(move for move in chess.legal_moves(board) if chess.is_mate(chess.play(board, move)))
+
+
+def puzzles(games: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The confirmed puzzles, each position once: `fen`, `moves` that led there, `solutions`, `difficulty`, `game`.
+
+    `difficulty` is the nodes the engine searched before the solution became its first choice for good.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for game in games:
+        board, at = chess.parse(chess.START), 0
+        for number, ply in enumerate(game["plies"], start=game["opening"]):
+            if "confirmed" not in ply:
+                continue
+            verdict = _verdict(ply["confirmed"])
+            if not one_wins(verdict):
+                continue
+            for move in game["moves"][at:number]:
+                board = chess.play(board, move)
+            at = number
+            place = chess.place(chess.fen(board))
+            found.setdefault(
+                place,
+                {
+                    "id": identifier(place),
+                    "fen": place,
+                    "moves": " ".join(game["moves"][:number]),
+                    "solutions": " ".join(solutions(board, verdict.line[0])),
+                    "score": min(verdict.score, MATE),
+                    "difficulty": verdict.effort,
+                    "game": game["game"],
+                },
+            )
+    return list(found.values())
+
+
+def positions(games: Iterable[dict[str, Any]], seed: int = 0) -> list[dict[str, Any]]:
+    """Positions with a clear verdict, at most `POSITIONS_A_GAME` of each game, as many won as lost ones, each once."""
+    sides: dict[bool, dict[str, dict[str, Any]]] = {True: {}, False: {}}
+    for game in games:
+        clear = [
+            (number, ply["score"])
+            for number, ply in enumerate(game["plies"], start=game["opening"])
+            if abs(win_probability(ply["score"]) - 0.5) >= MARGIN
+        ]
+        rng = random.Random(f"{seed}/{game['game']}")
+        board, at = chess.parse(chess.START), 0
+        for number, score in sorted(rng.sample(clear, min(POSITIONS_A_GAME, len(clear)))):
+            for move in game["moves"][at:number]:
+                board = chess.play(board, move)
+            at = number
+            place = chess.place(chess.fen(board))
+            row = {"id": identifier(place), "fen": place, "score": score, "game": game["game"]}
+            if place not in sides[score < 0]:
+                sides[score > 0].setdefault(place, row)
+    n = min(map(len, sides.values()))
+    rows = [row for side in sides.values() for row in random.Random(seed).sample(list(side.values()), n)]
+    return sorted(rows, key=lambda row: str(row["id"]))
+
+
+def collect(mined: Path, out: Path) -> tuple[int, int]:
+    """Write `puzzles.parquet` and `positions.parquet`; returns how many rows each has."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    out.mkdir(parents=True, exist_ok=True)
+    tables = {"puzzles": puzzles(read_games(mined)), "positions": positions(read_games(mined))}
+    for name, rows in tables.items():
+        pq.write_table(pa.Table.from_pylist(rows), out / f"{name}.parquet", compression="zstd", compression_level=19)
+    return len(tables["puzzles"]), len(tables["positions"])
+
+
+def _verdict(fields: dict[str, Any]) -> Verdict:
+    return Verdict(**{**fields, "line": tuple(fields["line"])})

@@ -1,0 +1,137 @@
+"""Games in which somebody errs, every position judged by an engine. Puzzles, positions and the corpus come from them.
+
+One search a position serves everything: it judges the position, proposes the move a strong player makes, and shows
+whether one move wins and no other does. Such a position is searched again, longer, before it counts as a puzzle.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from outgrow.chess import board as chess
+from outgrow.chess.engine import Engine, Verdict, win_probability
+
+WINS, WINS_NOT = 0.70, 0.60  # win probability: the solution's at least the first, any other move's at most the second
+LOOK_TWICE = 0.65, 0.65  # looser, for the first look: a longer search decides
+SKILLS = (0, 2, 5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mining:
+    """How games are made. The same recipe and shard number make the same games on any machine with the same engine."""
+
+    seed: int = 0
+    games_per_shard: int = 100
+    nodes: int = 1200  # a judgement
+    confirm_nodes: int = 10_000  # a second look at a puzzle
+    skill_nodes: int = 60  # a move of a limited player
+    max_plies: int = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Player:
+    """A mixture: the engine's best move, its second best, a random legal one, or a limited engine's."""
+
+    name: str
+    second: float = 0.0
+    chance: float = 0.0
+    skill: int | None = None
+
+    def move(self, rng: random.Random, legal: tuple[str, ...], verdict: Verdict, weak: Callable[[int], str]) -> str:
+        draw = rng.random()
+        if draw < self.chance:
+            return rng.choice(legal)
+        if draw < self.chance + self.second:
+            return verdict.second_move or verdict.line[0]
+        return verdict.line[0] if self.skill is None else weak(self.skill)
+
+
+PLAYERS = (
+    Player(name="strong"),
+    Player(name="careless", second=0.25, chance=0.03),
+    Player(name="slips", chance=0.12),
+    Player(name="blunders", second=0.1, chance=0.3),
+    Player(name="wild", chance=0.7),
+    *(Player(name=f"skill {skill}", skill=skill) for skill in SKILLS),
+)
+
+
+def one_wins(verdict: Verdict, wins: float = WINS, wins_not: float = WINS_NOT) -> bool:
+    """Whether one move wins and no other does."""
+    return (
+        verdict.second is not None
+        and win_probability(verdict.score) >= wins
+        and win_probability(verdict.second) <= wins_not
+    )
+
+
+def play_game(recipe: Mining, number: int, judge: Engine, limited: dict[int, Engine]) -> dict[str, Any]:
+    """One game as plain data: the start, the players, the moves, and a verdict for every position."""
+    rng = random.Random(f"{recipe.seed}/{number}")
+    sides = (rng.choice(PLAYERS), rng.choice(PLAYERS))
+    for engine in (judge, *limited.values()):
+        engine.new_game()
+    position = chess.parse(chess.START)
+    moves: list[str] = []
+    plies: list[dict[str, Any]] = []
+    decided = 0
+    for _ in range(rng.randint(2, 10)):  # a random opening, so that games differ
+        if legal := chess.legal_moves(position):
+            moves.append(rng.choice(legal))
+            position = chess.play(position, moves[-1])
+    opening = len(moves)
+    while len(moves) < recipe.max_plies and decided < 12 and not position.is_insufficient_material():
+        legal = chess.legal_moves(position)
+        if not legal:
+            break
+        here = chess.fen(position)
+        verdict = judge.judge(here, recipe.nodes)
+        ply: dict[str, Any] = asdict(verdict)
+        if one_wins(verdict, *LOOK_TWICE):
+            ply["confirmed"] = asdict(judge.judge(here, recipe.confirm_nodes))
+        plies.append(ply)
+        decided = decided + 1 if abs(verdict.score) > 1200 else 0
+        player = sides[len(moves) % 2]
+        moves.append(player.move(rng, legal, verdict, lambda skill: limited[skill].best(here, recipe.skill_nodes)))  # noqa: B023
+        position = chess.play(position, moves[-1])
+    players = [side.name for side in sides]
+    return {"game": f"{recipe.seed}-{number}", "players": players, "opening": opening, "moves": moves, "plies": plies}
+
+
+def shard_path(folder: Path, recipe: Mining, shard: int) -> Path:
+    return folder / f"games-{recipe.seed}-{shard:05d}.jsonl.gz"
+
+
+def mine_shard(folder: Path, recipe: Mining, shard: int, engine: str | None = None) -> Path:
+    """Write one shard of games, whole or not at all. A shard that exists is left alone."""
+    path = shard_path(folder, recipe, shard)
+    if path.exists():
+        return path
+    folder.mkdir(parents=True, exist_ok=True)
+    judge, limited = Engine(engine, lines=2), {skill: Engine(engine, skill=skill) for skill in SKILLS}
+    try:
+        first = shard * recipe.games_per_shard
+        games = [play_game(recipe, first + i, judge, limited) for i in range(recipe.games_per_shard)]
+    finally:
+        for process in (judge, *limited.values()):
+            process.close()
+    draft = path.with_suffix(f".{os.getpid()}")
+    with gzip.GzipFile(draft, "wb", mtime=0) as file:
+        for game in games:
+            file.write((json.dumps(game, separators=(",", ":")) + "\n").encode())
+    draft.replace(path)
+    return path
+
+
+def read_games(folder: Path) -> Iterator[dict[str, Any]]:
+    """Every game of the shards in a folder, in the order of the shards."""
+    for path in sorted(folder.glob("games-*.jsonl.gz")):
+        with gzip.open(path, "rt") as file:
+            yield from map(json.loads, file)

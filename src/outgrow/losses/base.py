@@ -1,0 +1,32 @@
+"""What a loss is: targets for the whole optimiser batch, then a value for each example of a micro-batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    """Subclass it, add fields, write one or both methods.
+
+    Choices are padded to the widest example of the batch: logits are -inf and probabilities 0 where there is none.
+    """
+
+    version: ClassVar[int] = 1
+    needs_logits: ClassVar[bool] = False  # whether `targets` reads the student's logits (one more forward pass)
+
+    def targets(self, logits: torch.Tensor | None, weak: torch.Tensor, progress: float) -> torch.Tensor:
+        """Target probabilities [batch, choices], without gradient, from the whole optimiser batch.
+
+        logits: the student's, [batch, choices], None unless `needs_logits`. weak: label probabilities of the same
+        shape. progress: the share of training done, in [0, 1).
+        """
+        return weak
+
+    def value(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """The loss of each example, [batch], in nats."""
+        raise NotImplementedError

@@ -1,0 +1,1 @@
+"""Methods of fitting: (model, examples, labels) become a predictor. One file a method."""

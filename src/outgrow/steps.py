@@ -1,0 +1,151 @@
+"""The verbs of an experiment: prepare, gold, fit, predict, score. Each is a frozen record; its key says what it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from outgrow.graph import Context, Step
+from outgrow.losses.base import Loss
+from outgrow.losses.cross_entropy import CrossEntropy
+from outgrow.methods.base import Method, Predictor, Supervision
+from outgrow.models.base import Model
+from outgrow.tasks.base import Readout, Split, Task
+from outgrow.types import Examples, Labels, Scores
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepare(Step[Examples]):
+    """The examples of one split. Where the task asks for it, rows near those of `apart` (the test examples) go."""
+
+    result: ClassVar[type[Any]] = Examples
+
+    task: Task
+    split: Split
+    n: int | None = None
+    seed: int = 0
+    apart: Prepare | None = None
+
+    @property
+    def title(self) -> str:
+        return f"prepare {self.task.name} {self.split}"
+
+    def run(self, ctx: Context) -> Examples:
+        far_from = ctx.load(self.apart) if self.apart else None
+        return self.task.examples(self.split, self.n, self.seed, far_from)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gold(Step[Labels]):
+    """The ground truth of prepared examples."""
+
+    result: ClassVar[type[Any]] = Labels
+
+    examples: Prepare
+
+    @property
+    def title(self) -> str:
+        return f"gold {self.examples.task.name} {self.examples.split}"
+
+    def run(self, ctx: Context) -> Labels:
+        return self.examples.task.gold(ctx.load(self.examples))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit(Step[Predictor]):
+    """A model fitted to labels: ground truth makes a supervisor or a ceiling, weak labels make a student."""
+
+    result: ClassVar[type[Any]] = Predictor
+
+    model: Model
+    readout: Readout
+    method: Method
+    loss: Loss = field(default_factory=CrossEntropy)
+    examples: Prepare
+    labels: Gold | Predict | Harden
+    validation: Prepare
+    validation_labels: Gold | Predict | Harden
+    seed: int = 0
+
+    @property
+    def title(self) -> str:
+        return f"fit {self.model.name} on {self.examples.task.name} {self.examples.split}"
+
+    def run(self, ctx: Context) -> Predictor:
+        examples, validation = ctx.load(self.examples), ctx.load(self.validation)
+        data = Supervision(
+            examples=examples,
+            labels=ctx.load(self.labels).aligned(examples),
+            validation=validation,
+            validation_labels=ctx.load(self.validation_labels).aligned(validation),
+        )
+        return self.method.fit(self.model, self.readout, self.loss, data, self.seed, ctx)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predict(Step[Labels]):
+    """What a fitted model says of examples: weak labels on transfer, predictions on test."""
+
+    result: ClassVar[type[Any]] = Labels
+
+    fitted: Fit
+    examples: Prepare
+
+    @property
+    def title(self) -> str:
+        return f"predict {self.fitted.model.name} on {self.examples.task.name} {self.examples.split}"
+
+    def run(self, ctx: Context) -> Labels:
+        method, examples = self.fitted.method, ctx.load(self.examples)
+        return method.predict(ctx.load(self.fitted), self.fitted.readout, examples, ctx.settings, ctx.progress)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZeroShot(Step[Labels]):
+    """What a pretrained model says of examples before it is fitted to anything."""
+
+    result: ClassVar[type[Any]] = Labels
+
+    model: Model
+    method: Method
+    readout: Readout
+    examples: Prepare
+
+    @property
+    def title(self) -> str:
+        return f"zero-shot {self.model.name} on {self.examples.task.name} {self.examples.split}"
+
+    def run(self, ctx: Context) -> Labels:
+        pretrained = Predictor(self.model.folder(ctx.settings))
+        return self.method.predict(pretrained, self.readout, ctx.load(self.examples), ctx.settings, ctx.progress)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Harden(Step[Labels]):
+    """Weak labels with all the weight on their most probable choice (Burns et al. 2023, section 4.2: chess)."""
+
+    result: ClassVar[type[Any]] = Labels
+
+    labels: Predict
+
+    def run(self, ctx: Context) -> Labels:
+        soft = ctx.load(self.labels)
+        return soft.hardened()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score(Step[Scores]):
+    """How right predictions on the test examples are. The only reader of test labels: it sees no weights."""
+
+    result: ClassVar[type[Any]] = Scores
+
+    predictions: Predict | ZeroShot
+    gold: Gold
+
+    @property
+    def title(self) -> str:
+        return f"score {self.gold.examples.task.name} {self.gold.examples.split}"
+
+    def run(self, ctx: Context) -> Scores:
+        prepared = self.gold.examples
+        return prepared.task.score(ctx.load(self.predictions), ctx.load(prepared), ctx.load(self.gold))

@@ -1,0 +1,1 @@
+"""Tasks: where examples come from and how an answer is scored. One file a task."""

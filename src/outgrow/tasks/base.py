@@ -1,0 +1,125 @@
+"""What a task is: rows with answers, split by a hash of their group, and a rule to score an answer."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+
+from outgrow.types import Example, Examples, Labels, Scores, UserError
+
+Readout = Literal["head", "tokens"]
+Split = Literal["weak_train", "transfer", "transfer_validation", "validation", "test"]
+
+SPLITS: tuple[Split, ...] = ("weak_train", "transfer", "transfer_validation", "validation", "test")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """An example and its ground truth: `answer` is a probability for each choice (several may be right)."""
+
+    example: Example
+    answer: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shares:
+    """The share of the groups that each split gets; they sum to 1."""
+
+    weak_train: float = 0.33
+    transfer: float = 0.33
+    transfer_validation: float = 0.04
+    validation: float = 0.08
+    test: float = 0.22
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """Subclass it, add fields, write `load`. Content enters the identity by digest: `pinned` fills it in."""
+
+    version: ClassVar[int] = 1
+    readout: ClassVar[Readout] = "head"  # a head of k classes, or the probabilities of the choices as next tokens
+    soft_labels: ClassVar[bool] = True  # what a supervisor hands over unless the experiment says otherwise
+    sizes: ClassVar[dict[Split, int | None]] = {}  # examples a split unless the experiment says otherwise; None: all
+
+    @property
+    def name(self) -> str:
+        """How tables call it."""
+        return type(self).__module__.rpartition(".")[2].replace("_", "-")
+
+    def pinned(self) -> Self:
+        """This task with the digest of its content filled in; a missing file is a UserError."""
+        raise NotImplementedError
+
+    def load(self) -> Source:
+        """Every usable row, and what was left out. The same for every split, seed and model; read once a process."""
+        raise NotImplementedError
+
+    @property
+    def shares(self) -> Shares:
+        return Shares()
+
+    def near(self, rows: list[Example], test: Examples) -> set[str]:
+        """The ids of rows that say nearly what a test example says: they leave the other splits. Default: none."""
+        return set()
+
+    def examples(self, split: Split, n: int | None, seed: int, far_from: Examples | None = None) -> Examples:
+        """`n` examples of a split (all where None), none of them near one of `far_from`, the test examples.
+
+        Membership is the same for every seed; the seed draws the subset of the training splits. Validation and test
+        subsets are the same for all seeds and models.
+        """
+        source = self.load()
+        rows = [row.example for row in source.rows if split_of(row.example.group, self.shares) == split]
+        dropped = Counter(dict(source.dropped))
+        if far_from is not None and (near := self.near(rows, far_from)):
+            rows = [row for row in rows if row.id not in near]
+            dropped[f"near a test example ({split})"] = len(near)
+        if n is not None and n > len(rows):
+            raise UserError(f"task {self.name}: {n} examples asked for, but split {split} has {len(rows)}: ask for fewer")
+        if not rows:
+            raise UserError(f"task {self.name}: split {split} is empty: more rows or more groups are needed")
+        salt = f"{seed}" if split in ("weak_train", "transfer") else "fixed"
+        rows.sort(key=lambda example: _hash(salt, example.id))
+        return Examples(rows=tuple(rows[:n]), dropped=tuple(sorted(dropped.items())))
+
+    def gold(self, examples: Examples) -> Labels:
+        """The ground truth of `examples`."""
+        answers = self.load().answers
+        return Labels.from_rows(examples.ids, [answers[id] for id in examples.ids])
+
+    def score(self, predictions: Labels, examples: Examples, gold: Labels) -> Scores:
+        """1 where the most probable choice is one of the right ones, else 0."""
+        truth = gold.aligned(examples)
+        chosen = predictions.aligned(examples).hard()
+        correct = np.array([float(truth.row(i)[choice] > 0) for i, choice in enumerate(chosen)], dtype=np.float64)
+        return Scores(ids=examples.ids, groups=examples.groups, correct=correct)
+
+
+class Source:
+    """The rows of a task, as read from its files. `dropped` counts what was left out, by reason."""
+
+    def __init__(self, rows: list[Row], dropped: Counter[str] | None = None) -> None:
+        self.rows = rows
+        self.answers = {row.example.id: row.answer for row in rows}
+        self.dropped = tuple(sorted((dropped or Counter()).items()))
+        if len(self.answers) != len(rows):
+            twice = Counter(row.example.id for row in rows).most_common(1)[0][0]
+            raise UserError(f"two rows share the id {twice!r}: give every row an id of its own")
+
+
+def split_of(group: str, shares: Shares) -> Split:
+    """The split of a group: by hash, so that it depends on nothing else."""
+    position, edge = _hash("split", group) / 2**64, 0.0
+    for split in SPLITS:
+        edge += float(getattr(shares, split))
+        if position < edge:
+            return split
+    return "test"
+
+
+def _hash(salt: str, text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(f"{salt}\0{text}".encode(), digest_size=8).digest(), "big")

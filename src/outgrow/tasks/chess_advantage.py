@@ -1,0 +1,54 @@
+"""Chess advantage: does the side to move stand to win? A binary task, the embedded counterpart of the NLP ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import ClassVar, Self
+
+from outgrow.chess import board as chess
+from outgrow.content import digest_of
+from outgrow.tasks.base import Row, Source, Split, Task
+from outgrow.types import Example
+
+CHOICES = ("no", "yes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChessAdvantage(Task):
+    """Chess advantage: does the side to move stand to win, by the engine's verdict? Balanced; a game is a group."""
+
+    sizes: ClassVar[dict[Split, int | None]] = {
+        "weak_train": 2000,
+        "transfer": 2000,
+        "transfer_validation": 250,
+        "validation": 500,
+        "test": 1500,
+    }
+
+    digest: str = ""
+
+    def pinned(self) -> Self:
+        return replace(self, digest=digest_of(_path()))
+
+    def load(self) -> Source:
+        return _load(_path())
+
+
+def _path() -> Path:
+    return Path(str(files("outgrow") / "chess/data/positions.parquet"))
+
+
+@cache
+def _load(path: Path) -> Source:
+    import pyarrow.parquet as pq
+
+    rows = []
+    for row in pq.read_table(path).to_pylist():
+        prompt = chess.position_text(chess.parse(row["fen"]))
+        won = float(row["score"] > 0)
+        example = Example(id=row["id"], group=row["game"], prompt=prompt, choices=CHOICES)
+        rows.append(Row(example=example, answer=(1.0 - won, won)))
+    return Source(rows)

@@ -1,0 +1,123 @@
+"""Chess puzzles: find the one move that wins (Burns et al. 2023, section 4.2). Answers are legal moves."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from outgrow.chess import board as chess
+from outgrow.chess.collect import identifier, solutions
+from outgrow.content import digest_of
+from outgrow.graph import located
+from outgrow.tasks.base import Readout, Row, Source, Split, Task
+from outgrow.types import Example, UserError
+
+SHIPPED = "chess/data/puzzles.parquet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChessPuzzles(Task):
+    """Chess puzzles: choose the winning move among the legal ones.
+
+    `source` is the Lichess puzzle database as published (.csv, .csv.zst, or its rows as .jsonl.gz), where the first of
+    `Moves` is played and the second is the answer; without it, the puzzles that ship.
+    """
+
+    readout: ClassVar[Readout] = "tokens"
+    soft_labels: ClassVar[bool] = False  # greedy decoding, as in the paper
+    sizes: ClassVar[dict[Split, int | None]] = {
+        "weak_train": 2000,
+        "transfer": 2000,
+        "transfer_validation": 250,
+        "validation": 500,
+        "test": 1500,
+    }
+
+    source: str = located(default="")
+    digest: str = ""
+
+    @property
+    def path(self) -> Path:
+        return Path(self.source) if self.source else Path(str(files("outgrow") / SHIPPED))
+
+    def pinned(self) -> Self:
+        return replace(self, digest=digest_of(self.path))
+
+    def load(self) -> Source:
+        return _lichess(self.path) if self.source else _shipped(self.path)
+
+
+@cache
+def _shipped(path: Path) -> Source:
+    import pyarrow.parquet as pq
+
+    rows = []
+    for row in pq.read_table(path, columns=["id", "fen", "solutions", "game"]).to_pylist():
+        rows.append(_row(row["id"], row["game"], chess.parse(row["fen"]), tuple(row["solutions"].split())))
+    return Source(rows)
+
+
+@cache
+def _lichess(path: Path) -> Source:
+    rows: dict[str, Row] = {}
+    dropped: Counter[str] = Counter()
+    for number, record in enumerate(_records(path), start=1):
+        try:
+            moves = record["Moves"].split()
+            board = chess.play(chess.parse(record["FEN"]), moves[0])
+            right = solutions(board, moves[1])
+        except KeyError as error:
+            raise UserError(f"{path} has no column {error}: the Lichess puzzle database has FEN and Moves") from None
+        except IndexError:
+            raise UserError(f"{path}, row {number}: Moves needs the opponent's move and the answer") from None
+        except UserError as error:
+            raise UserError(f"{path}, row {number}: {error}") from None
+        place = chess.place(chess.fen(board))
+        if identifier(place) in rows:
+            dropped["the same position again"] += 1
+        else:
+            # The database names a game only in a web address, which some copies lack: a position is its own group.
+            rows[identifier(place)] = _row(identifier(place), _game(record) or place, board, right)
+    if not rows:
+        raise UserError(f"{path} is empty: it needs rows with FEN and Moves")
+    return Source(list(rows.values()), dropped)
+
+
+def _row(id: str, group: str, board: chess.Board, right: tuple[str, ...]) -> Row:
+    moves = chess.legal_moves(board)
+    if wrong := set(right) - set(moves):
+        raise UserError(f"{min(wrong)!r} is not a legal move in {chess.fen(board)!r}")
+    example = Example(id=id, group=group, prompt=chess.position_text(board), choices=moves)
+    return Row(example=example, answer=tuple(float(move in right) / len(right) for move in moves))
+
+
+def _game(record: dict[str, Any]) -> str:
+    """`https://lichess.org/F8M8OS71#53` names game F8M8OS71."""
+    return str(record.get("GameUrl") or "").rpartition("/")[2].partition("#")[0]
+
+
+def _records(path: Path) -> Iterator[dict[str, Any]]:
+    raw = path.open("rb")
+    stream: Any = raw
+    if path.suffix == ".gz":
+        stream = gzip.open(raw)
+    elif path.suffix == ".zst":
+        try:
+            import zstandard
+        except ImportError:
+            raise UserError(f"{path} is compressed with zstd: pip install 'outgrow[zstd]'") from None
+        stream = zstandard.ZstdDecompressor().stream_reader(raw)
+    with raw, io.TextIOWrapper(stream, encoding="utf-8", newline="") as text:
+        if ".jsonl" in path.suffixes:
+            yield from map(json.loads, text)
+        else:
+            yield from csv.DictReader(text)
