@@ -11,7 +11,7 @@ from typing import Self
 
 from outgrow.graph import Ended, Job, Report, Resources
 
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 class Executor(ABC):
@@ -27,7 +27,7 @@ class Executor(ABC):
         """Start a job. `report` may be called from another thread. What the step itself raises comes back as data in
         `Ended`; the future raises only if the job could not be run at all."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most have nothing to stop
         """Stop whatever still runs."""
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""Where and how a step runs: what it may read, where it may write, whom it tells. Nothing here may change its answer."""
+"""Where and how a step runs: what it may read, where it may write. Nothing here may change its answer."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ class Event:
     text: str = ""
 
 
+DEFAULTS = Settings()
 Report = Callable[[Event], None]
 
 
@@ -52,10 +53,12 @@ class Context:
     """What `Step.run` is given."""
 
     def __init__(
-        self, *, step: Step[Any], store: Store, settings: Settings = Settings(), report: Report = ignore
+        self, *, step: Step[Any], store: Store, settings: Settings = DEFAULTS, report: Report = ignore
     ) -> None:
         self.settings = settings
         self.scratch = store.scratch(step.key)
+        for draft in self.scratch.glob("draft-*"):  # a kill came between
+            shutil.rmtree(draft)
         self._step, self._store, self._report = step, store, report
         self._readable = {parent.key for parent in step.inputs()}
         self._interval = float(os.environ.get("OUTGROW_CHECKPOINT_SECONDS", "45"))
@@ -85,8 +88,12 @@ class Context:
         """`write` fills a folder, which then replaces the last checkpoint in one rename."""
         draft = self.scratch / f"draft-{uuid.uuid4().hex}"
         draft.mkdir(parents=True)
-        write(draft)
-        flush(draft)
+        try:
+            write(draft)
+            flush(draft)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)  # on a full disk it would be in the way
+            raise
         last = self.last_checkpoint()
         number = int(last.name.partition("-")[2]) + 1 if last else 0
         draft.rename(self.scratch / f"checkpoint-{number:09d}")

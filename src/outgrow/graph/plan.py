@@ -14,6 +14,8 @@ from outgrow.store import Damaged, Manifest, Store, versions
 from outgrow.types import UserError
 
 Path = tuple[str, ...]
+Steps = tuple[Step[Any], ...]
+SAID = 4  # differences named
 COMPARED = 200  # stored artifacts of a class that a new step is compared with
 
 
@@ -60,7 +62,7 @@ def plan(targets: Sequence[Step[Any]], store: Store) -> Plan:
     return Plan(tuple(targets), todo, cached, stored, damaged, store)
 
 
-def _split(targets: Sequence[Step[Any]], stored: Collection[str]) -> tuple[tuple[Step[Any], ...], tuple[Step[Any], ...]]:
+def _split(targets: Sequence[Step[Any]], stored: Collection[str]) -> tuple[Steps, Steps]:
     """What to do, inputs first, and the finished steps where the search stops."""
     todo: dict[str, Step[Any]] = {}
     cached: dict[str, Step[Any]] = {}
@@ -102,7 +104,7 @@ def compare(step: Step[Any], manifest: Manifest, store: Store) -> None:
         raise UserError(f"the store {store} holds {step.key} with another identity ({found}): use another store")
     then, now = manifest.provenance.get("versions", {}).get("torch", ""), versions().get("torch", "")
     if then and then.split(".")[:2] != now.split(".")[:2]:
-        warnings.warn(f"stored results come from torch {then}, this is {now or 'none'}: numbers may differ", stacklevel=2)
+        warnings.warn(f"stored results come from torch {then}, this is {now}: numbers may differ", stacklevel=2)
 
 
 def _flat(item: Any, path: Path = ()) -> dict[Path, Any]:
@@ -124,13 +126,14 @@ def _why(new: dict[Path, Any], stored: Sequence[dict[Path, Any]]) -> str:
 
 def _difference(old: dict[Path, Any], new: dict[Path, Any]) -> str:
     """Where two identities differ: `loss.weight 0.5 -> 0.75`, `input fit-3f9ac01b2d4e is new`."""
-    said = []
+    said: list[str] = []
     for path in sorted(old.keys() | new.keys()):
         before, after = old.get(path, "default"), new.get(path, "default")
         if before != after:
             name = ".".join(path).replace("@", "")
             said.append(f"input {after} is new" if _is_key(after) else f"{name} {before} -> {after}")
-    return ", ".join(said)
+    rest = f" and {len(said) - SAID} more" if len(said) > SAID else ""
+    return ", ".join(said[:SAID]) + rest
 
 
 def _is_key(value: Any) -> bool:

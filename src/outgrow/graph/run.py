@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from outgrow.graph.compute import Ended, Job
-from outgrow.graph.context import Event, Kind, Report, Settings, ignore
-from outgrow.graph.plan import plan
+from outgrow.graph.context import DEFAULTS, Event, Kind, Report, Settings, ignore
+from outgrow.graph.plan import Plan, plan
 from outgrow.graph.step import Resources, Step
 from outgrow.store import Damaged, Store
 
@@ -46,7 +46,7 @@ class Outcome:
 
 
 def run(
-    targets: Sequence[Step[Any]], store: Store, executor: Runs, settings: Settings = Settings(), watch: Report = ignore
+    targets: Sequence[Step[Any]], store: Store, executor: Runs, settings: Settings = DEFAULTS, watch: Report = ignore
 ) -> Outcome:
     """Compute what `targets` still need. A failing branch does not stop the others; an interrupt cancels what runs."""
     going = _Run(targets, store, executor, settings, watch)
@@ -70,8 +70,9 @@ class _Run:
         self.failed: dict[str, Failure] = {}
         self.times: dict[str, int] = {}
         self._watch, self._lock = watch, threading.Lock()
-        self.cached = {step.key: step for step in self._verified_targets()}
-        self.schedule = self._planned()
+        self.cached: dict[str, Step[Any]] = {}
+        self.planned: set[str] = set()
+        self.schedule = self._schedule(self._verified())
 
     def finish(self) -> Outcome:
         while True:
@@ -93,28 +94,30 @@ class _Run:
     def _tell(self, kind: Kind, step: Step[Any], text: str = "", seconds: float | None = None) -> None:
         self.report(Event(kind=kind, key=step.key, title=step.title, text=text, seconds=seconds))
 
-    def _verified_targets(self) -> list[Step[Any]]:
-        """The targets that are there. No step reads them but a reader will, so a damaged one is computed again now."""
-        stored = self.store.listing()
-        intact = []
-        for step in self.targets:
-            if step.key in stored:
+    def _verified(self) -> Plan:
+        """The plan, once the targets that are there are intact. No step reads them, but somebody will."""
+        first = plan(self.targets, self.store)
+        wanted = {step.key for step in self.targets}
+        damaged = False
+        for step in first.cached:
+            if step.key in wanted:
                 try:
                     self.store.fetch(step.key)
-                    intact.append(step)
                 except Damaged as damage:
                     self.store.set_aside(damage)
                     self._tell("damaged", step, damage.why)
-        return intact
+                    damaged = True
+        return plan(self.targets, self.store) if damaged else first
 
-    def _planned(self) -> _Schedule:
-        going = plan(self.targets, self.store)
+    def _schedule(self, going: Plan) -> _Schedule:
         busy = {step.key for step in self.running.values()}
+        told = self.planned | busy
         for step in going.todo:
-            if step.key not in busy:
+            if step.key not in told:
                 self._tell("planned", step)
+        self.planned = {step.key for step in going.todo}
         for step in going.cached:
-            if step.key not in self.computed:
+            if step.key not in self.computed and step.key not in self.cached:
                 self.cached[step.key] = step
                 self._tell("found", step)
         return _Schedule(going.todo, started=busy | self.failed.keys())
@@ -128,7 +131,8 @@ class _Run:
             ended = Ended(kind="failed", text=f"{step.key} could not be run: {error}", user_error=True)
         if ended.kind == "damaged" and self.times.get(ended.damaged, 0) < RECOMPUTED:
             self.cached.pop(ended.damaged, None)
-            self.schedule = self._planned()
+            self.computed.pop(ended.damaged, None)
+            self.schedule = self._schedule(plan(self.targets, self.store))
         elif ended.kind in ("failed", "damaged"):
             self.failed[step.key] = Failure(step, ended.text, ended.user_error)
             self._tell("failed", step, ended.text, ended.seconds)

@@ -10,7 +10,7 @@ import sys
 import types
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar, Union, get_args, get_origin
 from typing import get_type_hints as hints_of
@@ -73,7 +73,8 @@ class Step(Generic[T]):
 
     def inputs(self) -> tuple[Step[Any], ...]:
         """The steps this one reads, found in its fields and in the records nested there, each once."""
-        found = {id(step): step for name in _counted(type(self)) for step in _steps(getattr(self, name))}
+        kind: Any = type(self)
+        found = {id(step): step for name in _counted(kind) for step in _steps(getattr(self, name))}
         return tuple(found.values())
 
 
@@ -104,7 +105,8 @@ def _steps(value: object) -> Iterator[Step[Any]]:
         for item in value:
             yield from _steps(item)
     elif _is_record(value):
-        for name in _counted(type(value)):
+        kind: Any = type(value)
+        for name in _counted(kind):
             yield from _steps(getattr(value, name))
 
 
@@ -131,12 +133,13 @@ def identity(value: object, expected: Any = Any) -> Any:
         case bool() | int() | float() | str():
             return _scalar(value, members)
     raise TypeError(
-        f"{value!r} ({type(value).__name__}) has no identity: use None, numbers, strings, tuples, steps or frozen dataclasses"
+        f"{value!r} ({type(value).__name__}) has no identity: "
+        "use None, numbers, strings, tuples, steps or frozen dataclasses"
     )
 
 
 def _record(record: Any) -> dict[str, Any]:
-    kind = type(record)
+    kind: Any = type(record)
     found: dict[str, Any] = {"@class": _qualified(kind), "@version": getattr(record, "version", 1)}
     if source := _foreign_source(kind.__module__):
         found["@source"] = source
@@ -170,10 +173,7 @@ def _same(item: Any, default: Any) -> bool:
 
 
 def _default(each: Field[Any], expected: Any) -> Any:
-    if each.default_factory is not MISSING:
-        default = each.default_factory()
-    else:
-        default = each.default
+    default = each.default_factory() if each.default_factory is not MISSING else each.default
     return identity(default, expected) if default is not MISSING and _is_plain(default) else MISSING
 
 
@@ -205,7 +205,7 @@ def _items(value: tuple[Any, ...], members: tuple[Any, ...]) -> Iterator[tuple[A
     return zip(value, each, strict=True)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _counted(kind: type[Any]) -> dict[str, tuple[Field[Any], Any]]:
     """The fields that enter the identity, with their annotations."""
     hints = hints_of(kind)
@@ -217,7 +217,7 @@ def _qualified(kind: type[Any]) -> str:
     return f"{module}.{kind.__qualname__}"
 
 
-@lru_cache(maxsize=None)
+@cache
 def _foreign_source(module: str) -> str | None:
     """A hash of the source of a module outside this package, whose author bumps no version."""
     if module.partition(".")[0] == __name__.partition(".")[0]:

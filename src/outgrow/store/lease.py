@@ -17,7 +17,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from outgrow.store.place import Place
@@ -63,7 +63,8 @@ def lease(place: Place, key: str, waiting: Callable[[str], None], finished: Call
 
 
 def _others(place: Place, key: str, mine: str = "") -> list[str]:
-    return [f"{FOLDER}/{name}" for name in place.names(FOLDER) if name.startswith(f"{key}.") and not mine.endswith(name)]
+    names = (name for name in place.names(FOLDER) if name.startswith(f"{key}."))
+    return [f"{FOLDER}/{name}" for name in names if f"{FOLDER}/{name}" != mine]
 
 
 def _living(place: Place, key: str, seen: dict[str, tuple[bytes, float]], but: str = "") -> str:
@@ -113,12 +114,12 @@ def _who(data: bytes) -> str:
         return "another process"
 
 
-@lru_cache(maxsize=None)
+@cache
 def _host() -> str:
     """This host since it started, and this container: process ids mean something only there."""
     with suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{platform.node()} {boot} {os.readlink('/proc/self/ns/pid')}"
+        return f"{platform.node()} {boot} {Path('/proc/self/ns/pid').readlink()}"
     return platform.node()
 
 

@@ -8,7 +8,7 @@ import json
 import os
 import platform
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
@@ -16,7 +16,7 @@ from typing import Any, Self
 LIBRARIES = ("outgrow", "torch", "numpy", "transformers", "tokenizers", "scikit-learn")
 
 
-class Damaged(Exception):
+class Damaged(Exception):  # noqa: N818 - it is a finding, acted upon
     """An artifact whose bytes are not those that were committed."""
 
     def __init__(self, key: str, prefix: str, why: str) -> None:
@@ -75,7 +75,7 @@ def _checksum(body: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
-@lru_cache(maxsize=None)
+@cache
 def versions() -> dict[str, str]:
     """Installed versions of what can move a number, read without importing any of it."""
     found = {"python": platform.python_version()}
@@ -87,7 +87,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def machine() -> dict[str, Any]:
     """The class of machine: equal ones give equal bytes."""
     cpu = platform.processor()

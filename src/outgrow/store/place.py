@@ -55,7 +55,7 @@ class Place:
         with self._reading():
             try:
                 if self.local:
-                    return set(os.listdir(self.local / folder))
+                    return {path.name for path in (self.local / folder).iterdir()}
                 fs, root = self._opened
                 found = fs.ls(f"{root}/{folder}".rstrip("/"), detail=False)
             except FileNotFoundError:
@@ -160,8 +160,9 @@ class Place:
     def _reading(self) -> Iterator[None]:
         try:
             yield
-        except PermissionError as error:
-            raise UserError(f"the store {self} may not be read: {error.strerror or error}") from error
+        except (PermissionError, NotADirectoryError) as error:
+            why = error.strerror or error
+            raise UserError(f"the store {self} cannot be read ({why}): choose another with --store") from error
         except Exception as error:
             if type(error).__module__.startswith("botocore"):
                 raise UserError(f"the store {self} cannot be reached: {error}") from error

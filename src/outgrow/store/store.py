@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Set
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -83,7 +84,10 @@ class Store:
 
     def fetch(self, key: str) -> Path:
         """A local folder with the artifact's files, every checksum verified; to be read only."""
-        manifest = self.manifest(key)
+        try:
+            manifest = self.manifest(key)
+        except KeyError:
+            raise Damaged(key, "", "it has gone from the store") from None
         folder = self._local_folder(manifest)
         for name, (expected, _) in manifest.files.items():
             path = folder / name
@@ -98,7 +102,7 @@ class Store:
     def commit(
         self, key: str, save: Callable[[Path], None], *, identity: dict[str, Any], provenance: dict[str, Any]
     ) -> bool:
-        """Let `save` fill a folder and make it the artifact of `key`. False if another run was first: its files count."""
+        """Let `save` fill a folder and make that the artifact of `key`. False if another run was first."""
         prefix = uuid.uuid4().hex
         with self._draft(key, prefix) as folder:
             save(folder)
@@ -140,26 +144,38 @@ class Store:
                 damaged[key] = damage.why
         return Check(tuple(intact), damaged)
 
-    def prune(self, keep: Collection[str]) -> int:
-        """Delete every artifact but those in `keep`, what was set aside and what unfinished commits and dead runs left.
-        Returns the bytes freed. What a live run works on stays."""
-        kept = self.manifests([key for key in self.listing() if key in keep])
-        held = {f"{key}/{m.prefix}" for key, m in kept.items() if isinstance(m, Manifest)}
+    def prune(self, keep: Set[str]) -> int:
+        """Delete every artifact but those in `keep`, what was set aside, and what unfinished commits left.
+
+        Returns the bytes freed. Stays away from what a live run computes and from files that are not a store's.
+        """
+        manifests = self.manifests(self.listing())
+        folders = {f"{key}/{m.prefix}": key in keep for key, m in manifests.items() if isinstance(m, Manifest)}
         live, young = live_keys(self.place), time.time() - 2 * PATIENCE
-        doomed: dict[str, int] = {}
-        for path, (size, modified) in self.place.files("").items():
-            top, _, rest = path.partition("/")
-            key = rest.removesuffix(".json") if top == MANIFESTS else rest.partition("/")[0] if top == SCRATCH else top
-            if top == "leases" or key in live or modified > young and top != SET_ASIDE and key not in self.listing():
-                continue
-            if top == MANIFESTS and key in keep or top == SCRATCH and key in keep:
-                continue
-            if top not in (MANIFESTS, SCRATCH, SET_ASIDE) and "/".join(path.split("/")[:2]) in held:
-                continue
-            doomed[path] = size
-        order = sorted(doomed, key=lambda path: not path.startswith(MANIFESTS))  # an artifact goes before its files
-        self.place.remove(order)
+        doomed = {
+            path: size
+            for path, (size, modified) in self.place.files("").items()
+            if self._is_spare(path, keep, folders, modified < young) and not any(key in path for key in live)
+        }
+        self.place.remove(sorted(doomed, key=lambda path: not path.startswith(MANIFESTS)))  # first it ceases to exist
+        if self.place.local is None:
+            for copy in {*self._cache.glob("*-*"), *self._cache.glob(f"{SCRATCH}/*")}:
+                if copy.name not in keep | live:
+                    shutil.rmtree(copy, ignore_errors=True)
         return sum(doomed.values())
+
+    def _is_spare(self, path: str, keep: Collection[str], folders: dict[str, bool], old: bool) -> bool:
+        """Whether nothing kept needs the file. `folders` says of every artifact's folder whether it is kept."""
+        top, _, rest = path.partition("/")
+        if top == MANIFESTS:
+            return old if rest.startswith(".") else rest.removesuffix(".json") not in keep
+        if top == SCRATCH:
+            return rest.partition("/")[0] not in keep
+        if top == SET_ASIDE:
+            return True
+        if not re.fullmatch(r"[a-z0-9_]+-[0-9a-f]{12}", top):
+            return False
+        return not folders.get(f"{top}/{rest.partition('/')[0]}", not old)
 
     def explained(self, error: BaseException) -> str | None:
         """One line for the user if `error` says that the store is full."""
@@ -197,7 +213,8 @@ class Store:
         try:
             with self.place.writing():
                 folder.mkdir(parents=True)
-                yield folder
+            yield folder
+            with self.place.writing():
                 flush(folder)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,195 @@
+"""Worker processes on this machine, each long-lived: what a library costs to import is paid once a worker."""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import pickle
+import queue
+import signal
+import threading
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import CancelledError, Future
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
+
+from outgrow.executors.base import THREADS, Executor, limit_threads
+from outgrow.graph import Ended, Event, Job, Report, Resources
+
+ATTEMPTS = 2  # a step whose worker dies (killed, out of memory) gets one more
+MOST = 8  # workers by default, on however large a machine
+
+
+class Pool(Executor):
+    """`workers` processes, as many as there are cores by default. A worker that dies costs its step one attempt."""
+
+    def __init__(self, workers: int | None = None) -> None:
+        self._slots = workers or min(_cores(), MOST)
+        self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._given: set[_Task] = set()
+
+    @property
+    def slots(self) -> int:
+        return self._slots
+
+    def submit(self, job: Job, resources: Resources, report: Report) -> Future[Ended]:
+        task = _Task(job, report)
+        self._given.add(task)
+        task.add_done_callback(lambda _: self._given.discard(task))
+        if len(self._threads) < min(self._slots, len(self._given)):
+            self._threads.append(threading.Thread(target=_serve, args=(self._tasks,), daemon=True))
+            self._threads[-1].start()
+        self._tasks.put(task)
+        return task
+
+    def close(self) -> None:
+        for task in list(self._given):
+            task.cancel()
+        for _ in self._threads:
+            self._tasks.put(None)
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
+
+
+class _Task(Future[Ended]):
+    """A job on its way. Unlike a plain future it can be cancelled while it runs: its worker is killed."""
+
+    def __init__(self, job: Job, report: Report) -> None:
+        super().__init__()
+        self.job, self.report, self.stopped = job, report, False
+        self._worker: _Worker | None = None
+        self._guard = threading.Lock()
+
+    def cancel(self) -> bool:
+        with self._guard:
+            if self.done() or super().cancel():
+                return self.cancelled()
+            self.stopped = True
+            if self._worker:
+                self._worker.process.kill()
+            return True
+
+    def run_on(self, worker: _Worker) -> Ended:
+        """Raises EOFError or OSError if the worker dies, be it by `cancel`."""
+        with self._guard:
+            if self.stopped:
+                raise EOFError
+            self._worker = worker
+        try:
+            return worker.do(self.job, self.report)
+        finally:
+            with self._guard:
+                self._worker = None
+
+
+class _Worker:
+    """A process of ours, as its parent sees it."""
+
+    def __init__(self, threads: int) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self._pipe, theirs = spawn.Pipe()
+        self.process = spawn.Process(target=_work, args=(theirs,), daemon=True)
+        with _environment(threads):
+            self.process.start()
+        theirs.close()  # so that its death ends the pipe
+
+    def do(self, job: Job, report: Report) -> Ended:
+        self._pipe.send_bytes(pickle.dumps(job))
+        while True:
+            match self._pipe.recv():
+                case Event() as event:
+                    report(event)
+                case Ended() as ended:
+                    return ended
+
+    def end(self) -> int | None:
+        """Kill it, if it is not dead; its exit code, negative for a signal."""
+        self.process.kill()
+        self.process.join()
+        self._pipe.close()
+        return self.process.exitcode
+
+
+def _serve(tasks: queue.SimpleQueue[_Task | None]) -> None:
+    """One worker's life as a thread of the parent."""
+    worker: _Worker | None = None
+    while (task := tasks.get()) is not None:
+        if not task.set_running_or_notify_cancel():
+            continue
+        code: int | None = None
+        for _ in range(ATTEMPTS):
+            worker = worker or _Worker(task.job.settings.threads)
+            try:
+                task.set_result(task.run_on(worker))
+                break
+            except (EOFError, ConnectionError):
+                code, worker = worker.end(), None
+                if task.stopped:
+                    task.set_exception(CancelledError())
+                    break
+            except Exception as error:  # a job that cannot be pickled
+                task.set_exception(error)
+                break
+        else:
+            task.set_exception(RuntimeError(f"its worker died {ATTEMPTS} times ({_death(code)})"))
+    if worker:
+        worker.end()
+
+
+def _death(code: int | None) -> str:
+    if code == -signal.SIGKILL:
+        return "killed: perhaps this machine lacks memory; try fewer workers or a smaller --set microbatch"
+    return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+
+
+def _work(pipe: Connection) -> None:
+    """The worker itself: one job after the other until its parent goes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt reaches the whole group; the parent decides
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    lock = threading.Lock()
+
+    def send(message: Event | Ended) -> None:
+        with lock:
+            pipe.send(message)
+
+    with suppress(EOFError, ConnectionError):
+        while True:
+            data = pipe.recv_bytes()
+            try:
+                job: Job = pickle.loads(data)
+                limit_threads(job.settings.threads)
+                ended = job(send)
+            except Exception:
+                ended = Ended(kind="failed", text=traceback.format_exc())
+            send(ended)
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)  # at once, in the middle of whatever it does: as after a kill, checkpoints are kept
+
+
+_starting = threading.Lock()
+
+
+@contextmanager
+def _environment(threads: int) -> Iterator[None]:
+    """Thread limits for a process started inside: set here, because importing the main module may import a library."""
+    with _starting:
+        before = {name: os.environ.get(name) for name in THREADS}
+        os.environ.update(dict.fromkeys(THREADS, str(threads)))
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
