@@ -43,7 +43,7 @@ class Experiment:
     methods: tuple[Technique, ...] = (Technique(),)
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     sizes: Mapping[Split, int | None] = field(default_factory=dict)  # examples a split; the task's own where absent
-    recipes: Mapping[str, Method] = field(default_factory=dict)  # by model name, in place of the bundled recipe
+    recipes: Mapping[tuple[str, str], Method] = field(default_factory=dict)  # by task and model, in place of the bundled
 
     def __post_init__(self) -> None:
         for name in ("tasks", "weak", "strong", "methods", "seeds"):
@@ -181,4 +181,4 @@ def _prepare(experiment: Experiment, task: Task, split: Split, seed: int, apart:
 
 
 def _recipe(experiment: Experiment, task: Task, model: Model) -> Method:
-    return experiment.recipes.get(model.name) or bundled(task.name, model.name)
+    return experiment.recipes.get((task.name, model.name)) or bundled(task.name, model.name)
