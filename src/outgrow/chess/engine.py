@@ -35,16 +35,17 @@ class Verdict:
 
 
 class Engine:
-    """One engine process with one thread: the same questions in the same order get the same answers."""
+    """One engine process with one thread: the same questions in the same order get the same answers, but for a
+    limited one (`skill`), which errs at random by the clock."""
 
     def __init__(self, path: str | None = None, *, lines: int = 1, skill: int | None = None) -> None:
         program = path or shutil.which("stockfish", path="/usr/games:/usr/local/bin:/usr/bin:/opt/homebrew/bin")
         program = program or shutil.which("stockfish")
         if program is None:
-            raise UserError("no chess engine found: install stockfish (apt-get install stockfish) or name one by --engine")
-        self._process = subprocess.Popen(
-            [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-        )
+            raise UserError(
+                "no chess engine found: install stockfish (apt-get install stockfish) or name it by --engine"
+            )
+        self._process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         self._send("uci")
         self.name = ""
         while (line := self._read()) != "uciok":

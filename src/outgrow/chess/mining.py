@@ -25,7 +25,8 @@ SKILLS = (0, 2, 5)
 
 @dataclass(frozen=True, kw_only=True)
 class Mining:
-    """How games are made. The same recipe and shard number make the same games on any machine with the same engine."""
+    """How games are made. A shard starts from its seed, but a limited Stockfish errs by the clock: mining again gives
+    other games of the same kind, so what ships is known by its digest."""
 
     seed: int = 0
     games_per_shard: int = 100

@@ -109,7 +109,7 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
     raw = path.open("rb")
     stream: Any = raw
     if path.suffix == ".gz":
-        stream = gzip.open(raw)
+        stream = gzip.GzipFile(fileobj=raw)
     elif path.suffix == ".zst":
         try:
             import zstandard

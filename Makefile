@@ -1,0 +1,48 @@
+# `make demo` sets up and runs the main job; `make test` sets up and passes the tests. Nothing else is needed first.
+PYTHON ?= python3
+BIN := .venv/bin
+# uv does not read pip's find-links: hand the folder over, where there is one.
+FIND_LINKS = $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null || $(PYTHON) -m pip config get :env:.find-links 2>/dev/null)
+INSTALL = UV_FIND_LINKS="$(FIND_LINKS)" $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt
+export OMP_WAIT_POLICY = passive
+
+.PHONY: demo test slow check bench docs clean
+
+demo: .venv/core
+	$(BIN)/outgrow run examples/chess.toml --store runs --report runs/report.html
+
+test: .venv/dev
+	$(BIN)/pytest -n 2 --dist loadfile
+
+slow: .venv/dev  ## the slower tier: kills, browser, the larger examples shrunk
+	$(BIN)/pytest -m slow
+
+check: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/dev
+	$(BIN)/python -m bench.training
+	$(BIN)/python -m bench.coverage
+
+docs: .venv/dev  ## every figure of the documentation, made anew
+	$(BIN)/outgrow run examples/chess.toml --store runs --report runs/report.html
+	$(BIN)/python -m docs.figures
+
+clean:
+	rm -rf .venv runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/bin/uv:
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet uv
+
+.venv/core: .venv/bin/uv pyproject.toml constraints.txt
+	@start=$$(date +%s); $(INSTALL) -e . && echo "set up in $$(($$(date +%s) - start)) s"
+	@touch $@
+
+.venv/dev: .venv/bin/uv pyproject.toml constraints.txt
+	@start=$$(date +%s); $(INSTALL) -e '.[dev]' && echo "set up in $$(($$(date +%s) - start)) s"
+	@touch $@ .venv/core

@@ -1,0 +1,176 @@
+"""The ladder's pretraining corpus: lines of a position followed by moves, strong and weak play side by side.
+
+Three kinds of line: what the engine would play from a mined position, what the players of a mined game did play, and
+what masters played. A line starts at a random cut of a game. No line touches a position of a shipped puzzle, and no
+game of the validation and test splits of the tasks is in it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import rust_chess
+
+from outgrow.chess import board as chess
+from outgrow.chess.mining import read_games
+from outgrow.types import UserError
+
+Line = tuple[str, tuple[str, ...]]  # the text of a position, the moves that follow
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mix:
+    """How many lines of each kind, and how many moves they have at most."""
+
+    engine: int
+    players: int
+    masters: int
+    engine_moves: int = 6
+    game_moves: int = 16
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Corpus:
+    """Token ids of all lines, one after the other (uint16 [total]); line i is tokens[offsets[i]:offsets[i + 1]], its
+    moves begin at starts[i]. `counts` says how many lines of each kind there are and how many were left out."""
+
+    tokens: np.ndarray[Any, np.dtype[np.uint16]]
+    offsets: np.ndarray[Any, np.dtype[np.int64]]
+    starts: np.ndarray[Any, np.dtype[np.int64]]
+    counts: dict[str, int]
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def save(self, folder: Path) -> None:
+        from safetensors.numpy import save_file
+
+        arrays = {"tokens": self.tokens, "offsets": self.offsets, "starts": self.starts}
+        save_file(arrays, folder / "corpus.safetensors")
+        (folder / "counts.json").write_text(json.dumps(self.counts, indent=1, sort_keys=True))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        from safetensors.numpy import load_file
+
+        return cls(**load_file(folder / "corpus.safetensors"), counts=json.loads((folder / "counts.json").read_text()))
+
+
+def build(
+    mined: Path, masters: Path, mix: Mix, held_out: Iterable[str], forbidden: frozenset[str], seed: int
+) -> Corpus:
+    """A corpus in random order. `held_out` names mined games, `forbidden` positions (FEN without clocks)."""
+    rng = random.Random(seed)
+    counts: Counter[str] = Counter()
+    closed = frozenset(held_out)
+    games = [game for game in read_games(mined) if game["game"] not in closed]
+    kinds = {
+        "engine": (engine_lines(games, mix, rng), mix.engine),
+        "players": (player_lines(games, mix, rng), mix.players),
+        "masters": (master_lines(masters, mix, rng), mix.masters),
+    }
+    chosen: list[Line] = []
+    for kind, (lines, wanted) in kinds.items():
+        kept = _kept(lines, wanted, forbidden, counts, kind)
+        if len(kept) < wanted:
+            raise UserError(
+                f"the corpus asks for {wanted} {kind} lines but there are {len(kept)}: mine more, or ask less"
+            )
+        chosen += kept
+    rng.shuffle(chosen)
+    return _encode(chosen, dict(counts))
+
+
+def engine_lines(games: list[dict[str, Any]], mix: Mix, rng: random.Random) -> Iterator[Any]:
+    """Every judged position with the engine's line (the longer search's where there is one), games in random order."""
+    for game in rng.sample(games, len(games)):
+        board = chess.parse(chess.START)
+        for number, move in enumerate(game["moves"]):
+            if number >= game["opening"]:
+                ply = game["plies"][number - game["opening"]]
+                yield board, tuple(ply.get("confirmed", ply)["line"][: mix.engine_moves])
+            board = chess.play(board, move)
+
+
+def player_lines(games: list[dict[str, Any]], mix: Mix, rng: random.Random) -> Iterator[Any]:
+    """Cuts of mined games with the moves that were played, good or bad."""
+    while games:
+        for game in rng.sample(games, len(games)):
+            yield _cut(game["moves"], mix.game_moves, rng)
+
+
+def master_lines(path: Path, mix: Mix, rng: random.Random) -> Iterator[Any]:
+    """Cuts of master games: rows with their moves in SAN under `m`."""
+    with gzip.open(path, "rt") as file:
+        for row in map(json.loads, file):
+            moves = _uci(row["m"].split())
+            if len(moves) > 8:
+                yield _cut(moves, mix.game_moves, rng)
+
+
+def _cut(moves: list[str], length: int, rng: random.Random) -> tuple[chess.Board, tuple[str, ...]]:
+    at = rng.randrange(max(1, len(moves) - 4))
+    board = chess.parse(chess.START)
+    for move in moves[:at]:
+        board = chess.play(board, move)
+    return board, tuple(moves[at : at + length])
+
+
+def _uci(san: list[str]) -> list[str]:
+    """Moves in SAN as UCI, up to the first that is not legal."""
+    board, moves = chess.parse(chess.START), []
+    for word in san:
+        try:
+            move = board.get_move_from_san(word)
+        except ValueError:
+            break
+        moves.append(move.get_uci())
+        board = board.make_move_new(move)
+    return moves
+
+
+def _kept(lines: Iterator[Any], wanted: int, forbidden: frozenset[str], counts: Counter[str], kind: str) -> list[Line]:
+    kept: list[Line] = []
+    for board, moves in lines:
+        if len(kept) == wanted:
+            break
+        if _touches(board, moves, forbidden):
+            counts[f"{kind}: touches a shipped puzzle"] += 1
+        else:
+            kept.append((chess.position_text(board), moves))
+            counts[kind] += 1
+    return kept
+
+
+def _touches(board: chess.Board, moves: tuple[str, ...], forbidden: frozenset[str]) -> bool:
+    for move in (*moves, None):
+        if chess.place(chess.fen(board)) in forbidden:
+            return True
+        if move is not None:
+            board = board.make_move_new(rust_chess.Move.from_uci(move))
+    return False
+
+
+def _encode(lines: list[Line], counts: dict[str, int]) -> Corpus:
+    ids = {token: i for i, token in enumerate(chess.vocabulary())}
+    tokens: list[int] = []
+    offsets, starts = [0], []
+    for position, moves in lines:
+        tokens += [ids[token] for token in position.split()]
+        starts.append(len(tokens))
+        tokens += [ids[move] for move in moves]
+        offsets.append(len(tokens))
+    return Corpus(
+        tokens=np.array(tokens, np.uint16),
+        offsets=np.array(offsets, np.int64),
+        starts=np.array(starts, np.int64),
+        counts=counts,
+    )

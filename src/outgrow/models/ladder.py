@@ -1,0 +1,37 @@
+"""The ladder: small language models of chess that ship with the package, one corpus and tokenizer, rising size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Self
+
+from outgrow.content import digest_of
+from outgrow.graph import Settings
+from outgrow.models.base import Model
+from outgrow.types import UserError
+
+LADDER = Path(str(files("outgrow") / "chess" / "ladder"))
+
+
+def rungs() -> tuple[str, ...]:
+    """The rungs that ship, smallest first."""
+    found = [folder for folder in LADDER.iterdir() if (folder / "model.safetensors").exists()]
+    return tuple(folder.name for folder in sorted(found, key=lambda f: (f / "model.safetensors").stat().st_size))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ladder(Model):
+    """The chess ladder that ships: `ladder/pawn`, `ladder/knight`, ..."""
+
+    def pinned(self) -> Self:
+        return replace(self, digest=digest_of(self._path()))
+
+    def folder(self, settings: Settings) -> Path:
+        return self._path()
+
+    def _path(self) -> Path:
+        if self.size not in rungs():
+            raise UserError(f"the ladder has no rung {self.size!r}. Known: {', '.join(rungs())}")
+        return LADDER / self.size

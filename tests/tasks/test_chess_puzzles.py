@@ -1,0 +1,148 @@
+"""The puzzles that ship, and the Lichess puzzle database as it is published."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import random
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from outgrow.chess import board as chess
+from outgrow.chess.engine import Engine, win_probability
+from outgrow.tasks.base import SPLITS
+from outgrow.tasks.chess_puzzles import ChessPuzzles
+from outgrow.types import Examples, Labels, UserError
+
+SCHOLAR = "r1bqkb1r/pppp1ppp/2n2n2/4p2Q/2B1P3/8/PPPP1PPP/RNB1K1NR b KQkq - 5 4"  # Black errs, White mates by h5f7
+ROW = {"PuzzleId": "aaaaa", "FEN": SCHOLAR, "Moves": "a7a6 h5f7", "Rating": "600", "Themes": "mate", "GameUrl": ""}
+
+
+def lichess(path: Path, rows: list[dict[str, str]]) -> ChessPuzzles:
+    if path.suffix == ".zst":
+        import zstandard
+
+        plain = path.with_suffix("")
+        lichess(plain, rows)
+        path.write_bytes(zstandard.ZstdCompressor().compress(plain.read_bytes()))
+    elif path.suffix == ".gz":
+        with gzip.open(path, "wt") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+    else:
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(ROW))
+            writer.writeheader()
+            writer.writerows(rows)
+    return ChessPuzzles(source=str(path)).pinned()
+
+
+@pytest.mark.parametrize("name", ["puzzles.csv", "puzzles.csv.zst", "puzzles.jsonl.gz"])
+def test_the_first_move_is_played_and_the_second_is_the_answer(tmp_path: Path, name: str) -> None:
+    (row,) = lichess(tmp_path / name, [ROW]).load().rows
+    assert row.example.prompt.endswith("w castle:KQkq ep:-")
+    assert row.example.choices[row.answer.index(1.0)] == "h5f7"
+    assert row.example.choices == chess.legal_moves(chess.play(chess.parse(SCHOLAR), "a7a6"))
+
+
+def test_any_mating_move_counts_where_the_solution_mates(tmp_path: Path) -> None:
+    row = ROW | {"FEN": "5rk1/5ppp/8/8/8/8/8/RR4K1 b - - 0 1", "Moves": "f8d8 a1a8"}
+    task = lichess(tmp_path / "p.csv", [row | {"FEN": "7k/r4ppp/8/8/8/8/8/1RR3K1 b - - 0 1", "Moves": "a7a2 b1b8"}])
+    (only,) = task.load().rows
+    examples = Examples(rows=(only.example,))
+    right = {move for move, p in zip(only.example.choices, only.answer, strict=True) if p > 0}
+    assert right == {"b1b8", "c1c8"}
+    for move in only.example.choices:
+        said = Labels.from_rows(examples.ids, [[float(move == choice) for choice in only.example.choices]])
+        assert task.score(said, examples, task.gold(examples)).correct[0] == (move in right)
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        ({"FEN": "8/8 w"}, "row 2: .*not a FEN"),
+        ({"Moves": "a7a6 h5h8"}, "row 2: .*'h5h8' is not a legal move"),
+        ({"Moves": "e2e5 h5f7"}, "row 2: .*'e2e5' is not a legal move"),
+        ({"Moves": "a7a6"}, "row 2: Moves needs"),
+    ],
+)
+def test_a_bad_row_is_named_by_its_number(tmp_path: Path, broken: dict[str, str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        lichess(tmp_path / "p.csv", [ROW, ROW | broken]).load()
+
+
+def test_a_missing_or_empty_file_and_a_missing_column_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="does not exist"):
+        ChessPuzzles(source=str(tmp_path / "none.csv")).pinned()
+    (tmp_path / "empty.csv").write_text("")
+    with pytest.raises(UserError, match="is empty"):
+        ChessPuzzles(source=str(tmp_path / "empty.csv")).pinned().load()
+    (tmp_path / "other.csv").write_text("FEN,Answer\n8/8,e2e4\n")
+    with pytest.raises(UserError, match="no column 'Moves'"):
+        ChessPuzzles(source=str(tmp_path / "other.csv")).pinned().load()
+
+
+def test_a_position_that_comes_twice_is_kept_once_and_counted(tmp_path: Path) -> None:
+    source = lichess(tmp_path / "p.csv", [ROW, ROW | {"PuzzleId": "bbbbb"}]).load()
+    assert (len(source.rows), source.dropped) == (1, (("the same position again", 1),))
+
+
+def test_real_lichess_puzzles_are_read(data: Path) -> None:
+    with gzip.open(data / "chess/lichess_puzzles.jsonl.gz", "rt") as file:
+        lines = [next(file) for _ in range(300)]
+    rows = [json.loads(line) for line in lines]
+    for row in rows:
+        board = chess.parse(row["FEN"])
+        for move in row["Moves"].split()[:2]:
+            board = chess.play(board, move)
+
+
+def test_every_shipped_solution_is_legal_and_every_position_there_once() -> None:
+    rows = ChessPuzzles().pinned().load().rows
+    assert len(rows) >= 8000
+    assert len({row.example.prompt for row in rows}) == len(rows)
+    for row in rows:
+        assert sum(row.answer) == pytest.approx(1)
+
+
+def test_the_moves_that_led_to_a_shipped_puzzle_lead_there() -> None:
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(ChessPuzzles().path).to_pylist()
+    for row in random.Random(0).sample(rows, 300):
+        board = chess.parse(chess.START)
+        for move in row["moves"].split():
+            board = chess.play(board, move)
+        assert chess.place(chess.fen(board)) == row["fen"]
+
+
+@pytest.mark.skipif(
+    not (shutil.which("stockfish") or Path("/usr/games/stockfish").exists()), reason="stockfish is not installed"
+)
+def test_the_engine_agrees_with_a_sample_of_the_shipped_solutions() -> None:
+    rows = random.Random(1).sample(ChessPuzzles().pinned().load().rows, 60)
+    import pyarrow.parquet as pq
+
+    fens = {row["id"]: row["fen"] for row in pq.read_table(ChessPuzzles().path, columns=["id", "fen"]).to_pylist()}
+    agreed = []
+    with Engine(lines=2) as judge:
+        for row in rows:
+            right = {move for move, p in zip(row.example.choices, row.answer, strict=True) if p > 0}
+            judge.new_game()
+            verdict = judge.judge(fens[row.example.id] + " 0 1", 30_000)
+            agreed.append(verdict.line[0] in right and win_probability(verdict.score) > 0.65)
+    assert np.mean(agreed) >= 0.9
+
+
+def test_splits_keep_a_game_together_and_a_seed_moves_nothing_between_them() -> None:
+    task = ChessPuzzles().pinned()
+    groups = {split: set(task.examples(split, None, 0).groups) for split in SPLITS}
+    for split in SPLITS:
+        for other in SPLITS:
+            assert split == other or not groups[split] & groups[other]
+        assert set(task.examples(split, None, 1).groups) == groups[split]
+    assert task.examples("test", 200, 0).ids == task.examples("test", 200, 7).ids
+    assert task.examples("transfer", 200, 0).ids != task.examples("transfer", 200, 7).ids
