@@ -166,10 +166,10 @@ def _cell(
         strong=strong,
         method=method,
         seed=seed,
-        floor=Score(predictions=Predict(fitted=supervisor, examples=test), gold=gold),
-        student=Score(predictions=Predict(fitted=student, examples=test), gold=gold),
-        ceiling=Score(predictions=Predict(fitted=ceiling, examples=test), gold=gold),
-        untrained=Score(predictions=untrained, gold=gold),
+        floor=Score(predictions=Predict(fitted=supervisor, examples=test), examples=test, gold=gold),
+        student=Score(predictions=Predict(fitted=student, examples=test), examples=test, gold=gold),
+        ceiling=Score(predictions=Predict(fitted=ceiling, examples=test), examples=test, gold=gold),
+        untrained=Score(predictions=untrained, examples=test, gold=gold),
     )
 
 

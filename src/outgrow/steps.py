@@ -140,12 +140,13 @@ class Score(Step[Scores]):
     result: ClassVar[type[Any]] = Scores
 
     predictions: Predict | ZeroShot
+    examples: Prepare
     gold: Gold
 
     @property
     def title(self) -> str:
-        return f"score {self.gold.examples.task.name} {self.gold.examples.split}"
+        return f"score {self.examples.task.name} {self.examples.split}"
 
     def run(self, ctx: Context) -> Scores:
-        prepared = self.gold.examples
-        return prepared.task.score(ctx.load(self.predictions), ctx.load(prepared), ctx.load(self.gold))
+        examples, gold = ctx.load(self.examples), ctx.load(self.gold)
+        return self.examples.task.score(ctx.load(self.predictions), examples, gold)
