@@ -6,10 +6,10 @@ import shutil
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from outgrow.graph.context import Context, Event, Report, Settings
+from outgrow.graph.context import Context, Event, Kind, Report, Settings
 from outgrow.graph.plan import compare
 from outgrow.graph.step import Step, identity
 from outgrow.store import Damaged, Manifest, Store, machine, versions
@@ -42,30 +42,35 @@ class Job:
 def compute(step: Step[Any], store: Store, settings: Settings, report: Report) -> Ended:
     """Run one step whose inputs are stored, and commit its artifact. Errors come back as data."""
     started = time.time()
-
-    def tell(kind: Any, text: str = "", seconds: float | None = None) -> None:
-        report(Event(kind=kind, key=step.key, title=step.title, seconds=seconds, text=text))
-
     try:
-        with store.lease(step.key, lambda owner: tell("waiting", f"{owner} is at it")):
-            if _finished(step, store, tell):
-                return Ended(kind="found")
-            tell("started")
-            context = Context(step=step, store=store, settings=settings, report=report)
-            artifact = step.run(context)
-            provenance = _provenance(started, settings)
-            store.commit(step.key, artifact.save, identity=identity(step), provenance=provenance)
-            shutil.rmtree(context.scratch, ignore_errors=True)
-        return Ended(kind="computed", seconds=time.time() - started)
-    except Damaged as damage:
-        store.set_aside(damage)
-        report(Event(kind="damaged", key=damage.key, text=damage.why))
-        return Ended(kind="damaged", damaged=damage.key)
+        return _attempt(step, store, settings, report, started)
     except UserError as error:
-        return Ended(kind="failed", text=str(error), user_error=True)
+        ended = Ended(kind="failed", text=str(error), user_error=True)
     except Exception as error:
         explained = store.explained(error)
-        return Ended(kind="failed", text=explained or traceback.format_exc(), user_error=bool(explained))
+        ended = Ended(kind="failed", text=explained or traceback.format_exc(), user_error=bool(explained))
+    return replace(ended, seconds=time.time() - started)
+
+
+def _attempt(step: Step[Any], store: Store, settings: Settings, report: Report, started: float) -> Ended:
+    def tell(kind: Kind, text: str = "") -> None:
+        report(Event(kind=kind, key=step.key, title=step.title, text=text))
+
+    with store.lease(step.key, lambda owner: tell("waiting", f"{owner} is at it")):
+        if _finished(step, store, tell):
+            return Ended(kind="found")
+        tell("started")
+        context = Context(step=step, store=store, settings=settings, report=report)
+        try:
+            artifact = step.run(context)
+        except Damaged as damage:
+            store.set_aside(damage)
+            report(Event(kind="damaged", key=damage.key, text=damage.why))
+            return Ended(kind="damaged", damaged=damage.key, text=f"{damage}, again and again: check the disk")
+        provenance = _provenance(started, settings)
+        store.commit(step.key, artifact.save, identity=identity(step), provenance=provenance)
+        shutil.rmtree(context.scratch, ignore_errors=True)
+    return Ended(kind="computed", seconds=time.time() - started)
 
 
 def _finished(step: Step[Any], store: Store, tell: Callable[..., None]) -> bool:

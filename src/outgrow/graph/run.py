@@ -83,7 +83,8 @@ class _Run:
                 break
             for future in wait(self.running, return_when=FIRST_COMPLETED).done:
                 self._ended(self.running.pop(future), future)
-        skipped = [s for s in self.schedule.todo if s.key not in self.computed and s.key not in self.failed]
+        ended = self.computed.keys() | self.cached.keys() | self.failed.keys()
+        skipped = [step for step in self.schedule.todo if step.key not in ended]
         done = (tuple(self.computed.values()), tuple(self.cached.values()), tuple(self.failed.values()))
         return Outcome(*done, skipped=tuple(skipped))
 
@@ -137,9 +138,10 @@ class _Run:
             self.failed[step.key] = Failure(step, ended.text, ended.user_error)
             self._tell("failed", step, ended.text, ended.seconds)
         else:
+            found = ended.kind == "found"  # another run was first
             self.times[step.key] = self.times.get(step.key, 0) + 1
-            self.computed[step.key] = step
-            self._tell("finished" if ended.kind == "computed" else "found", step, seconds=ended.seconds)
+            (self.cached if found else self.computed)[step.key] = step
+            self._tell("found" if found else "finished", step, seconds=ended.seconds)
             self.schedule.finished(step)
 
 

@@ -71,16 +71,17 @@ def _living(place: Place, key: str, seen: dict[str, tuple[bytes, float]], but: s
     """Who else holds the lease and lives, in words; empty if nobody does."""
     now = time.monotonic()
     for path, data in place.read(_others(place, key, but)).items():
-        if seen.get(path, (b"", 0.0))[0] != data:
+        if path not in seen or seen[path][0] != data:
             seen[path] = (data, now)
         if now - seen[path][1] < PATIENCE and not _gone(data):
             return _who(data)
     return ""
 
 
-def live_keys(place: Place) -> set[str]:
-    """Keys with a lease that is not known to be dead."""
-    found = place.read([f"{FOLDER}/{name}" for name in place.names(FOLDER)])
+def live_keys(place: Place, since: float) -> set[str]:
+    """Keys with a lease that has beaten since then (seconds since the epoch) and whose owner is not known to be dead."""
+    recent = [path for path, (_, modified) in place.files(FOLDER).items() if modified > since]
+    found = place.read([path for path in recent if "/." not in path])
     return {path.removeprefix(f"{FOLDER}/").rpartition(".")[0] for path, data in found.items() if not _gone(data)}
 
 
@@ -102,7 +103,7 @@ def _gone(data: bytes) -> bool:
     try:
         owner = json.loads(data)
     except ValueError:
-        return False  # half written: its owner is writing
+        return False  # unreadable: time will tell
     return bool(owner["host"] == _host() and _started(owner["pid"]) != owner["started"])
 
 

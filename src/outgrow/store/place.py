@@ -94,11 +94,17 @@ class Place:
             return {path[len(root) + 1 :]: data for path, data in answers.items() if isinstance(data, bytes)}
 
     def write(self, path: str, data: bytes) -> None:
-        """Write or overwrite a file; a reader may see half of it."""
+        """Write or replace a file; a reader sees the old bytes or the new."""
         with self.writing():
             if self.local:
-                (self.local / path).parent.mkdir(parents=True, exist_ok=True)
-                (self.local / path).write_bytes(data)
+                target = self.local / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                draft = target.parent / f".{uuid.uuid4().hex}"
+                try:
+                    draft.write_bytes(data)
+                    draft.replace(target)
+                finally:
+                    draft.unlink(missing_ok=True)
             else:
                 fs, root = self._opened
                 fs.pipe_file(f"{root}/{path}", data)

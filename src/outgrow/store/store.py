@@ -22,11 +22,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from outgrow.store.lease import PATIENCE, lease, live_keys
+from outgrow.store.lease import FOLDER as LEASES
+from outgrow.store.lease import lease, live_keys
 from outgrow.store.manifest import Damaged, Manifest, describe, digest
 from outgrow.store.place import FULL, Place, flush
 
 MANIFESTS, SET_ASIDE, SCRATCH = "manifests", "damaged", "scratch"
+FORGOTTEN = 3600.0  # seconds after which whoever wrote an unfinished file has gone
 
 
 @dataclass(frozen=True)
@@ -151,11 +153,12 @@ class Store:
         """
         manifests = self.manifests(self.listing())
         folders = {f"{key}/{m.prefix}": key in keep for key, m in manifests.items() if isinstance(m, Manifest)}
-        live, young = live_keys(self.place), time.time() - 2 * PATIENCE
+        past = time.time() - FORGOTTEN
+        live = live_keys(self.place, past)
         doomed = {
             path: size
             for path, (size, modified) in self.place.files("").items()
-            if self._is_spare(path, keep, folders, modified < young) and not any(key in path for key in live)
+            if self._is_spare(path, keep, folders, modified < past) and not any(key in path for key in live)
         }
         self.place.remove(sorted(doomed, key=lambda path: not path.startswith(MANIFESTS)))  # first it ceases to exist
         if self.place.local is None:
@@ -167,6 +170,8 @@ class Store:
     def _is_spare(self, path: str, keep: Collection[str], folders: dict[str, bool], old: bool) -> bool:
         """Whether nothing kept needs the file. `folders` says of every artifact's folder whether it is kept."""
         top, _, rest = path.partition("/")
+        if top == LEASES:
+            return old
         if top == MANIFESTS:
             return old if rest.startswith(".") else rest.removesuffix(".json") not in keep
         if top == SCRATCH:

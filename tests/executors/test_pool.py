@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toys import Add, Boom, Chain, Const, Dies, Number, Sleep
+
+from outgrow.executors.pool import Pool
+from outgrow.graph import Context, Event, Settings, Step, load, run
+from outgrow.store import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "store"))
+
+
+@pytest.fixture
+def marks(tmp_path: Path) -> Path:
+    (tmp_path / "marks").mkdir()
+    return tmp_path / "marks"
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def until(condition: Any, seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threads(Step[Number]):
+    result = Number
+
+    def run(self, ctx: Context) -> Number:
+        return Number(int(os.environ["OMP_NUM_THREADS"]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unpicklable(Step[Number]):
+    result = Number
+    name: str = "x"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("cannot be sent")
+
+
+def test_a_graph_runs_on_workers_and_reports(store: Store) -> None:
+    chain = Chain(seed=1, pieces=5)
+    top = Add(terms=(Const(value=1), Const(value=2)))
+    events: list[Event] = []
+    before = os.environ.get("OMP_NUM_THREADS")
+    with Pool(2) as pool:
+        outcome = run([top, chain, Boom(), Threads(), Unpicklable()], store, pool, Settings(threads=3), events.append)
+    assert load(top, store).value == 3
+    assert load(Threads(), store).value == 3
+    assert os.environ.get("OMP_NUM_THREADS") == before
+    texts = {failure.step.key: failure.error_text for failure in outcome.failures}
+    assert set(texts) == {Boom().key, Unpicklable().key}
+    assert "ValueError: boom" in texts[Boom().key]
+    assert "cannot be sent" in texts[Unpicklable().key]
+    assert max(e.fraction or 0 for e in events if e.kind == "progress" and e.key == chain.key) == 1
+    assert [e.kind for e in events if e.key == top.key] == ["planned", "started", "finished"]
+
+
+def test_a_step_whose_worker_dies_once_is_tried_again(store: Store, marks: Path) -> None:
+    step = Dies(times=1, marks=marks)
+    with Pool(1) as pool:
+        outcome = run([step, Const(value=1)], store, pool)
+    assert not outcome.failures
+    assert load(step, store).value == 1
+
+
+def test_a_step_whose_workers_die_fails_alone_and_says_so(store: Store, marks: Path) -> None:
+    step = Dies(times=9, marks=marks)
+    after, good = Add(terms=(step,)), Add(terms=(Const(value=1),))
+    with Pool(1) as pool:
+        outcome = run([after, good], store, pool)
+    (failure,) = outcome.failures
+    assert failure.step.key == step.key
+    assert "died 2 times (killed" in failure.error_text
+    assert "\n" not in failure.error_text
+    assert [s.key for s in outcome.skipped] == [after.key]
+    assert load(good, store).value == 1
+    assert len(list(marks.iterdir())) == 2
+
+
+def test_cancelling_stops_what_runs(store: Store, marks: Path) -> None:
+    from outgrow.graph import Job, Resources, ignore
+
+    with Pool(1) as pool:
+        job = Job(step=Sleep(seconds=60, marks=marks), store=store, settings=Settings())
+        running = pool.submit(job, Resources(), ignore)
+        queued = pool.submit(job, Resources(), ignore)
+        until(lambda: any(marks.iterdir()))
+        pid = int(next(marks.iterdir()).name)
+        assert queued.cancel()
+        assert running.cancel()
+        until(lambda: not alive(pid))
+        until(running.done)
+        fresh = pool.submit(Job(step=Const(value=1), store=store, settings=Settings()), Resources(), ignore)
+        assert fresh.result(20).kind == "computed"
+
+
+def test_an_interrupt_cancels_and_leaves_no_worker(store: Store, marks: Path) -> None:
+    def interrupt() -> None:
+        until(lambda: len(list(marks.iterdir())) == 2)
+        signal.raise_signal(signal.SIGINT) if threading.current_thread() is threading.main_thread() else os.kill(
+            os.getpid(), signal.SIGINT
+        )
+
+    thread = threading.Thread(target=interrupt)
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), Pool(2) as pool:
+        thread.start()
+        run([Sleep(seconds=60, marks=marks), Sleep(seconds=61, marks=marks)], store, pool)
+    thread.join()
+    assert time.monotonic() - started < 30
+    assert not any(alive(int(mark.name)) for mark in marks.iterdir())
+
+
+def test_workers_do_not_outlive_a_killed_parent(store: Store, marks: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from toys import Sleep
+from outgrow.executors.pool import Pool
+from outgrow.graph import run
+from outgrow.store import Store
+if __name__ == "__main__":
+    marks = Path(sys.argv[2])
+    with Pool(2) as pool:
+        run([Sleep(seconds=s, marks=marks) for s in (60, 61)], Store(sys.argv[1]), pool)
+"""
+    script = marks.parent / "script.py"
+    script.write_text(code)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    parent = subprocess.Popen([sys.executable, str(script), store.url, str(marks)], env=environment)
+    until(lambda: len(list(marks.iterdir())) == 2, 20)
+    pids = [int(mark.name) for mark in marks.iterdir()]
+    parent.kill()
+    parent.wait()
+    until(lambda: not any(map(alive, pids)))

@@ -1,0 +1,151 @@
+"""The store against a real S3 server on the loopback."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toys import Add, Blob, Const
+
+from outgrow.executors.inline import Inline
+from outgrow.graph import Outcome, Step, load, plan, run
+from outgrow.store import Damaged, Store
+from outgrow.types import UserError
+
+KEY = "const-0123456789ab"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    moto = pytest.importorskip("moto.server")
+    pytest.importorskip("s3fs")
+    running = moto.ThreadedMotoServer(port=0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    yield f"http://{host}:{port}"
+    running.stop()
+
+
+@pytest.fixture
+def store(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    import s3fs
+
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    environment = {"AWS_ACCESS_KEY_ID": "toy", "AWS_SECRET_ACCESS_KEY": "toy", "AWS_DEFAULT_REGION": "us-east-1"}
+    for name, value in {**environment, "AWS_ENDPOINT_URL": server, "OUTGROW_CACHE": str(tmp_path / "cache")}.items():
+        monkeypatch.setenv(name, value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    bucket = f"bucket-{tmp_path.name.replace('_', '-').lower()}"[:60].strip("-")
+    s3fs.S3FileSystem(endpoint_url=server).mkdir(bucket)
+    return Store(f"s3://{bucket}/prefix")
+
+
+def done(step: Step[Any], store: Store) -> Outcome:
+    with Inline() as executor:
+        return run([step], store, executor)
+
+
+def test_a_run_on_s3_is_found_again(store: Store, tmp_path: Path) -> None:
+    top = Add(terms=(Const(value=1), Const(value=2)))
+    assert store.listing() == frozenset()
+    outcome = done(top, store)
+    assert not outcome.failures, outcome.failures
+    assert len(outcome.computed) == 3
+    assert load(top, store).value == 3
+    assert len(store.listing()) == 3
+    assert not plan([top], store).todo
+    assert store.place.names("leases") == set()
+    assert len(store.check().intact) == 3
+
+
+def test_the_first_manifest_counts(store: Store) -> None:
+    def commit(data: bytes) -> bool:
+        return store.commit(KEY, Blob(data).save, identity={}, provenance={})
+
+    assert commit(b"first")
+    assert not commit(b"second")
+    assert Blob.load(store.fetch(KEY)).data == b"first"
+    assert len(store.place.files(KEY)) == 2
+
+
+def test_of_many_exclusive_creations_one_succeeds(store: Store) -> None:
+    for attempt in range(3):
+        won: list[bytes] = []
+        gate = threading.Barrier(6)
+
+        def create(name: bytes, path: str, won: list[bytes] = won, gate: threading.Barrier = gate) -> None:
+            gate.wait()
+            if store.place.create(path, name):
+                won.append(name)
+
+        threads = [threading.Thread(target=create, args=(str(i).encode(), f"once-{attempt}")) for i in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(won) == 1
+        assert store.place.read([f"once-{attempt}"]) == {f"once-{attempt}": won[0]}
+
+
+def test_a_flipped_byte_on_s3_is_set_aside_and_computed_again(store: Store, tmp_path: Path) -> None:
+    middle = Add(terms=(Const(value=1),))
+    done(middle, store)
+    path = f"{middle.key}/{store.manifest(middle.key).prefix}/number.txt"
+    store.place.write(path, b"9.0")
+    with pytest.raises(Damaged, match=r"number\.txt"):
+        store.fetch(middle.key)
+    top = Add(terms=(middle,), weight=Add().weight)
+    assert not done(top, store).failures
+    assert load(top, store).value == 1
+    assert len(store.place.names("damaged")) == 1
+
+
+def test_a_flipped_byte_in_the_local_copy_is_downloaded_again(store: Store) -> None:
+    step = Const(value=1)
+    done(step, store)
+    copy = store.fetch(step.key) / "number.txt"
+    copy.write_text("9.0")
+    assert load(step, store).value == 1
+
+
+def test_prune_frees_on_s3(store: Store) -> None:
+    for value in (1, 2):
+        done(Const(value=value), store)
+    load(Const(value=2), store)
+    assert store.prune({Const(value=1).key}) > 0
+    assert store.listing() == {Const(value=1).key}
+    assert not store.place.files(Const(value=2).key)
+    assert load(Const(value=1), store).value == 1
+
+
+def test_a_lease_on_s3_is_waited_for(store: Store) -> None:
+    told: list[str] = []
+    with store.lease(KEY):
+        timer = threading.Timer(0.5, lambda: store.commit(KEY, Blob(b"x").save, identity={}, provenance={}))
+        timer.start()
+        with store.lease(KEY, told.append):
+            assert store.has(KEY)
+    assert len(told) == 1
+
+
+def test_a_missing_bucket_is_one_line(store: Store) -> None:
+    lost = Store("s3://no-such-bucket/prefix")
+    (failure,) = done(Const(value=1), lost).failures
+    assert failure.user_error
+    assert failure.error_text.startswith("the store s3://no-such-bucket/prefix cannot be written to")
+
+
+def test_an_unreachable_server_is_one_line(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    import s3fs
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setattr(s3fs.S3FileSystem, "retries", 1)
+    s3fs.S3FileSystem.clear_instance_cache()
+    with pytest.raises(UserError, match="cannot be reached"):
+        Store("s3://elsewhere/prefix").listing()
+    s3fs.S3FileSystem.clear_instance_cache()
