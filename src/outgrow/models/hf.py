@@ -1,0 +1,158 @@
+"""Any Hugging Face checkpoint: a local folder, or a name on the hub."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from outgrow.content import digest_of
+from outgrow.graph import Settings, located
+from outgrow.models.base import Model
+from outgrow.types import UserError
+
+WEIGHTS = ("model.safetensors", "model-*.safetensors")
+PICKLED = ("pytorch_model.bin", "pytorch_model-*.bin")
+TOKENIZER = ("tokenizer.json", "tokenizer.model", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
+BESIDE = ("*.json", "*.txt", "*.model", "*.jinja", "*.py")  # config, tokenizer, chat template, and code it brings along
+TRAINING = ("trainer_state.json", "all_results.json", "train_results.json", "eval_results.json")  # say nothing of it
+_HUB_NAME = re.compile(r"(?P<repo>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[\w./-]+))?")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HF(Model):
+    """Hugging Face: any encoder or causal checkpoint, `hf/FOLDER` or `hf/NAME` on the hub, or `hf/NAME@REVISION`.
+
+    A folder is identified by the digest of its files, a hub name by the commit it stands for now. Pickled weights and
+    code that comes with a checkpoint are used only where the settings trust them.
+    """
+
+    size: str = located(default="")
+
+    @property
+    def name(self) -> str:
+        """`hf/google/bert_uncased_L-2_H-128_A-2`; for a folder its last part."""
+        return f"hf/{self._local.name}" if self._local else f"hf/{self.size}"
+
+    @property
+    def _local(self) -> Path | None:
+        path = Path(self.size).expanduser().absolute()
+        return path if self.size and path.is_dir() else None
+
+    def pinned(self) -> Self:
+        if self._local:
+            return replace(self, digest=checkpoint_digest(self._local))
+        repo, revision = self._hub()
+        return replace(self, digest=_commit(repo, revision))
+
+    def folder(self, settings: Settings) -> Path:
+        folder = self._local or _downloaded(self._hub()[0], self.digest, settings)
+        check(folder, settings)
+        return folder
+
+    def _hub(self) -> tuple[str, str]:
+        match = _HUB_NAME.fullmatch(self.size)
+        if not match or self.size.startswith("."):
+            raise UserError(f"there is no folder {self.size!r}, and no hub name looks like it: check the path")
+        return match["repo"], match["revision"] or "main"
+
+
+def checkpoint_files(folder: Path) -> list[Path]:
+    """The files that make a checkpoint: config, tokenizer, and weights (pickled ones where there are no others)."""
+    weights = _matching(folder, WEIGHTS) or _matching(folder, PICKLED)
+    return sorted({*weights, *_matching(folder, BESIDE)} - {folder / name for name in TRAINING})
+
+
+def checkpoint_digest(folder: Path) -> str:
+    """SHA-256 over the names and contents of a checkpoint's files, 16 hex digits. Optimiser state does not count."""
+    _require_parts(folder)
+    lines = [f"{path.name}\0{digest_of(path)}\n" for path in checkpoint_files(folder)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
+
+
+def check(folder: Path, settings: Settings) -> None:
+    """Raise a UserError unless the checkpoint is whole and needs no more trust than the settings give."""
+    _require_parts(folder)
+    if not _matching(folder, WEIGHTS) and not settings.trust_pickle:
+        raise UserError(f"{folder} has pickled weights only: allow it with --trust-pickle, or save it as safetensors")
+    config = _config(folder)
+    if config.get("auto_map") and not settings.trust_remote_code:
+        from transformers import CONFIG_MAPPING
+
+        if config["model_type"] not in CONFIG_MAPPING:
+            raise UserError(f"{folder} brings its own code: allow it with --trust-remote-code, or choose another model")
+
+
+def _require_parts(folder: Path) -> None:
+    if not _config(folder).get("model_type"):
+        raise UserError(f"{folder / 'config.json'} names no model_type: this is no Hugging Face checkpoint")
+    if not any((folder / name).is_file() for name in TOKENIZER):
+        raise UserError(f"{folder} has no tokenizer: save one there with tokenizer.save_pretrained({folder.name!r})")
+    if not (_matching(folder, WEIGHTS) or _matching(folder, PICKLED)):
+        raise UserError(f"{folder} has no weights: it needs model.safetensors")
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        config = json.loads((folder / "config.json").read_text())
+    except FileNotFoundError:
+        raise UserError(f"{folder} has no config.json: give the folder of a Hugging Face checkpoint") from None
+    except ValueError:
+        raise UserError(f"{folder / 'config.json'} is not JSON: save the checkpoint again") from None
+    return config if isinstance(config, dict) else {}
+
+
+def _matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
+    return sorted(path for pattern in patterns for path in folder.glob(pattern) if path.is_file())
+
+
+def _commit(repo: str, revision: str) -> str:
+    """The commit a name stands for: asked of the hub, or of what it said last time where it cannot be reached."""
+    if _COMMIT.fullmatch(revision):
+        return revision
+    from huggingface_hub import constants, model_info
+    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
+
+    try:
+        return str(model_info(repo, revision=revision).sha)
+    except RevisionNotFoundError:
+        raise UserError(f"the hub's {repo!r} has no revision {revision!r}: check the name after @") from None
+    except (RepositoryNotFoundError, HFValidationError):
+        raise UserError(f"there is no folder {repo!r} and no model of this name on the hub: check the name") from None
+    except Exception:  # of whatever HTTP library: no network, a refusing proxy, offline mode
+        known = Path(constants.HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}" / "refs" / revision
+        if known.is_file():
+            return known.read_text().strip()
+        raise UserError(
+            f"there is no folder {repo!r}, and the hub cannot be reached: connect once, or give a checkpoint's folder"
+        ) from None
+
+
+def _downloaded(repo: str, commit: str, settings: Settings) -> Path:
+    from huggingface_hub import snapshot_download
+
+    def get(patterns: tuple[str, ...]) -> Path:
+        try:
+            # Files of the top folder only: what lies deeper are exports for other programs.
+            found = snapshot_download(
+                repo,
+                revision=commit,
+                allow_patterns=list(patterns),
+                ignore_patterns=["*/*"],
+                local_files_only=settings.offline,
+            )
+        except Exception as error:
+            why = str(error).partition("\n")[0]
+            raise UserError(f"{repo} cannot be downloaded ({why}): connect to the hub, or give a folder") from None
+        return Path(found)
+
+    folder = get(WEIGHTS + BESIDE)
+    if not _matching(folder, WEIGHTS):
+        if not settings.trust_pickle:
+            raise UserError(f"{repo} has no safetensors: allow pickled weights with --trust-pickle, or choose another")
+        get(PICKLED)
+    return folder

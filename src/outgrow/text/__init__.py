@@ -1,0 +1,1 @@
+"""Text: reading tables of it, and finding what says nearly the same."""
