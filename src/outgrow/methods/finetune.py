@@ -1,0 +1,64 @@
+"""Finetuning: every weight learns from the labels (Burns et al. 2023, section 3)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from outgrow.graph import Context, Settings
+from outgrow.losses.base import Loss
+from outgrow.methods.base import Method, Predictor, Supervision
+from outgrow.models.base import Model
+from outgrow.tasks.base import Readout
+from outgrow.training.loop import Hyper
+from outgrow.types import Examples, Labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finetune(Hyper, Method):
+    """Its fields are the training loop's hyperparameters."""
+
+    def fit(self, model: Model, readout: Readout, loss: Loss, data: Supervision, seed: int, ctx: Context) -> Predictor:
+        from outgrow.training.choosing import Choosing
+        from outgrow.training.loop import train
+        from outgrow.training.network import open_network, same_choices
+
+        classes = same_choices(data.examples) if readout == "head" else None
+        network = open_network(model.folder(ctx.settings), readout, ctx.settings, classes=classes, seed=seed)
+        objective = Choosing(
+            network,
+            loss,
+            network.encode(data.examples),
+            data.labels,
+            network.encode(data.validation),
+            data.validation_labels,
+            ctx.settings.microbatch,
+        )
+        curve = train(network.module, objective, self, seed, ctx)
+        folder = ctx.scratch / "fitted"
+        shutil.rmtree(folder, ignore_errors=True)
+        network.save(folder)
+        (folder / "curve.json").write_text(json.dumps(curve, indent=1))
+        return Predictor(folder)
+
+    def predict(
+        self,
+        predictor: Predictor,
+        readout: Readout,
+        examples: Examples,
+        settings: Settings,
+        progress: Callable[[float], None],
+    ) -> Labels:
+        from outgrow.training.choosing import probabilities
+        from outgrow.training.network import open_network
+
+        network = open_network(predictor.folder, readout, settings)
+        encoded = network.encode(examples)
+        probs = probabilities(network, encoded, settings.microbatch, progress)
+        counts = (encoded.columns >= 0).sum(1)
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        return Labels(ids=examples.ids, probs=probs[encoded.columns >= 0], offsets=offsets)

@@ -1,0 +1,126 @@
+"""From tokenised examples to padded tensors: the order of an epoch, the cut of a batch; nothing guessed from ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from outgrow.types import Floats, Ints, Labels
+
+if TYPE_CHECKING:
+    import torch
+
+PASS_TOKENS = 64  # what one more forward and backward pass costs, in tokens (measured: 20 to 80 for small models)
+MOST_TOKENS = 4096  # padded tokens in one pass: what bounds memory
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Encoded:
+    """Examples as a model reads them.
+
+    tokens: n arrays of token ids. columns: int64 [n, most choices], which outputs of the model are an example's
+    choices, -1 where it has no more of them.
+    """
+
+    tokens: tuple[Ints, ...]
+    columns: Ints
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def lengths(self) -> Ints:
+        return np.array([len(tokens) for tokens in self.tokens], dtype=np.int64)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Batch:
+    """What goes through a model at once, padded on the right.
+
+    rows: which examples, [rows]. tokens: int64 [rows, length]. mask: int64, 1 at real tokens, None where no row is
+    padded. last: where the last real token is, int64 [rows]. columns: int64 [rows, choices], 0 where there is no
+    choice; choice_mask: bool [rows, choices], None where no row lacks one.
+    """
+
+    rows: Ints
+    tokens: torch.Tensor
+    mask: torch.Tensor | None
+    last: torch.Tensor
+    columns: torch.Tensor
+    choice_mask: torch.Tensor | None
+
+
+def order(n: int, seed: int, epoch: int) -> Ints:
+    """The order of an epoch: its own for each seed and epoch, int64 [n]."""
+    return np.random.default_rng([seed, epoch]).permutation(n)
+
+
+def cut(rows: Ints, lengths: Ints, most_rows: int | None = None, most_tokens: int = MOST_TOKENS) -> list[Ints]:
+    """`rows` by length, in runs that together cost least: padded tokens, and the price of each further pass.
+
+    No run has more than `most_rows` rows or `most_tokens` padded tokens (one row always goes).
+    """
+    rows = rows[np.argsort(lengths[rows], kind="stable")]
+    sizes = lengths[rows]
+    n = len(rows)
+    best = np.zeros(n + 1)  # the least cost of the first i rows
+    start = np.zeros(n + 1, dtype=np.int64)  # where the last run of that cut starts
+    for end in range(1, n + 1):
+        width = int(sizes[end - 1])
+        first = end - max(1, min(most_tokens // max(width, 1), most_rows or n))
+        starts = np.arange(max(first, 0), end)
+        costs = best[starts] + (end - starts) * width + PASS_TOKENS
+        best[end], start[end] = costs.min(), starts[costs.argmin()]
+    runs: list[Ints] = []
+    while n:
+        runs.append(rows[start[n] : n])
+        n = int(start[n])
+    return runs[::-1]
+
+
+def collate(data: Encoded, rows: Ints, choices: int, device: str = "cpu") -> Batch:
+    """The tensors of some examples, with room for `choices` choices each."""
+    import torch
+
+    lengths = np.array([len(data.tokens[i]) for i in rows], dtype=np.int64)
+    real = np.arange(lengths.max()) < lengths[:, None]
+    tokens = np.repeat([data.tokens[i][-1:] for i in rows], real.shape[1], axis=1)  # no id means padding
+    tokens[real] = np.concatenate([data.tokens[i] for i in rows])
+    columns = data.columns[rows, :choices]
+    exists = columns >= 0
+
+    def tensor(array: Ints) -> torch.Tensor:
+        return torch.from_numpy(array).to(device)
+
+    return Batch(
+        rows=rows,
+        tokens=tensor(tokens),
+        mask=None if real.all() else tensor(real.astype(np.int64)),
+        last=tensor(lengths - 1),
+        columns=tensor(np.maximum(columns, 0)),
+        choice_mask=None if exists.all() else torch.from_numpy(exists).to(device),
+    )
+
+
+def widest(data: Encoded, rows: Ints) -> int:
+    """The most choices that any of these examples has."""
+    return int((data.columns[rows] >= 0).sum(1).max())
+
+
+def padded(rows: Sequence[Ints], filler: int = -1) -> Ints:
+    """Rows of any length as one array, int64 [n, longest]."""
+    array = np.full((len(rows), max(map(len, rows), default=0)), filler, dtype=np.int64)
+    for i, row in enumerate(rows):
+        array[i, : len(row)] = row
+    return array
+
+
+def dense(labels: Labels) -> Floats:
+    """Probabilities as one array, float32 [n, most choices], 0 where an example has no such choice."""
+    counts = np.diff(labels.offsets)
+    array = np.zeros((len(labels), int(counts.max(initial=0))), dtype=np.float32)
+    array[np.arange(array.shape[1]) < counts[:, None]] = labels.probs
+    return array

@@ -1,0 +1,93 @@
+"""Learning to choose: the objective of every fit whose labels are probabilities over an example's choices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from outgrow.losses.base import Loss
+from outgrow.training.batches import Batch, Encoded, collate, cut, dense, widest
+from outgrow.training.network import Network
+from outgrow.types import Floats, Ints, Labels
+
+if TYPE_CHECKING:
+    import torch
+
+WINDOW = 512  # examples that inference sorts by length together
+
+
+class Choosing:
+    """Lowers `loss` on labelled examples; watches cross-entropy and agreement on held-out ones of the same kind."""
+
+    def __init__(
+        self,
+        network: Network,
+        loss: Loss,
+        examples: Encoded,
+        labels: Labels,
+        validation: Encoded,
+        validation_labels: Labels,
+        most_rows: int | None = None,
+    ) -> None:
+        self.size = len(examples)
+        self._network, self._loss, self._examples, self._most_rows = network, loss, examples, most_rows
+        self._labels, self._lengths = dense(labels), examples.lengths
+        self._validation, self._validation_labels = validation, dense(validation_labels)
+
+    def pieces(self, rows: Ints) -> list[Batch]:
+        choices = widest(self._examples, rows)
+        runs = cut(rows, self._lengths, self._most_rows)
+        return [collate(self._examples, run, choices, self._network.device) for run in runs]
+
+    def targets(self, pieces: list[Batch], progress: float) -> list[torch.Tensor]:
+        import torch
+
+        rows = np.concatenate([piece.rows for piece in pieces])
+        weak = torch.from_numpy(self._labels[rows, : pieces[0].columns.shape[1]]).to(self._network.device)
+        logits = None
+        if self._loss.needs_logits:
+            logits = torch.cat([self._network.choice_logits(piece) for piece in pieces])
+        return list(self._loss.targets(logits, weak, progress).split([len(piece.rows) for piece in pieces]))
+
+    def value(self, piece: Batch, target: torch.Tensor) -> torch.Tensor:
+        return self._loss.value(self._network.choice_logits(piece), target)
+
+    def validate(self) -> dict[str, float]:
+        probs = probabilities(self._network, self._validation, self._most_rows)
+        weak = self._validation_labels
+        loss = -(weak * np.log(np.maximum(probs, 1e-12))).sum(1)
+        agreement = probs.argmax(1) == weak.argmax(1)
+        return {"validation_loss": float(loss.mean(dtype=np.float64)), "validation_agreement": float(agreement.mean())}
+
+
+def probabilities(
+    network: Network,
+    examples: Encoded,
+    most_rows: int | None = None,
+    progress: Callable[[float], None] = lambda fraction: None,
+) -> Floats:
+    """The probability of each choice, float32 [n, most choices]: rows sum to 1, 0 where there is no choice."""
+    import torch
+
+    probs = np.zeros(examples.columns.shape, dtype=np.float32)
+    with torch.inference_mode():
+        for batch in inference_batches(examples, network.device, most_rows, progress):
+            chosen = network.choice_logits(batch).softmax(-1).cpu().numpy()
+            probs[batch.rows, : chosen.shape[1]] = chosen
+    return probs
+
+
+def inference_batches(
+    examples: Encoded, device: str, most_rows: int | None, progress: Callable[[float], None]
+) -> Iterator[Batch]:
+    """All examples, those of like length together."""
+    lengths = examples.lengths
+    by_length = np.argsort(lengths, kind="stable")
+    done = 0
+    for start in range(0, len(by_length), WINDOW):
+        for run in cut(by_length[start : start + WINDOW], lengths, most_rows):
+            yield collate(examples, run, widest(examples, run), device)
+            done += len(run)
+            progress(done / len(by_length))
