@@ -1,0 +1,79 @@
+"""What says nearly the same."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outgrow.text.near import Near, words
+
+SENTENCE = "a gripping film that never loses its way"
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ("a gripping film", True),  # its one triple is in the sentence
+        ("A gripping film that -- never loses its way !", True),  # case and punctuation do not count
+        ("way its loses never that film gripping a", True),  # the same words
+        ("the critics call it a gripping film that never loses its way , and so do i", True),  # it holds the sentence
+        ("a gripping film with a poor end", False),  # 1 of its 5 triples, 6 in the sentence: 1 / 5 < 1/2
+        ("a gripping film begins", True),  # 1 of its 2 triples: just half
+        ("gripping film", False),  # two words are near their equals only
+        ("gripping", False),
+        ("", False),
+    ],
+)
+def test_half_the_triples_of_the_shorter_text(text: str, near: bool) -> None:
+    assert (text in Near([SENTENCE], 0.5)) is near
+
+
+def test_short_texts_are_near_their_equals() -> None:
+    index = Near(["Gripping film.", "!?"], 0.5)
+    assert "film , gripping" in index
+    assert "film" not in index
+    assert " !? " in index
+    assert "!" not in index
+
+
+@given(st.text(max_size=60), st.floats(0.01, 1))
+def test_a_text_is_near_itself(text: str, threshold: float) -> None:
+    assert text in Near(["something else here", text], threshold)
+
+
+@given(st.lists(st.sampled_from("abcd"), max_size=8), st.lists(st.sampled_from("abcd"), max_size=8))
+def test_nearness_is_mutual_and_falls_with_the_threshold(one: list[str], other: list[str]) -> None:
+    a, b = " ".join(one), " ".join(other)
+    near = [a in Near([b], threshold) for threshold in (0.2, 0.5, 1.0)]
+    assert near == [b in Near([a], threshold) for threshold in (0.2, 0.5, 1.0)]
+    assert near == sorted(near, reverse=True)
+
+
+def test_the_index_says_what_pairwise_comparison_says() -> None:
+    draw = random.Random(0)
+    texts = [" ".join(draw.choices("abcdefgh", k=draw.randint(1, 9))) for _ in range(120)]
+    tests, others = texts[:40], texts[40:]
+    index = Near(tests, 0.5)
+    assert [other in index for other in others] == [any(_near(other, test) for test in tests) for other in others]
+
+
+def _near(one: str, other: str) -> bool:
+    a, b = words(one), words(other)
+    grams = [{tuple(text[i : i + 3]) for i in range(len(text) - 2)} for text in (a, b)]
+    shorter = min(len(gram) for gram in grams)
+    return sorted(a) == sorted(b) or (shorter > 0 and len(grams[0] & grams[1]) >= shorter / 2)
+
+
+def test_sixty_thousand_phrases_are_quick() -> None:
+    draw = random.Random(0)
+    vocabulary = [f"w{int(draw.paretovariate(0.6))}" for _ in range(20_000)]  # a few words make up most of the text
+    texts = [" ".join(draw.choices(vocabulary, k=draw.randint(1, 18))) for _ in range(67_000)]
+    started = time.process_time()
+    index = Near(texts[:2000], 0.5)
+    found = sum(text in index for text in texts)
+    assert found >= 2000
+    assert time.process_time() - started < 6  # about 1.5 s on a machine that does nothing else
