@@ -7,7 +7,6 @@ import os
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -100,8 +99,6 @@ def _model(raw: Any, where: Where, folder: Path) -> Model:
             raise WrongError(where, text, raw)
         else:
             raw = {"name": "hf", "size": raw}
-    if isinstance(raw, dict) and str(raw.get("size", "")).startswith((".", "~", "$")):
-        raw = {**raw, "size": _located(raw["size"], where, folder)}
     model: Model = _plugin("model", raw, where, folder)
     return model
 
@@ -140,9 +137,7 @@ def _sizes(raw: Any) -> dict[Split, int | None]:
     return {split: None if raw[split] == "all" else raw[split] for split in SPLITS if split in raw}
 
 
-def _recipes(
-    raw: Any, tasks: Sequence[Task], models: Sequence[Model], folder: Path
-) -> dict[tuple[str, str], Method]:
+def _recipes(raw: Any, tasks: Sequence[Task], models: Sequence[Model], folder: Path) -> dict[tuple[str, str], Method]:
     """`[recipes."ladder/pawn"]` changes fields of that model's recipe on every task; with a name it replaces it."""
     if not isinstance(raw, dict):
         raise WrongError(("recipes",), 'recipes should be tables by model, such as [recipes."ladder/pawn"]')
@@ -158,7 +153,9 @@ def _recipes(
             else:
                 usual = bundled(task.name, model)
                 values = {each.name: getattr(usual, each.name) for each in fields(usual)}
-                found[task.name, model] = _built(type(usual), values | _fields(type(usual), table, where, folder), where)
+                found[task.name, model] = _built(
+                    type(usual), values | _fields(type(usual), table, where, folder), where
+                )
     return found
 
 
@@ -170,7 +167,9 @@ def _plugin(kind: str, raw: Any, where: Where, folder: Path) -> Any:
         raise WrongError(where, text, str(raw))
     name = table.get("name")
     if not isinstance(name, str):
-        raise WrongError(where, f"{say(where)} does not say which {kind}: give it a name, one of {', '.join(names(kind))}")
+        raise WrongError(
+            where, f"{say(where)} does not say which {kind}: give it a name, one of {', '.join(names(kind))}"
+        )
     try:
         found = find(kind, name)
     except UserError as error:
@@ -201,12 +200,12 @@ def _fields(kind: type[Any], table: Mapping[str, Any], where: Where, folder: Pat
     for key, raw in table.items():
         each, hint = known[key]
         values[key] = _value(hint, raw, (*where, key), folder)
-        if each.metadata.get("identity") is False and isinstance(values[key], str | Path) and str(values[key]):
-            values[key] = type(values[key])(_located(str(values[key]), (*where, key), folder))
+        if each.metadata.get("identity") is False and isinstance(values[key], str):
+            is_hub_name = issubclass(kind, Model) and raw[:1] not in (*"./~$", "") and not (folder / raw).is_dir()
+            values[key] = raw if is_hub_name else _located(values[key], (*where, key), folder)
     return values
 
 
-@cache
 def _settable(kind: type[Any]) -> dict[str, tuple[Field[Any], Any]]:
     hints = get_type_hints(kind)
     return {each.name: (each, hints[each.name]) for each in fields(kind) if each.init and each.name != "digest"}
@@ -224,8 +223,6 @@ def _value(hint: Any, raw: Any, where: Where, folder: Path) -> Any:
             kinds = [items[0]] * len(raw) if items[-1] is ... else items
             if len(kinds) == len(raw):
                 return tuple(_value(k, r, (*where, i), folder) for i, (k, r) in enumerate(zip(kinds, raw, strict=True)))
-        if member is Path and isinstance(raw, str):
-            return Path(raw)
     return _plain(hint, raw, where)
 
 
@@ -251,6 +248,8 @@ def _refuse_unknown(table: Mapping[str, Any], known: Iterable[str], where: Where
 
 def _located(path: str, where: Where, folder: Path) -> str:
     """A path in a file is relative to that file; `$OUTGROW_DATA` at its start stands for a folder of this machine."""
+    if not path:
+        return path
     if path.startswith("$OUTGROW_DATA"):
         return str(_data_folder(where)) + path.removeprefix("$OUTGROW_DATA")
     if path.startswith("$"):
@@ -265,4 +264,6 @@ def _data_folder(where: Where) -> Path:
     for beside in (Path.cwd(), checkout):
         if (folder := beside.parent / "shared" / "data").is_dir():
             return folder
-    raise WrongError(where, f"{say(where)} needs $OUTGROW_DATA: set it to the folder that holds the data", "$OUTGROW_DATA")
+    raise WrongError(
+        where, f"{say(where)} needs $OUTGROW_DATA: set it to the folder that holds the data", "$OUTGROW_DATA"
+    )

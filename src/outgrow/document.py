@@ -32,7 +32,7 @@ class WrongError(Exception):
 
 @dataclass(frozen=True)
 class Document:
-    """`folder` is what relative paths in it are relative to; `sets` maps the places that `--set` changed to its words."""
+    """`folder` is what relative paths in it are relative to; `sets` maps places that `--set` changed to its words."""
 
     table: dict[str, Any]
     folder: Path = Path()
@@ -93,7 +93,9 @@ def _parsed(text: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         if not text or text[0] in "[{\"'":
-            raise WrongError((), f"{text!r} is not a TOML value, such as 500, [0, 1], confidence or {{ name = ... }}") from None
+            raise WrongError(
+                (), f"{text!r} is not a TOML value, such as 500, [0, 1], confidence or {{ name = ... }}"
+            ) from None
         return text
 
 
@@ -131,7 +133,7 @@ def say(where: Where) -> str:
 
 
 def line_of(text: str, where: Where, word: str = "") -> int | None:
-    """The line (from 1) of a TOML text that says what stands at `where`; of what holds it, if it is not there itself."""
+    """The line (from 1) of a TOML text that says what stands at `where`, or else what holds that."""
     lines = text.splitlines()
     header: Where = ()
     arrays: dict[Where, int] = {}
