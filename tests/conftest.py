@@ -1,4 +1,4 @@
-"""What all tests share. Beside it lie the modules that several tests import: this file puts their folder on the path."""
+"""What all tests share. Beside it lie modules that several tests import: it puts their folder on the path."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("outgrow", deadline=None)  # a busy machine is no finding
+settings.load_profile("outgrow")
 
 
 @pytest.fixture(scope="session")

@@ -51,7 +51,7 @@ class Outer(Step[Number]):
     pairs: tuple[tuple[str, float], ...] = ()
     inner: Inner = Inner()
     above: Step[Any] | None = None
-    where: Path = located(default=Path("/somewhere"))
+    where: Path = located(default=Path("/somewhere"))  # noqa: RUF009
     fresh: tuple[int, ...] = field(default_factory=tuple)
 
 
@@ -155,7 +155,7 @@ def test_only_plain_frozen_data_has_an_identity(value: object) -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_numbers_are_finite(value: float) -> None:
-    with pytest.raises(TypeError, match="rate.*finite"):
+    with pytest.raises(TypeError, match=r"rate.*finite"):
         _ = Outer(rate=value).key
 
 
@@ -270,7 +270,7 @@ def test_ten_thousand_steps_plan_with_one_listing_and_no_recursion(
         step = Add(terms=(step,))
     started = time.perf_counter()
     going = plan([step], store)
-    assert time.perf_counter() - started < 10
+    assert time.perf_counter() - started < 20  # 1.5 s on an idle core
     assert len(going.todo) == 10_000
     assert going.todo[-1] is step
     assert len(listings) == 1

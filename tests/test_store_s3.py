@@ -91,6 +91,22 @@ def test_of_many_exclusive_creations_one_succeeds(store: Store) -> None:
         assert store.place.read([f"once-{attempt}"]) == {f"once-{attempt}": won[0]}
 
 
+def test_a_rival_of_the_same_moment_is_asked_to_try_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    import s3fs
+
+    send, asked = s3fs.S3FileSystem.pipe_file, []
+
+    def conflict_first(self: Any, *args: Any, **options: Any) -> Any:
+        asked.append(1)
+        if len(asked) == 1:
+            raise OSError("An error occurred (ConditionalRequestConflict) when calling the PutObject operation")
+        return send(self, *args, **options)
+
+    monkeypatch.setattr(s3fs.S3FileSystem, "pipe_file", conflict_first)
+    assert store.place.create("once", b"mine")
+    assert len(asked) == 2
+
+
 def test_a_flipped_byte_on_s3_is_set_aside_and_computed_again(store: Store, tmp_path: Path) -> None:
     middle = Add(terms=(Const(value=1),))
     done(middle, store)

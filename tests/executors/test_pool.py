@@ -120,14 +120,12 @@ def test_cancelling_stops_what_runs(store: Store, marks: Path) -> None:
 def test_an_interrupt_cancels_and_leaves_no_worker(store: Store, marks: Path) -> None:
     def interrupt() -> None:
         until(lambda: len(list(marks.iterdir())) == 2)
-        signal.raise_signal(signal.SIGINT) if threading.current_thread() is threading.main_thread() else os.kill(
-            os.getpid(), signal.SIGINT
-        )
+        os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
     started = time.monotonic()
+    thread.start()
     with pytest.raises(KeyboardInterrupt), Pool(2) as pool:
-        thread.start()
         run([Sleep(seconds=60, marks=marks), Sleep(seconds=61, marks=marks)], store, pool)
     thread.join()
     assert time.monotonic() - started < 30

@@ -64,8 +64,8 @@ def _attempt(step: Step[Any], store: Store, settings: Settings, report: Report, 
         try:
             artifact = step.run(context)
         except Damaged as damage:
-            store.set_aside(damage)
             report(Event(kind="damaged", key=damage.key, text=damage.why))
+            store.set_aside(damage)
             return Ended(kind="damaged", damaged=damage.key, text=f"{damage}, again and again: check the disk")
         provenance = _provenance(started, settings)
         store.commit(step.key, artifact.save, identity=identity(step), provenance=provenance)
@@ -80,8 +80,8 @@ def _finished(step: Step[Any], store: Store, tell: Callable[..., None]) -> bool:
             compare(step, manifest, store)
             return True
         case Damaged() as damage:
-            store.set_aside(damage)
             tell("damaged", damage.why)
+            store.set_aside(damage)
     return False
 
 

@@ -105,8 +105,8 @@ class _Run:
                 try:
                     self.store.fetch(step.key)
                 except Damaged as damage:
-                    self.store.set_aside(damage)
                     self._tell("damaged", step, damage.why)
+                    self.store.set_aside(damage)
                     damaged = True
         return plan(self.targets, self.store) if damaged else first
 

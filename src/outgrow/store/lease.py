@@ -79,7 +79,7 @@ def _living(place: Place, key: str, seen: dict[str, tuple[bytes, float]], but: s
 
 
 def live_keys(place: Place, since: float) -> set[str]:
-    """Keys with a lease that has beaten since then (seconds since the epoch) and whose owner is not known to be dead."""
+    """Keys with a lease that has beaten since (seconds since the epoch) and whose owner is not known to be dead."""
     recent = [path for path, (_, modified) in place.files(FOLDER).items() if modified > since]
     found = place.read([path for path in recent if "/." not in path])
     return {path.removeprefix(f"{FOLDER}/").rpartition(".")[0] for path, data in found.items() if not _gone(data)}

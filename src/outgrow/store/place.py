@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from outgrow.types import UserError
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
+RIVALS = 5  # attempts at an exclusive creation
 CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
@@ -116,11 +117,20 @@ class Place:
                 if self.local:
                     _link_new(self.local / path, data)
                 else:
-                    fs, root = self._opened
-                    fs.pipe_file(f"{root}/{path}", data, mode="create")
+                    self._create_remote(path, data)
             except FileExistsError:
                 return self.read([path]).get(path) == data  # a retried request may meet its own success
             return True
+
+    def _create_remote(self, path: str, data: bytes) -> None:
+        fs, root = self._opened
+        for attempt in range(RIVALS):
+            try:
+                fs.pipe_file(f"{root}/{path}", data, mode="create")
+                return
+            except OSError as error:  # S3 asks rivals of the same moment to try again
+                if "ConditionalRequestConflict" not in str(error) or attempt == RIVALS - 1:
+                    raise
 
     def upload(self, source: Path, folder: str) -> None:
         with self.writing():

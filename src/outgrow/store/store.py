@@ -1,9 +1,9 @@
 """Content-addressed artifacts in a folder, on S3 or wherever fsspec reaches.
 
-    manifests/<key>.json        exists if and only if the artifact does
-    <key>/<prefix>/...          its files; a prefix that no manifest names is the rest of an unfinished commit
-    leases/  damaged/           who works on what; manifests set aside
-    scratch/<key>/              checkpoints (in a cache folder of this machine when the store is elsewhere)
+manifests/<key>.json        exists if and only if the artifact does
+<key>/<prefix>/...          its files; a prefix that no manifest names is the rest of an unfinished commit
+leases/  damaged/           who works on what; manifests set aside
+scratch/<key>/              checkpoints (in a cache folder of this machine when the store is elsewhere)
 """
 
 from __future__ import annotations
@@ -228,5 +228,3 @@ class Store:
 
 def _manifest(key: str) -> str:
     return f"{MANIFESTS}/{key}.json"
-
-
