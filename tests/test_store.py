@@ -20,6 +20,7 @@ from toys import Add, Blob, Chain, Const, Number
 from outgrow.executors.inline import Inline
 from outgrow.graph import Event, Outcome, Step, load, run
 from outgrow.store import Damaged, Manifest, Store, lease
+from outgrow.store.place import Place
 from outgrow.types import UserError
 
 KEY = "const-0123456789ab"
@@ -206,15 +207,22 @@ def test_a_waiter_goes_on_when_the_artifact_is_there(store: Store) -> None:
             pass
 
 
-def test_many_rivals_hold_a_lease_one_at_a_time(store: Store) -> None:
+def test_many_rivals_hold_a_lease_one_at_a_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     inside: list[int] = []
     most: list[int] = []
+    write = Place.write
+
+    def late(self: Place, path: str, data: bytes) -> None:  # so that all have looked before the first has written
+        time.sleep(0.05)
+        write(self, path, data)
+
+    monkeypatch.setattr(Place, "write", late)
 
     def rival() -> None:
         with store.lease(KEY):
             inside.append(1)
             most.append(len(inside))
-            time.sleep(0.01)
+            time.sleep(0.03)
             inside.pop()
 
     threads = [threading.Thread(target=rival) for _ in range(5)]

@@ -147,7 +147,8 @@ if __name__ == "__main__":
 """
     script = marks.parent / "script.py"
     script.write_text(code)
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    path = f"{Path(__file__).parents[1]}:{os.environ.get('PYTHONPATH', '')}"
+    environment = {**os.environ, "PYTHONPATH": path}
     parent = subprocess.Popen([sys.executable, str(script), store.url, str(marks)], env=environment)
     until(lambda: len(list(marks.iterdir())) == 2, 20)
     pids = [int(mark.name) for mark in marks.iterdir()]
