@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from fakes import BrokenMethod, FakeLoss, FakeMethod, FakeModel, FakeTask
 
-from outgrow.config import bundled_example, experiment_from, read
+from outgrow.config import bundled_example, experiment_from, pretraining, read
 from outgrow.experiment import Experiment
 from outgrow.losses.cross_entropy import CrossEntropy
 from outgrow.methods.finetune import Finetune
@@ -247,3 +247,42 @@ def test_a_plug_in_that_cannot_be_imported_keeps_its_own_error(write, tmp_path: 
 def test_a_subclass_is_a_method_too(write) -> None:
     path = write(GOOD.replace('labels = "hard"', 'fit = { name = "fakes:BrokenMethod", how = "bug" }'))
     assert read(path).methods[1].fit == BrokenMethod(how="bug")
+
+
+RECIPE = """\
+mined = "games"
+masters = "masters.gz"
+puzzles = "puzzles.parquet"
+width = 16
+layers = 1
+heads = 2
+mix = { engine = 100, players = 50, masters = 10 }
+held_out = { engine = 10, players = 10, masters = 0 }
+"""
+
+
+def test_a_pretraining_recipe(write, tmp_path: Path) -> None:
+    for name in ("games", "masters.gz", "puzzles.parquet"):
+        (tmp_path / name).write_text(name)
+    step = pretraining(write(RECIPE))
+    assert (step.width, step.corpus.mix.engine, step.held_out.mix.engine) == (16, 100, 10)
+    assert (step.corpus.split, step.held_out.split) == ("train", "validation")
+    assert step.corpus.mined == str(tmp_path / "games")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("width = 16", "widht = 16", r"line 4: no field called 'widht'. Did you mean 'width'\?"),
+        ("width = 16\n", "", "needs a field 'width'"),
+        ("players = 50", "payers = 50", r"line 7: mix: no field called 'payers'. Did you mean 'players'\?"),
+        ("held_out =", "corpus =", "it has no 'held_out'"),
+        ('"games"', '"gone"', "gone does not exist: check the path"),
+        ("\nlayers = 1", '\nlayers = "one"', "line 5: layers is 'one' but should be a valid integer"),
+    ],
+)
+def test_a_mistake_in_a_pretraining_recipe(old: str, new: str, expected: str, write, tmp_path: Path) -> None:
+    for name in ("games", "masters.gz", "puzzles.parquet"):
+        (tmp_path / name).write_text(name)
+    with pytest.raises(UserError, match=expected):
+        pretraining(write(RECIPE.replace(old, new)))

@@ -8,7 +8,7 @@ import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
@@ -21,6 +21,9 @@ from outgrow.plugins import find, names, nearest
 from outgrow.recipes import bundled
 from outgrow.tasks.base import SPLITS, Split, Task
 from outgrow.types import UserError
+
+if TYPE_CHECKING:
+    from outgrow.training.pretrain import Pretrain
 
 BASES: dict[type, str] = {Task: "task", Model: "model", Loss: "loss", Method: "method"}
 KEYS = ("task", "weak", "strong", "methods", "seeds", "sizes", "recipes")
@@ -42,6 +45,37 @@ def experiment_from(
 ) -> Experiment:
     """The same from a table. Relative paths in it are relative to `folder`."""
     return _experiment(Document(dict(table), folder), sets, seeds)
+
+
+def pretraining(path: str | Path) -> Pretrain:
+    """The training of a ladder model that a recipe asks for.
+
+    `mined`, `masters` and `puzzles` are files or folders, relative to the recipe; the tables `mix` and `held_out` count
+    the lines to train and to validate on; everything else is a field of `Pretrain`.
+    """
+    from outgrow.chess.corpus import Mix
+    from outgrow.training.pretrain import Pretrain, corpus_step
+
+    document = load(Path(path))
+    table = dict(document.table)
+    try:
+        for key in ("mined", "masters", "puzzles", "mix", "held_out"):
+            if key not in table:
+                raise WrongError((), f"it has no {key!r}")
+        places = [
+            Path(_located(_plain(str, table.pop(key), (key,)), (key,), document.folder))
+            for key in ("mined", "masters", "puzzles")
+        ]
+        lines: tuple[Mix, Mix] = (
+            _value(Mix, table.pop("mix"), ("mix",), document.folder),
+            _value(Mix, table.pop("held_out"), ("held_out",), document.folder),
+        )
+        train, validation = (
+            corpus_step(*places, mix, split) for mix, split in zip(lines, ("train", "validation"), strict=True)
+        )
+        return _record(Pretrain, table, (), document.folder, corpus=train, held_out=validation)
+    except WrongError as wrong:
+        raise document.error(wrong) from None
 
 
 def bundled_example() -> Path:
@@ -177,11 +211,11 @@ def _plugin(kind: str, raw: Any, where: Where, folder: Path) -> Any:
     return _record(found, {key: each for key, each in table.items() if key != "name"}, where, folder)
 
 
-def _record(kind: type[V], table: Mapping[str, Any], where: Where, folder: Path) -> V:
-    values = _fields(kind, table, where, folder)
+def _record(kind: type[V], table: Mapping[str, Any], where: Where, folder: Path, **given: Any) -> V:
+    values = _fields(kind, table, where, folder) | given
     for each in fields(kind):  # type: ignore[arg-type]
         if each.init and each.name not in values and each.default is MISSING and each.default_factory is MISSING:
-            raise WrongError(where, f"{say(where)} needs a field {each.name!r}")
+            raise WrongError(where, f"{say(where) or 'it'} needs a field {each.name!r}")
     return _built(kind, values, where)
 
 

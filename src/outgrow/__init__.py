@@ -1,0 +1,62 @@
+"""Weak-to-strong generalization: train a strong student on weak labels, and measure how far it outgrows its supervisor.
+
+    import outgrow
+
+    results = outgrow.run("examples/chess.toml")
+    print(results.table())
+
+Names are imported when they are first used, so that `import outgrow` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from outgrow.api import Results, plan, results, run
+    from outgrow.config import read
+    from outgrow.experiment import Experiment, Technique
+    from outgrow.graph import Plan, Settings
+    from outgrow.store import Store
+    from outgrow.types import Example, Examples, Labels, Scores, UserError
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "outgrow.api": ("Results", "plan", "results", "run"),
+    "outgrow.config": ("read",),
+    "outgrow.experiment": ("Experiment", "Technique"),
+    "outgrow.graph": ("Plan", "Settings"),
+    "outgrow.store": ("Store",),
+    "outgrow.types": ("Example", "Examples", "Labels", "Scores", "UserError"),
+}
+__all__ = [
+    "Example",
+    "Examples",
+    "Experiment",
+    "Labels",
+    "Plan",
+    "Results",
+    "Scores",
+    "Settings",
+    "Store",
+    "Technique",
+    "UserError",
+    "plan",
+    "read",
+    "results",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            found = globals()[name] = getattr(import_module(module), name)
+            return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,136 @@
+"""The same from Python as from the command line: `outgrow.run("examples/chess.toml")`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from outgrow import graph
+from outgrow.experiment import Experiment, cells, targets
+from outgrow.graph import Failure, Outcome, Plan, Report, Settings, ignore
+from outgrow.plugins import find
+from outgrow.store import Store
+from outgrow.types import UserError
+
+if TYPE_CHECKING:
+    from outgrow.executors.base import Executor
+    from outgrow.report.results import Results as Numbers
+
+Asked = Experiment | Mapping[str, Any] | str | Path  # records, a table, or a TOML file
+HERE = Settings()
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a store holds of an experiment. `outcome` is what the run did, if there was one."""
+
+    experiment: Experiment
+    store: Store
+    outcome: Outcome | None = None
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        return self.outcome.failures if self.outcome else ()
+
+    @cached_property
+    def numbers(self) -> Numbers:
+        """The records as dataclasses, and what stands in the way of those that are missing."""
+        from outgrow.report.results import read
+
+        return read(self.experiment, self.store, self.failures)
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """A record for each task, weak, strong and method over all seeds (`seed` None), and one for each seed."""
+        return [record.to_dict() for record in self.numbers.records]
+
+    def table(self, width: int = 140) -> str:
+        """The records over all seeds as text."""
+        from rich.console import Console
+
+        from outgrow.report.tables import table
+
+        console = Console(width=width, no_color=True, highlight=False)
+        with console.capture() as captured:
+            console.print(table(self.numbers.aggregates))
+        return captured.get()
+
+    def report(self, path: str | Path = "report.html") -> Path:
+        """Write the HTML page and say where it is."""
+        from outgrow.report.page import write
+
+        write(self.experiment, self.store, Path(path), self.failures)
+        return Path(path)
+
+
+def resolved(asked: Asked, *, sets: Sequence[str] = (), seeds: Sequence[int] | None = None) -> Experiment:
+    """What is asked for, as records, every task and model identified by its content.
+
+    `sets`: changes to a file or a table, such as `sizes.test=500`. Raises UserError for whatever is wrong with it.
+    """
+    if isinstance(asked, Experiment):
+        if sets:
+            raise UserError("sets are changes to a file or a table: change an Experiment with dataclasses.replace")
+        found = asked
+    else:
+        from outgrow.config import experiment_from, read
+
+        found = experiment_from(asked, sets) if isinstance(asked, Mapping) else read(asked, sets)
+    return (found if seeds is None else replace(found, seeds=tuple(seeds))).pinned()
+
+
+def plan(
+    asked: Asked, *, store: str | Path | Store = "runs", sets: Sequence[str] = (), seeds: Sequence[int] | None = None
+) -> Plan:
+    """The steps that an experiment still needs, and why each of them is new."""
+    return graph.plan(targets(cells(resolved(asked, sets=sets, seeds=seeds))), _opened(store))
+
+
+def results(
+    asked: Asked, *, store: str | Path | Store = "runs", sets: Sequence[str] = (), seeds: Sequence[int] | None = None
+) -> Results:
+    """What a store holds of an experiment, computing nothing."""
+    return Results(resolved(asked, sets=sets, seeds=seeds), _opened(store))
+
+
+def run(
+    asked: Asked,
+    *,
+    store: str | Path | Store = "runs",
+    on: str | Executor = "",
+    workers: int | None = None,
+    sets: Sequence[str] = (),
+    seeds: Sequence[int] | None = None,
+    settings: Settings = HERE,
+    watch: Report = ignore,
+) -> Results:
+    """Compute what an experiment still needs and give its results; steps that fail are in `failures`.
+
+    on: an executor, or the name of one (`inline`, `pool`, `package.module:Class`); by default a pool of `workers`
+    processes where there is more than one core. settings: what only this machine cares about. watch: told of every
+    event. Raises UserError if the experiment asks for what is not there.
+    """
+    experiment, place = resolved(asked, sets=sets, seeds=seeds), _opened(store)
+    wanted = targets(cells(experiment))
+    with executor(on, workers) if isinstance(on, str) else on as runner:
+        outcome = graph.run(wanted, place, runner, settings, watch)
+    return Results(experiment, place, outcome)
+
+
+def executor(name: str = "", workers: int | None = None) -> Executor:
+    """An executor by name; `workers` is for those that have any."""
+    kind: Any = find("executor", name or ("pool" if (workers or _cores()) > 1 else "inline"))
+    made: Executor = kind() if workers is None or kind.__name__ == "Inline" else kind(workers=workers)
+    return made
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _opened(store: str | Path | Store) -> Store:
+    return store if isinstance(store, Store) else Store(str(store))

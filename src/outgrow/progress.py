@@ -1,0 +1,174 @@
+"""What a run is doing, for whoever watches it: a live display on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import TYPE_CHECKING, TextIO
+
+from outgrow.graph import Event, Report
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+INTERVAL = 30.0  # seconds between two plain progress lines
+
+
+@contextmanager
+def showing(stream: TextIO, slots: int) -> Iterator[Report]:
+    """What tells `stream` of a run's events, for as long as the block lasts. `slots`: steps that run at once."""
+    state = State(slots)
+    if not stream.isatty():
+        yield _Lines(state, stream)
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(file=stream)
+    live = Live(console=console, get_renderable=lambda: _display(state), refresh_per_second=4, transient=True)
+
+    def watch(event: Event) -> None:
+        state.update(event)
+        if event.kind in ("failed", "damaged", "waiting"):
+            console.print(_news(event), highlight=False, markup=False)
+
+    with live:
+        yield watch
+
+
+@dataclass
+class Running:
+    """A step at work. `fraction` is how far it says it is."""
+
+    title: str
+    started: float
+    fraction: float = 0.0
+
+
+@dataclass
+class State:
+    """Which steps are to do, running and done, and how long such steps took. Times are seconds of a steady clock."""
+
+    slots: int = 1
+    planned: dict[str, str] = field(default_factory=dict)  # key -> title, of every step that was to do
+    done: set[str] = field(default_factory=set)
+    cached: set[str] = field(default_factory=set)
+    running: dict[str, Running] = field(default_factory=dict)
+    took: dict[str, list[float]] = field(default_factory=dict)  # by title, and by kind
+    lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+
+    def update(self, event: Event, now: float | None = None) -> None:
+        now = time.monotonic() if now is None else now
+        with self.lock:
+            match event.kind:
+                case "planned":
+                    self.planned[event.key] = event.title
+                    self.done.discard(event.key)
+                    self.cached.discard(event.key)
+                case "found" if event.key not in self.planned:
+                    self.cached.add(event.key)
+                case "started":
+                    self.running[event.key] = Running(event.title or self.planned.get(event.key, event.key), now)
+                case "progress" if event.key in self.running:
+                    self.running[event.key].fraction = event.fraction or 0.0
+                case "finished" | "failed" | "found":
+                    self.running.pop(event.key, None)
+                    self.done.add(event.key)
+                    if event.kind == "finished" and event.seconds is not None:
+                        for name in (self.planned.get(event.key, ""), _kind(event.key)):
+                            self.took.setdefault(name, []).append(event.seconds)
+
+    def remaining(self, now: float | None = None) -> float | None:
+        """Seconds until the end, judged by how long such steps took; None while nothing is known."""
+        now = time.monotonic() if now is None else now
+        with self.lock:
+            pending = [key for key in self.planned if key not in self.done]
+            known = [seconds for key in pending if (seconds := self._left(key, now)) is not None]
+        if not known:
+            return None if pending else 0.0
+        return fmean(known) * len(pending) / max(1, min(self.slots, len(pending)))
+
+    def _left(self, key: str, now: float) -> float | None:
+        running = self.running.get(key)
+        elapsed = now - running.started if running else 0.0
+        if running and running.fraction > 0.05:
+            return elapsed * (1 - running.fraction) / running.fraction
+        like = self.took.get(self.planned[key]) or self.took.get(_kind(key))
+        return max(0.0, fmean(like) - elapsed) if like else None
+
+    @property
+    def count(self) -> str:
+        """`3/40`"""
+        return f"{len(self.done & self.planned.keys())}/{len(self.planned)}"
+
+
+class _Lines:
+    """One line for each step that ends, and at most one in thirty seconds while nothing does."""
+
+    def __init__(self, state: State, stream: TextIO) -> None:
+        self._state, self._stream = state, stream
+        self._said_cached = False
+        self._told = time.monotonic()
+
+    def __call__(self, event: Event) -> None:
+        state = self._state
+        state.update(event)
+        if event.kind not in ("planned", "found") and not self._said_cached:
+            self._said_cached = True
+            self._say(f"{len(state.planned)} steps to do, {len(state.cached)} cached")
+        if event.kind == "finished":
+            self._say(f"[{state.count}] {event.title} · {duration(event.seconds or 0)}")
+        elif event.kind in ("failed", "damaged", "waiting"):
+            self._say(f"[{state.count}] {_news(event)}")
+        elif event.kind == "progress" and time.monotonic() - self._told >= INTERVAL:
+            at_work = ", ".join(f"{run.title} {run.fraction:.0%}" for run in state.running.values())
+            self._say(f"[{state.count}] {at_work}{_about(state.remaining())}")
+
+    def _say(self, line: str) -> None:
+        self._told = time.monotonic()
+        print(line, file=self._stream, flush=True)
+
+
+def _news(event: Event) -> str:
+    text = event.text.strip().rpartition("\n")[2]  # the last line of a traceback says what it is
+    return f"{event.title or event.key}: {event.kind}{f' ({text})' if text else ''}"
+
+
+def _display(state: State) -> RenderableType:
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = Table.grid(padding=(0, 1))
+    with state.lock:
+        for run in state.running.values():
+            bar = ProgressBar(total=1.0, completed=run.fraction, width=24)
+            rows.add_row(bar, f"{run.fraction:4.0%}", Text(run.title, overflow="ellipsis", no_wrap=True))
+        done, total = len(state.done & state.planned.keys()), len(state.planned)
+        rows.add_row(
+            ProgressBar(total=max(total, 1), completed=done, width=24),
+            f"{done}/{total}",
+            Text(f"steps, {len(state.cached)} cached{_about(state.remaining())}", style="bold"),
+        )
+    return Group(rows)
+
+
+def _about(seconds: float | None) -> str:
+    return "" if seconds is None else f", about {duration(seconds)} left"
+
+
+def duration(seconds: float) -> str:
+    """`0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`"""
+    if seconds < 59.5:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _kind(key: str) -> str:
+    return key.rpartition("-")[0]

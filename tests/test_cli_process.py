@@ -1,0 +1,107 @@
+"""The command line as a process of its own: exit codes, interrupts, how quick it is."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from test_cli import QUIZ
+
+HERE = Path(__file__).parent
+
+
+def start(folder: Path, *args: str) -> subprocess.Popen[str]:
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])}
+    env.pop("OUTGROW_STORE", None)
+    command = [sys.executable, "-m", "outgrow", *args]
+    return subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def outgrow(folder: Path, *args: str) -> tuple[int, str, str]:
+    process = start(folder, *args)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "quiz.toml").write_text(QUIZ)
+    return tmp_path
+
+
+def test_help_is_quick(tmp_path: Path) -> None:
+    """Within 0.3 s on a quiet machine; the bound leaves room for a busy one."""
+    outgrow(tmp_path, "--help")  # compiles what it imports
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        code, out, _ = outgrow(tmp_path, "--help")
+        times.append(time.perf_counter() - began)
+        assert code == 0
+    for verb in ("run", "plan", "results", "report", "list", "check", "pretrain", "mine"):
+        assert f"\n  {verb} " in out
+    assert min(times) < 0.6
+
+
+def test_a_user_error_has_no_traceback(folder: Path) -> None:
+    code, out, err = outgrow(folder, "run", "quiz.toml", "--set", "weak=ladder")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert "Traceback" not in err
+
+
+def test_a_store_that_cannot_be_written(folder: Path) -> None:
+    closed = folder / "closed"
+    closed.mkdir(mode=0o500)
+    store = "/sys/outgrow" if os.geteuid() == 0 else str(closed / "runs")  # root may write anywhere but there
+    if not Path(store).parent.is_dir():
+        pytest.skip("no folder that root cannot write")
+    code, _, err = outgrow(folder, "run", "quiz.toml", "--on", "inline", "--store", store)
+    assert code == 2
+    assert "Traceback" not in err
+    assert store in err
+
+
+def test_a_store_that_is_a_file(folder: Path) -> None:
+    code, _, err = outgrow(folder, "run", "quiz.toml", "--on", "inline", "--store", "quiz.toml")
+    assert code == 2
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("on", ["inline", "pool"])
+def test_an_interrupt_keeps_what_is_finished(folder: Path, on: str) -> None:
+    slow = ["--set", "recipes.fakes/large.seconds=30"]
+    process = start(folder, "run", "quiz.toml", "--on", on, "--workers", "2", *slow)
+    manifests = folder / "runs" / "manifests"
+    deadline = time.monotonic() + 60
+    while not any(manifests.glob("fit-*")) and time.monotonic() < deadline:  # a supervisor is there, students are not
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "interrupted: finished steps are stored, run again to go on" in err
+    assert "Traceback" not in err
+    code, out, _ = outgrow(folder, "plan", "quiz.toml", *slow)
+    assert code == 0
+    assert ", 0 cached" not in out.splitlines()[0]
+
+
+def test_a_cached_run_is_quick(folder: Path) -> None:
+    """Within 4 s on a quiet machine. Processor time, because the wall clock of a busy one says little."""
+    assert outgrow(folder, "run", "quiz.toml", "--on", "inline")[0] == 0
+    before = _spent()
+    code, out, _ = outgrow(folder, "run", "quiz.toml")
+    assert code == 0
+    assert "\n0 steps computed, " in out
+    assert _spent() - before < 4
+
+
+def _spent() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
