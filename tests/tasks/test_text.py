@@ -119,7 +119,7 @@ def test_examples_are_the_same_whatever_the_labels(tmp_path: Path) -> None:
         task(write_jsonl(tmp_path / f"{name}.jsonl", each)) for name, each in (("a", rows), ("b", flipped))
     )
     for split, n in (("weak_train", 50), ("transfer", None), ("test", 30)):
-        assert one.examples(split, n, seed=3) == other.examples(split, n, seed=3)  # type: ignore[arg-type]
+        assert one.examples(split, n, seed=3) == other.examples(split, n, seed=3)
 
 
 def test_content_is_the_identity_and_the_path_is_not(file: Path, tmp_path: Path) -> None:
@@ -161,12 +161,12 @@ def test_what_is_near_a_test_row_leaves_the_other_splits(tmp_path: Path) -> None
     close = task(path, prompt="{body}")
     test = close.examples("test", None, 0)
     for split in ("weak_train", "transfer", "validation"):
-        kept, every = close.examples(split, None, 0, far_from=test), close.examples(split, None, 0)  # type: ignore[arg-type]
+        kept, every = close.examples(split, None, 0, far_from=test), close.examples(split, None, 0)
         assert len(kept) + dict(kept.dropped)[f"near a test example ({split})"] == len(every)
         assert len(kept) < len(every)
         assert not any(row.prompt in Near((r.prompt for r in test.rows), 0.5) for row in kept.rows)
         loose = task(path, prompt="{body}", near_share=0.0)
-        assert loose.examples(split, None, 0, far_from=test) == every  # type: ignore[arg-type]
+        assert loose.examples(split, None, 0, far_from=test) == every
 
 
 def test_sst2_phrases_of_test_sentences_leave() -> None:

@@ -96,7 +96,7 @@ def test_a_broken_file_is_named(tmp_path: Path, name: str, content: bytes, says:
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="there is no file .*nowhere.csv"):
+    with pytest.raises(UserError, match=r"there is no file .*nowhere\.csv"):
         read(tmp_path / "nowhere.csv")
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(UserError, match="cannot be read: Is a directory"):

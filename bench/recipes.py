@@ -1,0 +1,72 @@
+"""Which hyperparameters suit a model on a task? `python -m bench.recipes examples/sst2.toml` prints the table.
+
+Only floors (the weak models, on weak_train) and ceilings (the strong ones, on the ground truth of transfer) are
+fitted, and only validation is read: never a student, never test. What is chosen goes into src/outgrow/recipes.toml.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+
+from rich.console import Console
+from rich.table import Table
+
+from outgrow import graph
+from outgrow.api import executor
+from outgrow.config import read
+from outgrow.experiment import Experiment, cells
+from outgrow.methods.finetune import Finetune
+from outgrow.steps import Fit, Predict, Score
+from outgrow.store import Store
+
+
+def fits(experiment: Experiment) -> Iterator[tuple[str, Fit]]:
+    """The floors and ceilings of an experiment, each once."""
+    found: dict[str, tuple[str, Fit]] = {}
+    for cell in cells(experiment):
+        for role, score in (("floor", cell.floor), ("ceiling", cell.ceiling)):
+            step = _fit(score)
+            found[step.key] = (role, step)
+    return iter(found.values())
+
+
+def _fit(score: Score) -> Fit:
+    assert isinstance(score.predictions, Predict)
+    assert isinstance(score.predictions.fitted, Fit)
+    return score.predictions.fitted
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("file")
+    parser.add_argument("--learning-rates", type=float, nargs="+", default=[5e-5, 1e-4, 2e-4, 4e-4])
+    parser.add_argument("--epochs", type=float, nargs="+", default=[2.0])
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--store", default="runs/recipes")
+    asked = parser.parse_args()
+    experiment = replace(read(asked.file), seeds=tuple(range(asked.seeds))).pinned()
+    grid = product(asked.learning_rates, asked.epochs)
+    methods = [Finetune(learning_rate=rate, epochs=epochs) for rate, epochs in grid]
+    wanted = [(role, replace(step, method=method)) for role, step in fits(experiment) for method in methods]
+    store = Store(asked.store)
+    with executor() as runner:
+        outcome = graph.run([step for _, step in wanted], store, runner)
+    for failure in outcome.failures:
+        print(failure.step.title, failure.error_text)
+    show = Table("task", "model", "role", "rate", "epochs", "seed", "best at", "loss", "accuracy")
+    for role, step in wanted:
+        curve = json.loads((graph.load(step, store).folder / "curve.json").read_text())
+        best = min(curve, key=lambda epoch: epoch["validation_loss"])
+        assert isinstance(step.method, Finetune)
+        hyper = (f"{step.method.learning_rate:.0e}", f"{step.method.epochs:g}", str(step.seed))
+        figures = (f"{best['epoch']:g}", f"{best['validation_loss']:.4f}", f"{best['validation_agreement']:.3f}")
+        show.add_row(step.examples.task.name, step.model.name, role, *hyper, *figures)
+    Console().print(show)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""What every method of fitting keeps to. A new file in `outgrow.methods` is picked up by itself."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+
+import outgrow.methods
+from outgrow.graph import Settings, identity
+from outgrow.losses.cross_entropy import CrossEntropy
+from outgrow.methods.base import Method, Predictor
+
+MODULES = [
+    importlib.import_module(f"outgrow.methods.{each.name}")
+    for each in pkgutil.iter_modules(outgrow.methods.__path__)
+    if each.name != "base"
+]
+METHODS = [
+    kind
+    for module in MODULES
+    for kind in vars(module).values()
+    if isinstance(kind, type) and issubclass(kind, Method) and kind.__module__ == module.__name__
+]
+
+
+def test_there_are_methods() -> None:
+    assert len(METHODS) == len(MODULES) > 0
+
+
+@pytest.mark.parametrize("kind", METHODS, ids=lambda kind: kind.__name__)
+def test_it_fits_repeats_and_predicts(kind: type[Method], tmp_path: Path) -> None:
+    method, data = kind(), tiny.supervision(24)
+    model = tiny.TinyModel(path=str(tiny.checkpoint(tmp_path / "model")))
+    first, second = (
+        method.fit(model, "head", CrossEntropy(), data, 0, tiny.Scratch(tmp_path / name)) for name in ("one", "two")
+    )
+    names = sorted(path.name for path in first.folder.iterdir())
+    assert "curve.json" in names
+    assert names == sorted(path.name for path in second.folder.iterdir())
+    assert all((first.folder / name).read_bytes() == (second.folder / name).read_bytes() for name in names)
+    first.save(tmp_path / "saved")
+    labels = method.predict(Predictor.load(tmp_path / "saved"), "head", data.validation, Settings(), lambda done: None)
+    assert labels.ids == data.validation.ids
+    assert np.allclose([row.sum() for row in labels.rows()], 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", METHODS, ids=lambda kind: kind.__name__)
+def test_it_has_an_identity_and_a_docstring(kind: type[Method]) -> None:
+    assert identity(kind())
+    assert kind.__doc__
