@@ -1,0 +1,219 @@
+"""One HTML page that tells what an experiment found, how, and what is missing: self-contained, nothing is fetched."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from outgrow.experiment import Experiment, targets
+from outgrow.graph import Failure, Step, walk
+from outgrow.report import figures
+from outgrow.report.protocol import explained, fits_used, tasks_used
+from outgrow.report.results import Problem, Record, read
+from outgrow.report.tables import improves, percent, scope, signed, span
+from outgrow.store import Manifest, Store
+from outgrow.types import UserError
+
+SPACE, JOIN = "\u00a0", "\u2060"  # a line does not break there
+
+GLOSSARY = {
+    "floor": "test accuracy of the supervisor, a weak model that learned from ground truth",
+    "student": "test accuracy of the strong model that learned from nothing but the supervisor’s labels",
+    "ceiling": "test accuracy of the same strong model, trained alike on the ground truth of the same examples",
+    "untrained": "test accuracy of the strong model without teaching; where it beats the student, PGR alone misleads",
+    "PGR": "performance gap recovered, (student − floor) / (ceiling − floor): 0 % is the supervisor, 100 % the ceiling",
+    "interval": "95 % confidence, over seeds and groups of test examples together; for the PGR after Fieller",
+    "withheld": "no PGR is stated where the gap from floor to ceiling is not clearly above zero",
+    "naive": "plain finetuning on the weak labels, the method that every other has to improve on",
+    "vs first": "student minus the student of the first method, paired by seed and example; ↑ where clearly above zero",
+    "agreement": "how often student and supervisor answer alike; where the supervisor is wrong, this is imitation",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    """A finished step: what, how long, when (UTC), on what class of machine."""
+
+    title: str
+    key: str
+    seconds: float
+    when: str
+    machine: str
+
+
+def write(experiment: Experiment, store: Store, path: Path, failures: Sequence[Failure] = ()) -> None:
+    """Write the page of a pinned experiment to `path`. `failures`: those of the run that has just ended, if any.
+
+    Raises UserError if the file cannot be written.
+    """
+    page = html(experiment, store, failures)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"the report {path} cannot be written ({error.strerror}): choose another file") from None
+
+
+def html(experiment: Experiment, store: Store, failures: Sequence[Failure] = ()) -> str:
+    """The page as text; equal results give equal bytes."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    results = read(experiment, store, failures)
+    grid, steps = results.grid, walk(targets(results.grid))
+    manifests = [m for m in store.manifests([step.key for step in steps]).values() if isinstance(m, Manifest)]
+    environment = Environment(
+        loader=PackageLoader("outgrow", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": percent, "signed": signed, "whole": whole, "duration": duration}
+    return environment.get_template("page.html.j2").render(
+        tasks=_by_task(results.aggregates),
+        seeds=_by_task([record for record in results.records if record.seed is not None]),
+        sentence=sentence,
+        remarks=remarks,
+        span=span,
+        whole_span=whole_span,
+        improves=improves,
+        scope=scope(results.records),
+        figures=_figures(results.aggregates),
+        glossary=GLOSSARY,
+        used=tasks_used(grid, store),
+        fits=fits_used(grid),
+        explained=explained(grid),
+        seed_list=", ".join(map(str, experiment.seeds)),
+        several=len(experiment.methods) > 1,
+        n_seeds=len(experiment.seeds),
+        failed=[problem for problem in results.problems if problem.status == "failed"],
+        missing=_missing(results.problems),
+        waiting=len(steps) - len(manifests),
+        **_run(steps, manifests),
+    )
+
+
+def sentence(record: Record, several: bool) -> str:
+    """What was found, in words. `several`: whether there are methods to tell apart."""
+    who = f"{f'With {record.method}, t' if several else 'T'}he student {record.strong}"
+    if record.pgr is None:
+        return f"{who} of the supervisor {record.weak} has no recovered gap to show: {record.withheld}."
+    return (
+        f"{who} recovered {whole(record.pgr)}{SPACE}% ({whole_span(record)}) "
+        f"of the gap between its supervisor {record.weak} ({percent(record.floor)}{SPACE}%) "
+        f"and its ceiling ({percent(record.ceiling)}{SPACE}%)."
+    )
+
+
+def remarks(record: Record, first: str) -> list[str]:
+    """What must be said beside a PGR. `first`: the label of the method that others are compared with."""
+    found = []
+    if record.untrained is not None and record.student is not None and record.untrained >= record.student:
+        more = percent(record.untrained)
+        found.append(f"Untrained it scores {more}{SPACE}%, no less than taught: here the recovered gap misleads.")
+    better = improves(record)
+    if better is not None:
+        by = f"points ({span(record.versus_first_low, record.versus_first_high)})"
+        worse = record.versus_first_high is not None and record.versus_first_high < 0
+        verdict = "It improves on" if better else "It falls behind" if worse else "No clear improvement on"
+        found.append(f"{verdict} {first}: {signed(record.versus_first)} {by}.")
+    return found
+
+
+def whole(value: float) -> str:
+    """A fraction in percent without decimals, for prose."""
+    return str(round(100 * value)).replace("-", "−")
+
+
+def whole_span(record: Record) -> str:
+    """The interval of the PGR, for prose; nothing where there is none."""
+    if record.pgr_low is None or record.pgr_high is None:
+        return ""
+    low, high = whole(record.pgr_low), whole(record.pgr_high)
+    return f"{low}{' to ' if '−' in low + high else f'{JOIN}–{JOIN}'}{high}{SPACE}%"
+
+
+def duration(seconds: float) -> str:
+    """`0.03 s`, `12 s`, `3 min 20 s`, `1 h 02 min`."""
+    if seconds < 10:
+        return f"{seconds:.2g}{SPACE}s" if seconds >= 0.01 else f"0.01{SPACE}s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 1:
+        return f"{rest}{SPACE}s"
+    hours, minutes_left = divmod(minutes, 60)
+    if hours < 1:
+        return f"{minutes}{SPACE}min {rest:02d}{SPACE}s"
+    return f"{hours}{SPACE}h {minutes_left:02d}{SPACE}min"
+
+
+def _by_task(records: Sequence[Record]) -> list[tuple[str, list[Record]]]:
+    return [(task, list(group)) for task, group in groupby(records, key=lambda record: record.task)]
+
+
+def _figures(aggregates: Sequence[Record]) -> list[tuple[Any, str]]:
+    """The figures that can be drawn, each with its caption."""
+    from markupsafe import Markup
+
+    drawn = [
+        (figures.scores(aggregates), "Accuracy on the same test examples, with 95 % intervals. The student moves "
+         "between its supervisor (floor) and itself on ground truth (ceiling)."),
+        (figures.recovery(aggregates), "Share of the gap from floor to ceiling that the student recovered, with 95 % "
+         "intervals. Right of the ceiling’s line a student beats its own ceiling."),
+        (figures.sizes(aggregates), "Test accuracy against the student, with 95 % intervals."),
+    ]  # fmt: skip
+    return [(Markup(svg), caption) for svg, caption in drawn if svg]
+
+
+def _missing(problems: Sequence[Problem]) -> list[tuple[str, int]]:
+    """What is not computed yet, by what it scores."""
+    return list(Counter(_scored(p.step) for p in problems if p.status == "missing").items())
+
+
+def _scored(step: Step[Any]) -> str:
+    predictions = getattr(step, "predictions", step)
+    return f"{step.title}: {predictions.title}" if predictions is not step else step.title
+
+
+def _run(steps: Sequence[Step[Any]], manifests: Sequence[Manifest]) -> dict[str, Any]:
+    """What ran, where, for how long, with which versions, from the provenance of the artifacts."""
+    titles = {step.key: step.title for step in steps}
+    found = {manifest.key: manifest.provenance for manifest in manifests}
+    order = sorted(found, key=lambda key: (found[key].get("started", 0.0), key))
+    ran = [_ran(titles[key], key, found[key]) for key in order]
+    by_title: dict[str, list[float]] = {}
+    for step in ran:
+        by_title.setdefault(step.title, []).append(step.seconds)
+    pairs = [pair for p in found.values() for pair in p.get("versions", {}).items()]
+    return {
+        "ran": ran,
+        "by_title": sorted(((t, len(s), sum(s)) for t, s in by_title.items()), key=lambda row: -row[2]),
+        "total": sum(step.seconds for step in ran),
+        "first": _when(min((p["started"] for p in found.values() if "started" in p), default=None)),
+        "last": _when(max((p["finished"] for p in found.values() if "finished" in p), default=None)),
+        "machines": list(dict.fromkeys(step.machine for step in ran)),
+        "versions": {name: sorted({v for n, v in pairs if n == name}) for name in dict.fromkeys(n for n, _ in pairs)},
+    }
+
+
+def _ran(title: str, key: str, provenance: dict[str, Any]) -> Ran:
+    seconds, when = float(provenance.get("seconds", 0.0)), _when(provenance.get("started"))
+    return Ran(title=title, key=key, seconds=seconds, when=when, machine=_machine(provenance))
+
+
+def _machine(provenance: dict[str, Any]) -> str:
+    """The class of machine, not its name: `x86_64, AMD EPYC, 2 cores, Linux; cpu, 1 thread`."""
+    host = provenance.get("machine", {})
+    parts = [host.get("arch"), host.get("cpu"), host.get("cores") and f"{host['cores']} cores", host.get("system")]
+    threads = provenance.get("threads")
+    used = [provenance.get("device"), threads and f"{threads} thread{'s' if threads != 1 else ''}"]
+    return "; ".join(", ".join(str(part) for part in each if part) for each in (parts, used) if any(each))
+
+
+def _when(seconds: float | None) -> str:
+    """In UTC, to the second."""
+    return "" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,163 @@
+"""The protocol of an experiment in words and counts: what was split how, what each fit learned from and how."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
+
+from outgrow.experiment import Cell
+from outgrow.graph import load
+from outgrow.steps import Fit, Gold, Harden, Predict, Prepare
+from outgrow.store import Damaged, Store
+from outgrow.types import Examples
+
+PURPOSES = {
+    "weak_train": "the supervisor learns from its ground truth",
+    "validation": "ground truth that supervisors are validated on",
+    "transfer": "the supervisor labels it; students learn from these labels, ceilings from its ground truth",
+    "transfer_validation": "students are validated on weak labels here, ceilings on its ground truth; no fit learns it",
+    "test": "every model is scored here; its labels are read by the scoring step alone, which sees no weights",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitUsed:
+    """Examples and groups of a split as used; None where it has not been prepared. `redrawn`: anew for each seed."""
+
+    split: str
+    purpose: str
+    examples: int | None
+    groups: int | None
+    redrawn: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskUsed:
+    """A task's splits, what was left out by reason, and the settings that say where its examples come from."""
+
+    task: str
+    settings: tuple[tuple[str, str], ...]
+    splits: tuple[SplitUsed, ...]
+    dropped: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitUsed:
+    """A kind of fit, the same for every seed of `tasks`. `settings`: the hyperparameters of its method and its loss."""
+
+    role: str
+    tasks: tuple[str, ...] = ()
+    model: str
+    learns_from: str
+    validated_on: str
+    method: str
+    settings: tuple[tuple[str, str], ...]
+
+
+def tasks_used(grid: Sequence[Cell], store: Store) -> tuple[TaskUsed, ...]:
+    """What each task's splits are. Sizes are those of the first seed that has been prepared."""
+    found = []
+    for name in dict.fromkeys(cell.task.name for cell in grid):
+        here = [cell for cell in grid if cell.task.name == name]
+        splits, dropped = [], dict[str, int]()
+        for split in PURPOSES:
+            prepared = list(dict.fromkeys(_prepared(cell)[split] for cell in here))
+            examples = next((e for e in (_load(step, store) for step in prepared) if e is not None), None)
+            dropped |= dict(examples.dropped if examples else ())
+            splits.append(_split(split, examples, redrawn=len(prepared) > 1))
+        left_out = tuple(sorted(dropped.items()))
+        found.append(TaskUsed(task=name, settings=settings_of(here[0].task), splits=tuple(splits), dropped=left_out))
+    return tuple(found)
+
+
+def _split(split: str, examples: Examples | None, redrawn: bool) -> SplitUsed:
+    count = len(examples) if examples else None
+    groups = len(set(examples.groups)) if examples else None
+    return SplitUsed(split=split, purpose=PURPOSES[split], examples=count, groups=groups, redrawn=redrawn)
+
+
+def _prepared(cell: Cell) -> dict[str, Prepare]:
+    student, supervisor = cell.student_fit, _fitted(cell.floor.predictions)
+    learned = [student.examples, student.validation, cell.test]
+    if supervisor:
+        learned += [supervisor.examples, supervisor.validation]
+    return {step.split: step for step in learned}
+
+
+def _fitted(predictions: object) -> Fit | None:
+    return predictions.fitted if isinstance(predictions, Predict) else None
+
+
+def _load(step: Prepare, store: Store) -> Examples | None:
+    try:
+        return load(step, store)
+    except (Damaged, KeyError):
+        return None
+
+
+def fits_used(grid: Sequence[Cell]) -> tuple[FitUsed, ...]:
+    """Every kind of fit of the grid, once for all seeds and for all that share it."""
+    found: dict[FitUsed, dict[str, None]] = {}
+    for cell in grid:
+        for used in _fits(cell):
+            found.setdefault(used, {})[cell.task.name] = None
+    order = {role: i for i, role in enumerate(("supervisor", "ceiling", "student", "frozen features"))}
+    merged = [replace(used, tasks=tuple(tasks)) for used, tasks in found.items()]
+    return tuple(sorted(merged, key=lambda used: order[used.role.partition(":")[0]]))
+
+
+def _fits(cell: Cell) -> Iterable[FitUsed]:
+    roles = {
+        "supervisor": cell.floor,
+        "ceiling": cell.ceiling,
+        f"student: {cell.method.label}": cell.student,
+        "frozen features": cell.untrained,
+    }
+    for role, score in roles.items():
+        if fit := _fitted(score.predictions):
+            yield FitUsed(
+                role=role,
+                model=fit.model.name,
+                learns_from=_labels(fit.labels),
+                validated_on=_labels(fit.validation_labels),
+                method=type(fit.method).__name__,
+                settings=(*settings_of(fit.method), ("loss", _value(fit.loss))),
+            )
+
+
+def _labels(labels: Gold | Predict | Harden) -> str:
+    match labels:
+        case Gold():
+            return f"ground truth of {labels.examples.split}"
+        case Predict():
+            return f"soft weak labels of {labels.examples.split}"
+        case Harden():
+            return f"hard weak labels of {labels.labels.examples.split}"
+
+
+def explained(grid: Sequence[Cell]) -> dict[str, str]:
+    """What each method and loss of the grid says of itself."""
+    scores = [score for cell in grid for score in (cell.floor, cell.student, cell.untrained)]
+    fits = [fit for score in scores if (fit := _fitted(score.predictions))]
+    kinds = dict.fromkeys(type(record) for fit in fits for record in (fit.method, fit.loss))
+    docs = {kind.__name__: inspect.getdoc(kind) or "" for kind in kinds}
+    return {name: doc.partition("\n\n")[0] for name, doc in docs.items() if doc and not doc.startswith(f"{name}(")}
+
+
+def settings_of(record: Any) -> tuple[tuple[str, str], ...]:
+    """The fields of a record as words."""
+    counted = [each.name for each in fields(record) if each.metadata.get("identity", True)]
+    return tuple((name.replace("_", " "), _value(getattr(record, name))) for name in counted)
+
+
+def _value(value: object) -> str:
+    if is_dataclass(value) and not isinstance(value, type):
+        inner = ", ".join(f"{name} {text}" for name, text in settings_of(value))
+        return type(value).__name__ + (f" ({inner})" if inner else "")
+    if isinstance(value, tuple):
+        return ", ".join(map(_value, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None or value == "" else f"{value:g}" if isinstance(value, float) else str(value)

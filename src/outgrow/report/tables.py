@@ -1,0 +1,165 @@
+"""The records as text: a table for the terminal, Markdown, CSV, JSON; and how numbers are written for people."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from outgrow.report.results import ROLES, Record
+from outgrow.types import UserError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+ABSENT = "—"
+FORMATS = ("table", "json", "csv", "md")
+
+
+def percent(value: float | None) -> str:
+    """A fraction in percent, one decimal, with a real minus sign: `12.3`; a dash where there is none."""
+    return ABSENT if value is None else f"{round(100 * value, 1) + 0.0:.1f}".replace("-", "−")
+
+
+def signed(value: float | None) -> str:
+    """A difference of fractions in points: `+1.2`, `−0.3`, `0.0`."""
+    text = percent(value)
+    return f"+{text}" if value is not None and text[0] not in "−" and text != "0.0" else text
+
+
+def span(low: float | None, high: float | None) -> str:
+    """An interval of fractions in percent: `12.3–15.6`, `−1.2 to 3.4`; nothing where there is none."""
+    if low is None or high is None:
+        return ""
+    texts = percent(low), percent(high)
+    return (" to " if "−" in "".join(texts) else "–").join(texts)
+
+
+def improves(record: Record) -> bool | None:
+    """Whether the method improves on the first, over all seeds; None where it is the first or nothing is known."""
+    if record.seed is not None or record.versus_first_low is None:
+        return None
+    return record.versus_first_low > 0
+
+
+def text(records: Sequence[Record], format: str) -> str:
+    """The records as `json`, `csv` (fractions, not rounded) or `md` (percent, aggregates first)."""
+    match format:
+        case "json":
+            return json.dumps([record.to_dict() for record in records], indent=1, allow_nan=False) + "\n"
+        case "csv":
+            return _csv(records)
+        case "md":
+            return _markdown(records)
+    raise UserError(f"no format called {format!r}: choose one of {', '.join(FORMATS)}")
+
+
+def _csv(records: Sequence[Record]) -> str:
+    """An empty field is a score that is not there; an empty seed means all seeds."""
+    out = io.StringIO()
+    rows = [record.to_dict() for record in records]
+    writer = csv.DictWriter(out, fieldnames=list(Record.__dataclass_fields__), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def _markdown(records: Sequence[Record]) -> str:
+    names = ("task", "weak → strong", "method", "seed", *ROLES, "PGR", "vs first")
+    notes = _Notes()
+    lines = [f"| {' | '.join(names)} |", f"|{'---|' * 4}{'---:|' * (len(names) - 4)}"]
+    for record in aggregates_first(records):
+        seed = f"all{notes.incomplete(record)}" if record.seed is None else str(record.seed)
+        words = (record.task, f"{record.weak} → {record.strong}", record.method, seed)
+        numbers = [f"{value} ({interval})" if interval else value for value, interval in _numbers(record, notes)]
+        lines.append("| " + " | ".join([*(word.replace("|", "\\|") for word in words), *numbers]) + " |")
+    return "\n".join([*lines, "", *(f"{note}  " for note in notes.lines)]).rstrip() + "\n"
+
+
+def table(records: Sequence[Record]) -> RenderableType:
+    """A rich table a task, aggregates first; each score with its interval below it."""
+    from rich.console import Group
+    from rich.text import Text
+
+    notes = _Notes()
+    ordered = aggregates_first(records)
+    tasks = list(dict.fromkeys(record.task for record in records))
+    tables = [_task_table(task, [record for record in ordered if record.task == task], notes) for task in tasks]
+    legend = "Accuracy on the same test examples and gap recovered (PGR), in percent; below, 95 % intervals."
+    return Group(*tables, *(Text(line, style="dim") for line in [f"{legend} {scope(records)}".rstrip(), *notes.lines]))
+
+
+def scope(records: Sequence[Record]) -> str:
+    """What the intervals leave out, if anything."""
+    seeds = {record.n_seeds for record in records if record.seed is None and record.n_seeds}
+    return "There is one seed: intervals speak of test examples only." if seeds == {1} else ""
+
+
+def _task_table(task: str, records: Sequence[Record], notes: _Notes) -> RenderableType:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    versus = any(record.versus_first is not None for record in records)
+    found = Table(title=task, box=box.SIMPLE_HEAD, show_edge=False, title_justify="left", title_style="bold", padding=0)
+    found.add_column("weak\n→ strong", no_wrap=True)
+    found.add_column("method", no_wrap=True)
+    for name in (*ROLES, "PGR", *(("vs first",) if versus else ())):
+        found.add_column(name, justify="right", no_wrap=True)
+    last = ("", False)
+    for record in records:
+        is_seed = record.seed is not None
+        pair = f"{record.weak}\n→ {record.strong}"
+        if is_seed != last[1]:
+            found.add_section()
+        method = Text(record.method, style="" if is_seed else "bold")
+        method.append(f" · {record.seed}" if is_seed else notes.incomplete(record), style="not bold")
+        cells = [Text(value, style="" if is_seed else "bold") for value, _ in _numbers(record, notes)]
+        for cell, (_, interval) in zip(cells, _numbers(record, notes), strict=True):
+            cell.append(f"\n{interval}" if interval and not is_seed else "", style="dim not bold")
+        shown = cells if versus else cells[:-1]
+        found.add_row("" if (pair, is_seed) == last else pair, method, *shown, style="dim" if is_seed else "")
+        last = (pair, is_seed)
+    return found
+
+
+def aggregates_first(records: Sequence[Record]) -> list[Record]:
+    """In the order of the grid, those over all seeds before those of one."""
+    return sorted(records, key=lambda record: record.seed is not None)
+
+
+class _Notes:
+    """Footnotes, each once."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def mark(self, note: str) -> str:
+        return f"[{self._numbers.setdefault(note, len(self._numbers) + 1)}]"
+
+    def incomplete(self, record: Record) -> str:
+        """A mark where an aggregate is not over all seeds."""
+        if record.seed is not None or record.status == "done" or not record.n_seeds:
+            return ""
+        return f" {self.mark(f'unfinished: over {record.n_seeds} complete seed{_s(record.n_seeds)}')}"
+
+    @property
+    def lines(self) -> list[str]:
+        return [f"[{number}] {reason}" for reason, number in self._numbers.items()]
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
+
+
+def _numbers(record: Record, notes: _Notes) -> list[tuple[str, str]]:
+    """The four scores, the PGR and the difference to the first method, each with its interval."""
+    row = record.to_dict()
+    found = [(percent(row[name]), span(row[f"{name}_low"], row[f"{name}_high"])) for name in (*ROLES, "pgr")]
+    if record.withheld:
+        mark = notes.mark(f"PGR withheld: {record.withheld}")
+        found[-1] = (f"{ABSENT} {mark}", "")
+    difference = signed(record.versus_first) + (" ↑" if improves(record) else "")
+    return [*found, (difference, span(record.versus_first_low, record.versus_first_high))]

@@ -1,0 +1,22 @@
+"""An experiment of two methods and three seeds, computed once for all tests that only look at it."""
+
+from __future__ import annotations
+
+import pytest
+from invented import BETTER, computed, experiment
+
+from outgrow.experiment import Experiment, Technique
+from outgrow.store import Store
+
+
+@pytest.fixture(scope="session")
+def asked() -> Experiment:
+    return experiment(methods=(Technique(), BETTER))
+
+
+@pytest.fixture(scope="session")
+def finished(asked: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """All of `asked`, without a failure. To be looked at only."""
+    store = Store(str(tmp_path_factory.mktemp("finished")))
+    assert not computed(asked, store).failures
+    return store

@@ -1,0 +1,159 @@
+"""The page as a file: whole, self-contained, and honest about what is missing."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from invented import BETTER, Know, Riddles, computed, experiment
+
+from outgrow.experiment import Experiment, Technique
+from outgrow.report.page import duration, html, write
+from outgrow.report.results import read
+from outgrow.store import Store
+from outgrow.types import UserError
+
+VOID = {"meta", "link", "br", "path", "use", "rect", "hr", "line", "circle", "image", "img"}
+
+
+class Reader(HTMLParser):
+    """What a page holds: its words, links, ids, and whether every element is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.ids: list[str] = []
+        self.outside: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value or "")
+            if name in ("src", "href", "srcset", "action", "data") and not (value or "").startswith(("#", "data:")):
+                self.outside.append(value or "")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1:] not in (["style"], ["title"], ["desc"]):
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", "".join(self.words)).replace("\u2060", "")
+
+
+def reading(page: str) -> Reader:
+    reader = Reader()
+    reader.feed(page)
+    reader.close()
+    assert reader.open == []
+    return reader
+
+
+def test_the_page_of_a_finished_experiment(asked: Experiment, finished: Store) -> None:
+    """Floor 40.0, ceiling 80.0, students 60.0 and 70.0: PGR 50 and 75 percent, ten points apart."""
+    page = html(asked, finished)
+    found = reading(page)
+    assert "With naive, the student mind/big recovered 50 % (" in found.text
+    assert "of the gap between its supervisor mind/small (40.0 %) and its ceiling (80.0 %)." in found.text
+    assert "With better, the student mind/big recovered 75 % (" in found.text
+    assert "It improves on naive: +10.0 points (" in found.text
+    for word in (
+        "3 longer than 128 tokens; 2 no <label>",
+        "transfer_validation",
+        "soft weak labels of transfer",
+        "skill",
+    ):
+        assert word in found.text
+    assert "What is missing" not in found.text
+    assert re.search(r"\bnan\b|None\b", found.text, re.IGNORECASE) is None
+    assert page == html(asked, finished)
+
+
+def test_nothing_is_fetched_and_ids_are_unique(asked: Experiment, finished: Store) -> None:
+    page = html(asked, finished)
+    found = reading(page)
+    assert found.outside == []
+    assert len(found.ids) == len(set(found.ids))
+    assert "<script" not in page
+    assert "@import" not in page
+    assert re.findall(r"https?://", page.replace('xmlns="http://www.w3.org/2000/svg"', "")) == []
+
+
+def test_every_step_and_version_is_told(asked: Experiment, finished: Store) -> None:
+    text = reading(html(asked, finished)).text
+    for key in finished.listing():
+        assert key in text
+    for name, version in finished.manifest(next(iter(finished.listing()))).provenance["versions"].items():
+        assert f"{name}{version}" in text
+
+
+def test_an_empty_store_has_a_page_too(asked: Experiment, tmp_path: Path) -> None:
+    text = reading(html(asked, Store(str(tmp_path)))).text
+    assert "16 scores not computed" in text
+    assert "not finished" in text
+    assert "Nothing yet." in text
+
+
+def test_a_failure_is_shown_with_its_words(tmp_path: Path) -> None:
+    asked = experiment(student=Know(skill=32, breaks_at_seed=1), seeds=(0, 1, 2))
+    store = Store(str(tmp_path / "store"))
+    failures = computed(asked, store).failures
+    write(asked, store, tmp_path / "new" / "page.html", failures)
+    text = reading((tmp_path / "new" / "page.html").read_text()).text
+    assert "1 failed" in text
+    assert "RuntimeError: the mind <boggles>" in text
+    assert failures[0].step.key in text
+    assert "failed · 2 of 3 seeds" in text
+
+
+def test_a_withheld_pgr_gives_its_reason_and_no_number(tmp_path: Path) -> None:
+    asked = experiment(tasks=(Riddles(groups=10),), seeds=(0,))
+    store = Store(str(tmp_path))
+    computed(asked, store)
+    text = reading(html(asked, store)).text
+    reason = read(asked, store).records[0].withheld
+    assert reason is not None
+    assert f"PGR withheld for riddles-cats, mind/small → mind/big: {reason}." in text
+    assert "intervals speak of test examples only" in text
+
+
+def test_an_untrained_student_that_beats_the_taught_one_is_pointed_out(tmp_path: Path) -> None:
+    """The student of skill 32 − 24 is right on 8 of 40, untrained it is right on 12."""
+    asked = experiment(student=Know(skill=32, lost=24), seeds=(1,))
+    store = Store(str(tmp_path))
+    computed(asked, store)
+    assert "Untrained it scores 30.0 %, no less than taught" in reading(html(asked, store)).text
+
+
+def test_a_page_that_cannot_be_written_is_one_line(asked: Experiment, finished: Store, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be written"):
+        write(asked, finished, tmp_path)
+
+
+def test_names_cannot_break_the_page(tmp_path: Path) -> None:
+    asked = experiment(tasks=(Riddles(topic="<b>&"),), methods=(Technique(label="<script>"), BETTER), seeds=(0,))
+    found = reading(html(asked, Store(str(tmp_path))))
+    assert "riddles-<b>&" in found.text
+    assert "<script>" in found.text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.0, "0.01 s"), (0.031, "0.031 s"), (9.96, "10 s"), (12.4, "12 s"), (200, "3 min 20 s"), (3725, "1 h 02 min")],
+)
+def test_durations_in_words(seconds: float, words: str) -> None:
+    assert duration(seconds).replace("\u00a0", " ") == words

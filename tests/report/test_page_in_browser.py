@@ -1,0 +1,153 @@
+"""The page in headless Chromium: its numbers are those of `records`, it fits a phone, it is dark where asked."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from invented import BETTER, Know, computed, experiment
+
+from outgrow.experiment import Experiment, Technique
+from outgrow.report.page import write
+from outgrow.report.results import ROLES, records
+from outgrow.store import Store
+
+pytestmark = pytest.mark.slow
+
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: it is in the extra dev")
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("chromium or chromedriver is not installed: on Debian the package chromium-driver has both")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield opened
+    opened.quit()
+
+
+@pytest.fixture(scope="module")
+def unfinished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Experiment, list[dict[str, Any]], Path]:
+    """An experiment of two students, of whom one fails with one seed: its records and its page."""
+    folder = tmp_path_factory.mktemp("page")
+    asked = experiment(
+        strong=("big", "bigger"),
+        methods=(Technique(), BETTER),
+        seeds=(0, 1),
+        student=Know(skill=36, breaks_at_seed=1),
+    )
+    store = Store(str(folder / "store"))
+    failures = computed(asked, store).failures
+    write(asked, store, folder / "page.html", failures)
+    return asked, records(asked, store, failures), folder / "page.html"
+
+
+def show(browser: Any, page: Path, *, width: int = 1100, scheme: str = "light") -> None:
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    browser.get(page.as_uri())
+
+
+def test_the_numbers_on_the_page_are_those_of_the_records(browser: Any, unfinished: Any) -> None:
+    _, expected, page = unfinished
+    show(browser, page)
+    rows = browser.execute_script(
+        "return [...document.querySelectorAll('tr[data-record]')].map(row => [JSON.parse(row.dataset.record),"
+        " Object.fromEntries([...row.querySelectorAll('[data-key]')].map(cell => [cell.dataset.key,"
+        " [...cell.querySelectorAll('b, small')].map(part => part.textContent)]))])"
+    )
+    shown = {tuple(names): cells for names, cells in rows}
+    assert len(shown) == len(expected)
+    for record in expected:
+        cells = shown[tuple(record[name] for name in ("task", "weak", "strong", "method", "seed"))]
+        for name in (*ROLES, "pgr", "gap"):
+            value, *interval = cells[name]
+            if record[name] is None:
+                assert value == "—"
+                continue
+            assert float(value.replace("−", "-")) == pytest.approx(100 * record[name], abs=0.0501)
+            low, high = (float(end.replace("−", "-")) for end in interval[0].replace(" to ", "–").split("–"))
+            assert low == pytest.approx(100 * record[f"{name}_low"], abs=0.0501)
+            assert high == pytest.approx(100 * record[f"{name}_high"], abs=0.0501)
+    assert any(record["pgr"] is None for record in expected)
+    assert any(record["pgr"] is not None for record in expected)
+
+
+@pytest.mark.parametrize("width", [320, 375, 768, 1100])
+def test_nothing_is_wider_than_the_screen(browser: Any, unfinished: Any, width: int) -> None:
+    show(browser, unfinished[2], width=width)
+    browser.execute_script("document.querySelectorAll('details').forEach(each => each.open = true)")
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    # What is wide scrolls inside its own box, which the keyboard reaches.
+    assert browser.execute_script(
+        "return [...document.querySelectorAll('table')].every(t => t.parentElement.matches('.scroll[tabindex]'))"
+    )
+    assert browser.execute_script("return parseFloat(getComputedStyle(document.body).fontSize)") >= 16
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of `rgb(r, g, b)` (WCAG 2.2)."""
+    channels = [int(part) / 255 for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_in_light_and_dark(browser: Any, unfinished: Any, scheme: str) -> None:
+    show(browser, unfinished[2], scheme=scheme)
+    paper = luminance(browser.execute_script("return getComputedStyle(document.body).backgroundColor"))
+    assert (paper > 0.5) == (scheme == "light")
+    for which, style in (
+        ("body", "color"),
+        ("figcaption", "color"),
+        (".card .big", "color"),
+        ("svg.figure text", "fill"),
+    ):
+        ink = luminance(browser.execute_script(f"return getComputedStyle(document.querySelector('{which}')).{style}"))
+        assert (max(ink, paper) + 0.05) / (min(ink, paper) + 0.05) >= 4.5, which
+
+
+def test_headers_have_scope_and_figures_have_words(browser: Any, unfinished: Any) -> None:
+    show(browser, unfinished[2])
+    assert browser.execute_script("return document.querySelectorAll('th:not([scope])').length") == 0
+    figures = browser.execute_script(
+        "return [...document.querySelectorAll('figure svg')].map(svg => [svg.getAttribute('role'),"
+        " ...svg.getAttribute('aria-labelledby').split(' ').map(id => document.getElementById(id).textContent)])"
+    )
+    assert len(figures) == 3  # scores, recovered gap, students
+    assert all(role == "img" and title and words for role, title, words in figures)
+
+
+def test_no_request_is_made_and_nothing_complains(browser: Any, unfinished: Any) -> None:
+    browser.get_log("performance")
+    browser.get_log("browser")
+    show(browser, unfinished[2])
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    assert unfinished[2].as_uri() in asked
+    assert [url for url in asked if url != unfinished[2].as_uri() and not url.startswith("data:")] == []
+    assert browser.get_log("browser") == []
+
+
+def test_it_prints(browser: Any, unfinished: Any) -> None:
+    show(browser, unfinished[2], scheme="dark")
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    paper = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert luminance(paper) > 0.9
+    assert browser.execute_cdp_cmd("Page.printToPDF", {})["data"].startswith("JVBERi")  # %PDF-, in base 64

@@ -1,0 +1,105 @@
+"""How numbers are written for people and for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from outgrow.experiment import Experiment
+from outgrow.report import tables
+from outgrow.report.results import Record, read
+from outgrow.store import Store
+from outgrow.types import UserError
+
+RECORD = Record(
+    task="a|b",
+    weak="w",
+    strong="s",
+    method="naive",
+    seed=None,
+    status="done",
+    floor=0.4,
+    floor_low=0.3549,
+    floor_high=0.4451,
+    withheld="too few test groups (3): at least 20 are needed",
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "—"), (0.0, "0.0"), (-0.0001, "0.0"), (0.1234, "12.3"), (-0.05, "−5.0"), (1.2, "120.0")]
+)
+def test_percent(value: float | None, text: str) -> None:
+    assert tables.percent(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(None, "—"), (0.0, "0.0"), (0.012, "+1.2"), (-0.003, "−0.3")])
+def test_signed(value: float | None, text: str) -> None:
+    assert tables.signed(value) == text
+
+
+def test_an_interval_with_a_minus_is_written_in_words() -> None:
+    assert tables.span(0.123, 0.156) == "12.3–15.6"
+    assert tables.span(-0.012, 0.034) == "−1.2 to 3.4"
+    assert tables.span(None, 0.034) == tables.span(0.1, None) == ""
+
+
+@given(st.floats(-2, 2), st.floats(-2, 2))
+def test_what_is_written_reads_back_to_a_tenth_of_a_point(low: float, high: float) -> None:
+    read_back = [float(part.replace("−", "-")) for part in tables.span(low, high).replace(" to ", "–").split("–")]
+    assert read_back == [pytest.approx(100 * low, abs=0.051), pytest.approx(100 * high, abs=0.051)]
+
+
+def test_a_method_improves_where_the_whole_interval_is_above_zero() -> None:
+    better = replace(RECORD, versus_first=0.1, versus_first_low=0.01, versus_first_high=0.2)
+    assert tables.improves(RECORD) is None
+    assert tables.improves(better) is True
+    assert tables.improves(replace(better, versus_first_low=-0.01)) is False
+    assert tables.improves(replace(better, seed=0)) is None  # one seed cannot say
+
+
+def test_json_and_csv_hold_every_number_unrounded(asked: Experiment, finished: Store) -> None:
+    found = read(asked, finished).records
+    assert json.loads(tables.text(found, "json")) == [record.to_dict() for record in found]
+    rows = list(csv.DictReader(io.StringIO(tables.text(found, "csv"))))
+    for row, record in zip(rows, found, strict=True):
+        expected = {name: "" if value is None else str(value) for name, value in record.to_dict().items()}
+        assert row == expected
+
+
+def test_markdown_puts_aggregates_first_and_explains_what_is_withheld() -> None:
+    lines = tables.text([replace(RECORD, seed=0, n_seeds=1), RECORD], "md").splitlines()
+    assert lines[2] == "| a\\|b | w → s | naive | all | 40.0 (35.5–44.5) | — | — | — | — [1] | — |"
+    assert lines[3].split(" | ")[3] == "0"
+    assert "[1] PGR withheld: too few test groups (3): at least 20 are needed" in lines[-1]
+
+
+def test_an_unfinished_aggregate_says_how_many_seeds_it_is_over() -> None:
+    assert "unfinished: over 1 complete seed  \n" in tables.text([replace(RECORD, n_seeds=1, status="failed")], "md")
+    assert "unfinished" not in tables.text([replace(RECORD, n_seeds=1)], "md")
+
+
+def test_a_single_seed_limits_what_intervals_say() -> None:
+    assert "test examples only" in tables.scope([replace(RECORD, n_seeds=1)])
+    assert tables.scope([replace(RECORD, n_seeds=2)]) == tables.scope([replace(RECORD, seed=0, n_seeds=1)]) == ""
+
+
+def test_the_terminal_table_fits_eighty_columns_and_tells_all(asked: Experiment, finished: Store) -> None:
+    found = [record for record in read(asked, finished).records if record.method == "naive"]
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(tables.table(found))
+    said = console.export_text()
+    for word in ("riddles-cats", "mind/small", "→ mind/big", "naive · 2", "24.1–55.9", "50.0", "untrained"):
+        assert word in said
+    assert "…" not in said
+
+
+def test_an_unknown_format_is_refused_by_name() -> None:
+    with pytest.raises(UserError, match="no format called 'xml': choose one of table, json, csv, md"):
+        tables.text([RECORD], "xml")

@@ -1,0 +1,191 @@
+"""The numbers of a report against numbers worked by hand, and what it says where there are none."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from invented import BETTER, Know, Riddles, computed, experiment
+
+from outgrow.executors.inline import Inline
+from outgrow.experiment import Experiment, Technique, cells
+from outgrow.graph import run
+from outgrow.report.results import Record, read, records
+from outgrow.store import Store
+
+KEYS = [
+    *("task", "weak", "strong", "method", "seed", "status"),
+    *("floor", "floor_low", "floor_high", "student", "student_low", "student_high"),
+    *("ceiling", "ceiling_low", "ceiling_high", "untrained", "untrained_low", "untrained_high"),
+    *("pgr", "pgr_low", "pgr_high", "withheld", "gap", "gap_low", "gap_high"),
+    *("agreement", "agreement_right", "agreement_wrong"),
+    *("versus_first", "versus_first_low", "versus_first_high"),
+    *("n_seeds", "n_test", "n_groups", "n_dropped"),
+]
+
+
+def close(value: float) -> object:
+    return pytest.approx(value, abs=1e-6)
+
+
+def test_the_records_of_a_grid(asked: Experiment, finished: Store) -> None:
+    found = records(asked, finished)
+    assert [(row["method"], row["seed"]) for row in found] == [
+        (method, seed) for method in ("naive", "better") for seed in (None, 0, 1, 2)
+    ]
+    for row in found:
+        assert list(row) == KEYS
+        assert (row["task"], row["weak"], row["strong"], row["status"]) == (
+            "riddles-cats",
+            "mind/small",
+            "mind/big",
+            "done",
+        )
+        assert (row["n_test"], row["n_groups"], row["n_dropped"]) == (40, 40, 5)
+        assert row["n_seeds"] == (3 if row["seed"] is None else 1)
+    json.dumps(found, allow_nan=False)
+
+
+def test_an_aggregate_by_hand(asked: Experiment, finished: Store) -> None:
+    """Right of 40: floor 16, ceiling 32, untrained 12, students 22, 24, 26. PGR (24 − 16) / (32 − 16) = 0.5.
+
+    The floor is the same for all seeds, so its interval is that of 40 examples: the variance of its mean is
+    0.4 · 0.6 / 39, its root 0.0784465, times t(39) = 2.0226909: 0.4 ± 0.1586729.
+    Student and supervisor agree where both are right (16) or both wrong (18, 16, 14): (34 + 32 + 30) / 120 = 0.8 of
+    all, always where the supervisor is right, (18 + 16 + 14) / 72 = 2/3 of where it is wrong.
+    """
+    row = next(row for row in records(asked, finished) if row["method"] == "naive" and row["seed"] is None)
+    assert [row[name] for name in ("floor", "student", "ceiling", "untrained")] == [
+        close(0.4),
+        close(0.6),
+        close(0.8),
+        close(0.3),
+    ]
+    assert (row["floor_low"], row["floor_high"]) == (close(0.2413271), close(0.5586729))
+    assert (row["pgr"], row["gap"], row["withheld"]) == (close(0.5), close(0.4), None)
+    assert row["pgr_low"] < 0.5 < row["pgr_high"]
+    assert row["gap_low"] < 0.4 < row["gap_high"]
+    assert (row["agreement"], row["agreement_right"], row["agreement_wrong"]) == (close(0.8), close(1), close(2 / 3))
+    assert row["versus_first"] is row["versus_first_low"] is row["versus_first_high"] is None
+
+
+def test_one_seed_by_hand(asked: Experiment, finished: Store) -> None:
+    """Seed 0: the naive student is right on 22, the better on 26 of 40. PGR 6/16 and 10/16.
+
+    They differ on 4 of 40: 0.1 ± 2.0226909 · √(0.1 · 0.9 / 39) = 0.1 ± 0.0971668.
+    """
+    naive, better = (row for row in records(asked, finished) if row["seed"] == 0)
+    assert (naive["student"], naive["pgr"]) == (close(0.55), close(0.375))
+    assert (better["student"], better["pgr"]) == (close(0.65), close(0.625))
+    assert (better["versus_first"], better["versus_first_low"], better["versus_first_high"]) == (
+        close(0.1),
+        close(0.1 - 0.0971668),
+        close(0.1 + 0.0971668),
+    )
+
+
+def test_a_finished_experiment_has_no_problems(asked: Experiment, finished: Store) -> None:
+    assert read(asked, finished).problems == ()
+
+
+def test_an_empty_store_gives_records_without_numbers(asked: Experiment, tmp_path: Path) -> None:
+    found = read(asked, Store(str(tmp_path)))
+    assert len(found.records) == 8
+    for record in found.records:
+        assert record == Record(
+            task="riddles-cats",
+            weak="mind/small",
+            strong="mind/big",
+            method=record.method,
+            seed=record.seed,
+            status="missing",
+            withheld="no floor score yet",
+        )
+    # 3 floors, 3 students and 3 ceilings for each of two methods, one untrained student
+    assert len(found.problems) == 3 + 6 + 6 + 1
+    assert {problem.status for problem in found.problems} == {"missing"}
+
+
+def test_an_unfinished_run_shows_what_there_is(asked: Experiment, tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    with Inline() as executor:
+        run([cell.floor for cell in cells(asked)], store, executor)
+    for record in read(asked, store).records:
+        assert (record.floor, record.student, record.pgr, record.n_test) == (close(0.4), None, None, 40)
+        assert (record.status, record.withheld, record.n_seeds) == ("missing", "no student score yet", 0)
+
+
+@pytest.mark.parametrize("excuse", ["", "the mind has no checkpoint: give it one"])
+def test_a_failed_branch_is_named_and_the_rest_counts(excuse: str, tmp_path: Path) -> None:
+    """Without seed 1 the students are right on 22 and 26 of 40: 0.6."""
+    asked = experiment(student=Know(skill=32, breaks_at_seed=1, excuse=excuse))
+    store = Store(str(tmp_path))
+    failures = computed(asked, store).failures
+    found = read(asked, store, failures)
+    whole, *seeds = found.records
+    assert [record.status for record in found.records] == ["failed", "done", "failed", "done"]
+    assert (whole.student, whole.pgr, whole.n_seeds) == (close(0.6), close(0.5), 2)
+    assert (seeds[1].student, seeds[1].pgr, seeds[1].withheld) == (None, None, "the student has failed")
+    assert seeds[1].floor == close(0.4)
+    (problem,) = found.problems
+    assert problem.step is failures[0].step
+    assert problem.why.endswith(excuse or "the mind <boggles>")
+    assert [record.status for record in read(asked, store).records] == ["missing", "done", "missing", "done"]
+
+
+def test_a_damaged_score_is_a_failure_and_not_a_number(tmp_path: Path) -> None:
+    asked = experiment(seeds=(0, 1))
+    store = Store(str(tmp_path))
+    computed(asked, store)
+    (score,) = (tmp_path / cells(asked)[0].student.key).glob("*/scores.parquet")
+    data = bytearray(score.read_bytes())
+    data[len(data) // 2] ^= 1
+    score.write_bytes(data)
+    found = read(asked, store)
+    assert [record.status for record in found.records] == ["failed", "failed", "done"]
+    assert found.records[1].student is None
+    assert "checksum" in found.problems[0].why
+
+
+@pytest.mark.parametrize(
+    ("groups", "supervisor", "reason"),
+    [(10, 16, "too few test groups (10)"), (1, 16, "too few test groups (1)"), (40, 32, "reaches zero")],
+)
+def test_a_pgr_that_cannot_be_stated_is_withheld(groups: int, supervisor: int, reason: str, tmp_path: Path) -> None:
+    asked = experiment(tasks=(Riddles(groups=groups),), supervisor=Know(skill=supervisor), seeds=(0, 1))
+    store = Store(str(tmp_path))
+    computed(asked, store)
+    for row in records(asked, store):
+        assert (row["pgr"], row["pgr_low"], row["pgr_high"]) == (None, None, None)
+        assert reason in row["withheld"]
+        assert row["status"] == "done"
+        assert row["floor"] == close(supervisor / 40)
+        assert (row["floor_low"] is None) == (groups == 1)
+    json.dumps(records(asked, store), allow_nan=False)
+
+
+def test_reading_imports_no_heavy_library() -> None:
+    code = (
+        "import sys, outgrow.report.page, outgrow.report.results, outgrow.report.tables, outgrow.report.figures;"
+        "print([name for name in ('torch', 'transformers', 'sklearn', 'matplotlib', 'jinja2', 'rich') "
+        "if name in sys.modules])"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "[]"
+
+
+@pytest.mark.slow
+def test_a_cached_grid_is_read_within_a_second(tmp_path: Path) -> None:
+    tasks = (Riddles(tests=1000, groups=700), Riddles(topic="dogs", tests=1000, groups=1000))
+    asked = experiment(tasks=tasks, methods=(Technique(), BETTER), seeds=(0, 1, 2, 3, 4))
+    store = Store(str(tmp_path))
+    computed(asked, store)
+    records(experiment(seeds=(0,)), Store(str(tmp_path / "empty")))  # imports
+    started = time.process_time()
+    found = records(asked, store)
+    assert time.process_time() - started < 1.0
+    assert len(found) == 24
