@@ -14,6 +14,7 @@ from outgrow.models.base import Model
 from outgrow.types import Example, Examples, Labels
 
 WORDS = ("!", "[PAD]", "[UNK]", "[CLS]", "[SEP]", *(f"w{i}" for i in range(40)), "a", "b", "c", "d")
+SETTINGS = Settings()
 ARCHITECTURES = ("bert", "gpt2", "llama", "gpt_neox", "opt")
 
 
@@ -96,15 +97,15 @@ def labels(of: Examples) -> Labels:
     return Labels.from_rows(of.ids, rows)
 
 
-def supervision(n: int = 40, choices: tuple[str, ...] | None = ("a", "b")) -> Supervision:
-    train, held = examples(n, choices), examples(12, choices, seed=1)
+def supervision(n: int = 40, choices: tuple[str, ...] | None = ("a", "b"), longest: int = 20) -> Supervision:
+    train, held = examples(n, choices, longest=longest), examples(12, choices, seed=1, longest=longest)
     return Supervision(examples=train, labels=labels(train), validation=held, validation_labels=labels(held))
 
 
 class Scratch(Context):
     """A context on a plain folder, that may call a function after each checkpoint."""
 
-    def __init__(self, folder: Path, settings: Settings = Settings(), every: int = 0) -> None:
+    def __init__(self, folder: Path, settings: Settings = SETTINGS, every: int = 0) -> None:
         self.settings, self.scratch = settings, folder
         folder.mkdir(parents=True, exist_ok=True)
         self.every, self.updates, self.fractions = every, 0, list[float]()

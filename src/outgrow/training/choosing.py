@@ -49,7 +49,8 @@ class Choosing:
         logits = None
         if self._loss.needs_logits:
             logits = torch.cat([self._network.choice_logits(piece) for piece in pieces])
-        return list(self._loss.targets(logits, weak, progress).split([len(piece.rows) for piece in pieces]))
+        targets = self._loss.targets(logits, weak, progress)
+        return list(torch.split(targets, [len(piece.rows) for piece in pieces]))
 
     def value(self, piece: Batch, target: torch.Tensor) -> torch.Tensor:
         return self._loss.value(self._network.choice_logits(piece), target)

@@ -137,7 +137,7 @@ def _update(
     for piece, target in zip(pieces, targets, strict=True):
         with torch.autocast(device.type, torch.bfloat16, enabled=hyper.precision == "bf16"):
             loss = objective.value(piece, target).sum()
-        (loss / len(rows)).backward()
+        (loss / len(rows)).backward()  # type: ignore[no-untyped-call]
         summed += loss.detach()
     torch.nn.utils.clip_grad_norm_(module.parameters(), hyper.clip)
     optimiser.step()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from outgrow.graph import Settings
+from outgrow.models.hf import check
 from outgrow.tasks.base import Readout
 from outgrow.training.batches import Batch, Encoded, padded
 from outgrow.types import Examples, Ints, UserError
 
 if TYPE_CHECKING:
     import torch
-
-TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model")
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Network:
@@ -116,6 +113,9 @@ def open_network(
 ) -> Network:
     """The checkpoint in `folder` with fp32 weights on the settings' device.
 
+    Attention is the library's default, SDPA. Measured in fp32 on one core, eager against SDPA: 0.95-1.02 times the
+    examples/s for GPT-2 of 0.7M and 1.0M parameters, 0.93 for MiniLM-L6.
+
     `classes` asks for a head with these classes, drawn from `seed` where the checkpoint has none of that size. Without
     it every weight must be there. Raises UserError for a folder that is not a whole checkpoint.
     """
@@ -160,7 +160,6 @@ def open_module(auto: Any, folder: Path, settings: Settings, **options: Any) -> 
     """`auto.from_pretrained` without surprises, and what it says of the keys it missed."""
     import torch
 
-    _check(folder, settings)
     try:
         with quiet():
             module, info = auto.from_pretrained(
@@ -177,11 +176,10 @@ def open_module(auto: Any, folder: Path, settings: Settings, **options: Any) -> 
 
 
 def open_tokenizer(folder: Path, settings: Settings) -> Any:
-    """The tokenizer in `folder`, with a padding token."""
+    """The tokenizer in `folder`, with a padding token. The folder is seen to be a whole checkpoint first."""
     from transformers import AutoTokenizer
 
-    if not any((folder / name).is_file() for name in TOKENIZERS):
-        raise UserError(f"{folder} has no tokenizer: save one there with `tokenizer.save_pretrained`")
+    check(folder, settings)
     try:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=settings.trust_remote_code)
@@ -215,8 +213,9 @@ def same_choices(examples: Examples) -> tuple[str, ...]:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """No progress bars and no advice from transformers meanwhile."""
-    from transformers.utils import logging
+    from transformers.utils import logging as untyped
 
+    logging: Any = untyped
     level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -226,18 +225,6 @@ def quiet() -> Iterator[None]:
         logging.set_verbosity(level)
         if bar:
             logging.enable_progress_bar()
-
-
-def _check(folder: Path, settings: Settings) -> None:
-    if not (folder / "config.json").is_file():
-        raise UserError(f"{folder} is no checkpoint: it has no config.json")
-    json.loads((folder / "config.json").read_text())
-    if any(folder.glob("*.safetensors")):
-        return
-    if not any(folder.glob("*.bin")):
-        raise UserError(f"{folder} has no weights: model.safetensors is missing")
-    if not settings.trust_pickle:
-        raise UserError(f"{folder} has pickled weights only, which can run code: convert them, or use --trust-pickle")
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,0 +1,86 @@
+"""Logistic regression on frozen features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+
+from outgrow.graph import Settings
+from outgrow.losses.base import Loss
+from outgrow.losses.cross_entropy import CrossEntropy
+from outgrow.methods.probe import Probe, regress
+from outgrow.types import UserError
+
+
+def test_the_regression_finds_the_weights_that_made_soft_labels() -> None:
+    """Soft labels of a logistic model are fitted exactly, up to the smallest penalty; their classes would not be."""
+    rng = np.random.default_rng(0)
+    x, weight = rng.normal(3.0, 2.0, (2000, 3)), np.array([[0.5, -1.0, 0.2], [0.0, 0.0, 0.0], [-0.3, 0.4, 0.8]])
+    logits = x @ weight.T + np.array([0.3, 0.0, -0.2])
+    probs = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    found, bias, curve = regress(x[:1500], probs[:1500], x[1500:], probs[1500:])
+    assert np.allclose(found - found[1], weight - weight[1], atol=0.02)
+    assert bias[0] - bias[1] == pytest.approx(0.3, abs=0.05)
+    assert min(curve, key=lambda record: record["validation_loss"])["penalty"] == 0.0001
+
+
+def test_the_penalty_is_chosen_on_the_held_out_labels() -> None:
+    """Labels that features say nothing of: the largest penalty generalises best."""
+    rng = np.random.default_rng(0)
+    x, held, y = rng.normal(size=(60, 30)), rng.normal(size=(400, 30)), rng.integers(0, 2, 460)
+    _, _, curve = regress(x, np.eye(2)[y[:60]], held, np.eye(2)[y[60:]])
+    assert min(curve, key=lambda record: record["validation_loss"])["penalty"] == 1.0
+
+
+@pytest.mark.parametrize("architecture", ["bert", "gpt2"])
+def test_a_probe_learns_and_predicts_the_same_wherever_it_lies(architecture: str, tmp_path: Path) -> None:
+    model = tiny.TinyModel(path=str(tiny.checkpoint(tmp_path / "model", architecture)))
+    data, probe = tiny.supervision(300, longest=1), Probe()
+    predictor = probe.fit(model, "head", CrossEntropy(), data, 0, tiny.Scratch(tmp_path / "run"))
+    predictor.save(tmp_path / "moved")
+    labels = probe.predict(
+        type(predictor)(tmp_path / "moved"), "head", data.examples, Settings(), lambda fraction: None
+    )
+    assert labels.ids == data.examples.ids
+    assert np.allclose([row.sum() for row in labels.rows()], 1, atol=1e-6)
+    agreement = (labels.hard() == data.labels.hard()).mean()
+    assert agreement > 0.7
+    again = probe.fit(model, "head", CrossEntropy(), data, 0, tiny.Scratch(tmp_path / "again"))
+    for path in predictor.folder.iterdir():
+        assert path.read_bytes() == (again.folder / path.name).read_bytes()
+
+
+def test_a_model_that_changed_is_refused(tmp_path: Path) -> None:
+    model = tiny.TinyModel(path=str(tiny.checkpoint(tmp_path / "model")))
+    data = tiny.supervision(20)
+    predictor = Probe().fit(model, "head", CrossEntropy(), data, 0, tiny.Scratch(tmp_path / "run"))
+    tiny.checkpoint(tmp_path / "model", seed=1)
+    with pytest.raises(UserError, match="has changed since the probe was fitted"):
+        Probe().predict(predictor, "head", data.validation, Settings(), lambda fraction: None)
+
+
+def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Other(Loss):
+        pass
+
+    model, data = tiny.TinyModel(path=str(tmp_path)), tiny.supervision(20)
+    with pytest.raises(UserError, match="use finetune"):
+        Probe().fit(model, "tokens", CrossEntropy(), data, 0, tiny.Scratch(tmp_path / "run"))
+    with pytest.raises(UserError, match="cross-entropy"):
+        Probe().fit(model, "head", Other(), data, 0, tiny.Scratch(tmp_path / "run"))
+
+
+def test_where_an_encoder_is_read_can_be_chosen(tmp_path: Path) -> None:
+    model = tiny.TinyModel(path=str(tiny.checkpoint(tmp_path / "model", "bert")))
+    data, found = tiny.supervision(40), []
+    for pooling in ("auto", "mean", "last"):
+        probe = replace(Probe(), pooling=pooling)  # type: ignore[arg-type]
+        predictor = probe.fit(model, "head", CrossEntropy(), data, 0, tiny.Scratch(tmp_path / pooling))
+        found.append(probe.predict(predictor, "head", data.validation, Settings(), lambda fraction: None).probs)
+    assert np.array_equal(found[0], found[1])
+    assert not np.allclose(found[0], found[2])

@@ -1,0 +1,188 @@
+"""The training loop: what an update is, and that an interrupted run ends like an undisturbed one."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+import torch
+
+from outgrow.graph import Settings
+from outgrow.losses.base import Loss
+from outgrow.losses.cross_entropy import CrossEntropy
+from outgrow.training.choosing import Choosing
+from outgrow.training.loop import Hyper, schedule, train
+from outgrow.training.network import Network, open_network
+
+HYPER = Hyper(epochs=3, batch=8, learning_rate=3e-3, weight_decay=0.1)
+
+
+def choosing(folder: Path, loss: Loss | None = None, most_rows: int | None = None) -> tuple[Network, Choosing]:
+    """A small model with dropout, and 40 examples with choices of their own."""
+    if not folder.exists():
+        tiny.checkpoint(folder, resid_pdrop=0.1, embd_pdrop=0.1, attn_pdrop=0.1)
+    network, data = open_network(folder, "tokens", Settings()), tiny.supervision(40, None)
+    encoded = network.encode(data.examples), data.labels, network.encode(data.validation), data.validation_labels
+    return network, Choosing(network, loss or CrossEntropy(), *encoded, most_rows)
+
+
+def weights(network: Network) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in network.module.state_dict().items()}
+
+
+def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+class Stop(BaseException):
+    """What ends a run in the middle."""
+
+
+class Mortal(tiny.Scratch):
+    """Checkpoints every `every` updates, and dies after `dies`."""
+
+    dies = 0
+
+    def progress(self, fraction: float, note: str = "") -> None:
+        super().progress(fraction, note)
+        if self.updates == self.dies:
+            raise Stop
+
+
+@pytest.mark.parametrize(("keep", "every", "dies"), [("best", 4, 3), ("last", 1, 2), ("best", 3, 11), ("best", 5, 15)])
+def test_an_interrupted_run_ends_like_an_undisturbed_one(keep: Any, every: int, dies: int, tmp_path: Path) -> None:
+    hyper = Hyper(**{**HYPER.__dict__, "keep": keep})
+    network, objective = choosing(tmp_path / "model")
+    curve = train(network.module, objective, hyper, 0, tiny.Scratch(tmp_path / "whole"))
+
+    first, objective = choosing(tmp_path / "model")
+    mortal = Mortal(tmp_path / "cut", every=every)
+    mortal.dies = dies
+    with pytest.raises(Stop):
+        train(first.module, objective, hyper, 0, mortal)
+    second, objective = choosing(tmp_path / "model")
+    heir = tiny.Scratch(tmp_path / "cut", every=every)
+    again = train(second.module, objective, hyper, 0, heir)
+    assert again == curve
+    assert same(weights(network), weights(second))
+    assert heir.updates == 15 - (dies - 1) // every * every, "it did not go on where the checkpoint was"
+
+
+def test_a_resume_goes_on_from_the_trained_weights(tmp_path: Path) -> None:
+    """A resume that evaluates or trains the untrained model would not be where the checkpoint is."""
+    network, objective = choosing(tmp_path / "model")
+    scratch = tiny.Scratch(tmp_path / "run", every=1)
+    train(network.module, objective, Hyper(epochs=1, batch=8, learning_rate=3e-3), 0, scratch)
+    trained, (fresh, objective) = weights(network), choosing(tmp_path / "model")
+    assert not same(trained, weights(fresh))
+    heir = tiny.Scratch(tmp_path / "run")
+    train(fresh.module, objective, Hyper(epochs=1, batch=8, learning_rate=3e-3), 0, heir)
+    assert heir.updates == 0
+    assert same(trained, weights(fresh))
+
+
+def test_the_micro_batch_does_not_change_the_gradient(tmp_path: Path) -> None:
+    network, whole = choosing(tmp_path / "model")
+    network.module.eval()
+    rows = torch.arange(16).numpy()
+
+    def gradient(objective: Choosing) -> torch.Tensor:
+        network.module.zero_grad()
+        pieces = objective.pieces(rows)
+        for piece, target in zip(pieces, objective.targets(pieces, 0.0), strict=True):
+            (objective.value(piece, target).sum() / len(rows)).backward()
+        return torch.cat([p.grad.flatten() for p in network.module.parameters()])
+
+    _, small = choosing(tmp_path / "model", most_rows=3)
+    small._network = network
+    assert len(small.pieces(rows)) > len(whole.pieces(rows))
+    assert torch.allclose(gradient(whole), gradient(small), atol=1e-6)
+
+
+def test_only_one_graph_is_alive_at_a_time(tmp_path: Path) -> None:
+    """What autograd keeps for a backward pass, counted at each micro-batch's loss: never more than one's."""
+    kept: weakref.WeakSet[Kept] = weakref.WeakSet()
+    counts: list[int] = []
+
+    class Kept:
+        def __init__(self, tensor: torch.Tensor) -> None:
+            self.tensor = tensor
+            kept.add(self)
+
+    @dataclass(frozen=True, kw_only=True)
+    class Watched(CrossEntropy):
+        def value(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+            counts.append(len(kept))
+            return super().value(logits, targets)
+
+    network, objective = choosing(tmp_path / "model", Watched(), most_rows=2)
+    with torch.autograd.graph.saved_tensors_hooks(Kept, lambda box: box.tensor):
+        train(network.module, objective, Hyper(epochs=1, batch=8), 0, tiny.Scratch(tmp_path / "run"))
+    assert len(counts) == 20, "4 micro-batches in each of 5 updates"
+    assert counts[0] > 10
+    assert max(counts) < 1.5 * counts[0]
+
+
+def test_targets_see_the_whole_batch_and_the_progress(tmp_path: Path) -> None:
+    seen: list[tuple[tuple[int, ...], tuple[int, ...], float, bool]] = []
+
+    @dataclass(frozen=True, kw_only=True)
+    class Looking(CrossEntropy):
+        needs_logits = True
+
+        def targets(self, logits: torch.Tensor | None, weak: torch.Tensor, progress: float) -> torch.Tensor:
+            assert logits is not None
+            seen.append((tuple(logits.shape), tuple(weak.shape), progress, logits.requires_grad))
+            return weak
+
+    network, objective = choosing(tmp_path / "model", Looking(), most_rows=3)
+    train(network.module, objective, Hyper(epochs=1, batch=16), 0, tiny.Scratch(tmp_path / "run"))
+    assert [shapes[0][0] for shapes in seen] == [16, 16, 8]
+    assert all(logits == weak for logits, weak, _, _ in seen)
+    assert [progress for _, _, progress, _ in seen] == [0, 1 / 3, 2 / 3]
+    assert not any(grad for *_, grad in seen)
+
+
+def test_training_leaves_everybody_elses_random_numbers_alone(tmp_path: Path) -> None:
+    network, objective = choosing(tmp_path / "model")
+    before = torch.get_rng_state()
+    train(network.module, objective, HYPER, 0, tiny.Scratch(tmp_path / "run"))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_best_keeps_the_epoch_with_the_lowest_validation_loss(tmp_path: Path) -> None:
+    hyper = Hyper(epochs=12, batch=8, learning_rate=3e-2)  # overfits
+    network, objective = choosing(tmp_path / "model")
+    curve = train(network.module, objective, hyper, 0, tiny.Scratch(tmp_path / "run"))
+    lowest = min(epoch["validation_loss"] for epoch in curve)
+    assert lowest < curve[-1]["validation_loss"], "it does not overfit: this test could not fail"
+    assert objective.validate()["validation_loss"] == pytest.approx(lowest, abs=1e-6)
+    last, objective = choosing(tmp_path / "model")
+    train(
+        last.module,
+        objective,
+        Hyper(epochs=12, batch=8, learning_rate=3e-2, keep="last"),
+        0,
+        tiny.Scratch(tmp_path / "2"),
+    )
+    assert objective.validate()["validation_loss"] == pytest.approx(curve[-1]["validation_loss"], abs=1e-6)
+
+
+def test_schedule_by_hand() -> None:
+    # 10 updates, 20 % warm-up: 1/2, 1 at updates 0 and 1, then down to 0 at update 10, linearly: 1 - (s - 2) / 8.
+    shares = [schedule(Hyper(warmup=0.2), step, 10) for step in range(10)]
+    assert shares == pytest.approx([0.5, 1, 1, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8])
+    assert schedule(Hyper(warmup=0.2, schedule="cosine"), 6, 10) == pytest.approx(0.5)
+    assert schedule(Hyper(warmup=0.0, schedule="constant"), 9, 10) == 1
+
+
+def test_part_of_an_epoch_is_possible(tmp_path: Path) -> None:
+    network, objective = choosing(tmp_path / "model")
+    scratch = tiny.Scratch(tmp_path / "run")
+    curve = train(network.module, objective, Hyper(epochs=1.4, batch=8), 0, scratch)
+    assert scratch.updates == 7
+    assert [epoch["epoch"] for epoch in curve] == [1.0, 1.4]
