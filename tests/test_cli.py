@@ -184,6 +184,25 @@ def test_list_shows_each_name_with_what_it_is() -> None:
         assert outgrow("list", kind).stdout.strip()
 
 
+def fake_shard(folder: Path, recipe: object, shard: int, engine: str | None) -> Path:
+    """Stands for an hour of an engine's work."""
+    folder.mkdir(exist_ok=True)
+    path = folder / f"games-{shard}"
+    path.write_text(f"{recipe} {engine}")
+    return path
+
+
+def test_mine_makes_every_shard(quiz: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("outgrow.chess.mining.mine_shard", fake_shard)
+    args = ("--out", "games", "--shards", "3", "--seed", "7", "--workers", "2", "--engine", "fish")
+    done = outgrow("mine", *args)
+    assert done.exit_code == 0
+    assert sorted(line.partition(" ")[0] for line in done.stderr.splitlines()) == ["[1/3]", "[2/3]", "[3/3]"]
+    found = sorted((quiz.parent / "games").iterdir())
+    assert [path.name for path in found] == ["games-0", "games-1", "games-2"]
+    assert all("seed=7" in path.read_text() and path.read_text().endswith(" fish") for path in found)
+
+
 def test_check_finds_a_flipped_byte(quiz: Path) -> None:
     outgrow("run", "quiz.toml", "--on", "inline")
     assert outgrow("check").stdout.endswith(" artifacts intact, 0 damaged\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -31,6 +32,7 @@ RUNS = "runs"
 
 def main() -> None:
     """Run the command line. What the user can mend is one line and exit code 2; a fault of ours keeps its traceback."""
+    warnings.formatwarning = lambda message, *rest, **named: f"warning: {message}\n"
     try:
         app()
     except Exception as error:
@@ -53,6 +55,7 @@ def run(
     on: Annotated[str, typer.Option(help="inline, pool, or package.module:Class; a pool if there are cores.")] = "",
     workers: Workers = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or mps.")] = "cpu",
+    microbatch: Annotated[int | None, typer.Option(min=1, help="Examples at once: fewer need less memory.")] = None,
     report: Annotated[Path | None, typer.Option(help="Where to write the report; by default NAME-report.html.")] = None,
     trust_pickle: Annotated[bool, typer.Option("--trust-pickle", help="Load pickled weights.")] = False,
     trust_remote_code: Annotated[bool, typer.Option("--trust-remote-code", help="Run a checkpoint's code.")] = False,
@@ -64,7 +67,13 @@ def run(
     from outgrow.progress import duration, showing
 
     started = time.monotonic()
-    settings = Settings(device=device, trust_pickle=trust_pickle, trust_remote_code=trust_remote_code, offline=offline)
+    settings = Settings(
+        device=device,
+        microbatch=microbatch,
+        trust_pickle=trust_pickle,
+        trust_remote_code=trust_remote_code,
+        offline=offline,
+    )
     experiment = _experiment(file, sets, seeds)
     with api.executor(on, workers) as executor, showing(sys.stderr, executor.slots) as watch:
         try:
@@ -224,10 +233,11 @@ def mine(
 ) -> None:
     """Play games and judge them: puzzles and positions; resumable."""
     from concurrent.futures import ProcessPoolExecutor, as_completed
+    from multiprocessing import get_context
 
     from outgrow.chess.mining import Mining, mine_shard
 
-    with ProcessPoolExecutor(workers) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         going = [pool.submit(mine_shard, out, Mining(seed=seed), shard, engine) for shard in range(shards)]
         try:
             for count, future in enumerate(as_completed(going), 1):

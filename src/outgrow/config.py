@@ -23,7 +23,7 @@ from outgrow.tasks.base import SPLITS, Split, Task
 from outgrow.types import UserError
 
 if TYPE_CHECKING:
-    from outgrow.training.pretrain import Pretrain
+    from outgrow.pretrain import Pretrain
 
 BASES: dict[type, str] = {Task: "task", Model: "model", Loss: "loss", Method: "method"}
 KEYS = ("task", "weak", "strong", "methods", "seeds", "sizes", "recipes")
@@ -54,7 +54,7 @@ def pretraining(path: str | Path) -> Pretrain:
     the lines to train and to validate on; everything else is a field of `Pretrain`.
     """
     from outgrow.chess.corpus import Mix
-    from outgrow.training.pretrain import Pretrain, corpus_step
+    from outgrow.pretrain import Pretrain, corpus_step
 
     document = load(Path(path))
     table = dict(document.table)
@@ -62,17 +62,13 @@ def pretraining(path: str | Path) -> Pretrain:
         for key in ("mined", "masters", "puzzles", "mix", "held_out"):
             if key not in table:
                 raise WrongError((), f"it has no {key!r}")
-        places = [
+        mined, masters, puzzles = (
             Path(_located(_plain(str, table.pop(key), (key,)), (key,), document.folder))
             for key in ("mined", "masters", "puzzles")
-        ]
-        lines: tuple[Mix, Mix] = (
-            _value(Mix, table.pop("mix"), ("mix",), document.folder),
-            _value(Mix, table.pop("held_out"), ("held_out",), document.folder),
         )
-        train, validation = (
-            corpus_step(*places, mix, split) for mix, split in zip(lines, ("train", "validation"), strict=True)
-        )
+        mix, held_out = (_value(Mix, table.pop(key), (key,), document.folder) for key in ("mix", "held_out"))
+        train = corpus_step(mined, masters, puzzles, mix, "train")
+        validation = corpus_step(mined, masters, puzzles, held_out, "validation")
         return _record(Pretrain, table, (), document.folder, corpus=train, held_out=validation)
     except WrongError as wrong:
         raise document.error(wrong) from None
