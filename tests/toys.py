@@ -60,7 +60,7 @@ class Add(Step[Number]):
     result = Number
     terms: tuple[Step[Any], ...] = ()
     weight: Weight = Weight()
-    log: Path | None = located(default=None)  # noqa: RUF009
+    log: Path | None = located(default=None)
 
     def run(self, ctx: Context) -> Number:
         if self.log:
@@ -85,7 +85,7 @@ class Dies(Step[Number]):
 
     result = Number
     times: int
-    marks: Path = located()  # noqa: RUF009
+    marks: Path = located()
 
     def run(self, ctx: Context) -> Number:
         seen = len(list(self.marks.iterdir()))
@@ -101,7 +101,7 @@ class Sleep(Step[Number]):
 
     result = Number
     seconds: float
-    marks: Path = located()  # noqa: RUF009
+    marks: Path = located()
 
     def run(self, ctx: Context) -> Number:
         (self.marks / f"{os.getpid()}").touch()

@@ -19,6 +19,10 @@ def _bundled() -> dict[str, Any]:
 
 
 def bundled(task: str, model: str) -> Finetune:
-    """The recipe of a model on a task, by their names (`chess-puzzles`, `ladder/pawn`); the defaults where none is."""
-    fields: dict[str, Any] = _bundled().get(task, {}).get(model, {})
-    return Finetune(**fields)
+    """The recipe of a model on a task, by their names (`chess-puzzles`, `ladder/pawn`); the defaults where none is.
+
+    A task read from a file, `text/sst2`, has the recipes of its kind, `text`.
+    """
+    tables = _bundled()
+    found: dict[str, Any] = tables.get(task) or tables.get(task.partition("/")[0]) or {}
+    return Finetune(**found.get(model, {}))

@@ -51,7 +51,7 @@ def place(position: str) -> str:
 def legal_moves(board: Board) -> tuple[str, ...]:
     """The legal moves in UCI, sorted, so that their order tells nothing about the answer."""
     board.reset_move_generator()
-    moves = sorted(move.get_uci() for move in board.generate_legal_moves())
+    moves = sorted(move.get_uci() for move in board.generate_legal_moves() if move is not None)
     board.reset_move_generator()
     return tuple(moves)
 

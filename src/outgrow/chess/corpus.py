@@ -53,7 +53,7 @@ class Corpus:
     def save(self, folder: Path) -> None:
         from safetensors.numpy import save_file
 
-        arrays = {"tokens": self.tokens, "offsets": self.offsets, "starts": self.starts}
+        arrays: dict[str, Any] = {"tokens": self.tokens, "offsets": self.offsets, "starts": self.starts}
         save_file(arrays, folder / "corpus.safetensors")
         (folder / "counts.json").write_text(json.dumps(self.counts, indent=1, sort_keys=True))
 

@@ -72,10 +72,10 @@ class Pretrain(Step[Predictor]):
     heads: int
     positions: int = 192
     passes: float = 1.0
-    batch: int = 64
-    learning_rate: float = 2e-3
+    batch: int = 32
+    learning_rate: float = 3e-3  # of AdamW, for embeddings, norms and biases
+    matrix_learning_rate: float = 0.02  # of Muon, for the matrices between them
     warmup: float = 0.02
-    weight_decay: float = 0.01
     clip: float = 1.0
     seed: int = 0
 
@@ -93,28 +93,28 @@ class Pretrain(Step[Predictor]):
         torch.set_num_threads(ctx.settings.threads)
         corpus, held_out = ctx.load(self.corpus), ctx.load(self.held_out)
         network = self._network().to(ctx.settings.device)
-        optimiser = torch.optim.AdamW(
-            network.parameters(), lr=self.learning_rate, betas=(0.9, 0.95), weight_decay=self.weight_decay, fused=True
-        )
+        optimisers = self._optimisers(network)
         steps = math.ceil(self.passes * len(corpus) / self.batch)
         curve: list[dict[str, float]] = []
         done = 0
         if last := ctx.last_checkpoint():
             state = torch.load(last / "state.pt", map_location=ctx.settings.device, weights_only=True)
             network.load_state_dict(state["network"])
-            optimiser.load_state_dict(state["optimiser"])
+            for optimiser, stored in zip(optimisers, state["optimisers"], strict=True):
+                optimiser.load_state_dict(stored)
             done, curve = state["done"], state["curve"]
         running, counted = 0.0, 0
         for number, rows in enumerate(self._batches(len(corpus), steps)):
             if number < done:
                 continue
-            for group in optimiser.param_groups:
-                group["lr"] = self.learning_rate * schedule(number / steps, self.warmup)
             loss = move_loss(network, corpus, rows)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            network.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(network.parameters(), self.clip)
-            optimiser.step()
+            rates = (self.matrix_learning_rate, self.learning_rate)
+            for optimiser, rate in zip(optimisers, rates, strict=True):
+                optimiser.param_groups[0]["lr"] = rate * schedule(number / steps, self.warmup)
+                optimiser.step()
             running, counted, done = running + loss.item(), counted + 1, number + 1
             if done % max(1, steps // 100) == 0 or done == steps:
                 curve.append({"lines": done * self.batch, "loss": running / counted, **evaluate(network, held_out)})
@@ -123,7 +123,7 @@ class Pretrain(Step[Predictor]):
             if ctx.checkpoint_due():
                 state = {
                     "network": network.state_dict(),
-                    "optimiser": optimiser.state_dict(),
+                    "optimisers": [optimiser.state_dict() for optimiser in optimisers],
                     "done": done,
                     "curve": curve,
                 }
@@ -134,7 +134,7 @@ class Pretrain(Step[Predictor]):
         import torch
         from transformers import GPT2Config, GPT2LMHeadModel
 
-        config = GPT2Config(
+        config: Any = GPT2Config(
             vocab_size=len(chess.vocabulary()),
             n_positions=self.positions,
             n_embd=self.width,
@@ -148,15 +148,28 @@ class Pretrain(Step[Predictor]):
             eos_token_id=None,
             pad_token_id=0,
             tie_word_embeddings=True,
-            attn_implementation="eager",  # a tenth faster than SDPA on a CPU at these lengths
         )
+        config._attn_implementation = "eager"  # a tenth faster than SDPA on a CPU at these lengths
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            return GPT2LMHeadModel(config)
+            network: Any = GPT2LMHeadModel(config)
+            network.get_input_embeddings().weight.data.copy_(initial_embeddings(self.width))
+        return network
+
+    def _optimisers(self, network: Any) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+        import torch
+
+        from outgrow.training.muon import Muon
+
+        inner = {name: w for name, w in network.named_parameters() if w.ndim == 2 and ".h." in name}
+        outer = [w for name, w in network.named_parameters() if name not in inner]
+        return (
+            Muon(inner.values(), lr=self.matrix_learning_rate),
+            torch.optim.AdamW(outer, lr=self.learning_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
+        )
 
     def _batches(self, lines: int, steps: int) -> Iterator[Ints]:
-        """Rows of each step: every pass in its own order, cut into batches of lines of like length is not needed here,
-        because lines hardly differ in length."""
+        """Rows of each step: every pass in its own order. Lines differ little in length, so they are not sorted."""
         number = 0
         for each in range(math.ceil(self.passes)):
             order = np.random.default_rng((self.seed, each)).permutation(lines)
@@ -174,6 +187,33 @@ class Pretrain(Step[Predictor]):
         tokenizer().save_pretrained(folder)
         (folder / "curve.json").write_text(json.dumps({"curve": curve, "corpus": counts}, indent=1))
         return Predictor(folder)
+
+
+def initial_embeddings(width: int) -> torch.Tensor:
+    """Every token begins as a random sum of what it is made of, [tokens, width]: a piece-square is its piece and its
+    square, a move its two squares (each turned its own way) and its promotion. A small model then need not learn
+    768 squares and 1,968 moves one by one, which is most of what its first minutes went into."""
+    import torch
+
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape)
+
+    files, ranks = ({c: draw(width) for c in names} for names in (chess.FILES, chess.RANKS))
+    squares = {f + r: files[f] + ranks[r] + draw(width) for f in files for r in ranks}
+    pieces = {piece: 1.5 * draw(width) for piece in chess.PIECES}
+    leave, arrive = (torch.linalg.qr(draw(width, width))[0] for _ in range(2))
+    promotions = {piece: draw(width) for piece in "bnqr"}
+    rows = []
+    for token in chess.vocabulary():
+        if token[0] in pieces and token[1:] in squares:
+            rows.append(pieces[token[0]] + squares[token[1:]])
+        elif token[:2] in squares and token[2:4] in squares:
+            move = leave @ squares[token[:2]] + arrive @ squares[token[2:4]]
+            rows.append(move + promotions[token[4]] if token[4:] else move)
+        else:
+            rows.append(2 * draw(width))
+    table = torch.stack(rows)
+    return table * (0.1 / table.std())
 
 
 def schedule(progress: float, warmup: float) -> float:
@@ -235,7 +275,8 @@ def tokenizer() -> Any:
     vocabulary = {token: i for i, token in enumerate(chess.vocabulary())}
     words = Tokenizer(WordLevel(vocabulary, unk_token="<unk>"))
     words.pre_tokenizer = WhitespaceSplit()
-    return PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", unk_token="<unk>")
+    fast: Any = PreTrainedTokenizerFast
+    return fast(tokenizer_object=words, pad_token="<pad>", unk_token="<unk>")
 
 
 def corpus_step(mined: Path, masters: Path, puzzles: Path, mix: Mix, split: str) -> BuildCorpus:
