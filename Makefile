@@ -9,7 +9,7 @@ export OMP_WAIT_POLICY = passive
 .PHONY: demo test slow check bench docs clean
 
 demo: .venv/core
-	$(BIN)/outgrow run examples/chess.toml --store runs --report runs/report.html
+	$(BIN)/outgrow run examples/chess.toml --report report.html
 
 test: .venv/dev
 	$(BIN)/pytest -n 2 --dist loadfile
@@ -28,7 +28,7 @@ bench: .venv/dev
 	$(BIN)/python -m bench.coverage
 
 docs: .venv/dev  ## every figure of the documentation, made anew
-	$(BIN)/outgrow run examples/chess.toml --store runs --report runs/report.html
+	$(BIN)/outgrow run examples/chess.toml --report report.html
 	$(BIN)/python -m docs.figures
 
 clean:

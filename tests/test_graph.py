@@ -51,7 +51,7 @@ class Outer(Step[Number]):
     pairs: tuple[tuple[str, float], ...] = ()
     inner: Inner = Inner()
     above: Step[Any] | None = None
-    where: Path = located(default=Path("/somewhere"))  # noqa: RUF009
+    where: Path = located(default=Path("/somewhere"))
     fresh: tuple[int, ...] = field(default_factory=tuple)
 
 

@@ -43,7 +43,7 @@ class Experiment:
     methods: tuple[Technique, ...] = (Technique(),)
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     sizes: Mapping[Split, int | None] = field(default_factory=dict)  # examples a split; the task's own where absent
-    recipes: Mapping[tuple[str, str], Method] = field(default_factory=dict)  # by task and model, in place of the bundled
+    recipes: Mapping[tuple[str, str], Method] = field(default_factory=dict)  # by task and model name
 
     def __post_init__(self) -> None:
         for name in ("tasks", "weak", "strong", "methods", "seeds"):

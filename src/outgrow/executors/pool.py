@@ -142,7 +142,7 @@ def _serve(tasks: queue.SimpleQueue[_Task | None]) -> None:
 
 def _death(code: int | None) -> str:
     if code == -signal.SIGKILL:
-        return "killed: perhaps this machine lacks memory; try fewer workers or a smaller --set microbatch"
+        return "killed: perhaps this machine lacks memory; try fewer workers or a smaller --microbatch"
     return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
 
 
