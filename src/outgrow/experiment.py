@@ -117,7 +117,8 @@ def _cell(
     experiment: Experiment, task: Task, weak: Model, strong: Model, method: Technique, seed: int
 ) -> Cell:
     test = _prepare(experiment, task, "test", 0, None)
-    split: dict[Split, Prepare] = {s: _prepare(experiment, task, s, seed, test) for s in SPLITS if s != "test"}
+    apart = test if task.keeps_apart else None
+    split: dict[Split, Prepare] = {s: _prepare(experiment, task, s, seed, apart) for s in SPLITS if s != "test"}
     supervisor = Fit(
         model=weak,
         readout=task.readout,

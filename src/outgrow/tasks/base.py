@@ -62,6 +62,11 @@ class Task:
     def shares(self) -> Shares:
         return Shares()
 
+    @property
+    def keeps_apart(self) -> bool:
+        """Whether `near` finds anything, so that the other splits must know the test examples."""
+        return False
+
     def near(self, rows: list[Example], test: Examples) -> set[str]:
         """The ids of rows that say nearly what a test example says: they leave the other splits. Default: none."""
         return set()

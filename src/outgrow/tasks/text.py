@@ -79,6 +79,10 @@ class Text(Task):
     def load(self) -> Source:
         return _load(self if self.digest else self.pinned())
 
+    @property
+    def keeps_apart(self) -> bool:
+        return self.near_share > 0
+
     def near(self, rows: list[Example], test: Examples) -> set[str]:
         if not self.near_share:
             return set()
