@@ -106,11 +106,16 @@ def targets(found: Iterable[Cell]) -> tuple[Step[Any], ...]:
 
 
 def refuse_leaks(students: Iterable[Fit]) -> None:
-    """No ground truth reaches a student but through its supervisor: weak_train and validation alone are read."""
+    """No ground truth reaches a student but through its supervisor, which reads that of weak_train and validation
+    alone; nobody trains on test examples, whatever their labels."""
     for student in students:
+        if any(isinstance(step, Gold) for step in student.inputs()):
+            raise UserError(f"{student.title} would learn from ground truth: a student learns from predictions alone")
         for step in walk([student]):
             if isinstance(step, Gold) and step.examples.split not in ("weak_train", "validation"):
                 raise UserError(f"{student.title} would read the ground truth of {step.examples.split}: not a student")
+            if isinstance(step, Fit) and "test" in (step.examples.split, step.validation.split):
+                raise UserError(f"{student.title} would learn from the test examples: use another split")
 
 
 def _cell(
@@ -158,9 +163,8 @@ def _cell(
             fitted=replace(student, method=Probe(), loss=CrossEntropy()), examples=test
         )
     else:
-        untrained = ZeroShot(
-            model=strong, method=_recipe(experiment, task, strong), readout=task.readout, examples=test
-        )
+        asked = type(_recipe(experiment, task, strong))()  # no hyperparameter of training: none is read
+        untrained = ZeroShot(model=strong, method=asked, readout=task.readout, examples=test)
     return Cell(
         task=task,
         weak=weak,

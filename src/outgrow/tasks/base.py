@@ -29,9 +29,9 @@ class Row:
 class Shares:
     """The share of the groups that each split gets; they sum to 1."""
 
-    weak_train: float = 0.33
+    weak_train: float = 0.31
     transfer: float = 0.33
-    transfer_validation: float = 0.04
+    transfer_validation: float = 0.06
     validation: float = 0.08
     test: float = 0.22
 

@@ -23,7 +23,7 @@ class ChessAdvantage(Task):
     sizes: ClassVar[dict[Split, int | None]] = {
         "weak_train": 2000,
         "transfer": 2000,
-        "transfer_validation": 250,
+        "transfer_validation": 400,
         "validation": 500,
         "test": 1500,
     }
