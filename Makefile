@@ -29,7 +29,7 @@ bench: .venv/dev
 
 docs: .venv/dev  ## every figure of the documentation, made anew
 	$(BIN)/outgrow run examples/chess.toml --report report.html
-	$(BIN)/python -m docs.figures
+	$(BIN)/python docs/refresh.py
 
 clean:
 	rm -rf .venv runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

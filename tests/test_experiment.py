@@ -1,0 +1,163 @@
+"""The grid: what its cells share, what the seed draws, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import FakeLoss, FakeMethod, FakeModel, FakeTask
+
+from outgrow.executors.inline import Inline
+from outgrow.experiment import Cell, Experiment, Technique, cells, targets
+from outgrow.graph import Outcome, Step, load, plan, run, walk
+from outgrow.steps import Fit, Prepare
+from outgrow.store import Store
+from outgrow.types import UserError
+
+SMALL, MEDIUM, LARGE = (FakeModel(size=size).pinned() for size in ("small", "medium", "large"))
+RECIPES = {("fakes", model.name): FakeMethod() for model in (SMALL, MEDIUM, LARGE)}
+GRID = Experiment(
+    tasks=(FakeTask(digest="fake"),),
+    weak=(SMALL, MEDIUM),
+    strong=(MEDIUM, LARGE),
+    methods=(Technique(), Technique(label="other", loss=FakeLoss())),
+    seeds=(0, 1),
+    sizes={"weak_train": 60, "transfer": 60, "test": 50},
+    recipes=RECIPES,
+)
+
+
+def done(found: tuple[Cell, ...], store: Store) -> Outcome:
+    with Inline() as executor:
+        return run(targets(found), store, executor)
+
+
+def fits(steps: Any) -> list[Fit]:
+    return [step for step in steps if isinstance(step, Fit)]
+
+
+# ---- shared work
+
+
+def test_a_ceiling_is_one_step_for_all_supervisors_and_techniques() -> None:
+    ceilings: dict[tuple[str, int], set[str]] = {}
+    for cell in cells(GRID):
+        ceilings.setdefault((cell.strong.name, cell.seed), set()).add(cell.ceiling.key)
+    assert [len(keys) for keys in ceilings.values()] == [1, 1, 1, 1]
+    assert len(set.union(*ceilings.values())) == 4
+
+
+def test_a_floor_is_one_step_for_all_students_and_techniques() -> None:
+    floors: dict[tuple[str, int], set[str]] = {}
+    for cell in cells(GRID):
+        floors.setdefault((cell.weak.name, cell.seed), set()).add(cell.floor.key)
+    assert [len(keys) for keys in floors.values()] == [1, 1, 1, 1]
+    assert len(set.union(*floors.values())) == 4
+
+
+def test_an_untrained_language_model_is_asked_once() -> None:
+    assert len({cell.untrained.key for cell in cells(GRID)}) == len(GRID.strong)
+
+
+def test_the_label_of_a_technique_is_not_hashed() -> None:
+    renamed = replace(GRID, methods=tuple(replace(each, label=each.label[::-1]) for each in GRID.methods))
+    assert [step.key for step in targets(cells(renamed))] == [step.key for step in targets(cells(GRID))]
+
+
+def test_two_labels_of_the_same_technique_are_one_student() -> None:
+    twins = replace(GRID, methods=(Technique(label="one"), Technique(label="two")), weak=(SMALL,), strong=(LARGE,))
+    assert len({cell.student.key for cell in cells(twins)}) == len(twins.seeds)
+
+
+def test_every_fit_of_a_grid_runs_once_and_a_second_grid_adds_only_what_is_new(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "store"))
+    found = cells(GRID)
+    outcome = done(found, store)
+    assert not outcome.failures
+    # 2 supervisors x 2 seeds, 2 ceilings x 2 seeds, and 2 x 2 x 2 x 2 students.
+    assert len(fits(outcome.computed)) == len({fit.key for fit in fits(outcome.computed)}) == 4 + 4 + 16
+    assert len({load(score, store).ids for cell in found for score in cell.targets}) == 1
+
+    wider = replace(GRID, methods=(*GRID.methods, Technique(label="third", loss=FakeLoss(weight=0.25))))
+    todo = fits(plan(targets(cells(wider)), store).todo)
+    assert {fit.key for fit in todo} == {cell.student_fit.key for cell in cells(wider) if cell.method.label == "third"}
+    assert len(todo) == 8
+
+
+def test_a_technique_with_its_own_recipe_has_a_ceiling_of_its_own() -> None:
+    slow = Technique(label="slow", fit=FakeMethod(seconds=0.001))
+    found = cells(replace(GRID, methods=(Technique(), slow), weak=(SMALL,), strong=(LARGE,), seeds=(0,)))
+    assert len({cell.ceiling.key for cell in found}) == 2
+    assert len({cell.floor.key for cell in found}) == 1
+
+
+# ---- what the seed draws, and who sees which examples
+
+
+def prepared(found: tuple[Cell, ...]) -> dict[str, set[str]]:
+    """The keys of the prepared examples of each split."""
+    keys: dict[str, set[str]] = {}
+    for step in walk(targets(found)):
+        if isinstance(step, Prepare):
+            keys.setdefault(step.split, set()).add(step.key)
+    return keys
+
+
+def test_the_seed_draws_the_training_subsets_and_nothing_else() -> None:
+    found = {split: len(keys) for split, keys in prepared(cells(GRID)).items()}
+    assert found == {"weak_train": 2, "transfer": 2, "transfer_validation": 1, "validation": 1, "test": 1}
+
+
+def test_every_score_reads_the_same_test_examples() -> None:
+    found = cells(GRID)
+    (test,) = {cell.test.key for cell in found}
+    for cell in found:
+        for score in cell.targets:
+            assert {score.examples.key, score.gold.examples.key, score.predictions.examples.key} == {test}
+
+
+def test_a_seed_draws_another_subset_but_never_another_membership() -> None:
+    task = FakeTask(digest="fake")
+    subsets = [set(task.examples("transfer", 60, seed).ids) for seed in range(5)]
+    everything = set(task.examples("transfer", None, 0).ids)
+    assert len(set(map(frozenset, subsets))) == 5
+    assert all(subset < everything for subset in subsets)
+    assert all(set(task.examples("transfer", None, seed).ids) == everything for seed in range(5))
+    assert all(task.examples("test", 50, seed) == task.examples("test", 50, 0) for seed in range(5))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wary(FakeTask):
+    """A task with near-duplicates."""
+
+    @property
+    def keeps_apart(self) -> bool:
+        return True
+
+
+def test_where_a_task_keeps_rows_apart_every_training_split_knows_the_test_examples() -> None:
+    (cell,) = cells(replace(GRID, tasks=(Wary(),), weak=(SMALL,), strong=(LARGE,), methods=(Technique(),), seeds=(3,)))
+    steps: list[Step[Any]] = list(walk(cell.targets))
+    splits = [step for step in steps if isinstance(step, Prepare) and step.split != "test"]
+    assert len(splits) == 4
+    assert {split.apart for split in splits} == {cell.test}
+    assert cell.test.apart is None
+
+
+# ---- what is refused
+
+
+@pytest.mark.parametrize("name", ["tasks", "weak", "strong", "methods", "seeds"])
+def test_an_axis_is_neither_empty_nor_lists_anything_twice(name: str) -> None:
+    with pytest.raises(UserError, match=f"the experiment has no {name}"):
+        replace(GRID, **{name: ()})
+    with pytest.raises(UserError, match=f"{name} lists .* twice"):
+        replace(GRID, **{name: (getattr(GRID, name)[0],) * 2})
+
+
+def test_pinning_identifies_every_task_and_model_by_content() -> None:
+    loose = replace(GRID, tasks=(FakeTask(),), weak=(FakeModel(size="small"),), strong=(FakeModel(size="large"),))
+    pinned = loose.pinned()
+    assert (pinned.tasks, pinned.weak, pinned.strong) == (GRID.tasks, (SMALL,), (LARGE,))

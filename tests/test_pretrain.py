@@ -1,0 +1,153 @@
+"""Pretraining a rung: it learns, it resumes to the byte, and what comes out is an ordinary checkpoint."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from outgrow import graph
+from outgrow.chess import board as chess
+from outgrow.chess.corpus import Corpus, Mix, build
+from outgrow.executors.inline import Inline
+from outgrow.graph import Context
+from outgrow.pretrain import BuildCorpus, Pretrain, corpus_step, schedule
+from outgrow.store import Store
+from outgrow.types import UserError
+
+MIX = Mix(engine=120, players=40, masters=10)
+
+
+def game(number: int) -> dict[str, Any]:
+    """A game of random moves whose engine line is always the two moves that were played next."""
+    rng, board, moves = random.Random(number), chess.parse(chess.START), []
+    for _ in range(20):
+        moves.append(rng.choice(chess.legal_moves(board)))
+        board = chess.play(board, moves[-1])
+    plies = [{"line": moves[i : i + 2], "score": 0, "second": 0, "second_move": None, "effort": 1} for i in range(20)]
+    return {"game": f"t-{number}", "players": ["a", "b"], "opening": 0, "moves": moves, "plies": plies}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("games")
+    (folder / "mined").mkdir()
+    with gzip.open(folder / "mined/games-0-00000.jsonl.gz", "wt") as file:
+        file.writelines(json.dumps(game(number)) + "\n" for number in range(60))
+    with gzip.open(folder / "masters.jsonl.gz", "wt") as file:
+        file.writelines(
+            json.dumps({"m": "e4 e5 Nf3 Nc6 Bb5 a6 Ba4 Nf6 O-O Be7 Re1 b5 Bb3 d6"}) + "\n" for _ in range(20)
+        )
+    pq.write_table(pa.table({"fen": ["8/8/8/8/8/8/8/K1k5 w - -"]}), folder / "puzzles.parquet")
+    return folder
+
+
+def step(files: Path, **changes: Any) -> Pretrain:
+    at = (files / "mined", files / "masters.jsonl.gz", files / "puzzles.parquet")
+    held = corpus_step(*at, Mix(engine=5, players=1, masters=1), "validation")
+    shape = {"width": 8, "layers": 1, "heads": 2, "batch": 8, "passes": 1.5, **changes}
+    return Pretrain(corpus=corpus_step(*at, MIX, "train"), held_out=held, **shape)
+
+
+def lines(corpus: Corpus) -> list[list[str]]:
+    words = chess.vocabulary()
+    ends = zip(corpus.offsets[:-1], corpus.offsets[1:], strict=True)
+    return [[words[token] for token in corpus.tokens[a:b]] for a, b in ends]
+
+
+def test_every_line_is_a_position_and_legal_moves_from_it(files: Path) -> None:
+    corpus = build(files / "mined", files / "masters.jsonl.gz", MIX, [], frozenset(), 0)
+    assert len(corpus) == 170
+    for words, start, offset in zip(lines(corpus), corpus.starts, corpus.offsets, strict=False):
+        assert words[start - offset - 1].startswith("ep:")
+        assert 1 <= len(words) - (start - offset) <= 16
+
+
+def test_no_line_touches_a_forbidden_position_or_a_game_held_out(files: Path) -> None:
+    board = chess.parse(chess.START)
+    for move in game(3)["moves"][:6]:
+        board = chess.play(board, move)
+    secret = frozenset([chess.place(chess.fen(board))])
+    closed = [f"t-{number}" for number in range(60) if number not in (3, 4)]
+    mix = Mix(engine=30, players=4, masters=1)
+    corpus = build(files / "mined", files / "masters.jsonl.gz", mix, closed, secret, 0)
+    # Plies 4, 5 and 6 of game 3 have engine lines of two moves that pass through the position after its sixth move.
+    assert corpus.counts["engine: touches a shipped puzzle"] <= 3
+    assert corpus.counts["engine"] == 30
+    for words in lines(corpus):
+        assert chess.position_text(board) != " ".join(
+            w for w in words if not (w[:2] in _squares() and w[2:4] in _squares())
+        )
+    with pytest.raises(UserError, match="mine more"):
+        build(files / "mined", files / "masters.jsonl.gz", Mix(engine=99, players=1, masters=1), closed, secret, 0)
+
+
+def _squares() -> frozenset[str]:
+    return frozenset(chess.SQUARES)
+
+
+def test_games_of_the_tasks_test_and_validation_splits_are_held_out(files: Path) -> None:
+    train, held = (step(files).corpus, step(files).held_out)
+    everything = {f"t-{number}" for number in range(60)}
+    assert everything - set(train._closed())
+    assert everything - set(held._closed())
+    assert not (everything - set(train._closed())) & (everything - set(held._closed()))
+
+
+def test_it_learns_and_what_comes_out_is_an_ordinary_checkpoint(files: Path, tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    wanted, store = step(files, passes=6.0), Store(str(tmp_path / "store"))
+    assert not graph.run([wanted], store, Inline()).failures
+    folder = store.fetch(wanted.key)
+    curve = json.loads((folder / "curve.json").read_text())["curve"]
+    assert curve[-1]["loss"] < curve[0]["loss"] - 0.3
+    model, tokenizer = (auto.from_pretrained(folder) for auto in (AutoModelForCausalLM, AutoTokenizer))
+    text = chess.position_text(chess.parse(chess.START)) + " e2e4"
+    ids = tokenizer(text)["input_ids"]
+    assert len(ids) == len(text.split())
+    assert tokenizer.unk_token_id not in ids
+    assert model.get_input_embeddings().weight.data_ptr() == model.get_output_embeddings().weight.data_ptr()
+
+
+def test_an_interrupted_training_ends_with_the_same_bytes(files: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    wanted = step(files)
+    plain, broken = Store(str(tmp_path / "plain")), Store(str(tmp_path / "broken"))
+    assert not graph.run([wanted], plain, Inline()).failures
+    monkeypatch.setenv("OUTGROW_CHECKPOINT_SECONDS", "0")
+    progress, told = Context.progress, []
+
+    def interrupted(self: Context, fraction: float, note: str = "") -> None:
+        told.append(fraction)
+        if len(told) in (4, 9) and isinstance(self._step, Pretrain):
+            raise KeyboardInterrupt
+        progress(self, fraction, note)
+
+    monkeypatch.setattr(Context, "progress", interrupted)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            graph.run([wanted], broken, Inline())
+    assert not graph.run([wanted], broken, Inline()).failures
+    for file in plain.fetch(wanted.key).iterdir():
+        assert file.read_bytes() == (broken.fetch(wanted.key) / file.name).read_bytes(), file.name
+
+
+def test_the_learning_rate_rises_then_falls_to_zero() -> None:
+    values = [schedule(i / 100, 0.1) for i in range(100)]
+    assert np.argmax(values) == 10
+    assert values[10] == 1.0
+    assert values[-1] < 0.001
+
+
+def test_a_changed_corpus_is_another_corpus(files: Path) -> None:
+    base: BuildCorpus = step(files).corpus
+    at = (Path(base.mined), Path(base.masters), Path(base.puzzles))
+    assert base.key == corpus_step(*at, MIX, "train").key
+    assert base.key != corpus_step(*at, Mix(engine=121, players=40, masters=10), "train").key

@@ -1,0 +1,350 @@
+"""What makes numbers mean something: no ground truth reaches a student, by no door; the ceiling is plain.
+
+Each rule holds over a whole grid, and each is broken once by hand.
+"""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from fakes import FakeLoss, FakeMethod, FakeModel, FakeTask
+
+from outgrow.chess import board as chess
+from outgrow.experiment import Cell, Experiment, Technique, cells, refuse_leaks, targets
+from outgrow.graph import Step, walk
+from outgrow.losses.cross_entropy import CrossEntropy
+from outgrow.methods.finetune import Finetune
+from outgrow.steps import Fit, Gold, Harden, Predict, Prepare, Score, ZeroShot
+from outgrow.tasks import chess_advantage, chess_puzzles
+from outgrow.tasks.base import Readout, Split, Task
+from outgrow.tasks.chess_advantage import ChessAdvantage
+from outgrow.tasks.chess_puzzles import ChessPuzzles
+from outgrow.types import Example, UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Headed(FakeTask):
+    """With a head, soft labels, and near-duplicates: the other half of what a task can ask of the graph."""
+
+    readout: ClassVar[Readout] = "head"
+    name = "headed"
+
+    @property
+    def keeps_apart(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choosing(FakeTask):
+    """With hard labels."""
+
+    soft_labels: ClassVar[bool] = False
+    name = "choosing"
+
+
+SMALL, MEDIUM, LARGE = (FakeModel(size=size).pinned() for size in ("small", "medium", "large"))
+GRID = Experiment(
+    tasks=(FakeTask(), Headed(), Choosing()),
+    weak=(SMALL, MEDIUM),
+    strong=(MEDIUM, LARGE),
+    methods=(
+        Technique(),
+        Technique(label="loss", loss=FakeLoss()),
+        Technique(label="hard", labels="hard"),
+        Technique(label="own", fit=Finetune(epochs=3)),
+    ),
+    seeds=(0, 1),
+)
+CELLS = cells(GRID)
+STEPS = walk(targets(CELLS))
+
+
+def ancestors(step: Step[Any]) -> tuple[Step[Any], ...]:
+    return tuple(each for each in walk([step]) if each is not step)
+
+
+def fitted(score: Score) -> Fit:
+    assert isinstance(score.predictions, Predict)
+    return score.predictions.fitted
+
+
+def golds(step: Step[Any]) -> set[str]:
+    """The splits whose ground truth a step descends from."""
+    return {each.examples.split for each in walk([step]) if isinstance(each, Gold)}
+
+
+# ---- the ground truth of transfer and test, over the whole grid
+
+
+def test_the_grid_has_every_kind_of_step() -> None:
+    assert {type(step) for step in STEPS} == {Prepare, Gold, Fit, Predict, Harden, ZeroShot, Score}
+
+
+def test_students_descend_from_the_ground_truth_of_weak_train_and_validation_alone() -> None:
+    for cell in CELLS:
+        assert golds(cell.student_fit) == {"weak_train", "validation"}
+        assert golds(cell.untrained.predictions) <= {"weak_train", "validation"}
+
+
+def test_a_student_stops_on_weak_labels_of_its_own_supervisor() -> None:
+    for cell in CELLS:
+        student, supervisor = cell.student_fit, fitted(cell.floor)
+        for labels, of in ((student.labels, "transfer"), (student.validation_labels, "transfer_validation")):
+            soft = labels.labels if isinstance(labels, Harden) else labels
+            assert isinstance(soft, Predict)
+            assert (soft.fitted, soft.examples.split) == (supervisor, of)
+
+
+def test_supervisors_are_taught_and_stopped_by_ground_truth_of_their_own_splits() -> None:
+    for cell in CELLS:
+        supervisor = fitted(cell.floor)
+        assert (supervisor.labels, supervisor.examples.split) == (Gold(examples=supervisor.examples), "weak_train")
+        assert supervisor.validation_labels == Gold(examples=supervisor.validation)
+        assert supervisor.validation.split == "validation"
+
+
+def test_only_scores_read_the_ground_truth_of_test_and_they_read_no_weights() -> None:
+    for step in STEPS:
+        reads_truth = any(isinstance(each, Gold) and each.examples.split == "test" for each in step.inputs())
+        assert reads_truth is isinstance(step, Score)
+        if isinstance(step, Score):
+            assert not any(isinstance(each, Fit) for each in step.inputs())
+
+
+def test_no_fit_descends_from_the_ground_truth_of_test() -> None:
+    for step in STEPS:
+        if isinstance(step, Fit):
+            assert "test" not in golds(step)
+
+
+def test_a_fit_knows_the_test_examples_only_as_what_its_rows_are_kept_apart_from() -> None:
+    for step in STEPS:
+        if not isinstance(step, Fit):
+            continue
+        for each in ancestors(step):
+            tests = [parent for parent in each.inputs() if isinstance(parent, Prepare) and parent.split == "test"]
+            assert not tests or (isinstance(each, Prepare) and [each.apart] == tests)
+        assert "test" not in (step.examples.split, step.validation.split)
+
+
+# ---- the rule broken by hand
+
+
+def prepare(split: Split) -> Prepare:
+    return Prepare(task=FakeTask(), split=split)
+
+
+def fit(examples: Split, labels: Any, stop: Split, stop_labels: Any, **changes: Any) -> Fit:
+    given = {"model": LARGE, "readout": "tokens", "method": FakeMethod(), **changes}
+    return Fit(
+        examples=prepare(examples),
+        labels=labels,
+        validation=prepare(stop),
+        validation_labels=stop_labels,
+        **given,
+    )
+
+
+def taught(split: Split) -> Fit:
+    """A model fitted to the ground truth of a split."""
+    return fit(split, Gold(examples=prepare(split)), "validation", Gold(examples=prepare("validation")))
+
+
+def student(supervisor: Fit, **changes: Any) -> Fit:
+    labels, stop = (Predict(fitted=supervisor, examples=prepare(s)) for s in ("transfer", "transfer_validation"))
+    return replace(fit("transfer", labels, "transfer_validation", stop), **changes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prior:
+    classes: tuple[Step[Any], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Informed(FakeMethod):
+    """Carries steps in a record of its own."""
+
+    prior: Prior = Prior()
+
+
+HONEST = student(taught("weak_train"))
+TRUTH: dict[Split, Gold] = {
+    split: Gold(examples=prepare(split))
+    for split in ("weak_train", "transfer", "transfer_validation", "validation", "test")
+}
+CHAIN = student(student(student(taught("transfer"))))
+LEAKS: dict[str, Fit] = {
+    "labels of transfer": student(taught("weak_train"), labels=TRUTH["transfer"]),
+    "stopping on ground truth of transfer": replace(HONEST, validation_labels=TRUTH["transfer_validation"]),
+    "stopping on ground truth of validation": replace(
+        HONEST, validation=prepare("validation"), validation_labels=TRUTH["validation"]
+    ),
+    "its supervisor's labels": replace(HONEST, examples=prepare("weak_train"), labels=TRUTH["weak_train"]),
+    "a supervisor taught on transfer": student(taught("transfer")),
+    "a supervisor stopped on transfer": student(
+        replace(taught("weak_train"), validation_labels=TRUTH["transfer_validation"])
+    ),
+    "a supervisor taught on test": student(taught("test")),
+    "a chain that starts on transfer": CHAIN,
+    "hardened labels of a ceiling": replace(
+        HONEST, labels=Harden(labels=Predict(fitted=taught("transfer"), examples=prepare("transfer")))
+    ),
+    "a record of its method": replace(HONEST, method=Informed(prior=Prior(classes=(TRUTH["transfer"],)))),
+    "a record of its supervisor's method": student(
+        replace(taught("weak_train"), method=Informed(prior=Prior(classes=(TRUTH["test"],))))
+    ),
+    "weakly labelled test examples": replace(
+        HONEST,
+        examples=prepare("test"),
+        labels=Predict(fitted=taught("weak_train"), examples=prepare("test")),
+    ),
+    "a chain through test examples": student(
+        replace(
+            HONEST,
+            examples=prepare("test"),
+            labels=Predict(fitted=taught("weak_train"), examples=prepare("test")),
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_a_student_that_ground_truth_reaches_is_refused(leak: str) -> None:
+    with pytest.raises(UserError, match=r"ground truth|learn from the test examples") as caught:
+        refuse_leaks([HONEST, LEAKS[leak]])
+    assert "\n" not in str(caught.value)
+
+
+def test_honest_students_pass_and_so_do_chains_of_them() -> None:
+    refuse_leaks([HONEST, student(HONEST), student(student(HONEST))])
+    refuse_leaks(cell.student_fit for cell in CELLS)
+
+
+def test_a_grid_with_a_leak_does_not_come_to_be() -> None:
+    leaking = Technique(fit=Informed(prior=Prior(classes=(TRUTH["transfer"],))))
+    with pytest.raises(UserError, match="would learn from ground truth"):
+        cells(replace(GRID, methods=(leaking,)))
+
+
+# ---- the ceiling
+
+
+def differing(one: Fit, other: Fit) -> set[str]:
+    return {each.name for each in fields(Fit) if getattr(one, each.name) != getattr(other, each.name)}
+
+
+def test_the_ceiling_is_its_student_with_ground_truth_for_labels() -> None:
+    for cell in CELLS:
+        ceiling, special = fitted(cell.ceiling), cell.method.label == "loss"
+        labels = {"labels", "validation_labels"}
+        assert differing(cell.student_fit, ceiling) == (labels | {"loss"} if special else labels)
+        assert ceiling.loss == CrossEntropy()
+        assert ceiling.labels == Gold(examples=cell.student_fit.examples)
+        assert ceiling.validation_labels == Gold(examples=cell.student_fit.validation)
+
+
+def test_the_slice_that_student_and_ceiling_stop_on_is_in_neithers_training() -> None:
+    for cell in _first_of_each_task():
+        for each in (cell.student_fit, fitted(cell.ceiling)):
+            train, stop = (cell.task.examples(p.split, p.n, p.seed) for p in (each.examples, each.validation))
+            assert not set(train.ids) & set(stop.ids)
+            assert not set(train.groups) & set(stop.groups)
+            assert stop.ids == cell.task.examples(each.validation.split, each.validation.n, 9).ids
+
+
+def test_the_untrained_student_has_seen_no_labels_or_is_a_probe_on_the_weak_ones() -> None:
+    for cell in CELLS:
+        if isinstance(cell.untrained.predictions, ZeroShot):
+            assert ancestors(cell.untrained.predictions) == (cell.test,)
+        else:
+            assert differing(fitted(cell.untrained), cell.student_fit) <= {"method", "loss"}
+
+
+def _first_of_each_task() -> Iterator[Cell]:
+    yield from {cell.task.name: cell for cell in CELLS}.values()
+
+
+# ---- side doors
+
+
+def test_an_example_has_no_place_for_an_answer() -> None:
+    assert [each.name for each in fields(Example)] == ["id", "group", "prompt", "choices"]
+    with pytest.raises(AttributeError):
+        object.__setattr__(Example(id="a", group="g", prompt="?", choices=("no", "yes")), "answer", 1)
+
+
+def boards(n: int) -> list[chess.Board]:
+    """Positions of random play with two legal moves at least, each once."""
+    rng, found = random.Random(0), dict[str, chess.Board]()
+    while len(found) < n:
+        board = chess.parse(chess.START)
+        for _ in range(rng.randrange(4, 40)):
+            if moves := chess.legal_moves(board):
+                board = chess.play(board, rng.choice(moves))
+        if len(chess.legal_moves(board)) > 1:
+            found[chess.place(chess.fen(board))] = board
+    return list(found.values())
+
+
+def mined(folder: Path, lie: bool) -> tuple[Path, Path]:
+    """Puzzles and positions as they ship; with another answer and difficulty where `lie` is set."""
+    folder.mkdir()
+    rows = []
+    for i, board in enumerate(boards(40)):
+        legal = chess.legal_moves(board)
+        place = chess.place(chess.fen(board))
+        answer = {"solutions": legal[-1] if lie else legal[0], "difficulty": 900 if lie else i, "moves": "e2e4"}
+        score = (-1 if lie else 1) * (500 if i % 2 else -500)
+        rows.append({"id": f"p{i}", "fen": place, "game": f"game {i // 2}", "score": score, **answer})
+    for name in ("puzzles", "positions"):
+        pq.write_table(pa.Table.from_pylist(rows), folder / f"{name}.parquet")
+    return folder / "puzzles.parquet", folder / "positions.parquet"
+
+
+def published(path: Path, lie: bool) -> ChessPuzzles:
+    """Rows of the Lichess database, with another answer, rating and theme where `lie` is set."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["PuzzleId", "FEN", "Moves", "Rating", "Themes", "GameUrl"])
+        for i, board in enumerate(boards(40)):
+            first = chess.legal_moves(board)[0]
+            if len(legal := chess.legal_moves(chess.play(board, first))) < 2:
+                continue
+            answer = legal[-1] if lie else legal[0]
+            about = [f"{9 - i % 9 if lie else i}00", "endgame" if lie else "mate"]
+            writer.writerow([f"p{i}", chess.fen(board), f"{first} {answer}", *about, f"https://x.org/g{i // 2}#9"])
+    return ChessPuzzles(source=str(path)).pinned()
+
+
+def told(task: Task) -> tuple[dict[str, tuple[float, ...]], Any]:
+    """The answers of a task, and all that a model may see: prompts, choices, ids, splits and order."""
+    source = task.load()
+    splits: tuple[Split, ...] = ("weak_train", "transfer", "test")
+    return source.answers, ([row.example for row in source.rows], [task.examples(split, None, 3) for split in splits])
+
+
+def assert_blind(one: Task, other: Task) -> None:
+    (answers, seen), (others, also_seen) = told(one), told(other)
+    assert all(answers[id] != others[id] for id in answers)
+    assert seen == also_seen
+
+
+def test_puzzles_and_positions_tell_nothing_of_their_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    truth, lies = mined(tmp_path / "truth", lie=False), mined(tmp_path / "lies", lie=True)
+    monkeypatch.setattr(ChessPuzzles, "path", property(lambda self: Path(self.source)))
+    monkeypatch.setattr(ChessPuzzles, "load", lambda self: chess_puzzles._shipped(self.path))
+    assert_blind(ChessPuzzles(source=str(truth[0])), ChessPuzzles(source=str(lies[0])))
+    monkeypatch.setattr(ChessAdvantage, "load", lambda self: chess_advantage._load(Path(self.digest)))
+    assert_blind(ChessAdvantage(digest=str(truth[1])), ChessAdvantage(digest=str(lies[1])))
+
+
+def test_published_puzzles_tell_nothing_of_their_answers(tmp_path: Path) -> None:
+    assert_blind(published(tmp_path / "a.csv", lie=False), published(tmp_path / "b.csv", lie=True))
