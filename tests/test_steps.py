@@ -230,7 +230,7 @@ def test_a_lost_or_doubled_label_stops_the_fit(fault: str, said: str, tmp_path: 
 
 def test_a_score_joins_predictions_and_gold_by_id(tmp_path: Path) -> None:
     _, _, test = splits(FakeTask())
-    predictions = Predict(fitted=supervised(FakeTask()), examples=test)
+    predictions = Predict(fitted=replace(supervised(FakeTask()), model=SMALL), examples=test)
     plain = Score(predictions=predictions, examples=test, gold=Gold(examples=test))
     mixed = replace(plain, gold=Gold(examples=replace(test, task=Disordered())))
     assert not done(plain, tmp_path).failures

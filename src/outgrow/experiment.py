@@ -51,8 +51,8 @@ class Experiment:
             if not values:
                 raise UserError(f"the experiment has no {name}: give at least one")
             labels = [getattr(v, "label", None) or getattr(v, "name", v) for v in values]
-            if twice := next((label for label in labels if labels.count(label) > 1), None):
-                raise UserError(f"{name} lists {twice!r} twice: name each once")
+            if twice := [label for label in labels if labels.count(label) > 1]:
+                raise UserError(f"{name} lists {twice[0]!r} twice: name each once")
 
     def pinned(self) -> Experiment:
         """The same with every task and model identified by its content."""
@@ -118,9 +118,7 @@ def refuse_leaks(students: Iterable[Fit]) -> None:
                 raise UserError(f"{student.title} would learn from the test examples: use another split")
 
 
-def _cell(
-    experiment: Experiment, task: Task, weak: Model, strong: Model, method: Technique, seed: int
-) -> Cell:
+def _cell(experiment: Experiment, task: Task, weak: Model, strong: Model, method: Technique, seed: int) -> Cell:
     test = _prepare(experiment, task, "test", 0, None)
     apart = test if task.keeps_apart else None
     split: dict[Split, Prepare] = {s: _prepare(experiment, task, s, seed, apart) for s in SPLITS if s != "test"}

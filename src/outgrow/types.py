@@ -84,9 +84,7 @@ class Examples:
         columns = pq.read_table(folder / "examples.parquet").to_pydict()
         rows = tuple(
             Example(id=i, group=g, prompt=p, choices=tuple(c))
-            for i, g, p, c in zip(
-                columns["id"], columns["group"], columns["prompt"], columns["choices"], strict=True
-            )
+            for i, g, p, c in zip(columns["id"], columns["group"], columns["prompt"], columns["choices"], strict=True)
         )
         return cls(rows=rows, dropped=tuple(json.loads((folder / "dropped.json").read_text()).items()))
 
@@ -135,8 +133,7 @@ class Labels:
         return Labels(ids=self.ids, probs=probs, offsets=self.offsets)
 
     def aligned(self, examples: Examples) -> Labels:
-        """These labels in the order of `examples`. A missing or doubled id, or a wrong number of choices, is an error.
-        """
+        """These labels in the order of `examples`. A missing or doubled id, or a wrong number of choices, is an error."""
         where: dict[str, int] = {}
         for i, id in enumerate(self.ids):
             if where.setdefault(id, i) != i:

@@ -152,9 +152,7 @@ def test_pickled_weights_are_not_even_downloaded_without_trust(hub: Hub) -> None
     assert any("bin" in pattern for pattern in hub.patterns)
 
 
-def test_without_a_network_the_hub_is_what_it_was(
-    tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_network_the_hub_is_what_it_was(tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
 
     def refuse(*_: Any, **__: Any) -> None:

@@ -115,9 +115,7 @@ def test_examples_are_the_same_whatever_the_labels(tmp_path: Path) -> None:
     """Ids, groups, choices, splits, subsets and order depend on nothing that is an answer."""
     rows = reviews(400)
     flipped = [{**row, "sentiment": "bad" if row["sentiment"] == "good" else "good"} for row in rows]
-    one, other = (
-        task(write_jsonl(tmp_path / f"{name}.jsonl", each)) for name, each in (("a", rows), ("b", flipped))
-    )
+    one, other = (task(write_jsonl(tmp_path / f"{name}.jsonl", each)) for name, each in (("a", rows), ("b", flipped)))
     for split, n in (("weak_train", 50), ("transfer", None), ("test", 30)):
         assert one.examples(split, n, seed=3) == other.examples(split, n, seed=3)
 
@@ -139,9 +137,7 @@ def test_a_file_that_changed_after_planning_is_not_read(file: Path) -> None:
         planned.load()
 
 
-def test_the_path_may_start_at_the_data_folder(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_path_may_start_at_the_data_folder(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = Text(path="$OUTGROW_DATA/reviews.jsonl", prompt="{body}", label="sentiment")
     monkeypatch.delenv("OUTGROW_DATA", raising=False)
     with pytest.raises(UserError, match="set it to your data folder"):

@@ -46,9 +46,7 @@ class Method:
 
     version: ClassVar[int] = 1
 
-    def fit(
-        self, model: Model, readout: Readout, loss: Loss, data: Supervision, seed: int, ctx: Context
-    ) -> Predictor:
+    def fit(self, model: Model, readout: Readout, loss: Loss, data: Supervision, seed: int, ctx: Context) -> Predictor:
         """Learn from `data`. Long fits checkpoint through `ctx` and resume there."""
         raise NotImplementedError
 

@@ -31,4 +31,3 @@ class Model:
     def folder(self, settings: Settings) -> Path:
         """A local folder with config, weights and tokenizer, downloaded or converted first where need be."""
         raise NotImplementedError
-

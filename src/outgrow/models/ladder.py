@@ -7,9 +7,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Self
 
-from outgrow.content import digest_of
 from outgrow.graph import Settings
 from outgrow.models.base import Model
+from outgrow.models.hf import checkpoint_digest
 from outgrow.types import UserError
 
 LADDER = Path(str(files("outgrow") / "chess" / "ladder"))
@@ -26,7 +26,7 @@ class Ladder(Model):
     """The chess ladder that ships: `ladder/pawn`, `ladder/knight`, ..."""
 
     def pinned(self) -> Self:
-        return replace(self, digest=digest_of(self._path()))
+        return replace(self, digest=checkpoint_digest(self._path()))
 
     def folder(self, settings: Settings) -> Path:
         return self._path()

@@ -84,7 +84,9 @@ class Task:
             rows = [row for row in rows if row.id not in near]
             dropped[f"near a test example ({split})"] = len(near)
         if n is not None and n > len(rows):
-            raise UserError(f"task {self.name}: {n} examples asked for but split {split} has {len(rows)}: ask for fewer")
+            raise UserError(
+                f"task {self.name}: {n} examples asked for but split {split} has {len(rows)}: ask for fewer"
+            )
         if not rows:
             raise UserError(f"task {self.name}: split {split} is empty: more rows or more groups are needed")
         salt = f"{seed}" if split in ("weak_train", "transfer") else "fixed"

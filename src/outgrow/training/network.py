@@ -19,6 +19,7 @@ from outgrow.types import Examples, Ints, UserError
 if TYPE_CHECKING:
     import torch
 
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Network:
     """A module with its tokenizer. `causal` was measured: no token of it sees a later one."""
