@@ -20,13 +20,23 @@ KEY = "const-0123456789ab"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    moto = pytest.importorskip("moto.server")
+    moto = pytest.importorskip("moto.moto_server.werkzeug_app")
     pytest.importorskip("s3fs")
-    running = moto.ThreadedMotoServer(port=0, verbose=False)
-    running.start()
-    host, port = running.get_host_and_port()
-    yield f"http://{host}:{port}"
-    running.stop()
+    from werkzeug.serving import make_server
+
+    backend, one_at_a_time = moto.DomainDispatcherApplication(moto.create_backend_app), threading.Lock()
+
+    def atomic(environ: Any, start: Any) -> list[bytes]:
+        """moto looks whether a key is there and then writes it: between the two, S3 lets nobody in."""
+        with one_at_a_time:
+            return list(backend(environ, start))
+
+    running = make_server("127.0.0.1", 0, atomic, threaded=True, request_handler=moto.MotoRequestHandler)
+    thread = threading.Thread(target=running.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{running.server_port}"
+    running.shutdown()
+    thread.join()
 
 
 @pytest.fixture

@@ -133,7 +133,7 @@ class Labels:
         return Labels(ids=self.ids, probs=probs, offsets=self.offsets)
 
     def aligned(self, examples: Examples) -> Labels:
-        """These labels in the order of `examples`. A missing or doubled id, or a wrong number of choices, is an error."""
+        """These labels in the order of `examples`. A missing or doubled id, or wrong number of choices, is an error."""
         where: dict[str, int] = {}
         for i, id in enumerate(self.ids):
             if where.setdefault(id, i) != i:

@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 
 from outgrow.executors.base import THREADS, Executor, limit_threads
 from outgrow.graph import Ended, Event, Job, Report, Resources
+from outgrow.types import UserError
 
 ATTEMPTS = 2  # a step whose worker dies (killed, out of memory) gets one more
 MOST = 8  # workers by default, on however large a machine
@@ -26,6 +27,8 @@ class Pool(Executor):
     """`workers` processes, as many as there are cores by default. A worker that dies costs its step one attempt."""
 
     def __init__(self, workers: int | None = None) -> None:
+        if getattr(multiprocessing.current_process(), "_inheriting", False):  # a worker that imports the user's script
+            raise UserError("a script that runs on a pool needs `if __name__ == '__main__':` before it, or on='inline'")
         self._slots = workers or min(_cores(), MOST)
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []

@@ -20,7 +20,9 @@ from outgrow.types import Examples, Labels
 
 @dataclass(frozen=True, kw_only=True)
 class Finetune(Hyper, Method):
-    """Its fields are the training loop's hyperparameters."""
+    """Every weight learns. After each epoch the loss on the held-out slice (of the same labels) is measured, and the
+    epoch where it was lowest is kept, unless `keep` says "last". The fields are the training loop's hyperparameters.
+    """
 
     def fit(self, model: Model, readout: Readout, loss: Loss, data: Supervision, seed: int, ctx: Context) -> Predictor:
         from outgrow.training.choosing import Choosing

@@ -114,7 +114,7 @@ def open_network(
 ) -> Network:
     """The checkpoint in `folder` with fp32 weights on the settings' device.
 
-    Attention is the library's default, SDPA. Measured in fp32 on one core, eager against SDPA: 0.95-1.02 times the
+    Attention is the library's default, SDPA. Measured in fp32 on one core, eager against SDPA: 0.95-0.98 times the
     examples/s for GPT-2 of 0.7M and 1.0M parameters, 0.93 for MiniLM-L6.
 
     `classes` asks for a head with these classes, drawn from `seed` where the checkpoint has none of that size. Without

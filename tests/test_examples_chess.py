@@ -1,0 +1,81 @@
+"""The main job, shrunk: both tasks, from the command line, to a report; then cached."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import outgrow
+
+EXAMPLE = Path(__file__).parents[1] / "examples/chess.toml"
+SMALL = ("weak_train=60", "transfer=60", "transfer_validation=30", "validation=30", "test=80")
+SETS = [f"sizes.{size}" for size in SMALL]
+NUMBERS = ("floor", "student", "ceiling")
+KEYS = {
+    *("task", "weak", "strong", "method", "seed", "untrained", "pgr", "pgr_low", "pgr_high", "withheld", "gap"),
+    *("agreement", "n_test", "n_groups", "n_dropped"),
+    *(f"{name}{end}" for name in NUMBERS for end in ("", "_low", "_high")),
+}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("chess") / "store"
+    found = outgrow.run(EXAMPLE, store=folder, on="inline", sets=SETS, seeds=[0, 1])
+    assert not found.failures
+    return folder
+
+
+def outgrown(*arguments: object, store: Path) -> subprocess.CompletedProcess[str]:
+    sets = [word for change in SETS for word in ("--set", change)]
+    command = [sys.executable, "-m", "outgrow", *map(str, arguments), "--store", str(store), *sets, "--seeds", "2"]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=store.parent)
+
+
+def test_each_task_gets_a_record_a_seed_and_one_over_all(store: Path) -> None:
+    records = json.loads(outgrown("results", EXAMPLE, "--format", "json", store=store).stdout)
+    assert [(r["task"], r["seed"]) for r in records if r["seed"] is not None] == [
+        (task, seed) for task in ("chess-puzzles", "chess-advantage") for seed in (0, 1)
+    ]
+    for record in records:
+        assert set(record) >= KEYS
+        assert all(0 <= record[name] <= 1 for name in ("floor", "student", "ceiling", "untrained", "agreement"))
+        assert (record["pgr"] is None) == (record["withheld"] is not None)
+        assert record["n_test"] == 80
+
+
+def test_eighty_test_examples_are_too_few_for_a_statement_or_enough(store: Path) -> None:
+    over_all = [r for r in outgrow.results(EXAMPLE, store=store, sets=SETS, seeds=[0, 1]).records if r["seed"] is None]
+    for record in over_all:
+        if record["pgr"] is None:
+            assert record["withheld"]
+        else:
+            assert record["gap"] > 0
+            assert record["pgr_low"] <= record["pgr"] <= record["pgr_high"]
+
+
+def test_a_second_run_computes_nothing(store: Path) -> None:
+    again = outgrown("run", EXAMPLE, "--on", "inline", store=store)
+    assert "0 steps computed" in again.stdout
+    assert (store.parent / "chess-report.html").exists()
+
+
+def test_a_fitted_student_is_an_ordinary_checkpoint(store: Path) -> None:
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+
+    from outgrow.experiment import cells
+    from outgrow.store import Store
+
+    experiment = outgrow.results(EXAMPLE, store=store, sets=SETS, seeds=[0, 1]).experiment
+    autos = {"tokens": AutoModelForCausalLM, "head": AutoModelForSequenceClassification}
+    seen = set()
+    for cell in cells(experiment):
+        folder = Store(str(store)).fetch(cell.student_fit.key)
+        model = autos[cell.task.readout].from_pretrained(folder)
+        assert len(AutoTokenizer.from_pretrained(folder)) == model.config.vocab_size
+        seen.add(cell.task.readout)
+    assert seen == {"tokens", "head"}
