@@ -110,6 +110,12 @@ def test_the_seed_draws_the_training_subsets_and_nothing_else() -> None:
     assert found == {"weak_train": 2, "transfer": 2, "transfer_validation": 1, "validation": 1, "test": 1}
 
 
+def test_every_fit_of_a_cell_has_the_seed_of_the_cell() -> None:
+    for cell in cells(GRID):
+        for step in walk(cell.targets):
+            assert not isinstance(step, Fit) or step.seed == cell.seed
+
+
 def test_every_score_reads_the_same_test_examples() -> None:
     found = cells(GRID)
     (test,) = {cell.test.key for cell in found}

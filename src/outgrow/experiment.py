@@ -161,7 +161,7 @@ def _cell(experiment: Experiment, task: Task, weak: Model, strong: Model, method
             fitted=replace(student, method=Probe(), loss=CrossEntropy()), examples=test
         )
     else:
-        asked = type(_recipe(experiment, task, strong))()  # no hyperparameter of training: none is read
+        asked = _recipe(experiment, task, strong).asked  # no hyperparameter of training enters its key
         untrained = ZeroShot(model=strong, method=asked, readout=task.readout, examples=test)
     return Cell(
         task=task,

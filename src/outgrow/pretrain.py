@@ -7,13 +7,9 @@ and resumed like any other.
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from outgrow.chess import board as chess
 from outgrow.chess.corpus import Corpus, Mix, build
@@ -22,7 +18,7 @@ from outgrow.content import digest_of
 from outgrow.graph import Context, Resources, Step, located
 from outgrow.methods.base import Predictor
 from outgrow.tasks.base import Shares, split_of
-from outgrow.types import Ints
+from outgrow.training.loop import Hyper
 
 if TYPE_CHECKING:
     import torch
@@ -60,8 +56,9 @@ class BuildCorpus(Step[Corpus]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pretrain(Step[Predictor]):
-    """A GPT-2 of the given width, depth and heads, trained to predict the moves of every line."""
+class Pretrain(Hyper, Step[Predictor]):
+    """A GPT-2 of the given width, depth and heads, trained to predict the moves of every line. Its other fields are the
+    training loop's hyperparameters, with other defaults."""
 
     result: ClassVar[type[Any]] = Predictor
 
@@ -71,13 +68,14 @@ class Pretrain(Step[Predictor]):
     layers: int
     heads: int
     positions: int = 192
-    passes: float = 1.0
-    batch: int = 32
+    seed: int = 0
     learning_rate: float = 3e-3  # of AdamW, for embeddings, norms and biases
     matrix_learning_rate: float = 0.02  # of Muon, for the matrices between them
+    epochs: float = 1.0
+    schedule: Literal["linear", "cosine", "constant"] = "cosine"
     warmup: float = 0.02
-    clip: float = 1.0
-    seed: int = 0
+    keep: Literal["best", "last"] = "last"
+    checks: int = 100
 
     @property
     def resources(self) -> Resources:
@@ -88,47 +86,16 @@ class Pretrain(Step[Predictor]):
         return f"pretrain {self.layers} × {self.width}"
 
     def run(self, ctx: Context) -> Predictor:
-        import torch
+        from outgrow.training.continuing import Continuing
+        from outgrow.training.loop import train
+        from outgrow.training.network import prepare
 
-        torch.set_num_threads(ctx.settings.threads)
+        prepare(ctx.settings)
         corpus, held_out = ctx.load(self.corpus), ctx.load(self.held_out)
         network = self._network().to(ctx.settings.device)
-        optimisers = self._optimisers(network)
-        steps = math.ceil(self.passes * len(corpus) / self.batch)
-        curve: list[dict[str, float]] = []
-        done = 0
-        if last := ctx.last_checkpoint():
-            state = torch.load(last / "state.pt", map_location=ctx.settings.device, weights_only=True)
-            network.load_state_dict(state["network"])
-            for optimiser, stored in zip(optimisers, state["optimisers"], strict=True):
-                optimiser.load_state_dict(stored)
-            done, curve = state["done"], state["curve"]
-        running, counted = 0.0, 0
-        for number, rows in enumerate(self._batches(len(corpus), steps)):
-            if number < done:
-                continue
-            loss = move_loss(network, corpus, rows)
-            network.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(network.parameters(), self.clip)
-            rates = (self.matrix_learning_rate, self.learning_rate)
-            for optimiser, rate in zip(optimisers, rates, strict=True):
-                optimiser.param_groups[0]["lr"] = rate * schedule(number / steps, self.warmup)
-                optimiser.step()
-            running, counted, done = running + loss.item(), counted + 1, number + 1
-            if done % max(1, steps // 100) == 0 or done == steps:
-                curve.append({"lines": done * self.batch, "loss": running / counted, **evaluate(network, held_out)})
-                running, counted = 0.0, 0
-                ctx.progress(done / steps, f"loss {curve[-1]['loss']:.3f}, held out {curve[-1]['held_out_loss']:.3f}")
-            if ctx.checkpoint_due():
-                state = {
-                    "network": network.state_dict(),
-                    "optimisers": [optimiser.state_dict() for optimiser in optimisers],
-                    "done": done,
-                    "curve": curve,
-                }
-                ctx.save_checkpoint(lambda folder, state=state: torch.save(state, folder / "state.pt"))  # type: ignore[misc]
-        return self._save(network, curve, {**corpus.counts}, ctx.scratch / "checkpoint")
+        objective = Continuing(network, corpus, held_out, ctx.settings.microbatch)
+        curve = train(network, objective, self, self.seed, ctx, self._optimisers)
+        return self._save(network, curve, corpus.counts, ctx.scratch / "fitted")
 
     def _network(self) -> Any:
         import torch
@@ -156,7 +123,7 @@ class Pretrain(Step[Predictor]):
             network.get_input_embeddings().weight.data.copy_(initial_embeddings(self.width))
         return network
 
-    def _optimisers(self, network: Any) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+    def _optimisers(self, network: torch.nn.Module) -> tuple[torch.optim.Optimizer, ...]:
         import torch
 
         from outgrow.training.muon import Muon
@@ -168,23 +135,15 @@ class Pretrain(Step[Predictor]):
             torch.optim.AdamW(outer, lr=self.learning_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
         )
 
-    def _batches(self, lines: int, steps: int) -> Iterator[Ints]:
-        """Rows of each step: every pass in its own order. Lines differ little in length, so they are not sorted."""
-        number = 0
-        for each in range(math.ceil(self.passes)):
-            order = np.random.default_rng((self.seed, each)).permutation(lines)
-            for start in range(0, lines - self.batch + 1, self.batch):
-                if number == steps:
-                    return
-                yield order[start : start + self.batch]
-                number += 1
-
     def _save(self, network: Any, curve: list[dict[str, float]], counts: dict[str, int], folder: Path) -> Predictor:
         import torch
 
+        from outgrow.training.network import quiet
+
         folder.mkdir(parents=True, exist_ok=True)
-        network.to(torch.bfloat16).save_pretrained(folder)
-        tokenizer().save_pretrained(folder)
+        with quiet():
+            network.to(torch.bfloat16).save_pretrained(folder)
+            tokenizer().save_pretrained(folder)
         (folder / "curve.json").write_text(json.dumps({"curve": curve, "corpus": counts}, indent=1))
         return Predictor(folder)
 
@@ -214,55 +173,6 @@ def initial_embeddings(width: int) -> torch.Tensor:
             rows.append(2 * draw(width))
     table = torch.stack(rows)
     return table * (0.1 / table.std())
-
-
-def schedule(progress: float, warmup: float) -> float:
-    """Linear warm-up, then a half cosine down to zero; `progress` in [0, 1)."""
-    if progress < warmup:
-        return (progress + 1e-4) / warmup
-    return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
-
-
-def move_loss(network: Any, corpus: Corpus, rows: Ints) -> torch.Tensor:
-    """Mean cross-entropy of the moves of these lines, in nats. Right padding needs no mask in a causal model."""
-    hidden, weight, targets = _predicted(network, corpus, rows)
-    import torch
-
-    return torch.nn.functional.cross_entropy(hidden @ weight.T, targets)
-
-
-def evaluate(network: Any, corpus: Corpus, lines: int = 1024) -> dict[str, float]:
-    """Loss and accuracy of the next move on held-out games: over all moves, and on the first after the position."""
-    import torch
-
-    with torch.inference_mode():
-        rows = np.arange(min(lines, len(corpus)))
-        hidden, weight, targets = _predicted(network, corpus, rows)
-        logits = hidden @ weight.T
-        right = (logits.argmax(-1) == targets).float()
-        lengths = (corpus.offsets[1:] - corpus.starts)[rows]
-        first = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-        return {
-            "held_out_loss": torch.nn.functional.cross_entropy(logits, targets).item(),
-            "held_out_accuracy": right.mean().item(),
-            "held_out_first_move": right[torch.from_numpy(first)].mean().item(),
-        }
-
-
-def _predicted(network: Any, corpus: Corpus, rows: Ints) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Hidden states that predict a move [moves, width], the output embedding, and the moves [moves]."""
-    import torch
-
-    begins, ends, starts = corpus.offsets[rows], corpus.offsets[rows + 1], corpus.starts[rows]
-    lengths = ends - begins
-    columns = np.arange(lengths.max())
-    inside = columns < lengths[:, None]
-    tokens = np.where(inside, corpus.tokens[np.minimum(begins[:, None] + columns, ends[:, None] - 1)], 0)
-    predicts = inside & (columns >= (starts - begins)[:, None])
-    ids = torch.from_numpy(tokens.astype(np.int64)).to(network.device)
-    where = torch.from_numpy(predicts[:, 1:]).to(network.device)
-    hidden = network.base_model(ids[:, :-1]).last_hidden_state[where]
-    return hidden, network.get_output_embeddings().weight, ids[:, 1:][where]
 
 
 def tokenizer() -> Any:

@@ -154,8 +154,12 @@ def defaults() -> dict[str, dict[str, Any]]:
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
     kinds: list[Any] = [Shares, Mix, *(kind for base in (Step, Method, Loss, Task, Model) for kind in _below(base))]
+    versions = {Shares: Task.version}  # they are in no key but through the version of every task
     return {
-        f"{kind.__module__}.{kind.__qualname__}": {"version": getattr(kind, "version", 1), "fields": _fields(kind)}
+        f"{kind.__module__}.{kind.__qualname__}": {
+            "version": versions.get(kind, getattr(kind, "version", 1)),
+            "fields": _fields(kind),
+        }
         for kind in sorted(kinds, key=lambda kind: (kind.__module__, kind.__qualname__))
     }
 

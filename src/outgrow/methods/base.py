@@ -46,6 +46,11 @@ class Method:
 
     version: ClassVar[int] = 1
 
+    @property
+    def asked(self) -> Method:
+        """This method without what only `fit` reads: all that answers of an untrained model depend on."""
+        return self
+
     def fit(self, model: Model, readout: Readout, loss: Loss, data: Supervision, seed: int, ctx: Context) -> Predictor:
         """Learn from `data`. Long fits checkpoint through `ctx` and resume there."""
         raise NotImplementedError

@@ -24,6 +24,10 @@ class Finetune(Hyper, Method):
     epoch where it was lowest is kept, unless `keep` says "last". The fields are the training loop's hyperparameters.
     """
 
+    @property
+    def asked(self) -> Finetune:
+        return Finetune()
+
     def fit(self, model: Model, readout: Readout, loss: Loss, data: Supervision, seed: int, ctx: Context) -> Predictor:
         from outgrow.training.choosing import Choosing
         from outgrow.training.loop import train

@@ -6,7 +6,7 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import torch
 
 Curve = list[dict[str, float]]
+Optimisers = Callable[["torch.nn.Module"], Sequence["torch.optim.Optimizer"]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,8 @@ class Hyper:
     weight_decay: float = 0.0  # on matrices only: neither on norms nor on biases
     clip: float = 1.0  # the largest norm of a gradient
     precision: Literal["fp32", "bf16"] = "fp32"
-    keep: Literal["best", "last"] = "best"  # the epoch with the lowest validation loss (Burns et al. 2023, A.1)
+    keep: Literal["best", "last"] = "best"  # the check with the lowest validation loss (Burns et al. 2023, A.1)
+    checks: int = 1  # validations an epoch
 
 
 class Objective(Protocol):
@@ -66,8 +68,17 @@ class _State:
     best_loss: float = math.inf
 
 
-def train(module: torch.nn.Module, objective: Objective, hyper: Hyper, seed: int, ctx: Context) -> Curve:
-    """Train `module` in place; its weights end as those of the last or the best epoch. Returns a record an epoch.
+def train(
+    module: torch.nn.Module,
+    objective: Objective,
+    hyper: Hyper,
+    seed: int,
+    ctx: Context,
+    optimisers: Optimisers | None = None,
+) -> Curve:
+    """Train `module` in place; its weights end as those of the last or the best check. Returns a record a check.
+
+    `optimisers` makes them from the module, each group with its own peak learning rate; by default AdamW.
 
     Resumes from the context's last checkpoint if there is one: the outcome is the same to the byte. The random numbers
     of the rest of the process are left as they were.
@@ -77,23 +88,27 @@ def train(module: torch.nn.Module, objective: Objective, hyper: Hyper, seed: int
     device = next(module.parameters()).device
     per_epoch = math.ceil(objective.size / hyper.batch)
     total = max(1, round(hyper.epochs * per_epoch))
-    optimiser = _optimiser(module, hyper)
+    between = max(1, per_epoch // hyper.checks)
+    made = optimisers(module) if optimisers else (_adamw(module, hyper),)
+    peaks = [[group["lr"] for group in optimiser.param_groups] for optimiser in made]
     with _own_randomness(device):
         torch.manual_seed(seed)
-        state = _resume(ctx.last_checkpoint(), module, optimiser, device)
+        state = _resume(ctx.last_checkpoint(), module, made, device)
         while state.step < total:
             epoch, at = divmod(state.step, per_epoch)
             rows = order(objective.size, seed, epoch)[at * hyper.batch : (at + 1) * hyper.batch]
-            for group in optimiser.param_groups:
-                group["lr"] = hyper.learning_rate * schedule(hyper, state.step, total)
-            state.running += _update(module, objective, rows, state.step / total, optimiser, hyper)
+            share = schedule(hyper, state.step, total)
+            for optimiser, own in zip(made, peaks, strict=True):
+                for group, peak in zip(optimiser.param_groups, own, strict=True):
+                    group["lr"] = peak * share
+            state.running += _update(module, objective, rows, state.step / total, made, hyper)
             state.seen += len(rows)
             state.step += 1
-            if state.step % per_epoch == 0 or state.step == total:
-                _end_epoch(module, objective, hyper, state, state.step / per_epoch)
+            if state.step % between == 0 or state.step == total:
+                _check(module, objective, hyper, state, state.step / per_epoch)
             ctx.progress(state.step / total)
             if ctx.checkpoint_due():
-                ctx.save_checkpoint(lambda folder: _save(folder, state, module, optimiser, device))
+                ctx.save_checkpoint(lambda folder: _save(folder, state, module, made, device))
     if state.best is not None:
         module.load_state_dict(state.best, strict=False)
     module.eval()
@@ -120,7 +135,7 @@ def _update(
     objective: Objective,
     rows: Ints,
     progress: float,
-    optimiser: torch.optim.Optimizer,
+    optimisers: Sequence[torch.optim.Optimizer],
     hyper: Hyper,
 ) -> float:
     """One update. Returns the summed loss. Each piece's graph is freed before the next is built."""
@@ -140,12 +155,13 @@ def _update(
         (loss / len(rows)).backward()  # type: ignore[no-untyped-call]
         summed += loss.detach()
     torch.nn.utils.clip_grad_norm_(module.parameters(), hyper.clip)
-    optimiser.step()
-    optimiser.zero_grad(set_to_none=True)
+    for optimiser in optimisers:
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
     return float(summed)
 
 
-def _end_epoch(module: torch.nn.Module, objective: Objective, hyper: Hyper, state: _State, epoch: float) -> None:
+def _check(module: torch.nn.Module, objective: Objective, hyper: Hyper, state: _State, epoch: float) -> None:
     import torch
 
     module.eval()
@@ -158,7 +174,7 @@ def _end_epoch(module: torch.nn.Module, objective: Objective, hyper: Hyper, stat
         state.best = {name: tensor.detach().clone() for name, tensor in _weights(module).items()}
 
 
-def _optimiser(module: torch.nn.Module, hyper: Hyper) -> torch.optim.Optimizer:
+def _adamw(module: torch.nn.Module, hyper: Hyper) -> torch.optim.Optimizer:
     import torch
 
     trained = [p for p in module.parameters() if p.requires_grad]
@@ -198,19 +214,28 @@ def _weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 def _save(
-    folder: Path, state: _State, module: torch.nn.Module, optimiser: torch.optim.Optimizer, device: torch.device
+    folder: Path,
+    state: _State,
+    module: torch.nn.Module,
+    optimisers: Sequence[torch.optim.Optimizer],
+    device: torch.device,
 ) -> None:
     """A checkpoint: safetensors and JSON, which write every number exactly."""
     import torch
     from safetensors.torch import save_file
 
-    moments = optimiser.state_dict()["state"]
+    moments = {
+        f"{n}.{i}.{name}": value
+        for n, optimiser in enumerate(optimisers)
+        for i, each in optimiser.state_dict()["state"].items()
+        for name, value in each.items()
+    }
     random = {"cpu": torch.get_rng_state()}
     if device.type != "cpu":
         random["device"] = torch.get_device_module(device).get_rng_state()
     files = {
         "weights": _weights(module),
-        "optimiser": {f"{i}.{name}": value for i, each in moments.items() for name, value in each.items()},
+        "optimisers": moments,
         "random": random,
         **({"best": state.best} if state.best is not None else {}),
     }
@@ -221,7 +246,10 @@ def _save(
 
 
 def _resume(
-    folder: Path | None, module: torch.nn.Module, optimiser: torch.optim.Optimizer, device: torch.device
+    folder: Path | None,
+    module: torch.nn.Module,
+    optimisers: Sequence[torch.optim.Optimizer],
+    device: torch.device,
 ) -> _State:
     """The state that a checkpoint holds, with weights, optimiser and random numbers put back; a new one without."""
     import torch
@@ -230,11 +258,12 @@ def _resume(
     if folder is None:
         return _State()
     module.load_state_dict(load_file(folder / "weights.safetensors"), strict=False)
-    moments: dict[int, dict[str, torch.Tensor]] = {}
-    for key, tensor in load_file(folder / "optimiser.safetensors").items():
-        i, _, name = key.partition(".")
-        moments.setdefault(int(i), {})[name] = tensor
-    optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
+    moments: list[dict[int, dict[str, torch.Tensor]]] = [{} for _ in optimisers]
+    for key, tensor in load_file(folder / "optimisers.safetensors").items():
+        n, i, name = key.split(".", 2)
+        moments[int(n)].setdefault(int(i), {})[name] = tensor
+    for optimiser, each in zip(optimisers, moments, strict=True):
+        optimiser.load_state_dict({**optimiser.state_dict(), "state": each})
     random = load_file(folder / "random.safetensors")
     torch.set_rng_state(random["cpu"])
     if device.type != "cpu":
