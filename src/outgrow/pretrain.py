@@ -60,6 +60,7 @@ class Pretrain(Hyper, Step[Predictor]):
     """A GPT-2 of the given width, depth and heads, trained to predict the moves of every line. Its other fields are the
     training loop's hyperparameters, with other defaults."""
 
+    version: ClassVar[int] = 2  # 2: through the one training loop
     result: ClassVar[type[Any]] = Predictor
 
     corpus: BuildCorpus
