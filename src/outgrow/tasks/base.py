@@ -45,6 +45,8 @@ class Task:
     soft_labels: ClassVar[bool] = True  # what a supervisor hands over unless the experiment says otherwise
     sizes: ClassVar[dict[Split, int | None]] = {}  # examples a split unless the experiment says otherwise; None: all
 
+    shares: Shares = Shares()
+
     @property
     def name(self) -> str:
         """How tables call it."""
@@ -57,10 +59,6 @@ class Task:
     def load(self) -> Source:
         """Every usable row, and what was left out. The same for every split, seed and model; read once a process."""
         raise NotImplementedError
-
-    @property
-    def shares(self) -> Shares:
-        return Shares()
 
     @property
     def keeps_apart(self) -> bool:
