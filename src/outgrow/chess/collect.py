@@ -13,7 +13,9 @@ from outgrow.chess.engine import MATE, Verdict, win_probability
 from outgrow.chess.mining import one_wins, read_games
 
 MARGIN = 0.15  # a position is kept where the win probability is at least this far from a half
-POSITIONS_A_GAME = 4
+EVEN = 2  # and where neither side is ahead by more pawns than this: elsewhere counting pieces answers 9 in 10
+POSITIONS_A_GAME = 6
+WORTH = {"p": 1, "n": 3, "b": 3, "r": 5, "q": 9}
 
 
 def identifier(place: str) -> str:
@@ -62,27 +64,31 @@ def puzzles(games: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def positions(games: Iterable[dict[str, Any]], seed: int = 0) -> list[dict[str, Any]]:
-    """Positions with a clear verdict, at most `POSITIONS_A_GAME` of each game, as many won as lost ones, each once."""
+    """Positions with a clear verdict and about even material, at most `POSITIONS_A_GAME` of each game, as many won as
+    lost ones, each once."""
     sides: dict[bool, dict[str, dict[str, Any]]] = {True: {}, False: {}}
     for game in games:
-        clear = [
-            (number, ply["score"])
-            for number, ply in enumerate(game["plies"], start=game["opening"])
-            if abs(win_probability(ply["score"]) - 0.5) >= MARGIN
-        ]
+        clear = []
+        board = chess.parse(chess.START)
+        for number, move in enumerate(game["moves"]):
+            if number >= game["opening"]:
+                score = game["plies"][number - game["opening"]]["score"]
+                place = chess.place(chess.fen(board))
+                if abs(win_probability(score) - 0.5) >= MARGIN and abs(material(place)) <= EVEN:
+                    clear.append({"id": identifier(place), "fen": place, "score": score, "game": game["game"]})
+            board = chess.play(board, move)
         rng = random.Random(f"{seed}/{game['game']}")
-        board, at = chess.parse(chess.START), 0
-        for number, score in sorted(rng.sample(clear, min(POSITIONS_A_GAME, len(clear)))):
-            for move in game["moves"][at:number]:
-                board = chess.play(board, move)
-            at = number
-            place = chess.place(chess.fen(board))
-            row = {"id": identifier(place), "fen": place, "score": score, "game": game["game"]}
-            if place not in sides[score < 0]:
-                sides[score > 0].setdefault(place, row)
+        for row in rng.sample(clear, min(POSITIONS_A_GAME, len(clear))):
+            if row["fen"] not in sides[row["score"] < 0]:
+                sides[row["score"] > 0].setdefault(row["fen"], row)
     n = min(map(len, sides.values()))
     rows = [row for side in sides.values() for row in random.Random(seed).sample(list(side.values()), n)]
     return sorted(rows, key=lambda row: str(row["id"]))
+
+
+def material(place: str) -> int:
+    """White's pieces less Black's, in pawns."""
+    return sum(WORTH.get(c.lower(), 0) * (1 if c.isupper() else -1) for c in place.split()[0])
 
 
 def collect(mined: Path, out: Path) -> tuple[int, int]:

@@ -21,11 +21,11 @@ class ChessAdvantage(Task):
     """Chess advantage: does the side to move stand to win, by the engine's verdict? Balanced; a game is a group."""
 
     sizes: ClassVar[dict[Split, int | None]] = {
-        "weak_train": 2000,
-        "transfer": 2000,
+        "weak_train": 2400,
+        "transfer": 2500,
         "transfer_validation": 400,
-        "validation": 500,
-        "test": 1500,
+        "validation": 600,
+        "test": 1800,
     }
 
     digest: str = ""

@@ -35,11 +35,11 @@ class ChessPuzzles(Task):
     readout: ClassVar[Readout] = "tokens"
     soft_labels: ClassVar[bool] = False  # greedy decoding, as in the paper
     sizes: ClassVar[dict[Split, int | None]] = {
-        "weak_train": 2000,
-        "transfer": 2000,
+        "weak_train": 2400,
+        "transfer": 2500,
         "transfer_validation": 400,
-        "validation": 500,
-        "test": 1500,
+        "validation": 600,
+        "test": 1800,
     }
 
     source: str = located(default="")
