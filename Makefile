@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # uv does not read pip's find-links: hand the folder over, where there is one.
 FIND_LINKS = $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null || $(PYTHON) -m pip config get :env:.find-links 2>/dev/null)
-INSTALL = UV_FIND_LINKS="$(FIND_LINKS)" $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt
+INSTALL = UV_FIND_LINKS="$(FIND_LINKS)" $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt
 export OMP_WAIT_POLICY = passive
 
 .PHONY: demo test slow check bench docs clean

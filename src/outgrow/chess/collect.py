@@ -13,7 +13,7 @@ from outgrow.chess.engine import MATE, Verdict, win_probability
 from outgrow.chess.mining import one_wins, read_games
 
 MARGIN = 0.15  # a position is kept where the win probability is at least this far from a half
-EVEN = 2  # and where neither side is ahead by more pawns than this: elsewhere counting pieces answers 9 in 10
+EVEN = 1  # and where neither side is ahead by more pawns than this: elsewhere counting pieces answers 9 in 10
 POSITIONS_A_GAME = 6
 WORTH = {"p": 1, "n": 3, "b": 3, "r": 5, "q": 9}
 

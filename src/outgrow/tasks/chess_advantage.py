@@ -22,10 +22,10 @@ class ChessAdvantage(Task):
 
     sizes: ClassVar[dict[Split, int | None]] = {
         "weak_train": 2400,
-        "transfer": 2500,
-        "transfer_validation": 400,
-        "validation": 600,
-        "test": 1800,
+        "transfer": 1000,
+        "transfer_validation": 300,
+        "validation": 500,
+        "test": 1500,
     }
 
     digest: str = ""

@@ -36,10 +36,10 @@ class ChessPuzzles(Task):
     soft_labels: ClassVar[bool] = False  # greedy decoding, as in the paper
     sizes: ClassVar[dict[Split, int | None]] = {
         "weak_train": 2400,
-        "transfer": 2500,
-        "transfer_validation": 400,
-        "validation": 600,
-        "test": 1800,
+        "transfer": 1000,
+        "transfer_validation": 300,
+        "validation": 500,
+        "test": 1500,
     }
 
     source: str = located(default="")
