@@ -381,3 +381,24 @@ def test_what_the_system_says_becomes_one_line(store: Store, monkeypatch: pytest
 def test_a_manifest_survives_its_file() -> None:
     manifest = Manifest(key=KEY, prefix="p", identity={"a": [1, 2.5, None]}, files={"x": ("00", 3)}, provenance={})
     assert Manifest.parse(KEY, manifest.dump()) == manifest
+
+
+def test_rivals_may_empty_a_folder_that_another_writes_to(tmp_path: Path) -> None:
+    place = Store(str(tmp_path)).place
+    failed: list[BaseException] = []
+
+    def come_and_go(name: str) -> None:
+        try:
+            for turn in range(150):
+                place.write(f"leases/{name}", b"here")
+                assert place.create(f"leases/{name}-{turn}", b"once")
+                place.remove([f"leases/{name}", f"leases/{name}-{turn}"])
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=come_and_go, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from outgrow.types import UserError
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
-RIVALS = 5  # attempts at an exclusive creation
+RIVALS = 10  # attempts where others are at work in the same place
 CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
@@ -99,13 +99,8 @@ class Place:
         with self.writing():
             if self.local:
                 target = self.local / path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                draft = target.parent / f".{uuid.uuid4().hex}"
-                try:
-                    draft.write_bytes(data)
+                with _draft(target.parent, data) as draft:
                     draft.replace(target)
-                finally:
-                    draft.unlink(missing_ok=True)
             else:
                 fs, root = self._opened
                 fs.pipe_file(f"{root}/{path}", data)
@@ -197,15 +192,31 @@ class Place:
 
 def _link_new(path: Path, data: bytes) -> None:
     """Write under another name, then link: the file appears whole or not at all, and never replaces another."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.parent / f".{uuid.uuid4().hex}"
-    try:
-        with open(draft, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+    with _draft(path.parent, data) as draft:
+        handle = os.open(draft, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
         os.link(draft, path)
         flush(path.parent, files=False)
+
+
+@contextmanager
+def _draft(folder: Path, data: bytes) -> Iterator[Path]:
+    """A file in `folder` under a name of its own, gone afterwards if it is still there. Who removes the last file of a
+    folder removes the folder: one that goes between the making of it and the draft is made again."""
+    draft = folder / f".{uuid.uuid4().hex}"
+    try:
+        for attempt in range(RIVALS):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                draft.write_bytes(data)
+                break
+            except FileNotFoundError:
+                if attempt == RIVALS - 1:
+                    raise
+        yield draft
     finally:
         draft.unlink(missing_ok=True)
 
