@@ -213,9 +213,9 @@ def _draft(folder: Path, data: bytes) -> Iterator[Path]:
                 folder.mkdir(parents=True, exist_ok=True)
                 draft.write_bytes(data)
                 break
-            except FileNotFoundError:
+            except (FileNotFoundError, FileExistsError):  # the second where it goes while `mkdir` looks at it
                 if attempt == RIVALS - 1:
-                    raise
+                    raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from None
         yield draft
     finally:
         draft.unlink(missing_ok=True)
