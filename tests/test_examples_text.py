@@ -41,6 +41,7 @@ def test_its_models_have_a_recipe_for_text(example: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_shrunk_it_runs_to_a_result(example: Path, tmp_path: Path) -> None:
     sets = [f"sizes.{size}" for size in SMALL]
     found = outgrow.run(example, store=tmp_path / "store", sets=sets, seeds=(0, 1))

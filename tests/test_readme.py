@@ -65,6 +65,7 @@ def test_every_folder_and_link_of_the_readme_is_there() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # two seeds of the main job, unshrunk
 def test_the_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (code,) = blocks("python")
     (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
