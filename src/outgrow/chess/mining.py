@@ -20,7 +20,7 @@ from outgrow.chess.engine import Engine, Verdict, win_probability
 
 WINS, WINS_NOT = 0.70, 0.60  # win probability: the solution's at least the first, any other move's at most the second
 LOOK_TWICE = 0.65, 0.65  # looser, for the first look: a longer search decides
-SKILLS = (0, 2, 5)
+SKILLS = (0, 2, 5, 10, 15)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,81 @@
+"""`kill -9` in the middle of a real finetuning: its checkpoints bring it to the same bytes as an undisturbed one."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from outgrow.executors.inline import Inline
+from outgrow.experiment import Experiment, cells
+from outgrow.graph import Step, run, walk
+from outgrow.models.ladder import Ladder
+from outgrow.steps import Fit
+from outgrow.store import Store
+from outgrow.tasks.base import Split
+from outgrow.tasks.chess_puzzles import ChessPuzzles
+
+SIZES: dict[Split, int | None] = {
+    "weak_train": 160,
+    "transfer": 160,
+    "transfer_validation": 32,
+    "validation": 32,
+    "test": 32,
+}
+KILLS = 6
+fork = multiprocessing.get_context("fork")  # a child that need not import anything again: twenty seconds each
+
+
+def student() -> Fit:
+    asked = Experiment(
+        tasks=(ChessPuzzles(),), weak=(Ladder(size="pawn"),), strong=(Ladder(size="knight"),), sizes=SIZES, seeds=(0,)
+    )
+    (cell,) = cells(asked.pinned())
+    return cell.student_fit
+
+
+def work(url: str) -> None:
+    os.environ["OUTGROW_CHECKPOINT_SECONDS"] = "0"
+    with Inline() as inline:
+        run([student()], Store(url), inline)
+
+
+def data_files(store: Store, steps: tuple[Step[Any], ...]) -> dict[str, Any]:
+    return {step.key: store.manifest(step.key).files for step in steps}
+
+
+@pytest.mark.timeout(300)
+def test_kills_of_a_finetuning_cost_no_byte(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    target = student()
+    reference, store = Store(str(tmp_path / "reference")), Store(str(tmp_path / "store"))
+    began = time.monotonic()
+    child = fork.Process(target=work, args=(reference.url,))
+    child.start()
+    child.join()
+    assert child.exitcode == 0
+    whole = time.monotonic() - began
+    hits = resumed = 0
+    while target.key not in store.listing():
+        child = fork.Process(target=work, args=(store.url,))
+        child.start()
+        if hits < KILLS:
+            child.join(rng.uniform(0.2, 0.6) * whole)
+            if child.exitcode is None:
+                assert child.pid is not None
+                os.kill(child.pid, signal.SIGKILL)
+                hits += 1
+        child.join()
+        assert child.exitcode in (0, -signal.SIGKILL)
+        resumed += bool(list(store.scratch(target.key).glob("checkpoint-*")))
+    assert hits >= 2  # it was hit at work ...
+    assert resumed >= 1  # ... and had something of the finetuning to come back to
+    steps = walk([target])
+    assert data_files(store, steps) == data_files(reference, steps)
+    assert not store.check().damaged
