@@ -252,7 +252,7 @@ def test_a_subclass_is_a_method_too(write) -> None:
 RECIPE = """\
 mined = "games"
 masters = "masters.gz"
-puzzles = "puzzles.parquet"
+puzzles = ["puzzles.parquet"]
 width = 16
 layers = 1
 heads = 2

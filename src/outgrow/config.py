@@ -13,19 +13,21 @@ from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get
 from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from outgrow.document import Document, Where, WrongError, changed, load, say
-from outgrow.experiment import Experiment, Technique
+from outgrow.experiment import Experiment
+from outgrow.labelling.base import Rule
 from outgrow.losses.base import Loss
 from outgrow.methods.base import Method
 from outgrow.models.base import Model
 from outgrow.plugins import find, names, nearest
 from outgrow.recipes import bundled
 from outgrow.tasks.base import SPLITS, Split, Task
+from outgrow.technique import Technique
 from outgrow.types import UserError
 
 if TYPE_CHECKING:
     from outgrow.pretrain import Pretrain
 
-BASES: dict[type, str] = {Task: "task", Model: "model", Loss: "loss", Method: "method"}
+BASES: dict[type, str] = {Task: "task", Model: "model", Loss: "loss", Rule: "rule", Method: "method"}
 KEYS = ("task", "weak", "strong", "methods", "seeds", "sizes", "recipes")
 EXAMPLES = {"task": '"chess-puzzles"', "weak": '"ladder/pawn"', "strong": '["ladder/knight", "ladder/bishop"]'}
 
@@ -50,8 +52,9 @@ def experiment_from(
 def pretraining(path: str | Path) -> Pretrain:
     """The training of a ladder model that a recipe asks for.
 
-    `mined`, `masters` and `puzzles` are files or folders, relative to the recipe; the tables `mix` and `held_out` count
-    the lines to train and to validate on; everything else is a field of `Pretrain`.
+    `mined` and `masters` are a folder and a file, `puzzles` a list of files whose positions no line may touch, all
+    relative to the recipe; the tables `mix` and `held_out` count the lines to train and to validate on; everything
+    else is a field of `Pretrain`.
     """
     from outgrow.chess.corpus import Mix
     from outgrow.pretrain import Pretrain, corpus_step
@@ -62,10 +65,11 @@ def pretraining(path: str | Path) -> Pretrain:
         for key in ("mined", "masters", "puzzles", "mix", "held_out"):
             if key not in table:
                 raise WrongError((), f"it has no {key!r}")
-        mined, masters, puzzles = (
-            Path(_located(_plain(str, table.pop(key), (key,)), (key,), document.folder))
-            for key in ("mined", "masters", "puzzles")
+        mined, masters = (
+            Path(_located(_plain(str, table.pop(key), (key,)), (key,), document.folder)) for key in ("mined", "masters")
         )
+        named = enumerate(_plain(list[str], table.pop("puzzles"), ("puzzles",)))
+        puzzles = [Path(_located(each, ("puzzles", i), document.folder)) for i, each in named]
         mix, held_out = (_value(Mix, table.pop(key), (key,), document.folder) for key in ("mix", "held_out"))
         train = corpus_step(mined, masters, puzzles, mix, "train")
         validation = corpus_step(mined, masters, puzzles, held_out, "validation")
@@ -97,14 +101,16 @@ def _experiment(document: Document, sets: Sequence[str], seeds: str | None) -> E
         )
         tasks: tuple[Task, ...]
         tasks = _axis(table["task"], ("task",), lambda raw, where: _plugin("task", raw, where, folder))
+        methods = _methods(table["methods"], folder) if "methods" in table else (Technique(),)
+        models = (*weak, *strong, *(model for method in methods for model in method.via))
         return Experiment(
             tasks=tasks,
             weak=weak,
             strong=strong,
-            methods=_methods(table["methods"], folder) if "methods" in table else (Technique(),),
+            methods=methods,
             **({"seeds": _seeds(table["seeds"])} if "seeds" in table else {}),
             sizes=_sizes(table.get("sizes", {})),
-            recipes=_recipes(table.get("recipes", {}), tasks, (*weak, *strong), folder),
+            recipes=_recipes(table.get("recipes", {}), tasks, models, folder),
         )
     except WrongError as wrong:
         raise document.error(wrong) from None

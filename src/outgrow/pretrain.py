@@ -7,17 +7,18 @@ and resumed like any other.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from outgrow.chess import board as chess
 from outgrow.chess.corpus import Corpus, Mix, build
-from outgrow.chess.mining import read_games
 from outgrow.content import digest_of
 from outgrow.graph import Context, Resources, Step, located
 from outgrow.methods.base import Predictor
 from outgrow.tasks.base import Shares, split_of
+from outgrow.tasks.chess_puzzles import ChessPuzzles
 from outgrow.training.loop import Hyper
 
 if TYPE_CHECKING:
@@ -35,24 +36,18 @@ class BuildCorpus(Step[Corpus]):
     mined_digest: str
     masters: str = located()
     masters_digest: str
-    puzzles: str = located()
-    puzzles_digest: str
+    puzzles: tuple[ChessPuzzles, ...]  # no line touches one of their positions
     split: str = "train"
     mix: Mix
     seed: int = 0
 
     def run(self, ctx: Context) -> Corpus:
-        import pyarrow.parquet as pq
+        forbidden = frozenset(row.example.id for task in self.puzzles for row in task.load().rows)
+        return build(Path(self.mined), Path(self.masters), self.mix, self.open_to, forbidden, self.seed)
 
-        forbidden = frozenset(pq.read_table(self.puzzles, columns=["fen"])["fen"].to_pylist())
-        return build(Path(self.mined), Path(self.masters), self.mix, self._closed(), forbidden, self.seed)
-
-    def _closed(self) -> list[str]:
-        names = [game["game"] for game in read_games(Path(self.mined))]
-        splits = {name: split_of(name, Shares()) for name in names}
-        if self.split == "validation":
-            return [name for name in names if splits[name] != "validation"]
-        return [name for name in names if splits[name] in ("validation", "test")]
+    def open_to(self, game: str) -> bool:
+        split = split_of(game, Shares())
+        return split == "validation" if self.split == "validation" else split not in ("validation", "test")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,15 +185,14 @@ def tokenizer() -> Any:
     return fast(tokenizer_object=words, pad_token="<pad>", unk_token="<unk>")
 
 
-def corpus_step(mined: Path, masters: Path, puzzles: Path, mix: Mix, split: str) -> BuildCorpus:
+def corpus_step(mined: Path, masters: Path, puzzles: Sequence[Path], mix: Mix, split: str) -> BuildCorpus:
     """The corpus of these files, identified by their content."""
     return BuildCorpus(
         mined=str(mined),
         mined_digest=digest_of(mined),
         masters=str(masters),
         masters_digest=digest_of(masters),
-        puzzles=str(puzzles),
-        puzzles_digest=digest_of(puzzles),
+        puzzles=tuple(ChessPuzzles(source=str(path)).pinned() for path in puzzles),
         split=split,
         mix=mix,
     )

@@ -1,8 +1,8 @@
 """The ladder's pretraining corpus: lines of a position followed by moves, strong and weak play side by side.
 
 Three kinds of line: what the engine would play from a mined position, what the players of a mined game did play, and
-what masters played. A line starts at a random cut of a game. No line touches a position of a shipped puzzle, and no
-game of the validation and test splits of the tasks is in it.
+what masters played. A line starts at a random cut of a game. No line touches a position of a puzzle it was told of, and
+no game of the validation and test splits of the tasks is in it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import gzip
 import json
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +20,7 @@ import numpy as np
 import rust_chess
 
 from outgrow.chess import board as chess
+from outgrow.chess.collect import identifier
 from outgrow.chess.mining import read_games
 from outgrow.types import UserError
 
@@ -65,17 +66,16 @@ class Corpus:
 
 
 def build(
-    mined: Path, masters: Path, mix: Mix, held_out: Iterable[str], forbidden: frozenset[str], seed: int
+    mined: Path, masters: Path, mix: Mix, open_to: Callable[[str], bool], forbidden: frozenset[str], seed: int
 ) -> Corpus:
-    """A corpus in random order. `held_out` names mined games, `forbidden` positions (FEN without clocks)."""
+    """A corpus in random order, of the games whose name is `open_to` it; `forbidden` are identifiers of positions."""
     rng = random.Random(seed)
     counts: Counter[str] = Counter()
-    closed = frozenset(held_out)
-    games = [game for game in read_games(mined) if game["game"] not in closed]
+    games = [game for game in read_games(mined) if open_to(game["game"])]
     kinds = {
         "engine": (engine_lines(games, mix, rng), mix.engine),
         "players": (player_lines(games, mix, rng), mix.players),
-        "masters": (master_lines(masters, mix, rng), mix.masters),
+        "masters": (master_lines(masters, mix, open_to, rng), mix.masters),
     }
     chosen: list[Line] = []
     for kind, (lines, wanted) in kinds.items():
@@ -107,12 +107,11 @@ def player_lines(games: list[dict[str, Any]], mix: Mix, rng: random.Random) -> I
             yield _cut(game["moves"], mix.game_moves, rng)
 
 
-def master_lines(path: Path, mix: Mix, rng: random.Random) -> Iterator[Any]:
-    """Cuts of master games: rows with their moves in SAN under `m`."""
+def master_lines(path: Path, mix: Mix, open_to: Callable[[str], bool], rng: random.Random) -> Iterator[Any]:
+    """Cuts of master games: rows with their moves in SAN under `m`, which also name the game."""
     with gzip.open(path, "rt") as file:
-        for row in map(json.loads, file):
-            moves = _uci(row["m"].split())
-            if len(moves) > 8:
+        for san in (json.loads(row)["m"] for row in file):
+            if open_to(san) and len(moves := _uci(san.split())) > 8:
                 yield _cut(moves, mix.game_moves, rng)
 
 
@@ -143,7 +142,7 @@ def _kept(lines: Iterator[Any], wanted: int, forbidden: frozenset[str], counts: 
         if len(kept) == wanted:
             break
         if _touches(board, moves, forbidden):
-            counts[f"{kind}: touches a shipped puzzle"] += 1
+            counts[f"{kind}: touches a puzzle"] += 1
         else:
             kept.append((chess.position_text(board), moves))
             counts[kind] += 1
@@ -152,7 +151,7 @@ def _kept(lines: Iterator[Any], wanted: int, forbidden: frozenset[str], counts: 
 
 def _touches(board: chess.Board, moves: tuple[str, ...], forbidden: frozenset[str]) -> bool:
     for move in (*moves, None):
-        if chess.place(chess.fen(board)) in forbidden:
+        if identifier(chess.place(chess.fen(board))) in forbidden:
             return True
         if move is not None:
             board = board.make_move_new(rust_chess.Move.from_uci(move))

@@ -20,7 +20,6 @@ from outgrow.chess.engine import Engine, Verdict, win_probability
 
 WINS, WINS_NOT = 0.70, 0.60  # win probability: the solution's at least the first, any other move's at most the second
 LOOK_TWICE = 0.65, 0.65  # looser, for the first look: a longer search decides
-SKILLS = (0, 2, 5, 10, 15)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,14 +53,26 @@ class Player:
         return verdict.line[0] if self.skill is None else weak(self.skill)
 
 
-PLAYERS = (
-    Player(name="strong"),
-    Player(name="careless", second=0.25, chance=0.03),
-    Player(name="slips", chance=0.12),
-    Player(name="blunders", second=0.1, chance=0.3),
+PLAYERS = (  # by strength, weakest first
     Player(name="wild", chance=0.7),
-    *(Player(name=f"skill {skill}", skill=skill) for skill in SKILLS),
+    Player(name="blunders", second=0.1, chance=0.3),
+    Player(name="slips", chance=0.12),
+    Player(name="skill 0", skill=0),
+    Player(name="skill 2", skill=2),
+    Player(name="careless", second=0.25, chance=0.03),
+    Player(name="skill 5", skill=5),
+    Player(name="skill 10", skill=10),
+    Player(name="skill 15", skill=15),
+    Player(name="strong"),
 )
+SKILLS = tuple(player.skill for player in PLAYERS if player.skill is not None)
+APART = 2  # places in that list: between unequal players games are soon decided, and hold fewer puzzles
+
+
+def pair(rng: random.Random) -> tuple[Player, Player]:
+    """Two players of like strength, White first."""
+    white = rng.randrange(len(PLAYERS))
+    return PLAYERS[white], rng.choice(PLAYERS[max(0, white - APART) : white + APART + 1])
 
 
 def one_wins(verdict: Verdict, wins: float = WINS, wins_not: float = WINS_NOT) -> bool:
@@ -76,7 +87,7 @@ def one_wins(verdict: Verdict, wins: float = WINS, wins_not: float = WINS_NOT) -
 def play_game(recipe: Mining, number: int, judge: Engine, limited: dict[int, Engine]) -> dict[str, Any]:
     """One game as plain data: the start, the players, the moves, and a verdict for every position."""
     rng = random.Random(f"{recipe.seed}/{number}")
-    sides = (rng.choice(PLAYERS), rng.choice(PLAYERS))
+    sides = pair(rng)
     for engine in (judge, *limited.values()):
         engine.new_game()
     position = chess.parse(chess.START)

@@ -7,7 +7,7 @@ import gzip
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
@@ -16,10 +16,11 @@ from typing import Any, ClassVar, Self
 
 from outgrow.chess import board as chess
 from outgrow.chess.collect import identifier, solutions
+from outgrow.chess.themes import themes
 from outgrow.content import digest_of
 from outgrow.graph import located
-from outgrow.tasks.base import Readout, Row, Source, Split, Task
-from outgrow.types import Example, UserError
+from outgrow.tasks.base import Facet, Readout, Row, Source, Split, Task
+from outgrow.types import Example, Examples, UserError
 
 SHIPPED = "chess/data/puzzles.parquet"
 
@@ -29,7 +30,8 @@ class ChessPuzzles(Task):
     """Chess puzzles: choose the winning move among the legal ones.
 
     `source` is the Lichess puzzle database as published (.csv, .csv.zst, or its rows as .jsonl.gz), where the first of
-    `Moves` is played and the second is the answer; without it, the puzzles that ship.
+    `Moves` is played and the second is the answer, or the `puzzles.parquet` of `outgrow mine --collect`; without it,
+    the puzzles that ship.
     """
 
     readout: ClassVar[Readout] = "tokens"
@@ -53,11 +55,24 @@ class ChessPuzzles(Task):
         return replace(self, digest=digest_of(self.path))
 
     def load(self) -> Source:
-        return _lichess(self.path) if self.source else _shipped(self.path)
+        return _mined(self.path) if self._is_mined else _lichess(self.path)[0]
+
+    def facets(self, examples: Examples) -> Mapping[str, Mapping[str, Facet]]:
+        """`theme`: what the solutions do, as far as the board tells. How hard it is: `difficulty`, the nodes an engine
+        searched before it settled on the solution, or, from Lichess, the `rating` of the players who solve half."""
+        known = _difficulties(self.path) if self._is_mined else _lichess(self.path)[1]
+        hard = {id: known[id] for id in examples.ids if id in known}
+        answers = self.load().answers
+        theme = {row.id: _themes(row, answers[row.id]) for row in examples.rows}
+        return {"difficulty" if self._is_mined else "rating": hard, "theme": theme}
+
+    @property
+    def _is_mined(self) -> bool:
+        return self.path.suffix == ".parquet"
 
 
 @cache
-def _shipped(path: Path) -> Source:
+def _mined(path: Path) -> Source:
     import pyarrow.parquet as pq
 
     rows = []
@@ -67,8 +82,23 @@ def _shipped(path: Path) -> Source:
 
 
 @cache
-def _lichess(path: Path) -> Source:
+def _difficulties(path: Path) -> dict[str, float]:
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path, columns=["id", "difficulty"])
+    return dict(zip(table["id"].to_pylist(), table["difficulty"].to_pylist(), strict=True))
+
+
+def _themes(example: Example, answer: tuple[float, ...]) -> tuple[str, ...]:
+    right = [move for move, share in zip(example.choices, answer, strict=True) if share > 0]
+    return themes(chess.read_position(example.prompt), right)
+
+
+@cache
+def _lichess(path: Path) -> tuple[Source, dict[str, float]]:
+    """The puzzles, and the ratings by id of those that have one."""
     rows: dict[str, Row] = {}
+    ratings: dict[str, float] = {}
     dropped: Counter[str] = Counter()
     for number, record in enumerate(_records(path), start=1):
         try:
@@ -87,9 +117,18 @@ def _lichess(path: Path) -> Source:
         else:
             # The database names a game only in a web address, which some copies lack: a position is its own group.
             rows[identifier(place)] = _row(identifier(place), _game(record) or place, board, right)
+            if record.get("Rating"):
+                ratings[identifier(place)] = _rating(path, number, record["Rating"])
     if not rows:
         raise UserError(f"{path} is empty: it needs rows with FEN and Moves")
-    return Source(list(rows.values()), dropped)
+    return Source(list(rows.values()), dropped), ratings
+
+
+def _rating(path: Path, number: int, said: Any) -> float:
+    try:
+        return float(said)
+    except ValueError:
+        raise UserError(f"{path}, row {number}: the Rating {said!r} is not a number: leave it empty") from None
 
 
 def _row(id: str, group: str, board: chess.Board, right: tuple[str, ...]) -> Row:
