@@ -43,6 +43,7 @@ def test_every_position_and_move_of_a_random_game_is_in_the_vocabulary(seed: int
         assert known.issuperset(chess.position_text(board).split())
         assert known.issuperset(moves)
         assert list(moves) == sorted(moves)
+        assert chess.fen(chess.read_position(chess.position_text(board))).split()[:4] == chess.fen(board).split()[:4]
         if not moves:
             break
         board = chess.play(board, rng.choice(moves))

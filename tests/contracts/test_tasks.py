@@ -101,6 +101,20 @@ def test_examples_keep_through_the_store(task: Task, tmp_path: Path) -> None:
     assert Examples.load(tmp_path) == examples
 
 
+def test_facets_are_of_these_examples_and_in_none_of_them(task: Task) -> None:
+    test = task.examples("test", None, 0)
+    facets = task.facets(test)
+    assert set(task.facets(Examples(rows=()))) == set(facets)  # the names do not depend on the examples
+    rows = {row.id: row for row in test.rows}
+    for name, values in facets.items():
+        assert values.keys() <= rows.keys(), name
+        for id, value in values.items():
+            row = rows[id]
+            shown = {row.id, row.group, *row.prompt.split(), *row.choices}
+            said = {str(each) for each in (value if isinstance(value, tuple) else (value,))}
+            assert not shown & (said | {name}), name
+
+
 def test_choices_do_not_say_which_is_right(task: Task) -> None:
     """They stand in an order of their own: sorted, or the same for every example."""
     rows = task.load().rows

@@ -40,3 +40,13 @@ def test_a_game_is_in_the_same_split_for_both_tasks() -> None:
     tested = set(puzzles.examples("test", None, 0).groups)
     assert tested.isdisjoint(positions.examples("transfer", None, 0).groups)
     assert tested & set(positions.examples("test", None, 0).groups)
+
+
+def test_the_margin_is_the_distance_of_the_win_probability_from_a_half() -> None:
+    task = ChessAdvantage().pinned()
+    margins = task.facets(task.examples("test", 100, 0))["margin"]
+    scores = {row["id"]: row["score"] for row in pq.read_table(_path()).to_pylist()}
+    assert len(margins) == 100
+    for id, margin in margins.items():
+        chance = 1 / (1 + 10 ** (-0.0015991 * scores[id]))  # 0.00368208 / ln 10 = 0.0015991
+        assert margin == pytest.approx(abs(chance - 0.5), abs=1e-4)

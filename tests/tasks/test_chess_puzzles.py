@@ -146,3 +146,27 @@ def test_splits_keep_a_game_together_and_a_seed_moves_nothing_between_them() -> 
         assert set(task.examples(split, None, 1).groups) == groups[split]
     assert task.examples("test", 200, 0).ids == task.examples("test", 200, 7).ids
     assert task.examples("transfer", 200, 0).ids != task.examples("transfer", 200, 7).ids
+
+
+def test_lichess_puzzles_have_a_rating_and_themes(tmp_path: Path) -> None:
+    """The queen mates on f7 by taking a pawn. Of a row without a rating only the theme is known."""
+    unrated = ROW | {"FEN": "7k/5ppp/8/8/8/8/8/1R4K1 b - - 0 1", "Moves": "h8g8 b1b8", "Rating": ""}
+    task = lichess(tmp_path / "p.csv", [ROW, unrated])
+    rows = task.load().rows
+    facets = task.facets(Examples(rows=tuple(row.example for row in rows)))
+    assert facets["rating"] == {rows[0].example.id: 600.0}
+    assert [facets["theme"][row.example.id] for row in rows] == [("mate", "check", "capture"), ("mate", "check")]
+
+
+def test_a_rating_that_is_no_number_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="row 1: the Rating 'high' is not a number"):
+        lichess(tmp_path / "p.csv", [ROW | {"Rating": "high"}]).load()
+
+
+def test_shipped_puzzles_have_a_difficulty_and_themes() -> None:
+    task = ChessPuzzles().pinned()
+    test = task.examples("test", 200, 0)
+    facets = task.facets(test)
+    assert set(facets) == {"difficulty", "theme"}
+    assert all(facets["difficulty"][id] >= 0 for id in test.ids)
+    assert all(facets["theme"][id] for id in test.ids)

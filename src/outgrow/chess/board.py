@@ -84,6 +84,15 @@ def position_text(board: Board) -> str:
     return " ".join([*tokens, side, f"castle:{castling}", f"ep:{en_passant}"])
 
 
+def read_position(text: str) -> Board:
+    """The board whose `position_text` this is."""
+    *pieces, side, castling, en_passant = text.split()
+    there = {word[1:]: word[0] for word in pieces}
+    rows = ["".join(there.get(f + rank, "1") for f in FILES) for rank in reversed(RANKS)]
+    rights = [word.partition(":")[2] for word in (castling, en_passant)]
+    return parse(" ".join(["/".join(rows), side, *rights]))
+
+
 def _moves_on_empty_board() -> Iterator[str]:
     for source in SQUARES:
         column, row = FILES.index(source[0]), RANKS.index(source[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
@@ -13,6 +14,8 @@ from outgrow.types import Example, Examples, Labels, Scores, UserError
 
 Readout = Literal["head", "tokens"]
 Split = Literal["weak_train", "transfer", "transfer_validation", "validation", "test"]
+
+Facet = float | str | tuple[str, ...]  # a tuple: an example that is of several kinds at once
 
 SPLITS: tuple[Split, ...] = ("weak_train", "transfer", "transfer_validation", "validation", "test")
 
@@ -95,6 +98,14 @@ class Task:
         """The ground truth of `examples`."""
         answers = self.load().answers
         return Labels.from_rows(examples.ids, [answers[id] for id in examples.ids])
+
+    def facets(self, examples: Examples) -> Mapping[str, Mapping[str, Facet]]:
+        """What else is known of examples (how hard, of what kind), by the facet's name and the example's id.
+
+        Results are shown by facet; no Example holds one, so no model sees any. A facet is named even where it is known
+        of none of these examples. Default: nothing is known.
+        """
+        return {}
 
     def score(self, predictions: Labels, examples: Examples, gold: Labels) -> Scores:
         """1 where the most probable choice is one of the right ones, else 0."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
@@ -9,9 +10,10 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from outgrow.chess import board as chess
+from outgrow.chess.engine import win_probability
 from outgrow.content import digest_of
-from outgrow.tasks.base import Row, Source, Split, Task
-from outgrow.types import Example
+from outgrow.tasks.base import Facet, Row, Source, Split, Task
+from outgrow.types import Example, Examples
 
 CHOICES = ("no", "yes")
 
@@ -36,6 +38,11 @@ class ChessAdvantage(Task):
     def load(self) -> Source:
         return _load(_path())
 
+    def facets(self, examples: Examples) -> Mapping[str, Mapping[str, Facet]]:
+        """`margin`: how far the win probability lies from a half."""
+        scores = _scores(_path())
+        return {"margin": {id: abs(win_probability(scores[id]) - 0.5) for id in examples.ids}}
+
 
 def _path() -> Path:
     return Path(str(files("outgrow") / "chess/data/positions.parquet"))
@@ -52,3 +59,12 @@ def _load(path: Path) -> Source:
         example = Example(id=row["id"], group=row["game"], prompt=prompt, choices=CHOICES)
         rows.append(Row(example=example, answer=(1.0 - won, won)))
     return Source(rows)
+
+
+@cache
+def _scores(path: Path) -> dict[str, int]:
+    """The engine's verdict by id, in centipawns for the side to move."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path, columns=["id", "score"])
+    return dict(zip(table["id"].to_pylist(), table["score"].to_pylist(), strict=True))
