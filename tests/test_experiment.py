@@ -10,10 +10,11 @@ import pytest
 from fakes import FakeLoss, FakeMethod, FakeModel, FakeTask
 
 from outgrow.executors.inline import Inline
-from outgrow.experiment import Cell, Experiment, Technique, cells, targets
+from outgrow.experiment import Cell, Experiment, cells, targets
 from outgrow.graph import Outcome, Step, load, plan, run, walk
 from outgrow.steps import Fit, Prepare
 from outgrow.store import Store
+from outgrow.technique import Technique
 from outgrow.types import UserError
 
 SMALL, MEDIUM, LARGE = (FakeModel(size=size).pinned() for size in ("small", "medium", "large"))

@@ -14,7 +14,7 @@ from fakes import FakeLoss, FakeMethod, FakeModel, FakeTask
 from text_files import reviews, write_jsonl
 
 from outgrow.executors.inline import Inline
-from outgrow.experiment import Experiment, Technique, cells
+from outgrow.experiment import Experiment, cells
 from outgrow.graph import Outcome, Step, load, run
 from outgrow.methods.base import Predictor
 from outgrow.methods.finetune import Finetune
@@ -22,9 +22,10 @@ from outgrow.steps import Fit, Gold, Harden, Predict, Prepare, Score
 from outgrow.store import Store
 from outgrow.tasks.base import Readout
 from outgrow.tasks.text import Text
+from outgrow.technique import Technique
 from outgrow.types import Examples, Labels
 
-SMALL, LARGE = FakeModel(size="small").pinned(), FakeModel(size="large").pinned()
+SMALL, MEDIUM, LARGE = (FakeModel(size=size).pinned() for size in ("small", "medium", "large"))
 BASE = Experiment(
     tasks=(FakeTask(digest="fake"),),
     weak=(SMALL,),
@@ -90,7 +91,12 @@ CHANGES: dict[str, tuple[Change, set[str], set[str]]] = {  # a change, the roles
     "hard labels": (
         lambda e: replace(e, methods=(replace(e.methods[0], labels="hard"),)),
         STUDENT | {"weak labels"},
-        {"untrained"},
+        set(),
+    ),
+    "chain": (
+        lambda e: replace(e, methods=(replace(e.methods[0], via=(MEDIUM,), shares="same"),)),
+        STUDENT | {"weak labels"},
+        set(),
     ),
     "student's learning rate": (with_recipe("fakes/large", learning_rate=0.5), STUDENT | CEILING, set()),
     "student's precision": (with_recipe("fakes/large", precision="bf16"), STUDENT | CEILING, set()),

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from outgrow.api import Results, plan, results, run
     from outgrow.config import read
-    from outgrow.experiment import Experiment, Technique
+    from outgrow.experiment import Experiment
     from outgrow.graph import Plan, Settings
     from outgrow.store import Store
+    from outgrow.technique import Technique
     from outgrow.types import Example, Examples, Labels, Scores, UserError
 
 __version__ = "0.1.0"
@@ -26,9 +27,10 @@ __version__ = "0.1.0"
 _HOMES = {
     "outgrow.api": ("Results", "plan", "results", "run"),
     "outgrow.config": ("read",),
-    "outgrow.experiment": ("Experiment", "Technique"),
+    "outgrow.experiment": ("Experiment",),
     "outgrow.graph": ("Plan", "Settings"),
     "outgrow.store": ("Store",),
+    "outgrow.technique": ("Technique",),
     "outgrow.types": ("Example", "Examples", "Labels", "Scores", "UserError"),
 }
 __all__ = [

@@ -9,28 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import Any, Literal
+from typing import Any
 
 from outgrow.graph import Step, walk
-from outgrow.losses.base import Loss
-from outgrow.losses.cross_entropy import CrossEntropy
 from outgrow.methods.base import Method
 from outgrow.methods.probe import Probe
 from outgrow.models.base import Model
 from outgrow.recipes import bundled
-from outgrow.steps import Fit, Gold, Harden, Predict, Prepare, Score, ZeroShot
+from outgrow.steps import Fit, Gold, Predict, Prepare, Score, ZeroShot
 from outgrow.tasks.base import SPLITS, Split, Task
+from outgrow.technique import Ground, Technique, ceiling, student, supervisor
 from outgrow.types import UserError
-
-
-@dataclass(frozen=True, kw_only=True)
-class Technique:
-    """One row of the comparison: how a student learns from weak labels. The label is for people and is not hashed."""
-
-    label: str = "naive"
-    loss: Loss = field(default_factory=CrossEntropy)
-    labels: Literal["task", "soft", "hard"] = "task"  # the supervisor's probabilities, or its choice; "task": as usual
-    fit: Method | None = None  # None: the recipe of the model on the task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +50,7 @@ class Experiment:
             tasks=tuple(task.pinned() for task in self.tasks),
             weak=tuple(model.pinned() for model in self.weak),
             strong=tuple(model.pinned() for model in self.strong),
+            methods=tuple(method.pinned() for method in self.methods),
         )
 
 
@@ -108,71 +98,51 @@ def targets(found: Iterable[Cell]) -> tuple[Step[Any], ...]:
 def refuse_leaks(students: Iterable[Fit]) -> None:
     """No ground truth reaches a student but through its supervisor, which reads that of weak_train and validation
     alone; nobody trains on test examples, whatever their labels."""
-    for student in students:
-        if any(isinstance(step, Gold) for step in student.inputs()):
-            raise UserError(f"{student.title} would learn from ground truth: a student learns from predictions alone")
-        for step in walk([student]):
+    for fit in students:
+        if any(isinstance(step, Gold) for step in fit.inputs()):
+            raise UserError(f"{fit.title} would learn from ground truth: a student learns from predictions alone")
+        for step in walk([fit]):
             if isinstance(step, Gold) and step.examples.split not in ("weak_train", "validation"):
-                raise UserError(f"{student.title} would read the ground truth of {step.examples.split}: not a student")
+                raise UserError(f"{fit.title} would read the ground truth of {step.examples.split}: not a student")
             if isinstance(step, Fit) and "test" in (step.examples.split, step.validation.split):
-                raise UserError(f"{student.title} would learn from the test examples: use another split")
+                raise UserError(f"{fit.title} would learn from the test examples: use another split")
 
 
 def _cell(experiment: Experiment, task: Task, weak: Model, strong: Model, method: Technique, seed: int) -> Cell:
-    test = _prepare(experiment, task, "test", 0, None)
-    apart = test if task.keeps_apart else None
-    split: dict[Split, Prepare] = {s: _prepare(experiment, task, s, seed, apart) for s in SPLITS if s != "test"}
-    supervisor = Fit(
-        model=weak,
-        readout=task.readout,
-        method=_recipe(experiment, task, weak),
-        examples=split["weak_train"],
-        labels=Gold(examples=split["weak_train"]),
-        validation=split["validation"],
-        validation_labels=Gold(examples=split["validation"]),
-        seed=seed,
-    )
-
-    def weak_labels(of: Split) -> Predict | Harden:
-        soft = Predict(fitted=supervisor, examples=split[of])
-        hard = method.labels == "hard" or (method.labels == "task" and not task.soft_labels)
-        return Harden(labels=soft) if hard else soft
-
-    student = Fit(
-        model=strong,
-        readout=task.readout,
-        method=method.fit or _recipe(experiment, task, strong),
-        loss=method.loss,
-        examples=split["transfer"],
-        labels=weak_labels("transfer"),
-        validation=split["transfer_validation"],
-        validation_labels=weak_labels("transfer_validation"),
-        seed=seed,
-    )
-    ceiling = replace(
-        student,
-        loss=CrossEntropy(),
-        labels=Gold(examples=split["transfer"]),
-        validation_labels=Gold(examples=split["transfer_validation"]),
-    )
+    ground = _ground(experiment, task, seed)
+    test = ground.splits["test"]
+    taught = supervisor(ground, weak)
+    learned = student(ground, strong, method, taught)
     gold = Gold(examples=test)
     if task.readout == "head":  # a head starts at random, so the untrained student is its frozen features
-        untrained: Predict | ZeroShot = Predict(
-            fitted=replace(student, method=Probe(), loss=CrossEntropy()), examples=test
-        )
+        naive = student(ground, strong, Technique(), taught)
+        untrained: Predict | ZeroShot = Predict(fitted=replace(naive, method=Probe()), examples=test)
     else:
-        asked = _recipe(experiment, task, strong).asked  # no hyperparameter of training enters its key
+        asked = ground.recipe(strong).asked  # no hyperparameter of training enters its key
         untrained = ZeroShot(model=strong, method=asked, readout=task.readout, examples=test)
+
+    def scored(predictions: Predict | ZeroShot) -> Score:
+        return Score(predictions=predictions, examples=test, gold=gold)
+
     return Cell(
         task=task,
         weak=weak,
         strong=strong,
         method=method,
         seed=seed,
-        floor=Score(predictions=Predict(fitted=supervisor, examples=test), examples=test, gold=gold),
-        student=Score(predictions=Predict(fitted=student, examples=test), examples=test, gold=gold),
-        ceiling=Score(predictions=Predict(fitted=ceiling, examples=test), examples=test, gold=gold),
-        untrained=Score(predictions=untrained, examples=test, gold=gold),
+        floor=scored(Predict(fitted=taught, examples=test)),
+        student=scored(Predict(fitted=learned, examples=test)),
+        ceiling=scored(Predict(fitted=ceiling(ground, learned), examples=test)),
+        untrained=scored(untrained),
+    )
+
+
+def _ground(experiment: Experiment, task: Task, seed: int) -> Ground:
+    test = _prepare(experiment, task, "test", 0, None)
+    apart = test if task.keeps_apart else None
+    others = {split: _prepare(experiment, task, split, seed, apart) for split in SPLITS if split != "test"}
+    return Ground(
+        task=task, splits={**others, "test": test}, recipe=lambda model: _recipe(experiment, task, model), seed=seed
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from outgrow.graph import Context, Step
@@ -11,12 +11,13 @@ from outgrow.losses.cross_entropy import CrossEntropy
 from outgrow.methods.base import Method, Predictor, Supervision
 from outgrow.models.base import Model
 from outgrow.tasks.base import Readout, Split, Task
-from outgrow.types import Examples, Labels, Scores
+from outgrow.types import Examples, Labels, Scores, UserError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prepare(Step[Examples]):
-    """The examples of one split. Where the task asks for it, rows near those of `apart` (the test examples) go."""
+    """`n` examples of one split, in the seed's order, after the first `skip`. Where the task asks for it, rows near
+    those of `apart` (the test examples) go."""
 
     result: ClassVar[type[Any]] = Examples
 
@@ -24,6 +25,7 @@ class Prepare(Step[Examples]):
     split: Split
     n: int | None = None
     seed: int = 0
+    skip: int = 0
     apart: Prepare | None = None
 
     @property
@@ -32,7 +34,15 @@ class Prepare(Step[Examples]):
 
     def run(self, ctx: Context) -> Examples:
         far_from = ctx.load(self.apart) if self.apart else None
-        return self.task.examples(self.split, self.n, self.seed, far_from)
+        if not self.skip:
+            return self.task.examples(self.split, self.n, self.seed, far_from)
+        try:
+            found = self.task.examples(self.split, self.n and self.n + self.skip, self.seed, far_from)
+        except UserError as error:
+            raise UserError(
+                f'{error}. A chain takes a fresh part of {self.split} for each step: or say shares = "same"'
+            ) from None
+        return replace(found, rows=found.rows[self.skip :])
 
 
 @dataclass(frozen=True, kw_only=True)

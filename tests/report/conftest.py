@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from invented import BETTER, computed, experiment
 
-from outgrow.experiment import Experiment, Technique
+from outgrow.experiment import Experiment
 from outgrow.store import Store
+from outgrow.technique import Technique
 
 
 @pytest.fixture(scope="session")

@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from outgrow.executors.inline import Inline
-from outgrow.experiment import Experiment, Technique, cells, targets
+from outgrow.experiment import Experiment, cells, targets
 from outgrow.graph import Context, Outcome, Settings, run
 from outgrow.losses.base import Loss
 from outgrow.methods.base import Method, Predictor, Supervision
 from outgrow.models.base import Model
 from outgrow.store import Store
 from outgrow.tasks.base import Readout, Split, Task
+from outgrow.technique import Technique
 from outgrow.types import Example, Examples, Labels, UserError
 
 CHOICES = ("no", "yes")

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from invented import BETTER, Know, Riddles, computed, experiment
 
-from outgrow.experiment import Experiment, Technique
+from outgrow.experiment import Experiment
 from outgrow.report.page import duration, html, write
 from outgrow.report.results import read
 from outgrow.store import Store
+from outgrow.technique import Technique
 from outgrow.types import UserError
 
 VOID = {"meta", "link", "br", "path", "use", "rect", "hr", "line", "circle", "image", "img"}

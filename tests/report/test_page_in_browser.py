@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from invented import BETTER, Know, computed, experiment
 
-from outgrow.experiment import Experiment, Technique
+from outgrow.experiment import Experiment
 from outgrow.report.page import write
 from outgrow.report.results import ROLES, records
 from outgrow.store import Store
+from outgrow.technique import Technique
 
 pytestmark = pytest.mark.slow
 

@@ -12,10 +12,11 @@ import pytest
 from invented import BETTER, Know, Riddles, computed, experiment
 
 from outgrow.executors.inline import Inline
-from outgrow.experiment import Experiment, Technique, cells
+from outgrow.experiment import Experiment, cells
 from outgrow.graph import run
 from outgrow.report.results import Record, read, records
 from outgrow.store import Store
+from outgrow.technique import Technique
 
 KEYS = [
     *("task", "weak", "strong", "method", "seed", "status"),
