@@ -180,7 +180,7 @@ def test_list_shows_each_name_with_what_it_is() -> None:
     lines = outgrow("list", "executors").stdout.splitlines()
     assert any(line.startswith("inline") and "one step after the other" in line for line in lines)
     assert [line.split()[0] for line in lines] == sorted(line.split()[0] for line in lines)
-    for kind in ("tasks", "models", "losses", "methods"):
+    for kind in ("tasks", "models", "losses", "labelling", "methods"):
         assert outgrow("list", kind).stdout.strip()
 
 

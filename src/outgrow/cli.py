@@ -151,7 +151,9 @@ def report(
 
 @app.command(name="list")
 def list_plugins(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="tasks, models, losses, methods or executors.")],
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="tasks, models, losses, labelling, methods or executors.")
+    ],
 ) -> None:
     """List what can be named in an experiment."""
     from outgrow.plugins import FOLDERS, described, nearest

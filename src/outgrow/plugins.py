@@ -12,7 +12,14 @@ from pathlib import Path
 
 from outgrow.types import UserError
 
-FOLDERS = {"task": "tasks", "model": "models", "loss": "losses", "method": "methods", "executor": "executors"}
+FOLDERS = {
+    "task": "tasks",
+    "model": "models",
+    "loss": "losses",
+    "rule": "labelling",
+    "method": "methods",
+    "executor": "executors",
+}
 HERE = Path(__file__).parent
 
 

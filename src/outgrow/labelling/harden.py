@@ -1,0 +1,18 @@
+"""Harden: all the weight on the most probable choice (Burns et al. 2023, section 4.2: chess)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from outgrow.labelling.base import Rule
+from outgrow.types import Doubles, Labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Harden(Rule):
+    """The first of equally probable choices gets all the weight."""
+
+    def apply(self, said: Sequence[Labels], features: Doubles | None = None) -> Labels:
+        (labels,) = said
+        return labels.hardened()

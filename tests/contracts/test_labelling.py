@@ -1,0 +1,93 @@
+"""What every labelling rule keeps to. A new file in `outgrow.labelling` is picked up by itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from outgrow.graph import identity
+from outgrow.labelling.base import Rule
+from outgrow.plugins import find, names
+from outgrow.types import Doubles, Labels
+
+KINDS: list[type[Rule]] = [find("rule", name) for name in names("rule")]
+
+
+def said(rule: type[Rule], n: int = 60, choices: int = 3) -> list[Labels]:
+    """What one supervisor says, or three of them."""
+    ids = [f"e{i}" for i in range(n)]
+    random = np.random.default_rng(0)
+    return [
+        Labels.from_rows(ids, list(random.dirichlet([0.5] * choices, n))) for _ in range(3 if rule.aggregates else 1)
+    ]
+
+
+def seen(rule: type[Rule], n: int = 60) -> Doubles | None:
+    return np.random.default_rng(1).standard_normal((n, 4)) if rule.needs_features else None
+
+
+def turned(labels: Labels) -> Labels:
+    return Labels.from_rows(labels.ids[::-1], labels.rows()[::-1])
+
+
+def by_id(labels: Labels) -> dict[str, list[float]]:
+    return {id: row.tolist() for id, row in zip(labels.ids, labels.rows(), strict=True)}
+
+
+def test_there_are_rules() -> None:
+    assert KINDS
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_it_gives_probabilities_for_examples_that_it_was_given(kind: type[Rule]) -> None:
+    given = said(kind)
+    found = kind().apply(given, seen(kind))
+    assert set(found.ids) <= set(given[0].ids)
+    assert len(set(found.ids)) == len(found) > 0
+    assert kind.selects or found.ids == given[0].ids
+    assert all(len(row) == 3 for row in found.rows())
+    assert np.allclose([row.sum() for row in found.rows()], 1, atol=1e-5)
+    assert found.probs.min() >= 0
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_it_is_pure(kind: type[Rule]) -> None:
+    given = said(kind)
+    before = [labels.probs.copy() for labels in given]
+    first, again = (by_id(kind().apply(given, seen(kind))) for _ in range(2))
+    assert first == again
+    assert all(np.array_equal(labels.probs, old) for labels, old in zip(given, before, strict=True))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_the_order_of_the_examples_means_nothing(kind: type[Rule]) -> None:
+    given, features = said(kind), seen(kind)
+    forth = by_id(kind().apply(given, features))
+    back = by_id(kind().apply([turned(labels) for labels in given], None if features is None else features[::-1]))
+    assert forth.keys() == back.keys()
+    for id, row in forth.items():
+        assert back[id] == pytest.approx(row, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.aggregates], ids=lambda kind: kind.__name__)
+def test_supervisors_are_joined_by_id(kind: type[Rule]) -> None:
+    first, *others = said(kind)
+    straight = by_id(kind().apply([first, *others]))
+    mixed = by_id(kind().apply([first, *map(turned, others)]))
+    for id, row in straight.items():
+        assert mixed[id] == pytest.approx(row, abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_it_has_an_identity_and_a_docstring(kind: type[Rule]) -> None:
+    assert identity(kind())
+    assert kind.__doc__
+
+
+def test_no_rule_imports_torch() -> None:
+    modules = ", ".join(f"outgrow.labelling.{name.replace('-', '_')}" for name in names("rule"))
+    code = f"import sys, {modules}; print(sorted({{'torch', 'transformers', 'sklearn', 'scipy'}} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
