@@ -1,0 +1,59 @@
+"""Auxiliary confidence: the student may trust itself over its labels (Burns et al. 2023, A.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from outgrow.losses.base import Loss
+from outgrow.types import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confidence(Loss):
+    """(1 - a) CE(f, weak) + a CE(f, hardened f); a rises from 0 to `weight` over the share `warmup` of training.
+
+    prior: each class's share; the batch's mean weak label where none is declared. balance: "auto" matches the hardened
+    shares to it where all examples have all choices; "none", for legal moves, never."""
+
+    needs_logits: ClassVar[bool] = True
+    weight: float = 0.5
+    warmup: float = 0.2
+    prior: tuple[float, ...] = ()
+    balance: Literal["auto", "none"] = "auto"
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.weight <= 1 and 0 <= self.warmup <= 1):
+            raise UserError(f"weight is {self.weight}, warmup {self.warmup}: both lie between 0 and 1")
+        if self.prior and (min(self.prior) < 0 or abs(sum(self.prior) - 1) > 1e-6):
+            raise UserError(f"prior is {self.prior}: give each class a share, together 1")
+
+    def targets(self, logits: torch.Tensor | None, weak: torch.Tensor, progress: float) -> torch.Tensor:
+        assert logits is not None
+        prior = self.prior or tuple(weak.double().mean(0).tolist())
+        hard = hardened(logits, weak, prior if self.balance == "auto" else None)
+        return weak.lerp(hard, self.weight * (min(progress / self.warmup, 1.0) if self.warmup else 1.0))
+
+
+def hardened(logits: torch.Tensor, weak: torch.Tensor, prior: tuple[float, ...] | None) -> torch.Tensor:
+    """The student's choices, one-hot: argmax of f * w, with w such that each class's share of the batch is its prior.
+
+    A class gets floor(n * prior) of n examples and at most one more, as the student likes; of equals, first the one
+    the supervisor thinks likelier. It is plain argmax for a single example and where choices are missing."""
+    import numpy as np
+    from scipy.optimize import linear_sum_assignment
+
+    (n, k), chosen = logits.shape, logits.argmax(1)
+    if prior is not None and n > 1 and bool(logits.isfinite().all()):
+        if len(prior) != k:
+            raise UserError(f"prior has {len(prior)} shares and the examples {k} choices: give one for each")
+        shares = n * np.array(prior)
+        least, most = np.floor(shares + 1e-4).astype(int), np.ceil(shares - 1e-4)  # forgiving the mean's rounding
+        places = np.concatenate([np.repeat(np.arange(k), least), np.flatnonzero(most > least)])
+        worth = (logits.double().log_softmax(1) + 1e-6 * weak).cpu().numpy()[:, places]
+        worth[:, : least.sum()] += 1e6  # these places are filled first
+        chosen = chosen.new_tensor(places[linear_sum_assignment(worth, maximize=True)[1]])  # its prices are log w
+    return weak.new_zeros(n, k).scatter(1, chosen[:, None], 1.0)
