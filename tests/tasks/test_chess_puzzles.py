@@ -15,6 +15,7 @@ import pytest
 from outgrow.chess import board as chess
 from outgrow.chess.engine import Engine, win_probability
 from outgrow.tasks.base import SPLITS
+from outgrow.tasks import chess_puzzles
 from outgrow.tasks.chess_puzzles import ChessPuzzles
 from outgrow.types import Examples, Labels, UserError
 
@@ -72,6 +73,13 @@ def test_any_mating_move_counts_where_the_solution_mates(tmp_path: Path) -> None
 def test_a_bad_row_is_named_by_its_number(tmp_path: Path, broken: dict[str, str], message: str) -> None:
     with pytest.raises(UserError, match=message):
         lichess(tmp_path / "p.csv", [ROW, ROW | broken]).load()
+
+
+def test_a_rare_bad_row_is_left_out_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chess_puzzles, "MOST_WRONG", 1.0)
+    source = lichess(tmp_path / "p.csv", [ROW, ROW | {"Moves": "e2e5 h5f7"}]).load()
+    assert len(source.rows) == 1
+    assert dict(source.dropped) == {"no position, or a move that is not legal": 1}
 
 
 def test_a_missing_or_empty_file_and_a_missing_column_are_named(tmp_path: Path) -> None:

@@ -28,15 +28,23 @@ class Row:
     answer: tuple[float, ...]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Passage:
+    """Text to read without labels: what a language model learns to continue `given` with. Nothing given: all of it."""
+
+    given: str = ""
+    text: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Shares:
     """The share of the groups that each split gets; they sum to 1."""
 
-    weak_train: float = 0.31
-    transfer: float = 0.33
-    transfer_validation: float = 0.06
-    validation: float = 0.08
-    test: float = 0.22
+    weak_train: float = 0.34
+    transfer: float = 0.40  # room for the fresh parts of a bootstrapping chain
+    transfer_validation: float = 0.04
+    validation: float = 0.05
+    test: float = 0.17
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +114,13 @@ class Task:
         of none of these examples. Default: nothing is known.
         """
         return {}
+
+    def passages(self, examples: Examples) -> tuple[Passage, ...]:
+        """What a language model may read of `examples` before any label, in their order; some may have nothing.
+
+        Default: their prompts. Never an answer, nor what follows from one.
+        """
+        return tuple(Passage(text=row.prompt) for row in examples.rows)
 
     def score(self, predictions: Labels, examples: Examples, gold: Labels) -> Scores:
         """1 where the most probable choice is one of the right ones, else 0."""

@@ -19,10 +19,12 @@ from outgrow.chess.collect import identifier, solutions
 from outgrow.chess.themes import themes
 from outgrow.content import digest_of
 from outgrow.graph import located
-from outgrow.tasks.base import Facet, Readout, Row, Source, Split, Task
+from outgrow.tasks.base import Facet, Passage, Readout, Row, Source, Split, Task
 from outgrow.types import Example, Examples, UserError
 
 SHIPPED = "chess/data/puzzles.parquet"
+MOST_WRONG = 0.001  # a file with more bad rows than this share is refused, not mended
+LEAD_UP = 8  # plies before a puzzle that a passage has at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,13 @@ class ChessPuzzles(Task):
         theme = {row.id: _themes(row, answers[row.id]) for row in examples.rows}
         return {"difficulty" if self._is_mined else "rating": hard, "theme": theme}
 
+    def passages(self, examples: Examples) -> tuple[Passage, ...]:
+        """The moves that led to a puzzle, at most `LEAD_UP` of them, after the position that they began from. No move
+        is played from the position of a puzzle: it might be the solution of an earlier one of the same game."""
+        games, puzzles = _lead_ups(self.path)
+        found = (_passage(*games[id], puzzles) for id in examples.ids if id in games)
+        return tuple(passage for passage in found if passage.text)
+
     @property
     def _is_mined(self) -> bool:
         return self.path.suffix == ".parquet"
@@ -79,6 +88,37 @@ def _mined(path: Path) -> Source:
     for row in pq.read_table(path, columns=["id", "fen", "solutions", "game"]).to_pylist():
         rows.append(_row(row["id"], row["game"], chess.parse(row["fen"]), tuple(row["solutions"].split())))
     return Source(rows)
+
+
+@cache
+def _lead_ups(path: Path) -> tuple[dict[str, tuple[str, tuple[str, ...]]], frozenset[str]]:
+    """The moves that led to each puzzle and the FEN that they began from, by id; the places of all puzzles."""
+    games: dict[str, tuple[str, tuple[str, ...]]] = {}
+    if path.suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        rows = pq.read_table(path, columns=["id", "fen", "moves"]).to_pylist()
+        for row in rows:
+            games[row["id"]] = (chess.START, tuple(row["moves"].split()))
+        return games, frozenset(row["fen"] for row in rows)
+    puzzles = set()
+    for record in _records(path):
+        first = record["Moves"].split()[0]
+        place = chess.place(chess.fen(chess.play(chess.parse(record["FEN"]), first)))
+        puzzles.add(place)
+        games.setdefault(identifier(place), (record["FEN"], (first,)))
+    return games, frozenset(puzzles)
+
+
+def _passage(start: str, moves: tuple[str, ...], puzzles: frozenset[str]) -> Passage:
+    boards = [chess.parse(start)]
+    for move in moves:
+        boards.append(chess.play(boards[-1], move))
+    first = max(0, len(moves) - LEAD_UP)
+    for number in range(first, len(moves)):
+        if chess.place(chess.fen(boards[number])) in puzzles:
+            first = number + 1
+    return Passage(given=chess.position_text(boards[first]), text=" ".join(moves[first:]))
 
 
 @cache
@@ -100,6 +140,7 @@ def _lichess(path: Path) -> tuple[Source, dict[str, float]]:
     rows: dict[str, Row] = {}
     ratings: dict[str, float] = {}
     dropped: Counter[str] = Counter()
+    wrong: list[str] = []
     for number, record in enumerate(_records(path), start=1):
         try:
             moves = record["Moves"].split()
@@ -109,8 +150,9 @@ def _lichess(path: Path) -> tuple[Source, dict[str, float]]:
             raise UserError(f"{path} has no column {error}: the Lichess puzzle database has FEN and Moves") from None
         except IndexError:
             raise UserError(f"{path}, row {number}: Moves needs the opponent's move and the answer") from None
-        except UserError as error:
-            raise UserError(f"{path}, row {number}: {error}") from None
+        except UserError as error:  # copies of the database have such rows, one in some hundred thousand
+            wrong.append(f"{path}, row {number}: {error}")
+            continue
         place = chess.place(chess.fen(board))
         if identifier(place) in rows:
             dropped["the same position again"] += 1
@@ -119,8 +161,12 @@ def _lichess(path: Path) -> tuple[Source, dict[str, float]]:
             rows[identifier(place)] = _row(identifier(place), _game(record) or place, board, right)
             if record.get("Rating"):
                 ratings[identifier(place)] = _rating(path, number, record["Rating"])
+    if len(wrong) > MOST_WRONG * len(rows):
+        raise UserError(wrong[0])
     if not rows:
         raise UserError(f"{path} is empty: it needs rows with FEN and Moves")
+    if wrong:
+        dropped["no position, or a move that is not legal"] = len(wrong)
     return Source(list(rows.values()), dropped), ratings
 
 
