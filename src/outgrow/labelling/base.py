@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from outgrow.types import Doubles, Labels, UserError
 
 
@@ -27,11 +29,23 @@ class Rule:
         raise NotImplementedError
 
 
-def classes_of(labels: Labels, rule: str) -> Doubles:
-    """Labels over the same k choices as one array, float64 [n, k]. Rows of other lengths are a UserError."""
-    import numpy as np
-
+def classes_of(labels: Labels) -> Doubles:
+    """Labels over the same k choices as one array, float64 [n, k]. Rows of different lengths are a UserError."""
     counts = np.diff(labels.offsets)
-    if len(counts) and (counts != counts[0]).any():
-        raise UserError(f"{rule} needs a task whose examples share their choices: these have different numbers of them")
+    if len(set(counts.tolist())) > 1:
+        raise UserError("this labelling rule needs examples that share their choices: their number differs here")
     return labels.probs.reshape(len(labels), -1).astype(np.float64)
+
+
+def joined(said: Sequence[Labels]) -> list[Labels]:
+    """The labels of all supervisors in the first one's order, by id. Other examples or choices are a UserError."""
+    first = said[0]
+    found = [first]
+    for other in said[1:]:
+        where = {id: i for i, id in enumerate(other.ids)}
+        if where.keys() != set(first.ids):
+            raise UserError("the supervisors labelled different examples: let each label the same ones")
+        found.append(Labels.from_rows(first.ids, [other.row(where[id]) for id in first.ids]))
+        if not np.array_equal(found[-1].offsets, first.offsets):
+            raise UserError("the supervisors saw different choices: let each label the same examples")
+    return found

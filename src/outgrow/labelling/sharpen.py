@@ -1,0 +1,27 @@
+"""Sharpen: labels as if they had been given at a lower temperature."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from outgrow.labelling.base import Rule
+from outgrow.types import Doubles, Labels, UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sharpen(Rule):
+    """p ** (1 / temperature), made to sum to 1: below 1 it sharpens, above 1 it softens, towards 0 it hardens."""
+
+    temperature: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise UserError(f"temperature is {self.temperature}: give a number above 0")
+
+    def apply(self, said: Sequence[Labels], features: Doubles | None = None) -> Labels:
+        (labels,) = said
+        rows = [(row / row.max()).astype(np.float64) ** (1 / self.temperature) for row in labels.rows()]
+        return Labels.from_rows(labels.ids, [row / row.sum() for row in rows])
