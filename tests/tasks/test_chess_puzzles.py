@@ -14,8 +14,8 @@ import pytest
 
 from outgrow.chess import board as chess
 from outgrow.chess.engine import Engine, win_probability
-from outgrow.tasks.base import SPLITS
 from outgrow.tasks import chess_puzzles
+from outgrow.tasks.base import SPLITS
 from outgrow.tasks.chess_puzzles import ChessPuzzles
 from outgrow.types import Examples, Labels, UserError
 
