@@ -16,7 +16,7 @@ from outgrow.methods.base import Method
 from outgrow.methods.probe import Probe
 from outgrow.models.base import Model
 from outgrow.recipes import bundled
-from outgrow.steps import Fit, Gold, Predict, Prepare, Score, ZeroShot
+from outgrow.steps import Adapt, Fit, Gold, Predict, Prepare, Score, ZeroShot
 from outgrow.tasks.base import SPLITS, Split, Task
 from outgrow.technique import Ground, Technique, ceiling, student, supervisor
 from outgrow.types import UserError
@@ -67,10 +67,13 @@ class Cell:
     student: Score
     ceiling: Score
     untrained: Score
+    matched_floor: Score | None = None  # where the technique adapts: a supervisor and a ceiling that are adapted too
+    matched_ceiling: Score | None = None
 
     @property
     def targets(self) -> tuple[Step[Any], ...]:
-        return (self.floor, self.student, self.ceiling, self.untrained)
+        scores = (self.floor, self.student, self.ceiling, self.untrained, self.matched_floor, self.matched_ceiling)
+        return tuple(score for score in scores if score)
 
     @property
     def test(self) -> Prepare:
@@ -104,7 +107,7 @@ def refuse_leaks(students: Iterable[Fit]) -> None:
         for step in walk([fit]):
             if isinstance(step, Gold) and step.examples.split not in ("weak_train", "validation"):
                 raise UserError(f"{fit.title} would read the ground truth of {step.examples.split}: not a student")
-            if isinstance(step, Fit) and "test" in (step.examples.split, step.validation.split):
+            if isinstance(step, Fit | Adapt) and "test" in (step.examples.split, step.validation.split):
                 raise UserError(f"{fit.title} would learn from the test examples: use another split")
 
 
@@ -121,7 +124,8 @@ def _cell(experiment: Experiment, task: Task, weak: Model, strong: Model, method
         asked = ground.recipe(strong).asked  # no hyperparameter of training enters its key
         untrained = ZeroShot(model=strong, method=asked, readout=task.readout, examples=test)
 
-    def scored(predictions: Predict | ZeroShot) -> Score:
+    def scored(said: Fit | Predict | ZeroShot) -> Score:
+        predictions = Predict(fitted=said, examples=test) if isinstance(said, Fit) else said
         return Score(predictions=predictions, examples=test, gold=gold)
 
     return Cell(
@@ -130,20 +134,20 @@ def _cell(experiment: Experiment, task: Task, weak: Model, strong: Model, method
         strong=strong,
         method=method,
         seed=seed,
-        floor=scored(Predict(fitted=taught, examples=test)),
-        student=scored(Predict(fitted=learned, examples=test)),
-        ceiling=scored(Predict(fitted=ceiling(ground, learned), examples=test)),
+        floor=scored(taught),
+        student=scored(learned),
+        ceiling=scored(ceiling(ground, strong, method)),
         untrained=scored(untrained),
+        matched_floor=scored(supervisor(ground, weak, method.adapt)) if method.adapt else None,
+        matched_ceiling=scored(ceiling(ground, strong, method, method.adapt)) if method.adapt else None,
     )
 
 
 def _ground(experiment: Experiment, task: Task, seed: int) -> Ground:
     test = _prepare(experiment, task, "test", 0, None)
-    apart = test if task.keeps_apart else None
-    others = {split: _prepare(experiment, task, split, seed, apart) for split in SPLITS if split != "test"}
-    return Ground(
-        task=task, splits={**others, "test": test}, recipe=lambda model: _recipe(experiment, task, model), seed=seed
-    )
+    splits = {split: _prepare(experiment, task, split, seed, test if task.keeps_apart else None) for split in SPLITS}
+    splits["test"] = test
+    return Ground(task=task, splits=splits, recipe=lambda model: _recipe(experiment, task, model), seed=seed)
 
 
 def _prepare(experiment: Experiment, task: Task, split: Split, seed: int, apart: Prepare | None) -> Prepare:

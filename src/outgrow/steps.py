@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 from outgrow.graph import Context, Step
 from outgrow.losses.base import Loss
 from outgrow.losses.cross_entropy import CrossEntropy
-from outgrow.methods.base import Method, Predictor, Supervision
-from outgrow.models.base import Model
+from outgrow.methods.base import Method, Predictor, Supervision, finished
+from outgrow.models.base import Model, Stored
 from outgrow.tasks.base import Readout, Split, Task
+from outgrow.training.continuing import Generative
 from outgrow.types import Examples, Labels, Scores, UserError
 
 
@@ -62,6 +63,36 @@ class Gold(Step[Labels]):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Adapt(Step[Predictor]):
+    """A causal model that has read the examples without their labels (Burns et al. 2023, section 5.2.2)."""
+
+    result: ClassVar[type[Any]] = Predictor
+
+    model: Model
+    method: Generative
+    examples: Prepare
+    validation: Prepare
+    seed: int = 0
+
+    @property
+    def title(self) -> str:
+        return f"adapt {self.model.name} to {self.examples.task.name} {self.examples.split}"
+
+    def run(self, ctx: Context) -> Predictor:
+        from outgrow.training.continuing import adapt
+        from outgrow.training.network import open_network
+
+        try:
+            network = open_network(self.model.folder(ctx.settings), "tokens", ctx.settings)
+        except UserError as error:
+            raise UserError(f"{self.model.name} cannot be adapted: {error}") from None
+        if not network.causal:
+            raise UserError(f"{self.model.name} is an encoder: adapt needs a causal model, such as ladder/knight")
+        read, held = (each.task.passages(ctx.load(each)) for each in (self.examples, self.validation))
+        return finished(network, adapt(network, read, held, self.method, self.seed, ctx), ctx)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Fit(Step[Predictor]):
     """A model fitted to labels: ground truth makes a supervisor or a ceiling, weak labels make a student."""
 
@@ -72,9 +103,10 @@ class Fit(Step[Predictor]):
     method: Method
     loss: Loss = field(default_factory=CrossEntropy)
     examples: Prepare
-    labels: Gold | Predict | Harden
+    labels: Said
     validation: Prepare
-    validation_labels: Gold | Predict | Harden
+    validation_labels: Said
+    start: Adapt | None = None  # the weights to start from; None: the model's own
     seed: int = 0
 
     @property
@@ -89,7 +121,8 @@ class Fit(Step[Predictor]):
             validation=validation,
             validation_labels=ctx.load(self.validation_labels).aligned(validation),
         )
-        return self.method.fit(self.model, self.readout, self.loss, data, self.seed, ctx)
+        model = Stored(of=self.model, path=str(ctx.load(self.start).folder)) if self.start else self.model
+        return self.method.fit(model, self.readout, self.loss, data, self.seed, ctx)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +174,9 @@ class Harden(Step[Labels]):
     def run(self, ctx: Context) -> Labels:
         soft = ctx.load(self.labels)
         return soft.hardened()
+
+
+Said = Gold | Predict | Harden  # labels of any origin
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal, TypedDict
 
 from outgrow.losses.base import Loss
 from outgrow.losses.cross_entropy import CrossEntropy
 from outgrow.methods.base import Method
 from outgrow.models.base import Model
-from outgrow.steps import Fit, Gold, Harden, Predict, Prepare
+from outgrow.steps import Adapt, Fit, Gold, Harden, Predict, Prepare, Said
 from outgrow.tasks.base import Split, Task
+from outgrow.training.continuing import Generative
 from outgrow.types import UserError
 
 
@@ -24,6 +25,7 @@ class Technique:
     """One row of the comparison: how a student learns from weak labels. The label is for people and is not hashed."""
 
     label: str = "naive"
+    adapt: Generative | None = None  # read the task's inputs without labels first; causal models only
     via: tuple[Model, ...] = ()  # the rungs of a bootstrapping chain, between supervisor and student
     shares: Literal["fresh", "same"] = "fresh"  # each step of a chain labels its own part of transfer, or the same one
     labels: Literal["task", "soft", "hard"] = "task"  # the supervisor's probabilities, or its choice; "task": as usual
@@ -61,18 +63,17 @@ class Ground:
         return replace(transfer, skip=number * (transfer.n or 0))
 
 
-def supervisor(ground: Ground, model: Model) -> Fit:
-    """The weak model, on the ground truth of its own splits."""
+def supervisor(ground: Ground, model: Model, adapted: Generative | None = None) -> Fit:
+    """The weak model, on the ground truth of its own splits; where it is adapted, to the inputs of these."""
     train, held = ground.splits["weak_train"], ground.splits["validation"]
-    return Fit(
-        model=model,
-        readout=ground.task.readout,
-        method=ground.recipe(model),
+    return _fit(
+        ground,
+        model,
         examples=train,
         labels=Gold(examples=train),
         validation=held,
         validation_labels=Gold(examples=held),
-        seed=ground.seed,
+        start=_adapt(ground, model, adapted, train, held),
     )
 
 
@@ -81,39 +82,75 @@ def student(ground: Ground, model: Model, technique: Technique, taught: Fit) -> 
 
     The student learns from the first part of transfer, as every student and ceiling does; the rungs from later ones.
     """
+    held = ground.splits["transfer_validation"]
     for number, rung in enumerate(technique.via, start=1):
         part = ground.part(number if technique.shares == "fresh" else 0)
-        taught = _from_labels_of(taught, ground, rung, part, technique)
-    fit = _from_labels_of(taught, ground, model, ground.part(0), technique)
-    return replace(fit, method=technique.fit or fit.method, loss=technique.loss)
+        taught = _fit(ground, rung, **_weakly(taught, part, held, technique))
+    part = ground.part(0)
+    return _fit(
+        ground,
+        model,
+        **_weakly(taught, part, held, technique),
+        method=technique.fit,
+        loss=technique.loss,
+        start=_adapt(ground, model, technique.adapt, part, held),
+    )
 
 
-def ceiling(ground: Ground, learned: Fit) -> Fit:
+def ceiling(ground: Ground, model: Model, technique: Technique, adapted: Generative | None = None) -> Fit:
     """A student with ground truth for labels and plain cross-entropy: the same examples, updates and stopping rule."""
-    return replace(
-        learned,
-        loss=CrossEntropy(),
-        labels=Gold(examples=learned.examples),
-        validation_labels=Gold(examples=learned.validation),
-    )
-
-
-def _from_labels_of(teacher: Fit, ground: Ground, model: Model, examples: Prepare, technique: Technique) -> Fit:
-    """A model on what another one says of these examples, stopped on what it says of the held-out slice."""
-    held = ground.splits["transfer_validation"]
-    return Fit(
-        model=model,
-        readout=ground.task.readout,
-        method=ground.recipe(model),
-        examples=examples,
-        labels=_weak_labels(teacher, examples, technique),
+    part, held = ground.part(0), ground.splits["transfer_validation"]
+    return _fit(
+        ground,
+        model,
+        examples=part,
+        labels=Gold(examples=part),
         validation=held,
-        validation_labels=_weak_labels(teacher, held, technique),
-        seed=ground.seed,
+        validation_labels=Gold(examples=held),
+        method=technique.fit,
+        start=_adapt(ground, model, adapted, part, held),
     )
 
 
-def _weak_labels(teacher: Fit, examples: Prepare, technique: Technique) -> Predict | Harden:
+class _Taught(TypedDict):
+    examples: Prepare
+    labels: Said
+    validation: Prepare
+    validation_labels: Said
+
+
+def _weakly(teacher: Fit, examples: Prepare, held: Prepare, technique: Technique) -> _Taught:
+    """What a model says of these examples, to learn from, and of the held-out slice, to stop on."""
+    return {
+        "examples": examples,
+        "labels": _weak_labels(teacher, examples, technique),
+        "validation": held,
+        "validation_labels": _weak_labels(teacher, held, technique),
+    }
+
+
+def _weak_labels(teacher: Fit, examples: Prepare, technique: Technique) -> Said:
     soft = Predict(fitted=teacher, examples=examples)
     hard = technique.labels == "hard" or (technique.labels == "task" and not examples.task.soft_labels)
     return Harden(labels=soft) if hard else soft
+
+
+def _adapt(
+    ground: Ground, model: Model, method: Generative | None, examples: Prepare, validation: Prepare
+) -> Adapt | None:
+    if method is None:
+        return None
+    if model.causal is False:
+        raise UserError(f"{model.name} is an encoder: adapt needs a causal model, such as ladder/knight")
+    return Adapt(model=model, method=method, examples=examples, validation=validation, seed=ground.seed)
+
+
+def _fit(ground: Ground, model: Model, *, method: Method | None = None, **given: Any) -> Fit:
+    """A model on labels, by its recipe unless there is another method."""
+    return Fit(
+        model=model,
+        readout=ground.task.readout,
+        method=method or ground.recipe(model),
+        seed=ground.seed,
+        **given,
+    )

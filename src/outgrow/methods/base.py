@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from outgrow.graph import Context, Settings
 from outgrow.losses.base import Loss
 from outgrow.models.base import Model
 from outgrow.tasks.base import Readout
 from outgrow.types import Examples, Labels
+
+if TYPE_CHECKING:
+    from outgrow.training.loop import Curve
+    from outgrow.training.network import Network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +43,15 @@ class Predictor:
     @classmethod
     def load(cls, folder: Path) -> Self:
         return cls(folder)
+
+
+def finished(network: Network, curve: Curve, ctx: Context) -> Predictor:
+    """A trained network as what a step gives back."""
+    folder = ctx.scratch / "fitted"
+    shutil.rmtree(folder, ignore_errors=True)
+    network.save(folder)
+    (folder / "curve.json").write_text(json.dumps(curve, indent=1))
+    return Predictor(folder)
 
 
 @dataclass(frozen=True, kw_only=True)

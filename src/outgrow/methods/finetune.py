@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,7 +9,7 @@ import numpy as np
 
 from outgrow.graph import Context, Settings
 from outgrow.losses.base import Loss
-from outgrow.methods.base import Method, Predictor, Supervision
+from outgrow.methods.base import Method, Predictor, Supervision, finished
 from outgrow.models.base import Model
 from outgrow.tasks.base import Readout
 from outgrow.training.loop import Hyper
@@ -45,11 +43,7 @@ class Finetune(Hyper, Method):
             ctx.settings.microbatch,
         )
         curve = train(network.module, objective, self, seed, ctx)
-        folder = ctx.scratch / "fitted"
-        shutil.rmtree(folder, ignore_errors=True)
-        network.save(folder)
-        (folder / "curve.json").write_text(json.dumps(curve, indent=1))
-        return Predictor(folder)
+        return finished(network, curve, ctx)
 
     def predict(
         self,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
-from outgrow.graph import Settings
+from outgrow.graph import Settings, located
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,6 +14,7 @@ class Model:
     """Subclass it, write `pinned` and `folder`. The digest of the checkpoint's files is what identifies it."""
 
     version: ClassVar[int] = 1
+    causal: ClassVar[bool | None] = None  # whether it reads from left to right; None: its checkpoint says
 
     size: str = ""
     digest: str = ""
@@ -31,3 +32,21 @@ class Model:
     def folder(self, settings: Settings) -> Path:
         """A local folder with config, weights and tokenizer, downloaded or converted first where need be."""
         raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored(Model):
+    """A checkpoint that a step has written: the weights that a fit starts from."""
+
+    of: Model
+    path: str = located()
+
+    @property
+    def name(self) -> str:
+        return self.of.name
+
+    def pinned(self) -> Self:
+        return self
+
+    def folder(self, settings: Settings) -> Path:
+        return Path(self.path)

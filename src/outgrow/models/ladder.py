@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from outgrow.graph import Settings
 from outgrow.models.base import Model
@@ -24,6 +24,8 @@ def rungs() -> tuple[str, ...]:
 @dataclass(frozen=True, kw_only=True)
 class Ladder(Model):
     """The chess ladder that ships: `ladder/pawn`, `ladder/knight`, ..."""
+
+    causal: ClassVar[bool | None] = True
 
     def pinned(self) -> Self:
         return replace(self, digest=checkpoint_digest(self._path()))

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from outgrow.content import digest_of
 from outgrow.graph import Settings
@@ -38,6 +38,8 @@ class MiniLM(Model):
     converted once, with L6's tokenizer, into a cache folder. Neither is made to be pooled at its first token: mean
     pooling is what they were trained for, L3 has no pooler at all, and a classifier that wants one starts it at random.
     """
+
+    causal: ClassVar[bool | None] = False
 
     def pinned(self) -> Self:
         if self.size == "l6":

@@ -1,14 +1,20 @@
-"""Learning to continue: the objective of pretraining, the next move of every line of a corpus."""
+"""Learning to continue: every token after the first ones of a line. The objective of pretraining, and of generative
+supervision (Burns et al. 2023, section 5.2)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
-from outgrow.chess.corpus import Corpus
+from outgrow.graph import Context
+from outgrow.tasks.base import Passage
 from outgrow.training.batches import MOST_TOKENS
-from outgrow.types import Ints
+from outgrow.training.loop import Curve, Hyper, train
+from outgrow.training.network import Network
+from outgrow.types import Ints, UserError
 
 if TYPE_CHECKING:
     import torch
@@ -16,62 +22,131 @@ if TYPE_CHECKING:
 HELD_OUT = 1024  # lines that a validation reads
 
 
-class Continuing:
-    """Lowers the mean cross-entropy of the moves of a batch; watches it, and accuracy, on held-out lines."""
+@dataclass(frozen=True, kw_only=True)
+class Generative(Hyper):
+    """A language model reads the task's inputs without labels. The fields are the training loop's hyperparameters."""
 
-    def __init__(self, module: Any, corpus: Corpus, held_out: Corpus, most_rows: int | None = None) -> None:
-        self.size = len(corpus)
-        self._module, self._corpus, self._held_out, self._most_rows = module, corpus, held_out, most_rows
+    version: ClassVar[int] = 1
+
+
+class Lines(Protocol):
+    """Token ids of all lines, one after the other ([total]); line i is tokens[offsets[i]:offsets[i + 1]], and what is
+    to be learnt of it begins at starts[i], later than its first token."""
+
+    @property
+    def tokens(self) -> Any: ...
+    @property
+    def offsets(self) -> Ints: ...
+    @property
+    def starts(self) -> Ints: ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Tokenised:
+    """Passages as lines."""
+
+    tokens: Ints
+    offsets: Ints
+    starts: Ints
+
+
+def adapt(
+    network: Network, train_on: Sequence[Passage], held_out: Sequence[Passage], hyper: Hyper, seed: int, ctx: Context
+) -> Curve:
+    """Train a causal model on passages, in place. Returns a record a check."""
+    read, held = tokenised(network, train_on), tokenised(network, held_out)
+    return train(network.module, Continuing(network.module, read, held, ctx.settings.microbatch), hyper, seed, ctx)
+
+
+def tokenised(network: Network, passages: Sequence[Passage]) -> Tokenised:
+    """The tokens of passages; those with nothing to learn are left out. One that is too long is a UserError."""
+    tokens: list[int] = []
+    offsets, starts = [0], []
+    for passage in passages:
+        given = network.tokenizer(passage.given)["input_ids"]
+        ids = [*given, *network.tokenizer(passage.text, add_special_tokens=False)["input_ids"]]
+        if len(ids) > network.longest:
+            raise UserError(
+                f"a passage has {len(ids)} tokens, the model reads {network.longest}: lower the task's `max_chars`"
+            )
+        if len(ids) > max(1, len(given)):
+            starts.append(len(tokens) + max(1, len(given)))
+            tokens += ids
+            offsets.append(len(tokens))
+    if not starts:
+        raise UserError("the task has nothing to read without labels: leave out adapt")
+    arrays = (np.array(each, dtype=np.int64) for each in (tokens, offsets, starts))
+    return Tokenised(**dict(zip(("tokens", "offsets", "starts"), arrays, strict=True)))
+
+
+class Continuing:
+    """Lowers the mean cross-entropy of what is to be learnt of a batch's lines; watches it on held-out lines."""
+
+    def __init__(self, module: Any, lines: Lines, held_out: Lines, most_rows: int | None = None) -> None:
+        self.size = len(lines.starts)
+        self._module, self._lines, self._held_out, self._most_rows = module, lines, held_out, most_rows
 
     def pieces(self, rows: Ints) -> list[Ints]:
-        longest = int(np.diff(self._corpus.offsets).max())
-        most = self._most_rows or max(1, MOST_TOKENS // longest)
-        return [rows[start : start + most] for start in range(0, len(rows), most)]
+        return list(self._pieces(self._lines, rows))
+
+    def _pieces(self, lines: Lines, rows: Ints) -> Iterator[Ints]:
+        most = self._most_rows or max(1, MOST_TOKENS // int(np.diff(lines.offsets).max()))
+        for start in range(0, len(rows), most):
+            yield rows[start : start + most]
 
     def targets(self, pieces: list[Ints], progress: float) -> list[float]:
-        """What a line's summed loss is multiplied by, so that every move of the whole batch counts the same."""
-        moves = sum(int(_moves(self._corpus, piece).sum()) for piece in pieces)
-        return [sum(map(len, pieces)) / moves] * len(pieces)
+        """What a line's summed loss is multiplied by, so that every token of the whole batch counts the same."""
+        learnt = sum(int(_learnt(self._lines, piece).sum()) for piece in pieces)
+        return [sum(map(len, pieces)) / learnt] * len(pieces)
 
     def value(self, piece: Ints, target: float) -> torch.Tensor:
         import torch
 
-        losses, _ = self._losses(self._corpus, piece)
-        line = torch.from_numpy(np.repeat(np.arange(len(piece)), _moves(self._corpus, piece))).to(losses.device)
+        losses, _ = self._losses(self._lines, piece)
+        line = torch.from_numpy(np.repeat(np.arange(len(piece)), _learnt(self._lines, piece))).to(losses.device)
         return target * torch.zeros(len(piece), device=losses.device).index_add(0, line, losses)
 
     def validate(self) -> dict[str, float]:
-        """Over all moves, and over the first after the position."""
-        rows = np.arange(min(HELD_OUT, len(self._held_out)))
-        losses, right = self._losses(self._held_out, rows)
-        first = np.cumsum(_moves(self._held_out, rows)) - _moves(self._held_out, rows)
+        """Over all that is to be learnt, and over the first token of it (the first move after a position)."""
+        import torch
+
+        rows = np.arange(min(HELD_OUT, len(self._held_out.starts)))
+        found = [self._losses(self._held_out, piece) for piece in self._pieces(self._held_out, rows)]
+        losses, right = (torch.cat(each) for each in zip(*found, strict=True))
+        first = np.cumsum(_learnt(self._held_out, rows)) - _learnt(self._held_out, rows)
         return {
             "validation_loss": losses.mean().item(),
             "validation_accuracy": right.mean().item(),
             "validation_first_move": right[first].mean().item(),
         }
 
-    def _losses(self, corpus: Corpus, rows: Ints) -> tuple[torch.Tensor, torch.Tensor]:
-        """The loss of each move of these lines and whether it was the likeliest token, [moves], line after line.
+    def _losses(self, lines: Lines, rows: Ints) -> tuple[torch.Tensor, torch.Tensor]:
+        """The loss of each token to be learnt and whether it was the likeliest, [tokens], line after line.
 
-        Padding on the right needs no mask in a causal model, and the output embedding is used where a move follows.
+        Padding on the right needs no mask in a causal model. The output embedding is used only where something is to
+        be learnt; what a model does after it (scaling, soft caps) still happens.
         """
         import torch
 
-        begins, ends, starts = corpus.offsets[rows], corpus.offsets[rows + 1], corpus.starts[rows]
+        begins, ends, starts = lines.offsets[rows], lines.offsets[rows + 1], lines.starts[rows]
         columns = np.arange((ends - begins).max())
         inside = columns < (ends - begins)[:, None]
-        tokens = np.where(inside, corpus.tokens[np.minimum(begins[:, None] + columns, ends[:, None] - 1)], 0)
+        tokens = np.where(inside, lines.tokens[np.minimum(begins[:, None] + columns, ends[:, None] - 1)], 0)
         predicts = inside & (columns >= (starts - begins)[:, None])
         ids = torch.from_numpy(tokens.astype(np.int64)).to(self._module.device)
         where = torch.from_numpy(predicts[:, 1:]).to(self._module.device)
-        hidden = self._module.base_model(ids[:, :-1]).last_hidden_state[where]
-        logits = self._module.get_output_embeddings()(hidden)
-        moves = ids[:, 1:][where]
-        losses = torch.nn.functional.cross_entropy(logits, moves, reduction="none")
-        return losses, (logits.argmax(-1) == moves).float()
+        embedding = self._module.get_output_embeddings()
+        hook = embedding.register_forward_pre_hook(lambda _, args: (args[0][where][None],))
+        try:
+            logits = self._module(input_ids=ids[:, :-1], use_cache=False).logits[0].float()
+        finally:
+            hook.remove()
+        wanted = ids[:, 1:][where]
+        losses = torch.nn.functional.cross_entropy(logits, wanted, reduction="none")
+        return losses, (logits.argmax(-1) == wanted).float()
 
 
-def _moves(corpus: Corpus, rows: Ints) -> Ints:
-    """How many moves each line has."""
-    return corpus.offsets[rows + 1] - corpus.starts[rows]
+def _learnt(lines: Lines, rows: Ints) -> Ints:
+    """How many tokens of each line are to be learnt."""
+    learnt: Ints = lines.offsets[rows + 1] - lines.starts[rows]
+    return learnt

@@ -46,8 +46,7 @@ class Network:
         """The tokens of each prompt, whole: truncation would make models of one experiment read different examples."""
         asked = {"add_special_tokens": True, "padding": False, "truncation": False, "return_attention_mask": False}
         encoded = self.tokenizer([row.prompt for row in examples.rows], **asked)["input_ids"]
-        positions = getattr(self.module.config, "max_position_embeddings", None) or self.tokenizer.model_max_length
-        most = min(positions, self.tokenizer.model_max_length)
+        most = self.longest
         for row, ids in zip(examples.rows, encoded, strict=True):
             if len(ids) > most:
                 raise UserError(
@@ -56,6 +55,12 @@ class Network:
             if not ids:
                 raise UserError(f"example {row.id!r} has an empty prompt")
         return tuple(np.array(ids, dtype=np.int64) for ids in encoded)
+
+    @property
+    def longest(self) -> int:
+        """How many tokens the model reads."""
+        positions = getattr(self.module.config, "max_position_embeddings", None) or self.tokenizer.model_max_length
+        return int(min(positions, self.tokenizer.model_max_length))
 
     def _columns(self, choices: set[str]) -> dict[str, int]:
         """The one token that each choice is."""
