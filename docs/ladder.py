@@ -1,0 +1,316 @@
+"""Measure the ladder and write docs/results/ladder.md: `python -m docs.ladder`.
+
+Its own measurements read validation puzzles and held-out games alone. Test scores come from the experiments that it
+quotes (`examples/chess-grid.toml`, `examples/lichess.toml`), which have to be run before it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.puzzles import finetuned, prepared, zero_shot
+from outgrow import graph
+from outgrow.api import executor
+from outgrow.chess import board as chess
+from outgrow.chess.engine import Engine
+from outgrow.measures.accuracy import accuracy
+from outgrow.measures.difference import paired
+from outgrow.methods.finetune import Finetune
+from outgrow.models.ladder import LADDER, Ladder, rungs
+from outgrow.recipes import bundled
+from outgrow.store import Store
+from outgrow.tasks.chess_puzzles import ChessPuzzles
+from outgrow.types import Doubles
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs/results/ladder.md"
+SEEDS = range(5)
+OPPONENTS = ((None, 0), (0, 60), (2, 60), (5, 60))  # Stockfish's skill and nodes a move; None moves at random
+GAMES = 60
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One model of the ladder and what its folder says of its training."""
+
+    name: str
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        return dict(json.loads((LADDER / self.name / "config.json").read_text()))
+
+    @cached_property
+    def curve(self) -> list[dict[str, float]]:
+        return list(json.loads((LADDER / self.name / "curve.json").read_text())["curve"])
+
+    @cached_property
+    def corpus(self) -> dict[str, int]:
+        return dict(json.loads((LADDER / self.name / "curve.json").read_text())["corpus"])
+
+    @cached_property
+    def model(self) -> Ladder:
+        return Ladder(size=self.name).pinned()
+
+    @property
+    def method(self) -> Finetune:
+        return bundled("chess-puzzles", self.model.name)
+
+    @property
+    def inside(self) -> int:
+        """Weights of the matrices between the embeddings."""
+        return 12 * int(self.config["n_layer"]) * int(self.config["n_embd"]) ** 2
+
+    @property
+    def lines(self) -> int:
+        return sum(n for kind, n in self.corpus.items() if ":" not in kind)
+
+    @property
+    def compute(self) -> float:
+        """Floating-point operations of the training, but for attention: 6 a weight and token, 31 tokens a line, and
+        the output embedding where a move follows, 9 a line."""
+        head = int(self.config["vocab_size"]) * int(self.config["n_embd"])
+        return 6.0 * self.curve[-1]["epoch"] * self.lines * (31 * self.inside + 9 * head)
+
+
+def percent(value: float) -> str:
+    return f"{100 * value:.1f}"
+
+
+def span(found: Any) -> str:
+    return f"{percent(found.mean)} ({percent(found.low)} to {percent(found.high)})"
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+class Mover:
+    """A rung that plays: its likeliest legal move."""
+
+    def __init__(self, rung: Rung) -> None:
+        import torch
+        from transformers import AutoModelForCausalLM
+
+        self._torch, self._ids = torch, {token: i for i, token in enumerate(chess.vocabulary())}
+        auto: Any = AutoModelForCausalLM
+        self._model = auto.from_pretrained(LADDER / rung.name, dtype=torch.float32).eval()
+
+    def logits(self, board: chess.Board) -> Any:
+        ids = [self._ids[word] for word in chess.position_text(board).split()]
+        with self._torch.inference_mode():
+            return self._model(self._torch.tensor([ids])).logits[0, -1]
+
+    def move(self, board: chess.Board) -> str:
+        legal = chess.legal_moves(board)
+        logits = self.logits(board)
+        return max(legal, key=lambda move: float(logits[self._ids[move]]))
+
+    def unaided(self, board: chess.Board) -> bool:
+        """Whether the likeliest token of all is a legal move."""
+        return chess.vocabulary()[int(self.logits(board).argmax())] in chess.legal_moves(board)
+
+
+def play(white: Any, black: Any, rng: random.Random, opening: int = 4) -> tuple[list[str], float]:
+    """A game after random opening moves: its moves and White's points. Two hundred plies without mate are a draw."""
+    board, moves = chess.parse(chess.START), []
+    while len(moves) < 200 and (legal := chess.legal_moves(board)) and not board.is_insufficient_material():
+        player = white if len(moves) % 2 == 0 else black
+        moves.append(rng.choice(legal) if len(moves) < opening else player(board))
+        board = chess.play(board, moves[-1])
+    mated = chess.is_mate(board)
+    return moves, (0.0 if len(moves) % 2 == 0 else 1.0) if mated else 0.5
+
+
+def strength(mover: Mover, skill: int | None, nodes: int) -> tuple[float, float]:
+    """Mean points and their standard error over games against one opponent, colours in turn."""
+    rng, points = random.Random(0), []
+    with Engine(skill=skill) as engine:
+
+        def opponent(board: chess.Board) -> str:
+            return rng.choice(chess.legal_moves(board)) if skill is None else engine.best(chess.fen(board), nodes)
+
+        for number in range(GAMES):
+            sides = (mover.move, opponent) if number % 2 == 0 else (opponent, mover.move)
+            won = play(*sides, rng)[1]
+            points.append(won if number % 2 == 0 else 1 - won)
+    return float(np.mean(points)), float(np.std(points, ddof=1) / math.sqrt(GAMES))
+
+
+def curves(ladder: list[Rung]) -> None:
+    """Held-out loss by lines seen, by compute and by weights."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = "ladder"
+    from matplotlib import pyplot as plt
+
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(11, 3.4), sharey=True)
+    for rung in ladder:
+        seen = [point["epoch"] * rung.lines for point in rung.curve]
+        share = [point["epoch"] / rung.curve[-1]["epoch"] for point in rung.curve]
+        losses = [point["validation_loss"] for point in rung.curve]
+        left.plot(seen, losses, label=rung.name)
+        middle.plot([part * rung.compute for part in share], losses)
+        right.plot([rung.inside], losses[-1:], "o")
+    for axes, label in ((left, "lines seen"), (middle, "operations"), (right, "weights between the embeddings")):
+        axes.set_xscale("log")
+        axes.set_xlabel(label)
+    left.set_ylabel("held-out loss, nats a move")
+    left.legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(PAGE.with_name("ladder.svg"), metadata={"Date": None})
+
+
+def quoted(*arguments: str) -> str:
+    """What a command prints, under its own name."""
+    command = [sys.executable, "-m", "outgrow", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr)
+    return f"From `outgrow {' '.join(arguments)}`:\n\n{done.stdout.strip()}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--store", default="runs")
+    store = Store(parser.parse_args().store)
+    ladder = [Rung(name) for name in rungs()]
+    plain = {rung: zero_shot(rung.model, rung.method) for rung in ladder}
+    tuned = {rung: [finetuned(rung.model, rung.method, seed) for seed in SEEDS] for rung in ladder}
+    with executor() as runner:
+        outcome = graph.run([*plain.values(), *(score for row in tuned.values() for score in row)], store, runner)
+    if outcome.failures:
+        sys.exit(outcome.failures[0].error_text)
+    raw = {rung: graph.load(plain[rung], store) for rung in ladder}
+    groups = raw[ladder[0]].groups
+    zero: dict[Rung, Doubles] = {rung: raw[rung].correct[None] for rung in ladder}
+    fine: dict[Rung, Doubles] = {
+        rung: np.stack([graph.load(score, store).correct for score in tuned[rung]]) for rung in ladder
+    }
+    curves(ladder)
+    parts = [HEAD, sizes(ladder), CURVES, rises(ladder, zero, fine, groups)]
+    parts += [by_theme(ladder, fine, store), by_effort(ladder, fine, store), abilities(ladder), a_game(ladder)]
+    parts += ["## Every pair on the shipped tasks\n", quoted("results", "examples/chess-grid.toml", "--format", "md")]
+    parts += ["## Lichess puzzles by rating\n"]
+    parts += [quoted("results", "examples/lichess.toml", "--by", "rating", "--format", "md")]
+    PAGE.write_text("\n\n".join(part.strip() for part in parts) + "\n")
+
+
+HEAD = """
+# The ladder
+
+Small language models of chess that ship with the package: one corpus, one tokenizer, one recipe, rising size. This page
+is written by `python -m docs.ladder` after `outgrow run examples/chess-grid.toml` and `outgrow run
+examples/lichess.toml`; the shares of the corpus are compared by `python -m bench.shares MINED`.
+"""
+CURVES = "![Held-out loss against lines, operations and weights](ladder.svg)"
+
+
+def sizes(ladder: list[Rung]) -> str:
+    header = ["rung", "layers × width", "weights inside", "operations", "held-out loss", "next move %", "first move %"]
+    rows = []
+    for rung in ladder:
+        end, shape = rung.curve[-1], f"{rung.config['n_layer']} × {rung.config['n_embd']}"
+        row = [rung.name, shape, f"{rung.inside:,}", f"{rung.compute:.1e}", f"{end['validation_loss']:.3f}"]
+        rows.append([*row, percent(end["validation_accuracy"]), percent(end["validation_first_move"])])
+    counts = ", ".join(f"{kind} {n:,}" for kind, n in sorted(ladder[-1].corpus.items()))
+    return f"## Size and loss\n\n{table(header, rows)}\n\nLines of the corpus (and lines left out of it): {counts}."
+
+
+def rises(ladder: list[Rung], zero: dict[Rung, Doubles], fine: dict[Rung, Doubles], groups: tuple[str, ...]) -> str:
+    header = ["rung", "zero-shot %", "more than the rung below", "finetuned %", "more than the rung below"]
+    rows = []
+    for i, rung in enumerate(ladder):
+        row = [rung.name]
+        for scores in (zero, fine):
+            row.append(span(accuracy(scores[rung], groups)))
+            row.append(span(paired(scores[rung], scores[ladder[i - 1]], groups)) if i else "")
+        rows.append(row)
+    n = f"{len(groups):,} validation puzzles, {len(SEEDS)} seeds of finetuning on ground truth; 95 % intervals."
+    return f"## Puzzle accuracy\n\n{n}\n\n{table(header, rows)}"
+
+
+def by_theme(ladder: list[Rung], fine: dict[Rung, Doubles], store: Store) -> str:
+    examples, task = graph.load(prepared("validation"), store), ChessPuzzles().pinned()
+    found: dict[str, list[int]] = {}
+    facets = task.facets()
+    for i, id in enumerate(examples.ids):
+        for theme in facets[id]["theme"]:  # type: ignore[union-attr]
+            found.setdefault(str(theme), []).append(i)
+    rows = [
+        [theme, str(len(at)), *(percent(float(fine[rung][:, at].mean())) for rung in ladder)]
+        for theme, at in sorted(found.items())
+    ]
+    return f"## By theme, finetuned\n\n{table(['theme', 'puzzles', *(rung.name for rung in ladder)], rows)}"
+
+
+def by_effort(ladder: list[Rung], fine: dict[Rung, Doubles], store: Store) -> str:
+    """Difficulty in the engine's nodes, against how many rungs solve a puzzle."""
+    examples, facets = graph.load(prepared("validation"), store), ChessPuzzles().pinned().facets()
+    effort = np.array([float(facets[id]["difficulty"]) for id in examples.ids])  # type: ignore[arg-type]
+    edges = np.unique(np.quantile(effort, [0, 0.2, 0.4, 0.6, 0.8, 1]))
+    band = np.clip(np.searchsorted(edges, effort, "right") - 1, 0, len(edges) - 2)
+    solved = sum((fine[rung].mean(0) > 0.5).astype(int) for rung in ladder)
+    rows = []
+    for i in range(len(edges) - 1):
+        at = band == i
+        row = [f"{edges[i]:.0f}–{edges[i + 1]:.0f}", str(int(at.sum()))]
+        row += [percent(float(fine[rung][:, at].mean())) for rung in ladder]
+        rows.append([*row, f"{float(np.mean(solved[at])):.2f}"])
+    header = ["engine's nodes", "puzzles", *(rung.name for rung in ladder), "rungs that solve it"]
+    return f"## By difficulty, finetuned\n\n{table(header, rows)}"
+
+
+def abilities(ladder: list[Rung]) -> str:
+    boards = [chess.parse(fen) for fen in held_out_positions(500)]
+    header = ["rung", "legal unaided %", *(f"against {opponent(*each)}" for each in OPPONENTS)]
+    rows = []
+    for rung in ladder:
+        mover = Mover(rung)
+        legal = float(np.mean([mover.unaided(board) for board in boards]))
+        points = [strength(mover, *each) for each in OPPONENTS]
+        rows.append(
+            [rung.name, percent(legal), *(f"{percent(mean)} ± {percent(1.96 * error)}" for mean, error in points)]
+        )
+    said = f"Points in % over {GAMES} games (a draw is half a point) with 95 % intervals; pretrained, not finetuned."
+    return f"## Legal moves, and strength\n\n{said}\n\n{table(header, rows)}"
+
+
+def opponent(skill: int | None, nodes: int) -> str:
+    return "random moves" if skill is None else f"Stockfish, skill {skill}, {nodes} nodes"
+
+
+def held_out_positions(n: int) -> list[str]:
+    """Positions of the validation split of `chess-advantage`: quiet and sharp ones alike."""
+    import pyarrow.parquet as pq
+
+    from outgrow.tasks.base import Shares, split_of
+    from outgrow.tasks.chess_advantage import ChessAdvantage
+
+    rows = pq.read_table(ChessAdvantage().path, columns=["fen", "game"]).to_pylist()
+    return [row["fen"] for row in rows if split_of(row["game"], Shares()) == "validation"][:n]
+
+
+def a_game(ladder: list[Rung]) -> str:
+    best, smallest = Mover(ladder[-1]), Mover(ladder[0])
+    moves, points = play(best.move, smallest.move, random.Random(1), opening=2)
+    score = {1.0: "1–0", 0.0: "0–1", 0.5: "½–½"}[points]
+    numbered = [f"{i // 2 + 1}. {' '.join(moves[i : i + 2])}" for i in range(0, len(moves), 2)]
+    title = f"## A game: ladder/{ladder[-1].name} (White) against ladder/{ladder[0].name}"
+    return f"{title}\n\nThe first move of each side is random.\n\n> {' '.join(numbered)} {score}"
+
+
+if __name__ == "__main__":
+    main()
