@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from bench.puzzles import finetuned, prepared, zero_shot
 from outgrow import graph
@@ -30,6 +31,7 @@ from outgrow.methods.finetune import Finetune
 from outgrow.models.ladder import LADDER, Ladder, rungs
 from outgrow.recipes import bundled
 from outgrow.store import Store
+from outgrow.tasks.base import Shares, split_of
 from outgrow.tasks.chess_puzzles import ChessPuzzles
 from outgrow.types import Doubles
 
@@ -124,7 +126,8 @@ class Mover:
 
 def play(white: Any, black: Any, rng: random.Random, opening: int = 4) -> tuple[list[str], float]:
     """A game after random opening moves: its moves and White's points. Two hundred plies without mate are a draw."""
-    board, moves = chess.parse(chess.START), []
+    board = chess.parse(chess.START)
+    moves: list[str] = []
     while len(moves) < 200 and (legal := chess.legal_moves(board)) and not board.is_insufficient_material():
         player = white if len(moves) % 2 == 0 else black
         moves.append(rng.choice(legal) if len(moves) < opening else player(board))
@@ -243,12 +246,12 @@ def rises(ladder: list[Rung], zero: dict[Rung, Doubles], fine: dict[Rung, Double
 
 
 def by_theme(ladder: list[Rung], fine: dict[Rung, Doubles], store: Store) -> str:
-    examples, task = graph.load(prepared("validation"), store), ChessPuzzles().pinned()
+    examples = graph.load(prepared("validation"), store)
+    themes: Any = ChessPuzzles().facets(examples)["theme"]
     found: dict[str, list[int]] = {}
-    facets = task.facets()
     for i, id in enumerate(examples.ids):
-        for theme in facets[id]["theme"]:  # type: ignore[union-attr]
-            found.setdefault(str(theme), []).append(i)
+        for theme in themes[id]:
+            found.setdefault(theme, []).append(i)
     rows = [
         [theme, str(len(at)), *(percent(float(fine[rung][:, at].mean())) for rung in ladder)]
         for theme, at in sorted(found.items())
@@ -258,8 +261,9 @@ def by_theme(ladder: list[Rung], fine: dict[Rung, Doubles], store: Store) -> str
 
 def by_effort(ladder: list[Rung], fine: dict[Rung, Doubles], store: Store) -> str:
     """Difficulty in the engine's nodes, against how many rungs solve a puzzle."""
-    examples, facets = graph.load(prepared("validation"), store), ChessPuzzles().pinned().facets()
-    effort = np.array([float(facets[id]["difficulty"]) for id in examples.ids])  # type: ignore[arg-type]
+    examples = graph.load(prepared("validation"), store)
+    known: Any = ChessPuzzles().facets(examples)["difficulty"]
+    effort = np.array([known[id] for id in examples.ids])
     edges = np.unique(np.quantile(effort, [0, 0.2, 0.4, 0.6, 0.8, 1]))
     band = np.clip(np.searchsorted(edges, effort, "right") - 1, 0, len(edges) - 2)
     solved = sum((fine[rung].mean(0) > 0.5).astype(int) for rung in ladder)
@@ -294,12 +298,7 @@ def opponent(skill: int | None, nodes: int) -> str:
 
 def held_out_positions(n: int) -> list[str]:
     """Positions of the validation split of `chess-advantage`: quiet and sharp ones alike."""
-    import pyarrow.parquet as pq
-
-    from outgrow.tasks.base import Shares, split_of
-    from outgrow.tasks.chess_advantage import ChessAdvantage
-
-    rows = pq.read_table(ChessAdvantage().path, columns=["fen", "game"]).to_pylist()
+    rows = pq.read_table(LADDER.parent / "data/positions.parquet", columns=["fen", "game"]).to_pylist()
     return [row["fen"] for row in rows if split_of(row["game"], Shares()) == "validation"][:n]
 
 
