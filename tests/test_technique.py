@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tiny
 from fakes import FakeMethod, FakeModel, FakeTask
 
 from outgrow.executors.inline import Inline
 from outgrow.experiment import Cell, Experiment, cells, targets
-from outgrow.graph import Outcome, load, run
-from outgrow.steps import Fit, Harden, Predict, Prepare
+from outgrow.graph import Outcome, load, run, walk
+from outgrow.methods.finetune import Finetune
+from outgrow.models.hf import HF
+from outgrow.models.minilm import MiniLM
+from outgrow.steps import Adapt, Fit, Gold, Harden, Predict, Prepare, Score
 from outgrow.store import Store
+from outgrow.tasks.base import Row, Source
 from outgrow.technique import Technique
-from outgrow.types import UserError
+from outgrow.training.continuing import Generative
+from outgrow.types import Example, UserError
 
 SMALL, MEDIUM, LARGE = (FakeModel(size=size).pinned() for size in ("small", "medium", "large"))
 SLOW = FakeMethod(seconds=0.001)
@@ -27,6 +34,20 @@ BASE = Experiment(
     sizes={"weak_train": 60, "transfer": 40, "test": 50},
     recipes={("fakes", "fakes/small"): FakeMethod(), ("fakes", "fakes/medium"): SLOW, ("fakes", "fakes/large"): SLOW},
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worded(FakeTask):
+    """Questions that the tiny models can read."""
+
+    rows: int = 400
+
+    def load(self) -> Source:
+        rows = []
+        for i in range(self.rows):
+            example = Example(id=f"q{i}", group=f"g{i}", prompt=f"w{i % 40} w{i % 7}", choices=("a", "b"))
+            rows.append(Row(example=example, answer=(float(i % 2), 1.0 - i % 2)))
+        return Source(rows)
 
 
 def cell(technique: Technique, **changes: Any) -> Cell:
@@ -114,6 +135,79 @@ def test_a_transfer_split_that_is_too_small_for_a_chain_says_so(tmp_path: Path) 
 def test_rungs_are_pinned_like_every_model() -> None:
     loose = replace(BASE, methods=(Technique(via=(FakeModel(size="medium"),)),))
     assert loose.pinned().methods[0].via == (MEDIUM,)
+
+
+# ---- generative supervision
+
+READ = Generative(epochs=1.0)
+
+
+def fitted(score: Score | None) -> Fit:
+    assert score is not None
+    assert isinstance(score.predictions, Predict)
+    return score.predictions.fitted
+
+
+def test_an_adapted_student_starts_from_a_model_that_has_read_its_inputs() -> None:
+    naive, found = cell(Technique()), cell(Technique(adapt=READ))
+    start = found.student_fit.start
+    assert start is not None
+    assert (start.model, start.examples, start.validation) == (
+        LARGE,
+        naive.student_fit.examples,
+        naive.student_fit.validation,
+    )
+    assert replace(found.student_fit, start=None) == naive.student_fit
+    assert not any(isinstance(step, Gold) for step in walk([start]))
+    assert (found.floor, found.ceiling, found.untrained) == (naive.floor, naive.ceiling, naive.untrained)
+
+
+def test_beside_it_stand_a_supervisor_and_a_ceiling_that_are_adapted_likewise() -> None:
+    found = cell(Technique(adapt=READ))
+    floor, ceiling = fitted(found.matched_floor), fitted(found.matched_ceiling)
+    assert ceiling.start == found.student_fit.start
+    assert replace(ceiling, start=None) == fitted(found.ceiling)
+    assert floor.start is not None
+    assert (floor.start.model, floor.start.examples) == (SMALL, fitted(found.floor).examples)
+    assert replace(floor, start=None) == fitted(found.floor)
+    assert {found.matched_floor, found.matched_ceiling} < set(found.targets)
+    assert cell(Technique()).matched_ceiling is None
+    assert None not in cell(Technique()).targets
+
+
+def test_an_encoder_is_refused_by_its_name(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="minilm/l6 is an encoder"):
+        cell(Technique(adapt=READ), strong=(MiniLM(size="l6", digest="any"),), recipes={})
+    model = HF(size=str(tiny.checkpoint(tmp_path / "small-bert", "bert"))).pinned()
+    transfer = Prepare(task=FakeTask(digest="fake"), split="transfer", n=10)
+    with Inline() as executor:
+        step = Adapt(model=model, method=READ, examples=transfer, validation=transfer)
+        (failure,) = run([step], Store(str(tmp_path / "store")), executor).failures
+    assert failure.user_error
+    assert "hf/small-bert" in failure.error_text
+
+
+def test_a_fit_starts_from_the_weights_that_were_adapted(tmp_path: Path) -> None:
+    """With a learning rate of zero the adapted model is the pretrained one, and the student as if not adapted."""
+    model = HF(size=str(tiny.checkpoint(tmp_path / "model"))).pinned()
+    task = Worded(digest="fake")
+    base = replace(
+        BASE,
+        tasks=(task,),
+        weak=(model,),
+        strong=(HF(size=str(tiny.checkpoint(tmp_path / "strong", seed=1))).pinned(),),
+    )
+    fit = Finetune(learning_rate=1e-3, epochs=1)
+    store = Store(str(tmp_path / "store"))
+    found = {}
+    for rate in (None, 0.0, 1e-2):
+        read = None if rate is None else Generative(learning_rate=rate, epochs=1)
+        (one,) = cells(replace(base, methods=(Technique(adapt=read, fit=fit),), recipes={}))
+        with Inline() as executor:
+            assert not run([one.student.predictions], store, executor).failures
+        found[rate] = load(one.student.predictions, store).probs
+    assert np.allclose(found[None], found[0.0], atol=1e-6)
+    assert not np.allclose(found[None], found[1e-2], atol=1e-3)
 
 
 # ---- what is refused

@@ -178,3 +178,31 @@ def test_shipped_puzzles_have_a_difficulty_and_themes() -> None:
     assert set(facets) == {"difficulty", "theme"}
     assert all(facets["difficulty"][id] >= 0 for id in test.ids)
     assert all(facets["theme"][id] for id in test.ids)
+
+
+# ---- what may be read without labels
+
+
+def test_a_passage_is_the_way_to_a_puzzle_and_plays_no_move_from_one() -> None:
+    """Every passage leads from its position to a puzzle by moves that are legal, none made where a puzzle stands."""
+    task = ChessPuzzles()
+    examples = task.examples("transfer", 100, 0)
+    passages = task.passages(examples)
+    assert 80 < len(passages) <= 100
+    known = {row.example.prompt for row in task.load().rows}
+    asked = {row.prompt for row in examples.rows}
+    for passage in passages:
+        board = chess.read_position(passage.given)
+        moves = passage.text.split()
+        assert 1 <= len(moves) <= chess_puzzles.LEAD_UP
+        for move in moves:
+            assert chess.position_text(board) not in known
+            board = chess.play(board, move)
+        assert chess.position_text(board) in asked
+
+
+def test_a_published_puzzle_has_the_move_before_it(tmp_path: Path) -> None:
+    task = lichess(tmp_path / "p.csv", [ROW])
+    (passage,) = task.passages(Examples(rows=tuple(row.example for row in task.load().rows)))
+    assert passage.text == "a7a6"
+    assert passage.given == chess.position_text(chess.parse(SCHOLAR))
