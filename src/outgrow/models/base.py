@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import ClassVar, Self
 
-from outgrow.graph import Settings, located
+from outgrow.graph import Settings
+from outgrow.types import UserError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,20 +37,45 @@ class Model:
         """A local folder with config, weights and tokenizer, downloaded or converted first where need be."""
         raise NotImplementedError
 
+    def parameters(self, settings: Settings) -> int:
+        """How many weights the checkpoint holds, tied ones once. UserError where it has no safetensors to count."""
+        return weights_in(self.folder(settings))
 
-@dataclass(frozen=True, kw_only=True)
-class Stored(Model):
-    """A checkpoint that a step has written: the weights that a fit starts from."""
+    @classmethod
+    def sizes(cls) -> tuple[str, ...]:
+        """The sizes that come with the package, smallest first. Default: none, any may be named."""
+        return ()
 
-    of: Model
-    path: str = located()
 
-    @property
-    def name(self) -> str:
-        return self.of.name
+def weights_in(folder: Path) -> int:
+    """The weights of a checkpoint, from the headers of its safetensors files: nothing else is read.
 
-    def pinned(self) -> Self:
-        return self
+    Integers are buffers and do not count; nor does an output layer that the config ties to the input embedding.
+    """
+    shapes = dict(each for path in sorted(folder.glob("model*.safetensors")) for each in _floats(path))
+    if not shapes:
+        raise UserError(f"{folder} has no safetensors, so its weights cannot be counted: save it as safetensors")
+    config = json.loads((folder / "config.json").read_text())
+    if config.get("tie_word_embeddings", True):
+        tied = [name for name in shapes if name.endswith(("lm_head.weight", "embed_out.weight"))]
+        for name in tied:
+            if list(shapes.values()).count(shapes[name]) > 1:  # the embedding is there too
+                del shapes[name]
+    return sum(map(prod, shapes.values()))
 
-    def folder(self, settings: Settings) -> Path:
-        return Path(self.path)
+
+def _floats(path: Path) -> Iterable[tuple[str, tuple[int, ...]]]:
+    """The tensors of floats in a safetensors file: eight bytes that say how long the JSON after them is."""
+    with path.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    for name, tensor in header.items():
+        if name != "__metadata__" and "F" in tensor["dtype"]:  # F32, F16, BF16, F8_E4M3
+            yield name, tuple(tensor["shape"])
+
+
+def counted(weights: int) -> str:
+    """For people: `412`, `24k`, `0.98M`, `17.4M`, `1.2B`."""
+    for unit, letter in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
+        if weights >= 0.1 * unit and weights >= 1000:
+            return f"{weights / unit:.{3 if weights >= 10 * unit else 2}g}{letter}"
+    return str(weights)

