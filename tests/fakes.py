@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Self
@@ -17,7 +17,7 @@ from outgrow.graph import Context, Settings, located
 from outgrow.losses.base import Loss
 from outgrow.methods.base import Method, Predictor, Supervision
 from outgrow.models.base import Model
-from outgrow.tasks.base import Readout, Row, Source, Split, Task
+from outgrow.tasks.base import Facet, Readout, Row, Source, Split, Task
 from outgrow.types import Example, Examples, Labels, UserError
 
 SKILLS = {"": 0.0, "small": 0.2, "medium": 0.5, "large": 0.9}
@@ -53,6 +53,10 @@ class FakeTask(Task):
             rows.append(Row(example=example, answer=(1.0 - yes, yes)))
         return Source(rows)
 
+    def facets(self, examples: Examples) -> Mapping[str, Mapping[str, Facet]]:
+        numbers = {id: int(id[1:]) for id in examples.ids}
+        return {"number": numbers, "parity": {id: ("odd" if i % 2 else "even") for id, i in numbers.items()}}
+
 
 @dataclass(frozen=True, kw_only=True)
 class FakeModel(Model):
@@ -65,6 +69,9 @@ class FakeModel(Model):
 
     def folder(self, settings: Settings) -> Path:
         return Path(self.size)
+
+    def parameters(self, settings: Settings) -> int:
+        return int(1000 * SKILLS[self.size])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,6 +35,15 @@ def test_run_gives_records_a_table_and_a_report(tmp_path: Path) -> None:
     assert (tmp_path / "page.html").exists()
 
 
+def test_by_a_facet(tmp_path: Path) -> None:
+    found = outgrow.run(experiment(), store=tmp_path, on="inline")
+    even, odd = found.by("parity")
+    assert (even["slice"], odd["slice"]) == ("even", "odd")
+    whole = found.records[0]
+    mean = (even["student"] * even["n_test"] + odd["student"] * odd["n_test"]) / whole["n_test"]
+    assert mean == pytest.approx(whole["student"])
+
+
 def test_a_file_and_the_same_records_are_the_same_steps(tmp_path: Path) -> None:
     path = tmp_path / "quiz.toml"
     path.write_text(QUIZ)

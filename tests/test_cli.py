@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,23 @@ def test_results_of_what_has_not_run_are_missing_not_an_error(quiz: Path) -> Non
     assert {record["status"] for record in records} == {"missing"}
 
 
+def test_results_by_a_facet_in_every_format(quiz: Path) -> None:
+    outgrow("run", "quiz.toml", "--on", "inline")
+    records = json.loads(outgrow("results", "quiz.toml", "--by", "parity", "--format", "json").stdout)
+    assert [(r["method"], r["slice"], r["seed"]) for r in records] == [
+        (method, half, None) for method in ("naive", "other") for half in ("even", "odd")
+    ]
+    whole = json.loads(outgrow("results", "quiz.toml", "--format", "json").stdout)[0]
+    assert (whole["slice"], sum(r["n_test"] for r in records[:2])) == (None, whole["n_test"])
+    rows = list(
+        csv.DictReader(io.StringIO(outgrow("results", "quiz.toml", "--by", "parity", "--format", "csv").stdout))
+    )
+    assert [row["slice"] for row in rows] == [r["slice"] for r in records]
+    half = f"even ({records[0]['n_test']})"
+    assert f"| naive | {half} |" in outgrow("results", "quiz.toml", "--by", "parity", "--format", "md").stdout
+    assert half in outgrow("results", "quiz.toml", "--by", "parity").stdout
+
+
 def test_report_goes_where_it_is_told(quiz: Path) -> None:
     outgrow("run", "quiz.toml", "--on", "inline")
     assert outgrow("report", "quiz.toml", "--out", "there.html").stdout == "report: there.html\n"
@@ -182,6 +200,13 @@ def test_list_shows_each_name_with_what_it_is() -> None:
     assert [line.split()[0] for line in lines] == sorted(line.split()[0] for line in lines)
     for kind in ("tasks", "models", "losses", "labelling", "methods"):
         assert outgrow("list", kind).stdout.strip()
+
+
+def test_list_shows_the_sizes_of_the_models_that_ship() -> None:
+    lines = outgrow("list", "models").stdout.splitlines()
+    after = {line.split()[0]: below.strip() for line, below in pairwise(lines)}
+    assert after["ladder"].startswith("pawn 24.6k, knight 0.97M")
+    assert after["minilm"] == "l3 17.2M, l6 22.7M"
 
 
 def fake_shard(folder: Path, recipe: object, shard: int, engine: str | None) -> Path:
@@ -240,6 +265,12 @@ MISTAKES = {
     ("plan", "quiz.toml", "--seeds", "few"): "error: --set seeds=[few]: '[few]' is not a TOML value",
     ("run", "quiz.toml", "--on", "pol"): "error: no executor called 'pol'. Did you mean 'pool'? Known: inline, pool",
     ("results", "quiz.toml", "--format", "xml"): "error: no format called 'xml': choose one of table, json, csv, md",
+    (
+        "results",
+        "quiz.toml",
+        "--by",
+        "partiy",
+    ): "error: no facet called 'partiy'. Did you mean 'parity'? Known: fakes: number, parity\n",
     (
         "plan",
         "quiz.toml",

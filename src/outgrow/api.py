@@ -48,6 +48,19 @@ class Results:
         """A record for each task, weak, strong and method over all seeds (`seed` None), and one for each seed."""
         return [record.to_dict() for record in self.numbers.records]
 
+    def sliced(self, facet: str) -> Numbers:
+        """`numbers` for each slice of the test examples by a facet that a task knows of them, over all seeds."""
+        from outgrow.report.slices import read_by
+
+        return read_by(self.experiment, self.store, facet, self.failures)
+
+    def by(self, facet: str) -> list[dict[str, Any]]:
+        """A record over all seeds for each slice of the test examples: `found.by("rating")`.
+
+        Raises UserError where no task knows the facet, and names those that they know.
+        """
+        return [record.to_dict() for record in self.sliced(facet).records]
+
     def table(self, width: int = 140) -> str:
         """The records over all seeds as text."""
         from rich.console import Console

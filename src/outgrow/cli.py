@@ -13,6 +13,7 @@ import typer
 if TYPE_CHECKING:
     from outgrow.api import Results
     from outgrow.graph import Failure
+    from outgrow.report.results import Results as Numbers
     from outgrow.store import Store
 
 # No rich in help texts: `outgrow --help` takes a third of the time without it.
@@ -80,7 +81,7 @@ def run(
             found = api.run(experiment, store=store, on=executor, settings=settings, watch=watch)
         except KeyboardInterrupt:
             _interrupted()
-    _print_table(found)
+    _print_table(found.numbers)
     path = report or Path(f"{_path(file).stem}-report.html")
     written = _refresh(found, path)
     typer.echo(f"report: {path}{'' if written else ' (up to date)'}")
@@ -119,8 +120,9 @@ def results(
     sets: Sets = None,
     seeds: Seeds = None,
     format: Annotated[str, typer.Option("--format", help="table, json, csv or md.")] = "table",
+    by: Annotated[str | None, typer.Option("--by", metavar="FACET", help="By rating, theme, difficulty ...")] = None,
 ) -> None:
-    """Print the numbers that are stored of an experiment."""
+    """Print the numbers that are stored of an experiment, over all test examples or by a facet of theirs."""
     from outgrow import api
     from outgrow.report.tables import FORMATS, text
     from outgrow.types import UserError
@@ -128,10 +130,11 @@ def results(
     if format not in FORMATS:
         raise UserError(f"no format called {format!r}: choose one of {', '.join(FORMATS)}")
     found = api.results(_experiment(file, sets, seeds), store=store)
+    numbers = found.sliced(by) if by else found.numbers
     if format == "table":
-        _print_table(found)
+        _print_table(numbers)
     else:
-        typer.echo(text(found.numbers.records, format), nl=False)
+        typer.echo(text(numbers.records, format), nl=False)
 
 
 @app.command()
@@ -166,6 +169,8 @@ def list_plugins(
     width = max(map(len, found), default=0)
     for name, line in found.items():
         typer.echo(f"{name:{width}}  {line}")
+        if kind == "models" and (sizes := _sizes(name)):
+            typer.echo(f"{'':{width}}  {sizes}")
 
 
 @app.command()
@@ -231,7 +236,7 @@ def mine(
     seed: Annotated[int, typer.Option(help="Other games.")] = 0,
     workers: Workers = None,
     engine: Annotated[str | None, typer.Option(help="The engine's program; by default stockfish.")] = None,
-    collect: Annotated[Path | None, typer.Option(help="Folder for the tables of puzzles and positions.")] = None,
+    collect: Annotated[Path | None, typer.Option(help="Folder for the tables made of them.")] = None,
 ) -> None:
     """Play games and judge them: puzzles and positions; resumable."""
     from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -249,8 +254,18 @@ def mine(
     if collect:
         from outgrow.chess.collect import collect as tables
 
-        puzzles, positions = tables(out, collect)
-        typer.echo(f"{puzzles} puzzles and {positions} positions in {collect}")
+        made = ", ".join(f"{count} {name}" for name, count in tables(out, collect).items())
+        typer.echo(f"{made} in {collect}")
+
+
+def _sizes(family: str) -> str:
+    """The sizes of a bundled family with their weights: `pawn 24.6k, knight 0.97M`."""
+    from outgrow.graph import Settings
+    from outgrow.models.base import counted
+    from outgrow.plugins import find
+
+    kind: Any = find("model", family)
+    return ", ".join(f"{size} {counted(kind(size=size).parameters(Settings()))}" for size in kind.sizes())
 
 
 def _path(file: Path | None) -> Path:
@@ -267,13 +282,13 @@ def _experiment(file: Path | None, sets: list[str] | None, seeds: str | None) ->
     return read(_path(file), sets or (), seeds)
 
 
-def _print_table(found: Results) -> None:
+def _print_table(numbers: Numbers) -> None:
     from rich.console import Console
 
     from outgrow.report.tables import table
 
     width = None if sys.stdout.isatty() else 140  # of a pipe or a file nothing is known, and a table wants room
-    Console(width=width).print(table(found.numbers.aggregates))
+    Console(width=width).print(table(numbers.aggregates))
 
 
 def _print_json(data: Any) -> None:

@@ -63,6 +63,16 @@ def test_its_folder_is_a_whole_checkpoint_that_loads(model: Model) -> None:
     assert module.config.vocab_size >= len(tokenizer)
 
 
+def test_its_weights_are_counted_as_torch_counts_them(model: Model) -> None:
+    from transformers import AutoModel
+
+    module = AutoModel.from_pretrained(model.folder(Settings()))
+    loaded = sum(each.numel() for name, each in module.named_parameters() if "pooler" not in name)
+    pooler = sum(each.numel() for name, each in module.named_parameters() if "pooler" in name)
+    assert model.parameters(Settings()) in (loaded, loaded + pooler)  # a checkpoint may come without a pooler
+    assert model.size in type(model).sizes() or not type(model).sizes()
+
+
 def test_tables_call_it_by_family(model: Model) -> None:
     assert model.name.startswith(f"{type(model).__module__.rpartition('.')[2]}/")
     assert not model.name.endswith("/")

@@ -19,7 +19,7 @@ from outgrow.store import Store
 from outgrow.technique import Technique
 
 KEYS = [
-    *("task", "weak", "strong", "method", "seed", "status"),
+    *("task", "weak", "strong", "method", "seed", "slice", "status"),
     *("floor", "floor_low", "floor_high", "student", "student_low", "student_high"),
     *("ceiling", "ceiling_low", "ceiling_high", "untrained", "untrained_low", "untrained_high"),
     *("pgr", "pgr_low", "pgr_high", "withheld", "gap", "gap_low", "gap_high"),

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from outgrow.experiment import Cell, Experiment, cells
-from outgrow.graph import Failure, Step, T, load, walk
+from outgrow.graph import Failure
 from outgrow.measures.accuracy import accuracy
 from outgrow.measures.agreement import agreement
 from outgrow.measures.crossed import OneGroupError
 from outgrow.measures.difference import paired
 from outgrow.measures.pgr import recovered
+from outgrow.report.shelf import Problem, Shelf, Status
 from outgrow.steps import Score
-from outgrow.store import Damaged, Store
-from outgrow.types import Doubles, Examples, Ints, UserError
-
-Status = Literal["done", "missing", "failed"]
+from outgrow.store import Store
+from outgrow.types import Doubles, Examples
 
 ROLES = ("floor", "student", "ceiling", "untrained")
 TRIO = ROLES[:3]  # what the recovered gap is made of
@@ -29,6 +28,8 @@ TRIO = ROLES[:3]  # what the recovered gap is made of
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """One run (task, weak, strong, method, seed), or all seeds of it together (`seed` None).
+
+    `slice` names the test examples that it is of; None: all of them.
 
     Scores, intervals (95 %), the gap and agreement are fractions, not rounded; None, never NaN, where there is nothing
     to state, and `withheld` says why where that is the PGR. `agreement` of student and supervisor is also given where
@@ -41,6 +42,7 @@ class Record:
     strong: str
     method: str
     seed: int | None
+    slice: str | None = None
     status: Status
     floor: float | None = None
     floor_low: float | None = None
@@ -78,15 +80,6 @@ class Record:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Problem:
-    """A score that is not there: `step` is what failed or is damaged, or the score itself where it was not reached."""
-
-    step: Step[Any]
-    status: Literal["missing", "failed"]
-    why: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Results:
     """Records in the order of the grid, each row's aggregate before its seeds, and what stands in their way."""
 
@@ -109,105 +102,28 @@ def read(experiment: Experiment, store: Store, failures: Sequence[Failure] = ())
 
     Raises UserError where two scores of a task are not of the same test examples.
     """
-    shelf = _Shelf(store, failures)
-    grid = cells(experiment)
-    first = {(*_row(cell)[:3], cell.seed): cell for cell in reversed(grid)}
+    shelf, grid = Shelf(store, failures), cells(experiment)
     found: list[Record] = []
-    for _, group in groupby(grid, key=_row):
-        row = list(group)
-        rivals = [first[(*_row(cell)[:3], cell.seed)] for cell in row]
-        found.append(_record(row, rivals, None, shelf))
-        found += [_record([cell], [rival], cell.seed, shelf) for cell, rival in zip(row, rivals, strict=True)]
+    for row, rivals in rows(grid):
+        found.append(record(row, rivals, None, shelf))
+        found += [record([cell], [rival], cell.seed, shelf) for cell, rival in zip(row, rivals, strict=True)]
     problems = {problem.step.key: problem for problem in shelf.problems.values()}
     return Results(grid=grid, records=tuple(found), problems=tuple(problems.values()))
+
+
+def rows(grid: Sequence[Cell]) -> Iterator[tuple[list[Cell], list[Cell]]]:
+    """The cells of each row of the table, one a seed, and those of its first method on the same seeds."""
+    first = {(*_row(cell)[:3], cell.seed): cell for cell in reversed(grid)}
+    for _, group in groupby(grid, key=_row):
+        row = list(group)
+        yield row, [first[(*_row(cell)[:3], cell.seed)] for cell in row]
 
 
 def _row(cell: Cell) -> tuple[str, str, str, str]:
     return cell.task.name, cell.weak.name, cell.strong.name, cell.method.label
 
 
-class _Shelf:
-    """Artifacts of one store, each read once, with its test examples always in the same order."""
-
-    def __init__(self, store: Store, failures: Sequence[Failure]) -> None:
-        self.problems: dict[str, Problem] = {}  # by the key of what is not there
-        self._store, self._stored = store, store.listing()
-        self._failed = {failure.step.key: failure for failure in failures}
-        self._read: dict[str, Any] = {}
-        self._hard: dict[str, Ints] = {}
-        self._tests: dict[str, _Test] = {}
-
-    def get(self, step: Step[T]) -> T | None:
-        """The artifact of `step`, None where there is none that can be trusted."""
-        if step.key not in self._read:
-            self._read[step.key] = self._load(step)
-        found: T | None = self._read[step.key]
-        return found
-
-    def _load(self, step: Step[T]) -> T | None:
-        if step.key in self._stored:
-            try:
-                return load(step, self._store)
-            except Damaged as damage:
-                why = f"{damage.why}: run again to compute it anew"
-                self.problems[step.key] = Problem(step=step, status="failed", why=why)
-            except KeyError:
-                pass  # pruned since the listing
-        return None
-
-    def test(self, cell: Cell) -> _Test | None:
-        """The ids and groups of the test examples, in the one order used here: that of the first score read."""
-        return self._tests.get(cell.test.key)
-
-    def correct(self, score: Score) -> Doubles | None:
-        """What a score says of each test example, [N]."""
-        if (scores := self.get(score)) is None:
-            return None
-        test = self._tests.setdefault(score.gold.examples.key, _Test(scores.ids, scores.groups))
-        return scores.correct[_places(scores.ids, test.ids, score)]
-
-    def hard(self, score: Score) -> Ints | None:
-        """The choice predicted for each test example of a score that is there, [N]."""
-        if (labels := self.get(score.predictions)) is None:
-            return None
-        if score.key not in self._hard:
-            ids = self._tests[score.gold.examples.key].ids
-            self._hard[score.key] = labels.hard()[_places(labels.ids, ids, score)]
-        return self._hard[score.key]
-
-    def status(self, scores: Iterable[Score]) -> Status:
-        """Whether all of these scores are there; what is not becomes a problem."""
-        absent = [score for score in scores if self.get(score) is None]
-        for score in absent:
-            if score.key not in self.problems:
-                self.problems[score.key] = self._problem(score)
-        if not absent:
-            return "done"
-        return "failed" if any(self.problems[score.key].status == "failed" for score in absent) else "missing"
-
-    def _problem(self, score: Score) -> Problem:
-        failure = next((self._failed[step.key] for step in walk([score]) if step.key in self._failed), None)
-        if failure:
-            return Problem(step=failure.step, status="failed", why=failure.error_text.strip())
-        return Problem(step=score, status="missing", why="not computed yet")
-
-
-class _Test(NamedTuple):
-    ids: tuple[str, ...]
-    groups: tuple[str, ...]
-
-
-def _places(ids: tuple[str, ...], wanted: tuple[str, ...], score: Score) -> Ints | slice:
-    """Where each of `wanted` stands in `ids`."""
-    if ids == wanted:
-        return slice(None)
-    where = {id: i for i, id in enumerate(ids)}
-    if len(ids) != len(wanted) or where.keys() != set(wanted):
-        raise UserError(f"{score.key} is not of the same test examples as the other scores: they cannot be compared")
-    return np.array([where[id] for id in wanted], dtype=np.int64)
-
-
-def _record(row: Sequence[Cell], rivals: Sequence[Cell], seed: int | None, shelf: _Shelf) -> Record:
+def record(row: Sequence[Cell], rivals: Sequence[Cell], seed: int | None, shelf: Shelf) -> Record:
     """One record over these cells, one a seed: over the complete seeds, or, without any, over what there is."""
     task, weak, strong, method = _row(row[0])
     statuses = {role: shelf.status(_of(role, row)) for role in ROLES}
@@ -235,19 +151,19 @@ def _of_trio(cell: Cell) -> tuple[Score, ...]:
     return cell.floor, cell.student, cell.ceiling
 
 
-def _table(scores: Iterable[Score], shelf: _Shelf) -> Doubles | None:
+def _table(scores: Iterable[Score], shelf: Shelf) -> Doubles | None:
     """The scores that are there, [S, N]."""
     found = [correct for score in scores if (correct := shelf.correct(score)) is not None]
     return np.stack(found) if found else None
 
 
-def _groups(row: Sequence[Cell], shelf: _Shelf) -> tuple[str, ...]:
+def _groups(row: Sequence[Cell], shelf: Shelf) -> tuple[str, ...]:
     test = shelf.test(row[0])
     assert test is not None  # a score of it has been read
     return test.groups
 
 
-def _scored(role: str, row: Sequence[Cell], shelf: _Shelf) -> dict[str, Any]:
+def _scored(role: str, row: Sequence[Cell], shelf: Shelf) -> dict[str, Any]:
     table = _table(_of(role, row), shelf)
     if table is None:
         return {}
@@ -258,7 +174,7 @@ def _scored(role: str, row: Sequence[Cell], shelf: _Shelf) -> dict[str, Any]:
     return {role: found.mean, f"{role}_low": found.low, f"{role}_high": found.high}
 
 
-def _recovered(row: Sequence[Cell], shelf: _Shelf) -> dict[str, Any]:
+def _recovered(row: Sequence[Cell], shelf: Shelf) -> dict[str, Any]:
     """The PGR of complete seeds."""
     tables = (_table(_of(role, row), shelf) for role in TRIO)
     floor, student, ceiling = (table for table in tables if table is not None)
@@ -267,7 +183,7 @@ def _recovered(row: Sequence[Cell], shelf: _Shelf) -> dict[str, Any]:
     return {"pgr": found.pgr, "pgr_low": found.low, "pgr_high": found.high, "withheld": found.withheld, **gap}
 
 
-def _agreement(row: Sequence[Cell], shelf: _Shelf) -> dict[str, Any]:
+def _agreement(row: Sequence[Cell], shelf: Shelf) -> dict[str, Any]:
     """How often student and supervisor say the same, in complete seeds."""
     students = [hard for cell in row if (hard := shelf.hard(cell.student)) is not None]
     supervisors = [hard for cell in row if (hard := shelf.hard(cell.floor)) is not None]
@@ -282,7 +198,7 @@ def _agreement(row: Sequence[Cell], shelf: _Shelf) -> dict[str, Any]:
     return {"agreement": found.overall.mean, **{name: part and part.mean for name, part in split.items()}}
 
 
-def _versus(row: Sequence[Cell], rivals: Sequence[Cell], shelf: _Shelf) -> dict[str, Any]:
+def _versus(row: Sequence[Cell], rivals: Sequence[Cell], shelf: Shelf) -> dict[str, Any]:
     """The student's score less the first method's, over the seeds that have both."""
     first = {cell.seed: cell.student for cell in rivals}
     pairs = [(cell.student, first[cell.seed]) for cell in row]
@@ -297,7 +213,7 @@ def _versus(row: Sequence[Cell], rivals: Sequence[Cell], shelf: _Shelf) -> dict[
     return {"versus_first": found.mean, "versus_first_low": found.low, "versus_first_high": found.high}
 
 
-def _test(cell: Cell, shelf: _Shelf) -> dict[str, Any]:
+def _test(cell: Cell, shelf: Shelf) -> dict[str, Any]:
     """What the test examples are: the same for every record of a task."""
     found: dict[str, Any] = {}
     if test := shelf.test(cell):

@@ -67,12 +67,13 @@ def _csv(records: Sequence[Record]) -> str:
 
 
 def _markdown(records: Sequence[Record]) -> str:
-    names = ("task", "weak → strong", "method", "seed", *ROLES, "PGR", "vs first")
+    sliced = any(record.slice for record in records)
+    names = ("task", "weak → strong", "method", "slice" if sliced else "seed", *ROLES, "PGR", "vs first")
     notes = _Notes()
     lines = [f"| {' | '.join(names)} |", f"|{'---|' * 4}{'---:|' * (len(names) - 4)}"]
     for record in aggregates_first(records):
-        seed = f"all{notes.incomplete(record)}" if record.seed is None else str(record.seed)
-        words = (record.task, f"{record.weak} → {record.strong}", record.method, seed)
+        part = f"{_slice(record) or 'all'}{notes.incomplete(record)}" if record.seed is None else str(record.seed)
+        words = (record.task, f"{record.weak} → {record.strong}", record.method, part)
         numbers = [f"{value} ({interval})" if interval else value for value, interval in _numbers(record, notes)]
         lines.append("| " + " | ".join([*(word.replace("|", "\\|") for word in words), *numbers]) + " |")
     return "\n".join([*lines, "", *(f"{note}  " for note in notes.lines)]).rstrip() + "\n"
@@ -116,6 +117,7 @@ def _task_table(task: str, records: Sequence[Record], notes: _Notes) -> Renderab
             found.add_section()
         method = Text(record.method, style="" if is_seed else "bold")
         method.append(f" · {record.seed}" if is_seed else notes.incomplete(record), style="not bold")
+        method.append(f"\n{_slice(record)}" if record.slice else "", style="not bold")
         cells = [Text(value, style="" if is_seed else "bold") for value, _ in _numbers(record, notes)]
         for cell, (_, interval) in zip(cells, _numbers(record, notes), strict=True):
             cell.append(f"\n{interval}" if interval and not is_seed else "", style="dim not bold")
@@ -123,6 +125,11 @@ def _task_table(task: str, records: Sequence[Record], notes: _Notes) -> Renderab
         found.add_row("" if (pair, is_seed) == last else pair, method, *shown, style="dim" if is_seed else "")
         last = (pair, is_seed)
     return found
+
+
+def _slice(record: Record) -> str:
+    """Which test examples, and how many: `1000–1400 (312)`."""
+    return "" if record.slice is None else f"{record.slice} ({ABSENT if record.n_test is None else record.n_test})"
 
 
 def aggregates_first(records: Sequence[Record]) -> list[Record]:

@@ -1,0 +1,98 @@
+"""The numbers of an experiment by what its task knows of the test examples: rating, theme, difficulty."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from outgrow.experiment import Experiment, cells
+from outgrow.graph import Failure
+from outgrow.plugins import nearest
+from outgrow.report.results import Record, Results, record, rows
+from outgrow.report.shelf import Shelf
+from outgrow.steps import Prepare
+from outgrow.store import Store
+from outgrow.tasks.base import Facet
+from outgrow.types import Examples, UserError
+
+EDGES: dict[str, tuple[float, ...]] = {"rating": (1000, 1400, 1800, 2200, 2600)}  # other numbers: quintiles
+
+Slices = dict[str, frozenset[str]]  # the ids of the examples by the name of the slice
+
+
+def read_by(experiment: Experiment, store: Store, facet: str, failures: Sequence[Failure] = ()) -> Results:
+    """A record over all seeds for every slice of the test examples; tasks that do not know the facet are left out.
+
+    Raises UserError where no task of a pinned experiment knows the facet, and names those that they know.
+    """
+    shelf, grid = Shelf(store, failures), cells(experiment)
+    tests = {cell.test.key: cell.test for cell in grid}
+    _refuse_unknown(facet, tests.values())
+    slices = {key: sliced(facet, _values(facet, test, shelf)) for key, test in tests.items()}
+    if not any(slices.values()):
+        raise UserError(f"no test example has a {facet}: choose another facet, or a source that has it")
+    found: list[Record] = []
+    for row, rivals in rows(grid):
+        for name, ids in slices[row[0].test.key].items():
+            found.append(replace(record(row, rivals, None, shelf.only(ids)), slice=name))
+    return Results(grid=grid, records=tuple(found), problems=tuple(shelf.problems.values()))
+
+
+def sliced(facet: str, values: Mapping[str, Facet]) -> Slices:
+    """The slices of examples by the value that each has, none of them empty.
+
+    Words are slices of their own, and an example with several is in several. Numbers fall into bands: those of `EDGES`,
+    or fifths of equal size, their edges rounded to three digits; a number on an edge belongs to the band above it.
+    """
+    numbers = {id: float(value) for id, value in values.items() if isinstance(value, int | float)}
+    found: dict[str, set[str]] = {}
+    if numbers:
+        edges = EDGES.get(facet) or _fifths(list(numbers.values()))
+        names = _bands(edges)
+        for id, band in zip(numbers, np.digitize(list(numbers.values()), edges), strict=True):
+            found.setdefault(names[band], set()).add(id)
+        return {name: frozenset(found[name]) for name in names if name in found}
+    for id, value in values.items():
+        for word in value if isinstance(value, tuple) else (str(value),):
+            found.setdefault(word, set()).add(id)
+    return {name: frozenset(found[name]) for name in sorted(found)}
+
+
+def _fifths(values: Sequence[float]) -> tuple[float, ...]:
+    """The inner edges of quintiles, each once: many equal values make fewer bands."""
+    edges = {float(f"{edge:.3g}") for edge in np.quantile(values, (0.2, 0.4, 0.6, 0.8))}
+    return tuple(sorted(edge for edge in edges if edge > min(values)))
+
+
+def _bands(edges: Sequence[float]) -> list[str]:
+    """`<1000`, `1000–1400`, `≥1400`."""
+    if not edges:
+        return ["all"]
+    said = [f"{edge:.6g}" for edge in edges]
+    return [f"<{said[0]}", *(f"{low}–{high}" for low, high in pairwise(said)), f"≥{said[-1]}"]
+
+
+def _values(facet: str, test: Prepare, shelf: Shelf) -> Mapping[str, Facet]:
+    """What the task knows of its test examples: those of the store, or, before a run, those that it would have."""
+    if facet not in _known(test):
+        return {}
+    examples = shelf.get(test) or test.task.examples(test.split, test.n, test.seed)
+    return test.task.facets(examples)[facet]
+
+
+def _known(test: Prepare) -> list[str]:
+    return list(test.task.facets(Examples(rows=())))
+
+
+def _refuse_unknown(facet: str, tests: Iterable[Prepare]) -> None:
+    known = {test.task.name: _known(test) for test in tests}
+    every = [name for names in known.values() for name in names]
+    if facet in every:
+        return
+    if not every:
+        raise UserError(f"no facet called {facet!r}: {' and '.join(known)} knows none, leave --by out")
+    listed = "; ".join(f"{task}: {', '.join(names)}" for task, names in known.items() if names)
+    raise UserError(f"no facet called {facet!r}.{nearest(facet, every)} Known: {listed}")
