@@ -9,9 +9,13 @@ from fakes import BrokenMethod, FakeLoss, FakeMethod, FakeModel, FakeTask
 
 from outgrow.config import bundled_example, experiment_from, pretraining, read
 from outgrow.experiment import Experiment
+from outgrow.labelling.harden import Harden
+from outgrow.labelling.sharpen import Sharpen
 from outgrow.losses.cross_entropy import CrossEntropy
 from outgrow.methods.finetune import Finetune
 from outgrow.models.hf import HF
+from outgrow.technique import Ensemble
+from outgrow.training.continuing import Generative
 from outgrow.types import UserError
 
 GOOD = """\
@@ -26,7 +30,7 @@ label = "naive"
 [[methods]]
 label = "other"
 loss = { name = "fakes:FakeLoss", weight = 0.25 }
-labels = "hard"
+labels = ["harden", { name = "sharpen", temperature = 0.25 }]
 """
 
 
@@ -56,8 +60,42 @@ def test_records(write) -> None:
     assert found.strong == (FakeModel(size="medium"), FakeModel(size="large"))
     assert [method.label for method in found.methods] == ["naive", "other"]
     assert found.methods[0].loss == CrossEntropy()
-    assert (found.methods[1].loss, found.methods[1].labels) == (FakeLoss(weight=0.25), "hard")
+    assert found.methods[1].loss == FakeLoss(weight=0.25)
+    assert found.methods[0].labels is None
+    assert found.methods[1].labels == (Harden(), Sharpen(temperature=0.25))
     assert found.seeds == (0, 1, 2, 3, 4)
+    assert (found.pairs, read(write(GOOD), ['pairs="upward"']).pairs) == ("all", "upward")
+    with pytest.raises(UserError, match="pairs is 3: choose"):
+        read(write(GOOD), ["pairs=3"])
+
+
+def test_the_slots_of_a_method(write) -> None:
+    slots = """
+[[methods]]
+label = "all"
+adapt = { epochs = 3, learning_rate = 1e-3 }
+via = ["fakes:FakeModel/medium", { name = "fakes:FakeModel", size = "large" }]
+shares = "same"
+labels = []
+fit = { name = "finetune", keep = "last" }
+cheat = "stop"
+[recipes."fakes/medium"]
+name = "fakes:FakeMethod"
+"""
+    found = read(write(GOOD.replace('strong = ["fakes:FakeModel/medium", ', "strong = [") + slots))
+    method = found.methods[2]
+    assert method.adapt == Generative(epochs=3.0, learning_rate=1e-3)
+    assert method.via == (FakeModel(size="medium"), FakeModel(size="large"))
+    assert (method.shares, method.labels, method.cheat) == ("same", (), "stop")
+    assert method.fit == Finetune(keep="last")
+    assert found.recipes["fakes", "fakes/medium"] == FakeMethod()
+
+
+def test_a_list_in_the_list_of_supervisors_is_an_ensemble(write) -> None:
+    weak = 'weak = ["fakes:FakeModel/small", ["fakes:FakeModel/small", "fakes:FakeModel/medium"]]'
+    found = read(write(GOOD.replace('weak = "fakes:FakeModel/small"', weak)))
+    small, medium = FakeModel(size="small"), FakeModel(size="medium")
+    assert found.weak == (small, Ensemble(models=(small, medium)))
 
 
 def test_the_bundled_example_reads() -> None:
@@ -101,7 +139,8 @@ def test_set_takes_bare_words_tables_and_names_with_a_slash(write) -> None:
     path = write(GOOD)
     assert read(path, ["weak=fakes:FakeModel/large"]).weak == (FakeModel(size="large"),)
     assert read(path, ["task.rows=60"]).tasks == (FakeTask(rows=60),)
-    assert read(path, ["methods.0.labels=soft"]).methods[0].labels == "soft"
+    assert read(path, ["methods.0.labels=['sharpen']"]).methods[0].labels == (Sharpen(),)
+    assert read(path, ["methods.1.labels=[]"]).methods[1].labels == ()
     assert read(path, ['methods.0.fit={ name = "fakes:FakeMethod", seconds = 1 }']).methods[0].fit == FakeMethod(
         seconds=1
     )
@@ -156,7 +195,12 @@ MISTAKES = {
     "wrong type": ("0.25", '"much"', "line 11: methods[1].loss.weight is 'much' but should be a valid number"),
     "truth is not a number": ("0.25", "true", "line 11: methods[1].loss.weight is True but should be a valid number"),
     "wrong value": ("0.25", "2.5", "line 11: methods[1].loss: weight is 2.5: it lies between 0 and 1"),
-    "not a choice": ('"hard"', '"firm"', "line 12: methods[1].labels is 'firm' but should be 'task', 'soft' or 'hard'"),
+    "not a choice": (
+        'label = "other"',
+        'label = "other"\nshares = "some"',
+        "line 11: methods[1].shares is 'some' but should be 'fresh' or 'same'",
+    ),
+    "not a list": ('["harden", {', '"harden" # ', "line 12: methods[1].labels is 'harden' but should be a list"),
     "same label": ('"other"', '"naive"', "line 10: two methods are called 'naive': give each its own label"),
     "no label": ('label = "other"\n', "", "line 9: methods[1] has no label"),
     "a table instead of a list": ("[[methods]]\nlabel", "[methods]\nlabel", "this is not TOML"),
@@ -245,7 +289,7 @@ def test_a_plug_in_that_cannot_be_imported_keeps_its_own_error(write, tmp_path: 
 
 
 def test_a_subclass_is_a_method_too(write) -> None:
-    path = write(GOOD.replace('labels = "hard"', 'fit = { name = "fakes:BrokenMethod", how = "bug" }'))
+    path = write(GOOD.replace("labels = ", 'fit = { name = "fakes:BrokenMethod", how = "bug" } # '))
     assert read(path).methods[1].fit == BrokenMethod(how="bug")
 
 

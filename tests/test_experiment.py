@@ -39,6 +39,27 @@ def fits(steps: Any) -> list[Fit]:
     return [step for step in steps if isinstance(step, Fit)]
 
 
+# ---- which pairs
+
+
+def test_upward_pairs_are_those_whose_student_has_more_weights() -> None:
+    found = cells(replace(GRID, pairs="upward"))
+    assert {(cell.weak.size, cell.strong.size) for cell in found} == {
+        ("small", "medium"),
+        ("small", "large"),
+        ("medium", "large"),
+    }
+    assert {cell.floor.key for cell in found} <= {cell.floor.key for cell in cells(GRID)}
+    assert {(cell.weak.size, cell.strong.size) for cell in cells(GRID)} >= {("medium", "medium")}
+
+
+def test_no_upward_pair_is_an_error() -> None:
+    with pytest.raises(UserError, match="no strong model has more weights than a weak one"):
+        cells(replace(GRID, weak=(LARGE,), pairs="upward"))
+    with pytest.raises(UserError, match="pairs is 'up': choose"):
+        replace(GRID, pairs="up")
+
+
 # ---- shared work
 
 

@@ -20,9 +20,10 @@ from fakes import FakeLoss, FakeMethod, FakeModel, FakeTask
 from outgrow.chess import board as chess
 from outgrow.experiment import Cell, Experiment, cells, refuse_leaks, targets
 from outgrow.graph import Step, walk
+from outgrow.labelling.harden import Harden
 from outgrow.losses.cross_entropy import CrossEntropy
 from outgrow.methods.finetune import Finetune
-from outgrow.steps import Fit, Gold, Harden, Predict, Prepare, Score, ZeroShot
+from outgrow.steps import Features, Fit, Gold, Predict, Prepare, Relabel, Score, ZeroShot
 from outgrow.tasks import chess_advantage
 from outgrow.tasks.base import Readout, Split, Task
 from outgrow.tasks.chess_advantage import ChessAdvantage
@@ -59,7 +60,7 @@ GRID = Experiment(
     methods=(
         Technique(),
         Technique(label="loss", loss=FakeLoss()),
-        Technique(label="hard", labels="hard"),
+        Technique(label="hard", labels=(Harden(),)),
         Technique(label="own", fit=Finetune(epochs=3)),
     ),
     seeds=(0, 1),
@@ -86,7 +87,7 @@ def golds(step: Step[Any]) -> set[str]:
 
 
 def test_the_grid_has_every_kind_of_step() -> None:
-    assert {type(step) for step in STEPS} == {Prepare, Gold, Fit, Predict, Harden, ZeroShot, Score}
+    assert {type(step) for step in STEPS} == {Prepare, Gold, Features, Fit, Predict, Relabel, ZeroShot, Score}
 
 
 def test_students_descend_from_the_ground_truth_of_weak_train_and_validation_alone() -> None:
@@ -99,7 +100,7 @@ def test_a_student_stops_on_weak_labels_of_its_own_supervisor() -> None:
     for cell in CELLS:
         student, supervisor = cell.student_fit, fitted(cell.floor)
         for labels, of in ((student.labels, "transfer"), (student.validation_labels, "transfer_validation")):
-            soft = labels.labels if isinstance(labels, Harden) else labels
+            soft = labels.labels[0] if isinstance(labels, Relabel) else labels
             assert isinstance(soft, Predict)
             assert (soft.fitted, soft.examples.split) == (supervisor, of)
 
@@ -176,6 +177,10 @@ class Informed(FakeMethod):
     prior: Prior = Prior()
 
 
+def _hard(labels: Predict) -> Relabel:
+    return Relabel(rule=Harden(), labels=(labels,))
+
+
 HONEST = student(taught("weak_train"))
 TRUTH: dict[Split, Gold] = {
     split: Gold(examples=prepare(split))
@@ -196,7 +201,7 @@ LEAKS: dict[str, Fit] = {
     "a supervisor taught on test": student(taught("test")),
     "a chain that starts on transfer": CHAIN,
     "hardened labels of a ceiling": replace(
-        HONEST, labels=Harden(labels=Predict(fitted=taught("transfer"), examples=prepare("transfer")))
+        HONEST, labels=_hard(Predict(fitted=taught("transfer"), examples=prepare("transfer")))
     ),
     "a record of its method": replace(HONEST, method=Informed(prior=Prior(classes=(TRUTH["transfer"],)))),
     "a record of its supervisor's method": student(
@@ -267,7 +272,7 @@ def test_the_untrained_student_has_seen_no_labels_or_is_a_probe_on_the_weak_ones
             assert ancestors(cell.untrained.predictions) == (cell.test,)
         else:
             naive = next(each for each in CELLS if _row(each) == _row(cell))  # no technique touches it
-            assert differing(fitted(cell.untrained), naive.student_fit) == {"method"}
+            assert differing(fitted(cell.untrained), naive.student_fit) == {"method", "features"}
 
 
 def _row(cell: Cell) -> tuple[str, ...]:

@@ -16,9 +16,10 @@ from text_files import reviews, write_jsonl
 from outgrow.executors.inline import Inline
 from outgrow.experiment import Experiment, cells
 from outgrow.graph import Outcome, Step, load, run
+from outgrow.labelling.harden import Harden
 from outgrow.methods.base import Predictor
 from outgrow.methods.finetune import Finetune
-from outgrow.steps import Fit, Gold, Harden, Predict, Prepare, Score
+from outgrow.steps import Fit, Gold, Predict, Prepare, Relabel, Score
 from outgrow.store import Store
 from outgrow.tasks.base import Readout
 from outgrow.tasks.text import Text
@@ -89,7 +90,7 @@ CHANGES: dict[str, tuple[Change, set[str], set[str]]] = {  # a change, the roles
     "label": (lambda e: replace(e, methods=(replace(e.methods[0], label="new"),)), set(), set()),
     "loss": (lambda e: replace(e, methods=(replace(e.methods[0], loss=FakeLoss(weight=0.75)),)), STUDENT, set()),
     "hard labels": (
-        lambda e: replace(e, methods=(replace(e.methods[0], labels="hard"),)),
+        lambda e: replace(e, methods=(replace(e.methods[0], labels=(Harden(),)),)),
         STUDENT | {"weak labels"},
         set(),
     ),
@@ -261,7 +262,7 @@ def test_a_score_of_other_examples_is_an_error(tmp_path: Path) -> None:
 def test_hard_labels_are_the_choice_of_the_soft_ones(tmp_path: Path) -> None:
     _, held, _ = splits(FakeTask())
     soft = Predict(fitted=supervised(FakeTask()), examples=held)
-    hard = Harden(labels=soft)
+    hard = Relabel(rule=Harden(), labels=(soft,))
     assert not done(hard, tmp_path).failures
     store = Store(str(tmp_path))
     assert set(load(hard, store).probs) == {0.0, 1.0}

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import tiny
-from fakes import FakeMethod, FakeModel, FakeTask
+from fakes import FakeLoss, FakeMethod, FakeModel, FakeTask
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from outgrow.executors.inline import Inline
 from outgrow.experiment import Cell, Experiment, cells, targets
 from outgrow.graph import Outcome, load, run, walk
+from outgrow.labelling.base import Rule
+from outgrow.labelling.dawid_skene import DawidSkene
+from outgrow.labelling.harden import Harden
+from outgrow.labelling.keep_confident import KeepConfident
+from outgrow.labelling.knn import KNN
+from outgrow.labelling.mean import Mean
+from outgrow.labelling.sharpen import Sharpen
+from outgrow.losses.cross_entropy import CrossEntropy
 from outgrow.methods.finetune import Finetune
+from outgrow.methods.probe import Probe
 from outgrow.models.hf import HF
 from outgrow.models.minilm import MiniLM
-from outgrow.steps import Adapt, Fit, Gold, Harden, Predict, Prepare, Score
+from outgrow.steps import Adapt, Features, Fit, Gold, Predict, Prepare, Relabel, Said, Score, Select
 from outgrow.store import Store
-from outgrow.tasks.base import Row, Source
-from outgrow.technique import Technique
+from outgrow.tasks.base import Readout, Row, Source
+from outgrow.technique import Ensemble, Technique
 from outgrow.training.continuing import Generative
+from outgrow.training.features import Reading
 from outgrow.types import Example, UserError
 
 SMALL, MEDIUM, LARGE = (FakeModel(size=size).pinned() for size in ("small", "medium", "large"))
@@ -62,7 +75,9 @@ def done(found: Cell, folder: Path) -> Outcome:
 
 def teacher(fit: Fit) -> Fit:
     """Whose labels a fit learns from, and stops on."""
-    labels, held = (each.labels if isinstance(each, Harden) else each for each in (fit.labels, fit.validation_labels))
+    labels, held = (
+        each.labels[0] if isinstance(each, Relabel) else each for each in (fit.labels, fit.validation_labels)
+    )
     assert isinstance(labels, Predict)
     assert isinstance(held, Predict)
     assert labels.fitted == held.fitted
@@ -210,6 +225,228 @@ def test_a_fit_starts_from_the_weights_that_were_adapted(tmp_path: Path) -> None
     assert not np.allclose(found[None], found[1e-2], atol=1e-3)
 
 
+# ---- labelling rules
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hard(FakeTask):
+    """Its supervisors hand over their choice."""
+
+    soft_labels: ClassVar[bool] = False
+
+
+def rules(labels: Said) -> list[Rule]:
+    """The rules that labels went through, the first one first."""
+    return [*rules(labels.labels[0]), labels.rule] if isinstance(labels, Relabel) else []
+
+
+def test_rules_are_applied_in_their_order_to_both_sets_of_weak_labels() -> None:
+    sharp = Sharpen(temperature=0.25)
+    fit = cell(Technique(labels=(sharp, Harden()))).student_fit
+    assert rules(fit.labels) == rules(fit.validation_labels) == [sharp, Harden()]
+    assert fit.labels.examples == fit.examples
+    assert fit.validation_labels.examples == fit.validation
+    assert rules(cell(Technique()).student_fit.labels) == []
+
+
+def test_a_task_may_be_used_to_hard_labels_and_a_technique_may_not_want_them() -> None:
+    tasks = (Hard(digest="fake"),)
+    assert rules(cell(Technique(), tasks=tasks).student_fit.labels) == [Harden()]
+    assert rules(cell(Technique(labels=()), tasks=tasks).student_fit.labels) == []
+    assert rules(cell(Technique(via=(MEDIUM,)), tasks=tasks).student_fit.labels) == [Harden()]
+
+
+def test_a_rule_that_selects_leaves_fewer_examples_and_the_stopping_slice_whole(tmp_path: Path) -> None:
+    found = cell(Technique(labels=(KeepConfident(share=0.5), Harden())))
+    fit = found.student_fit
+    assert isinstance(fit.examples, Select)
+    assert rules(fit.labels) == [KeepConfident(share=0.5), Harden()]
+    assert rules(fit.validation_labels) == [Harden()]
+    assert found.ceiling == cell(Technique()).ceiling
+    assert not done(found, tmp_path).failures
+    store = Store(str(tmp_path))
+    kept, every = load(fit.examples, store), load(fit.examples.examples, store)
+    assert (len(kept), len(every)) == (20, 40)
+    assert set(kept.ids) == set(load(fit.labels, store).ids)
+    assert [id for id in every.ids if id in set(kept.ids)] == list(kept.ids)
+
+
+def test_a_rule_that_reads_features_reads_those_of_whoever_learns() -> None:
+    fit = cell(Technique(labels=(KNN(),), via=(MEDIUM,))).student_fit
+    for labels, examples in ((fit.labels, fit.examples), (fit.validation_labels, fit.validation)):
+        assert isinstance(labels, Relabel)
+        assert labels.features == Features(source=LARGE, examples=examples)
+    rung = teacher(fit)
+    assert isinstance(rung.labels, Relabel)
+    assert rung.labels.features == Features(source=MEDIUM, examples=rung.examples)
+
+
+def test_supervisors_of_an_ensemble_label_together(tmp_path: Path) -> None:
+    pair = Ensemble(models=(SMALL, MEDIUM))
+    (found,) = cells(replace(BASE, weak=(pair,)))
+    labels = found.student_fit.labels
+    assert isinstance(labels, Relabel)
+    assert labels.rule == Mean()
+    assert [said.fitted.model for said in labels.labels if isinstance(said, Predict)] == [SMALL, MEDIUM]
+    assert found.supervisors == tuple(said.fitted for said in labels.labels if isinstance(said, Predict))
+    assert not done(found, tmp_path).failures
+    store = Store(str(tmp_path))
+    mean = load(labels, store).probs
+    assert np.allclose(mean, sum(load(said, store).probs for said in labels.labels) / 2)
+    assert len(load(found.floor, store).ids) == 50
+    single = cell(Technique())
+    assert found.supervisors[0] == single.supervisors[0]
+    assert found.ceiling == single.ceiling
+
+
+def test_how_an_ensemble_is_joined_can_be_chosen_and_means_nothing_for_one_supervisor() -> None:
+    technique = Technique(labels=(DawidSkene(), Harden()))
+    (found,) = cells(replace(BASE, weak=(Ensemble(models=(SMALL, MEDIUM)),), methods=(technique,)))
+    assert rules(found.student_fit.labels) == [DawidSkene(), Harden()]
+    assert isinstance(found.floor.predictions, Relabel)
+    assert found.floor.predictions.rule == Mean()  # one floor for all techniques
+    assert rules(cell(technique).student_fit.labels) == [Harden()]
+
+
+# ---- probes, and what cheats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Headed(FakeTask):
+    readout: ClassVar[Readout] = "head"
+    name = "fakes"
+
+
+HEADED = (Headed(digest="fake"),)
+
+
+def headed(technique: Technique) -> Cell:
+    return cell(technique, tasks=HEADED)
+
+
+def test_probes_share_the_features_of_a_model_and_their_ceiling_is_finetuned() -> None:
+    weak, truth = headed(Technique(fit=Probe())), headed(Technique(fit=Probe(), cheat="labels"))
+    naive = headed(Technique())
+    here, held = weak.student_fit.features or (None, None)
+    assert here == Features(source=LARGE, examples=naive.student_fit.examples)
+    assert held == Features(source=LARGE, examples=naive.student_fit.validation)
+    assert truth.student_fit.features == weak.student_fit.features
+    assert weak.ceiling == truth.ceiling == naive.ceiling
+    assert weak.student == weak.untrained == naive.untrained
+    assert truth.student_fit.labels == Gold(examples=naive.student_fit.examples)
+    deep = headed(Technique(fit=Probe(layer=1, pooling="mean"))).student_fit.features
+    assert deep is not None
+    assert deep[0].reading == Reading(layer=1, pooling="mean")
+    adapted = headed(Technique(fit=Probe(), adapt=READ)).student_fit
+    assert adapted.start is None
+    assert adapted.features is not None
+    assert isinstance(adapted.features[0].source, Adapt)
+
+
+def test_concept_saliency_probes_what_weak_labels_have_made_of_the_student() -> None:
+    naive, found = headed(Technique()), headed(Technique(cheat="probe"))
+    fit = found.student_fit
+    assert fit.method == Probe()
+    assert fit.features is not None
+    assert {each.source for each in fit.features} == {naive.student_fit}
+    assert (fit.labels, fit.validation_labels) == (Gold(examples=fit.examples), Gold(examples=fit.validation))
+    assert found.ceiling == naive.ceiling
+
+
+def test_a_student_that_stops_on_ground_truth_watches_its_weak_labels() -> None:
+    naive, found = cell(Technique()), cell(Technique(cheat="stop"))
+    assert found.student_fit == replace(
+        naive.student_fit,
+        validation_labels=Gold(examples=naive.student_fit.validation),
+        watched=naive.student_fit.validation_labels,
+    )
+
+
+def test_what_learns_from_ground_truth_is_the_ceiling_but_for_its_slots() -> None:
+    assert cell(Technique(cheat="labels")).student_fit == fitted(cell(Technique()).ceiling)
+    loss = FakeLoss()
+    assert cell(Technique(cheat="labels", loss=loss)).student_fit.loss == loss
+
+
+def test_what_cheats_is_shown_as_such() -> None:
+    assert Technique(label="stop", cheat="stop").shown == "stop (cheats)"
+    assert Technique(label="stop").shown == "stop"
+
+
+def test_both_curves_are_kept_and_the_truth_decides(tmp_path: Path) -> None:
+    """The same training twice: what is measured on the weak labels agrees, and each keeps its own best check."""
+    base = replace(
+        BASE,
+        tasks=(Worded(digest="fake"),),
+        weak=(HF(size=str(tiny.checkpoint(tmp_path / "model"))).pinned(),),
+        strong=(HF(size=str(tiny.checkpoint(tmp_path / "strong", seed=1))).pinned(),),
+        recipes={},
+    )
+    fit, curves = Finetune(learning_rate=1e-2, epochs=3, checks=2, batch=8), []
+    for cheat in ("", "stop"):
+        (found,) = cells(replace(base, methods=(Technique(fit=fit, cheat=cheat),)))  # type: ignore[arg-type]
+        with Inline() as executor:
+            assert not run([found.student_fit], Store(str(tmp_path / "store")), executor).failures
+        folder = load(found.student_fit, Store(str(tmp_path / "store"))).folder
+        curves.append(json.loads((folder / "curve.json").read_text()))
+    plain, both = curves
+    assert len(both) == len(plain) > 3
+    for ours, theirs in zip(plain, both, strict=True):
+        assert theirs["training_loss"] == ours["training_loss"]
+        assert theirs["watched_loss"] == ours["validation_loss"]
+        assert theirs["watched_agreement"] == ours["validation_agreement"]
+        assert theirs["validation_loss"] != ours["validation_loss"]
+
+
+# ---- no ground truth without cheating, whatever the slots
+
+SLOTS = st.fixed_dictionaries(
+    {
+        "adapt": st.sampled_from([None, READ]),
+        "via": st.sampled_from([(), (MEDIUM,), (SMALL, MEDIUM)]),
+        "shares": st.sampled_from(["fresh", "same"]),
+        "labels": st.sampled_from(
+            [None, (), (Harden(),), (Mean(), Sharpen()), (KNN(), KeepConfident()), (KeepConfident(), Harden())]
+        ),
+        "loss": st.sampled_from([CrossEntropy(), FakeLoss()]),
+        "fit": st.sampled_from([None, Probe(), FakeMethod(seconds=0.002)]),
+        "cheat": st.sampled_from(["", "", "labels", "stop", "probe"]),
+    }
+)
+
+
+@given(
+    slots=SLOTS, task=st.sampled_from([FakeTask(digest="fake"), *HEADED, Hard(digest="fake")]), several=st.booleans()
+)
+@settings(max_examples=150, deadline=None)
+def test_no_ground_truth_reaches_a_student_that_does_not_cheat(slots: Any, task: FakeTask, several: bool) -> None:
+    weak: Any = Ensemble(models=(SMALL, MEDIUM)) if several else SMALL
+    try:
+        found = cell(Technique(**slots), tasks=(task,), weak=(weak,))
+    except UserError:
+        assume(False)
+    golds = {step.examples.split for step in walk([found.student_fit]) if isinstance(step, Gold)}
+    if slots["cheat"]:
+        assert golds & {"transfer", "transfer_validation"}
+    else:
+        assert golds == {"weak_train", "validation"}
+    for step in walk([found.student_fit, *(score.predictions for score in found.targets)]):
+        reads = {each.split for each in step.inputs() if isinstance(each, Prepare)}
+        assert "test" not in reads or not isinstance(step, Fit | Adapt | Gold | Select)
+        assert not isinstance(step, Fit) or "test" not in {
+            each.split for each in walk([step]) if isinstance(each, Prepare)
+        }
+    assert fitted(found.ceiling).examples == ground(found).part(0)
+    assert fitted(found.ceiling).loss == CrossEntropy()
+    assert fitted(found.ceiling).start is None
+
+
+def ground(found: Cell) -> Any:
+    from outgrow.experiment import _ground
+
+    return _ground(BASE, found.task, found.seed)
+
+
 # ---- what is refused
 
 
@@ -218,8 +455,19 @@ def test_a_fit_starts_from_the_weights_that_were_adapted(tmp_path: Path) -> None
     [
         ({"shares": "same"}, "give via"),
         ({"via": (MEDIUM, MEDIUM)}, "twice"),
+        ({"labels": (Harden(), Mean())}, "comes first"),
+        ({"fit": Probe(), "loss": FakeLoss()}, "remove loss"),
+        ({"cheat": "labels", "via": (MEDIUM,)}, "remove via and labels"),
+        ({"cheat": "labels", "labels": (Harden(),)}, "remove via and labels"),
+        ({"cheat": "probe", "fit": Probe()}, "finetuned"),
     ],
 )
 def test_combinations_that_make_no_sense_are_refused_by_name(slots: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match=said):
         Technique(**slots)
+
+
+@pytest.mark.parametrize("slots", [{"fit": Probe()}, {"cheat": "probe"}])
+def test_a_probe_is_refused_where_examples_do_not_share_their_choices(slots: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="share their choices: fakes"):
+        cell(Technique(**slots))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from outgrow.graph import Context, Settings
 from outgrow.methods.base import Supervision
 from outgrow.models.base import Model
+from outgrow.training.features import Reading, features
 from outgrow.types import Example, Examples, Labels
 
 WORDS = ("!", "[PAD]", "[UNK]", "[CLS]", "[SEP]", *(f"w{i}" for i in range(40)), "a", "b", "c", "d")
@@ -100,6 +101,15 @@ def labels(of: Examples) -> Labels:
 def supervision(n: int = 40, choices: tuple[str, ...] | None = ("a", "b"), longest: int = 20) -> Supervision:
     train, held = examples(n, choices, longest=longest), examples(12, choices, seed=1, longest=longest)
     return Supervision(examples=train, labels=labels(train), validation=held, validation_labels=labels(held))
+
+
+def read(model: Model, data: Supervision, reading: Reading) -> Supervision:
+    """The same with the features of a frozen model."""
+    here, held = (
+        features(model.folder(SETTINGS), each, reading, SETTINGS, lambda fraction: None).of(each.ids)
+        for each in (data.examples, data.validation)
+    )
+    return replace(data, features=here, validation_features=held)
 
 
 class Scratch(Context):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import types
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -21,14 +21,14 @@ from outgrow.models.base import Model
 from outgrow.plugins import find, names, nearest
 from outgrow.recipes import bundled
 from outgrow.tasks.base import SPLITS, Split, Task
-from outgrow.technique import Technique
+from outgrow.technique import Ensemble, Technique
 from outgrow.types import UserError
 
 if TYPE_CHECKING:
     from outgrow.pretrain import Pretrain
 
 BASES: dict[type, str] = {Task: "task", Model: "model", Loss: "loss", Rule: "rule", Method: "method"}
-KEYS = ("task", "weak", "strong", "methods", "seeds", "sizes", "recipes")
+KEYS = ("task", "weak", "strong", "methods", "seeds", "sizes", "recipes", "pairs")
 EXAMPLES = {"task": '"chess-puzzles"', "weak": '"ladder/pawn"', "strong": '["ladder/knight", "ladder/bishop"]'}
 
 V = TypeVar("V")
@@ -96,19 +96,20 @@ def _experiment(document: Document, sets: Sequence[str], seeds: str | None) -> E
         for key, example in EXAMPLES.items():
             if key not in table:
                 raise WrongError((), f"it has no {key!r}: say {key} = {example}, for example")
-        weak, strong = (
-            _axis(table[side], (side,), lambda raw, where: _model(raw, where, folder)) for side in ("weak", "strong")
-        )
+        weak = _axis(table["weak"], ("weak",), lambda raw, where: _supervisors(raw, where, folder))
+        strong = _axis(table["strong"], ("strong",), lambda raw, where: _model(raw, where, folder))
         tasks: tuple[Task, ...]
         tasks = _axis(table["task"], ("task",), lambda raw, where: _plugin("task", raw, where, folder))
         methods = _methods(table["methods"], folder) if "methods" in table else (Technique(),)
-        models = (*weak, *strong, *(model for method in methods for model in method.via))
+        models = {model.name for model in (*weak, *strong, *(rung for method in methods for rung in method.via))}
+        models |= {model.name for side in weak if isinstance(side, Ensemble) for model in side.models}
         return Experiment(
             tasks=tasks,
             weak=weak,
             strong=strong,
             methods=methods,
             **({"seeds": _seeds(table["seeds"])} if "seeds" in table else {}),
+            **({"pairs": table["pairs"]} if "pairs" in table else {}),
             sizes=_sizes(table.get("sizes", {})),
             recipes=_recipes(table.get("recipes", {}), tasks, models, folder),
         )
@@ -121,6 +122,13 @@ def _axis(raw: Any, where: Where, build: Callable[[Any, Where], V]) -> tuple[V, 
     if isinstance(raw, list):
         return tuple(build(each, (*where, i)) for i, each in enumerate(raw))
     return (build(raw, where),)
+
+
+def _supervisors(raw: Any, where: Where, folder: Path) -> Model | Ensemble:
+    """A model, or a list of models that label together."""
+    if isinstance(raw, list) and raw:
+        return Ensemble(models=tuple(_model(each, (*where, i), folder) for i, each in enumerate(raw)))
+    return _model(raw, where, folder)
 
 
 def _model(raw: Any, where: Where, folder: Path) -> Model:
@@ -173,11 +181,11 @@ def _sizes(raw: Any) -> dict[Split, int | None]:
     return {split: None if raw[split] == "all" else raw[split] for split in SPLITS if split in raw}
 
 
-def _recipes(raw: Any, tasks: Sequence[Task], models: Sequence[Model], folder: Path) -> dict[tuple[str, str], Method]:
+def _recipes(raw: Any, tasks: Sequence[Task], models: Set[str], folder: Path) -> dict[tuple[str, str], Method]:
     """`[recipes."ladder/pawn"]` changes fields of that model's recipe on every task; with a name it replaces it."""
     if not isinstance(raw, dict):
         raise WrongError(("recipes",), 'recipes should be tables by model, such as [recipes."ladder/pawn"]')
-    _refuse_unknown(raw, {model.name for model in models}, ("recipes",), what="model")
+    _refuse_unknown(raw, models, ("recipes",), what="model")
     found: dict[tuple[str, str], Method] = {}
     for model, table in raw.items():
         where: Where = ("recipes", model)
@@ -267,7 +275,7 @@ def _plain(hint: Any, raw: Any, where: Where) -> Any:
         return TypeAdapter(hint, config=ConfigDict(strict=True, allow_inf_nan=False)).validate_python(raw)
     except ValidationError as error:
         wants = {each["msg"].removeprefix("Input ").removeprefix("should be ") for each in error.errors()}
-        expected = " or ".join(sorted(wants - {"None"}))
+        expected = " or ".join(sorted(wants - {"None"})).replace("a valid tuple", "a list")
     except PydanticSchemaGenerationError:
         expected = "a table"
     raise WrongError(where, f"{say(where)} is {raw!r} but should be {expected}", str(raw))

@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 
-from outgrow.graph import Step, walk
+from outgrow.graph import Settings, Step, walk
 from outgrow.methods.base import Method
-from outgrow.methods.probe import Probe
 from outgrow.models.base import Model
 from outgrow.recipes import bundled
-from outgrow.steps import Adapt, Fit, Gold, Predict, Prepare, Score, ZeroShot
+from outgrow.steps import Fit, Gold, Predict, Prepare, Relabel, Score, ZeroShot, predicted
 from outgrow.tasks.base import SPLITS, Split, Task
-from outgrow.technique import Ground, Technique, ceiling, student, supervisor
+from outgrow.technique import Ensemble, Ground, Technique, ceiling, student, supervisors, together, untrained
 from outgrow.types import UserError
 
 
@@ -27,12 +26,13 @@ class Experiment:
     """A grid: every task with every supervisor, student, technique and seed."""
 
     tasks: tuple[Task, ...]
-    weak: tuple[Model, ...]
+    weak: tuple[Model | Ensemble, ...]  # an ensemble labels together
     strong: tuple[Model, ...]
     methods: tuple[Technique, ...] = (Technique(),)
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     sizes: Mapping[Split, int | None] = field(default_factory=dict)  # examples a split; the task's own where absent
     recipes: Mapping[tuple[str, str], Method] = field(default_factory=dict)  # by task and model name
+    pairs: Literal["all", "upward"] = "all"  # upward: only students with more weights than their supervisor
 
     def __post_init__(self) -> None:
         for name in ("tasks", "weak", "strong", "methods", "seeds"):
@@ -42,6 +42,8 @@ class Experiment:
             labels = [getattr(v, "label", None) or getattr(v, "name", v) for v in values]
             if twice := [label for label in labels if labels.count(label) > 1]:
                 raise UserError(f"{name} lists {twice[0]!r} twice: name each once")
+        if self.pairs not in ("all", "upward"):
+            raise UserError(f'pairs is {self.pairs!r}: choose "all", or "upward" for students larger than supervisors')
 
     def pinned(self) -> Experiment:
         """The same with every task and model identified by its content."""
@@ -59,10 +61,12 @@ class Cell:
     """One point of the grid: the four scores, and the test predictions that agreement is measured on."""
 
     task: Task
-    weak: Model
+    weak: Model | Ensemble
     strong: Model
     method: Technique
     seed: int
+    supervisors: tuple[Fit, ...]
+    student_fit: Fit
     floor: Score
     student: Score
     ceiling: Score
@@ -79,18 +83,33 @@ class Cell:
     def test(self) -> Prepare:
         return self.floor.gold.examples
 
-    @property
-    def student_fit(self) -> Fit:
-        assert isinstance(self.student.predictions, Predict)
-        return self.student.predictions.fitted
-
 
 def cells(experiment: Experiment) -> tuple[Cell, ...]:
     """The grid of a pinned experiment. Equal steps of different cells are equal records: they are computed once."""
-    grid = product(experiment.tasks, experiment.weak, experiment.strong, experiment.methods, experiment.seeds)
-    found = tuple(_cell(experiment, *point) for point in grid)
-    refuse_leaks(cell.student_fit for cell in found)
+    grid = product(experiment.tasks, _pairs(experiment), experiment.methods, experiment.seeds)
+    found = tuple(_cell(experiment, task, *pair, method, seed) for task, pair, method, seed in grid)
+    refuse_leaks(cell.student_fit for cell in found if not cell.method.cheat)
+    for cell in found:
+        refuse_test(cell.student_fit)
     return found
+
+
+def _pairs(experiment: Experiment) -> list[tuple[Model | Ensemble, Model]]:
+    """The supervisors, each with its students."""
+    every = list(product(experiment.weak, experiment.strong))
+    if experiment.pairs == "all":
+        return every
+    here = Settings()
+    upward = [(weak, strong) for weak, strong in every if weights(strong, here) > weights(weak, here)]
+    if not upward:
+        raise UserError('no strong model has more weights than a weak one: name larger ones, or leave pairs = "upward"')
+    return upward
+
+
+def weights(side: Model | Ensemble, settings: Settings) -> int:
+    """How many a supervisor or student has: of an ensemble its largest model."""
+    models = side.models if isinstance(side, Ensemble) else (side,)
+    return max(model.parameters(settings) for model in models)
 
 
 def targets(found: Iterable[Cell]) -> tuple[Step[Any], ...]:
@@ -107,39 +126,51 @@ def refuse_leaks(students: Iterable[Fit]) -> None:
         for step in walk([fit]):
             if isinstance(step, Gold) and step.examples.split not in ("weak_train", "validation"):
                 raise UserError(f"{fit.title} would read the ground truth of {step.examples.split}: not a student")
-            if isinstance(step, Fit | Adapt) and "test" in (step.examples.split, step.validation.split):
-                raise UserError(f"{fit.title} would learn from the test examples: use another split")
+        refuse_test(fit)
 
 
-def _cell(experiment: Experiment, task: Task, weak: Model, strong: Model, method: Technique, seed: int) -> Cell:
+def refuse_test(fit: Fit) -> None:
+    """No fit reads test examples, or what comes of them; other splits may be prepared apart from them."""
+    for step in walk([fit]):
+        tests = [each for each in step.inputs() if isinstance(each, Prepare) and each.split == "test"]
+        if tests and not isinstance(step, Prepare):
+            raise UserError(f"{fit.title} would learn from the test examples: use another split")
+
+
+def _cell(
+    experiment: Experiment, task: Task, weak: Model | Ensemble, strong: Model, method: Technique, seed: int
+) -> Cell:
     ground = _ground(experiment, task, seed)
     test = ground.splits["test"]
-    taught = supervisor(ground, weak)
-    learned = student(ground, strong, method, taught)
     gold = Gold(examples=test)
+    taught = supervisors(ground, weak)
+    student_fit = student(ground, strong, method, taught)
     if task.readout == "head":  # a head starts at random, so the untrained student is its frozen features
-        naive = student(ground, strong, Technique(), taught)
-        untrained: Predict | ZeroShot = Predict(fitted=replace(naive, method=Probe()), examples=test)
+        first: Predict | ZeroShot = predicted(untrained(ground, strong, taught), test)
     else:
         asked = ground.recipe(strong).asked  # no hyperparameter of training enters its key
-        untrained = ZeroShot(model=strong, method=asked, readout=task.readout, examples=test)
+        first = ZeroShot(model=strong, method=asked, readout=task.readout, examples=test)
 
-    def scored(said: Fit | Predict | ZeroShot) -> Score:
-        predictions = Predict(fitted=said, examples=test) if isinstance(said, Fit) else said
+    def scored(predictions: Predict | ZeroShot | Relabel) -> Score:
         return Score(predictions=predictions, examples=test, gold=gold)
 
+    matched = {
+        "matched_floor": scored(together(supervisors(ground, weak, method.adapt), test)),
+        "matched_ceiling": scored(predicted(ceiling(ground, strong, method, method.adapt), test)),
+    }
     return Cell(
         task=task,
         weak=weak,
         strong=strong,
         method=method,
         seed=seed,
-        floor=scored(taught),
-        student=scored(learned),
-        ceiling=scored(ceiling(ground, strong, method)),
-        untrained=scored(untrained),
-        matched_floor=scored(supervisor(ground, weak, method.adapt)) if method.adapt else None,
-        matched_ceiling=scored(ceiling(ground, strong, method, method.adapt)) if method.adapt else None,
+        supervisors=taught,
+        student_fit=student_fit,
+        floor=scored(together(taught, test)),
+        student=scored(predicted(student_fit, test)),
+        ceiling=scored(predicted(ceiling(ground, strong, method), test)),
+        untrained=scored(first),
+        **(matched if method.adapt else {}),
     )
 
 

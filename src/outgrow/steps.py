@@ -1,17 +1,23 @@
-"""The verbs of an experiment: prepare, gold, fit, predict, score. Each is a frozen record; its key says what it is."""
+"""The verbs of an experiment: prepare, gold, adapt, read features, fit, predict, relabel, select, score.
+
+Each is a frozen record; its key says what it is.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
-from outgrow.graph import Context, Step
+from outgrow.graph import Context, Settings, Step, located
+from outgrow.labelling.base import Rule
 from outgrow.losses.base import Loss
 from outgrow.losses.cross_entropy import CrossEntropy
 from outgrow.methods.base import Method, Predictor, Supervision, finished
-from outgrow.models.base import Model, Stored
+from outgrow.models.base import Model
 from outgrow.tasks.base import Readout, Split, Task
 from outgrow.training.continuing import Generative
+from outgrow.training.features import Reading, Table
 from outgrow.types import Examples, Labels, Scores, UserError
 
 
@@ -93,8 +99,53 @@ class Adapt(Step[Predictor]):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Adapted(Model):
+    """A model with the weights that an `Adapt` has written."""
+
+    of: Model
+    path: str = located()
+
+    @property
+    def name(self) -> str:
+        return self.of.name
+
+    def pinned(self) -> Self:
+        return self
+
+    def folder(self, settings: Settings) -> Path:
+        return Path(self.path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Features(Step[Table]):
+    """The frozen features of examples, computed once for all who read them: probes, rules, seeds, techniques."""
+
+    result: ClassVar[type[Any]] = Table
+
+    source: Model | Adapt | Fit
+    examples: Prepare
+    reading: Reading = field(default_factory=Reading)
+
+    @property
+    def title(self) -> str:
+        model = self.source if isinstance(self.source, Model) else self.source.model
+        return f"features of {model.name} on {self.examples.task.name} {self.examples.split}"
+
+    def run(self, ctx: Context) -> Table:
+        from outgrow.training.features import features
+
+        source = self.source
+        folder = source.folder(ctx.settings) if isinstance(source, Model) else ctx.load(source).folder
+        return features(folder, ctx.load(self.examples), self.reading, ctx.settings, ctx.progress)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Fit(Step[Predictor]):
-    """A model fitted to labels: ground truth makes a supervisor or a ceiling, weak labels make a student."""
+    """A model fitted to labels: ground truth makes a supervisor or a ceiling, weak labels make a student.
+
+    `watched` labels of the validation examples are measured at every check and decide nothing. `features` are for a
+    method that learns from frozen ones: of the examples, and of the validation examples.
+    """
 
     result: ClassVar[type[Any]] = Predictor
 
@@ -102,11 +153,13 @@ class Fit(Step[Predictor]):
     readout: Readout
     method: Method
     loss: Loss = field(default_factory=CrossEntropy)
-    examples: Prepare
+    examples: Prepare | Select
     labels: Said
     validation: Prepare
     validation_labels: Said
+    watched: Said | None = None
     start: Adapt | None = None  # the weights to start from; None: the model's own
+    features: tuple[Features, Features] | None = None
     seed: int = 0
 
     @property
@@ -120,8 +173,14 @@ class Fit(Step[Predictor]):
             labels=ctx.load(self.labels).aligned(examples),
             validation=validation,
             validation_labels=ctx.load(self.validation_labels).aligned(validation),
+            watched=ctx.load(self.watched).aligned(validation) if self.watched else None,
         )
-        model = Stored(of=self.model, path=str(ctx.load(self.start).folder)) if self.start else self.model
+        if self.features:
+            here, held = (ctx.load(each) for each in self.features)
+            data = replace(data, features=here.of(examples.ids), validation_features=held.of(validation.ids))
+        model = self.model
+        if self.start:
+            model = Adapted(size=model.size, of=model, path=str(ctx.load(self.start).folder))
         return self.method.fit(model, self.readout, self.loss, data, self.seed, ctx)
 
 
@@ -133,14 +192,23 @@ class Predict(Step[Labels]):
 
     fitted: Fit
     examples: Prepare
+    features: Features | None = None  # of the examples, where the fit reads frozen ones
 
     @property
     def title(self) -> str:
         return f"predict {self.fitted.model.name} on {self.examples.task.name} {self.examples.split}"
 
     def run(self, ctx: Context) -> Labels:
-        method, examples = self.fitted.method, ctx.load(self.examples)
-        return method.predict(ctx.load(self.fitted), self.fitted.readout, examples, ctx.settings, ctx.progress)
+        method, examples, predictor = self.fitted.method, ctx.load(self.examples), ctx.load(self.fitted)
+        if self.features:
+            return method.answer(predictor, examples, ctx.load(self.features).of(examples.ids))
+        return method.predict(predictor, self.fitted.readout, examples, ctx.settings, ctx.progress)
+
+
+def predicted(fitted: Fit, examples: Prepare) -> Predict:
+    """What `fitted` says of `examples`, with the features that it reads."""
+    features = replace(fitted.features[0], examples=examples) if fitted.features else None
+    return Predict(fitted=fitted, examples=examples, features=features)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,19 +232,61 @@ class ZeroShot(Step[Labels]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Harden(Step[Labels]):
-    """Weak labels with all the weight on their most probable choice (Burns et al. 2023, section 4.2: chess)."""
+class Relabel(Step[Labels]):
+    """Labels as a rule makes them better: harder, smoother, fewer, or one out of those of several supervisors."""
 
     result: ClassVar[type[Any]] = Labels
 
-    labels: Predict
+    rule: Rule
+    labels: tuple[Predict | Relabel, ...]  # of the same examples, a supervisor each
+    features: Features | None = None
+
+    @property
+    def examples(self) -> Prepare:
+        """What the labels are of, or of some of them where it `selects`."""
+        return self.labels[0].examples
+
+    @property
+    def selects(self) -> bool:
+        """Whether it may leave examples without a label."""
+        return self.rule.selects or any(isinstance(said, Relabel) and said.selects for said in self.labels)
+
+    @property
+    def title(self) -> str:
+        return f"{type(self.rule).__name__} labels of {self.examples.task.name} {self.examples.split}"
 
     def run(self, ctx: Context) -> Labels:
-        soft = ctx.load(self.labels)
-        return soft.hardened()
+        said = [ctx.load(labels) for labels in self.labels]
+        return self.rule.apply(said, ctx.load(self.features).of(said[0].ids) if self.features else None)
 
 
-Said = Gold | Predict | Harden  # labels of any origin
+@dataclass(frozen=True, kw_only=True)
+class Select(Step[Examples]):
+    """The examples that labels are left for."""
+
+    result: ClassVar[type[Any]] = Examples
+
+    examples: Prepare
+    labels: Said
+
+    @property
+    def task(self) -> Task:
+        return self.examples.task
+
+    @property
+    def split(self) -> Split:
+        return self.examples.split
+
+    @property
+    def title(self) -> str:
+        return f"select {self.task.name} {self.split}"
+
+    def run(self, ctx: Context) -> Examples:
+        examples, kept = ctx.load(self.examples), set(ctx.load(self.labels).ids)
+        return replace(examples, rows=tuple(row for row in examples.rows if row.id in kept))
+
+
+Said = Gold | Predict | Relabel  # labels of any origin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +295,7 @@ class Score(Step[Scores]):
 
     result: ClassVar[type[Any]] = Scores
 
-    predictions: Predict | ZeroShot
+    predictions: Predict | ZeroShot | Relabel
     examples: Prepare
     gold: Gold
 

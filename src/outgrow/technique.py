@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
+from outgrow.labelling.base import Rule
+from outgrow.labelling.harden import Harden
+from outgrow.labelling.mean import Mean
 from outgrow.losses.base import Loss
 from outgrow.losses.cross_entropy import CrossEntropy
 from outgrow.methods.base import Method
+from outgrow.methods.probe import Probe
 from outgrow.models.base import Model
-from outgrow.steps import Adapt, Fit, Gold, Harden, Predict, Prepare, Said
+from outgrow.steps import Adapt, Features, Fit, Gold, Predict, Prepare, Relabel, Said, Select, predicted
 from outgrow.tasks.base import Split, Task
 from outgrow.training.continuing import Generative
 from outgrow.types import UserError
@@ -22,25 +26,59 @@ from outgrow.types import UserError
 
 @dataclass(frozen=True, kw_only=True)
 class Technique:
-    """One row of the comparison: how a student learns from weak labels. The label is for people and is not hashed."""
+    """One row of the comparison: how a student learns from weak labels. The label is for people and is not hashed.
+
+    A technique with `cheat` reads ground truth that a student should not, for reference: "labels" learns from that of
+    transfer, "stop" stops on that of transfer_validation, "probe" learns from weak labels and then has a linear probe
+    on its features learn from that of transfer.
+    """
 
     label: str = "naive"
     adapt: Generative | None = None  # read the task's inputs without labels first; causal models only
     via: tuple[Model, ...] = ()  # the rungs of a bootstrapping chain, between supervisor and student
     shares: Literal["fresh", "same"] = "fresh"  # each step of a chain labels its own part of transfer, or the same one
-    labels: Literal["task", "soft", "hard"] = "task"  # the supervisor's probabilities, or its choice; "task": as usual
+    labels: tuple[Rule, ...] | None = None  # rules that change weak labels; None: what the task is used to, (): none
     loss: Loss = field(default_factory=CrossEntropy)
     fit: Method | None = None  # None: the recipe of the model on the task
+    cheat: Literal["", "labels", "stop", "probe"] = ""
 
     def __post_init__(self) -> None:
+        probes = self.fit is not None and self.fit.reads is not None
         if twice := [model.name for model in self.via if self.via.count(model) > 1]:
             raise UserError(f"via lists {twice[0]!r} twice: name each rung once")
         if self.shares == "same" and not self.via:
             raise UserError("shares divides transfer among the steps of a chain: give via too, or leave it out")
+        if any(rule.aggregates for rule in (self.labels or ())[1:]):
+            raise UserError("a rule that joins several supervisors' labels comes first: reorder labels")
+        if probes and type(self.loss) is not CrossEntropy:
+            raise UserError("a probe learns by cross-entropy: remove loss, or use finetune")
+        if self.cheat == "labels" and (self.via or self.labels):
+            raise UserError('cheat = "labels" reads no weak labels: remove via and labels')
+        if self.cheat == "probe" and probes:
+            raise UserError('cheat = "probe" probes what was finetuned: use finetune, or cheat = "labels"')
+
+    @property
+    def shown(self) -> str:
+        """The label as tables give it."""
+        return f"{self.label} (cheats)" if self.cheat else self.label
 
     def pinned(self) -> Technique:
         """The same with every model identified by its content."""
         return replace(self, via=tuple(model.pinned() for model in self.via))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ensemble:
+    """Several supervisors whose labels become one."""
+
+    models: tuple[Model, ...]
+
+    @property
+    def name(self) -> str:
+        return " + ".join(model.name for model in self.models)
+
+    def pinned(self) -> Ensemble:
+        return replace(self, models=tuple(model.pinned() for model in self.models))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +90,11 @@ class Ground:
     recipe: Callable[[Model], Method]
     seed: int
 
+    @property
+    def held(self) -> Prepare:
+        """The slice that students and ceilings stop on."""
+        return self.splits["transfer_validation"]
+
     def part(self, number: int) -> Prepare:
         """A part of transfer: 0 is the student's, the next ones follow it in the seed's order."""
         transfer = self.splits["transfer"]
@@ -62,95 +105,124 @@ class Ground:
             )
         return replace(transfer, skip=number * (transfer.n or 0))
 
+    def fit(
+        self,
+        model: Model,
+        examples: Prepare,
+        held: Prepare,
+        *,
+        labels: tuple[Said, Said] | None = None,
+        method: Method | None = None,
+        adapt: Generative | None = None,
+        source: Fit | None = None,
+        **others: Any,
+    ) -> Fit:
+        """A model on examples and a slice to stop on, with their labels (None: the ground truth), by its recipe.
 
-def supervisor(ground: Ground, model: Model, adapted: Generative | None = None) -> Fit:
-    """The weak model, on the ground truth of its own splits; where it is adapted, to the inputs of these."""
-    train, held = ground.splits["weak_train"], ground.splits["validation"]
-    return _fit(
-        ground,
-        model,
-        examples=train,
-        labels=Gold(examples=train),
-        validation=held,
-        validation_labels=Gold(examples=held),
-        start=_adapt(ground, model, adapted, train, held),
+        source: the fit whose features are frozen where the method reads some.
+        """
+        method = method or self.recipe(model)
+        start = self._adapted(model, adapt, examples, held)
+        features: tuple[Features, Features] | None = None
+        if method.reads:
+            if self.task.readout != "head":
+                raise UserError(f"a probe needs a task whose examples share their choices: {self.task.name} has none")
+            read, start = source or start or model, None  # it reads weights only through the features
+            here = Features(source=read, examples=examples, reading=method.reads)
+            features = (here, replace(here, examples=held))
+        of_examples, of_held = labels or (Gold(examples=examples), Gold(examples=held))
+        fewer = isinstance(of_examples, Relabel) and of_examples.selects
+        return Fit(
+            model=model,
+            readout=self.task.readout,
+            method=method,
+            examples=Select(examples=examples, labels=of_examples) if fewer else examples,
+            labels=of_examples,
+            validation=held,
+            validation_labels=of_held,
+            start=start,
+            features=features,
+            seed=self.seed,
+            **others,
+        )
+
+    def _adapted(self, model: Model, method: Generative | None, examples: Prepare, held: Prepare) -> Adapt | None:
+        if method is None:
+            return None
+        if model.causal is False:
+            raise UserError(f"{model.name} is an encoder: adapt needs a causal model, such as ladder/knight")
+        return Adapt(model=model, method=method, examples=examples, validation=held, seed=self.seed)
+
+
+def supervisors(ground: Ground, weak: Model | Ensemble, adapt: Generative | None = None) -> tuple[Fit, ...]:
+    """The weak models, on the ground truth of their own splits; where they are adapted, to the inputs of these."""
+    models = weak.models if isinstance(weak, Ensemble) else (weak,)
+    return tuple(
+        ground.fit(model, ground.splits["weak_train"], ground.splits["validation"], adapt=adapt) for model in models
     )
 
 
-def student(ground: Ground, model: Model, technique: Technique, taught: Fit) -> Fit:
-    """The strong model on weak labels: those of the supervisor `taught`, or of the last rung of a chain that it starts.
+def together(taught: tuple[Fit, ...], examples: Prepare) -> Predict | Relabel:
+    """What supervisors say of examples: their mean, where there are several."""
+    said = tuple(predicted(fit, examples) for fit in taught)
+    return Relabel(rule=Mean(), labels=said) if len(said) > 1 else said[0]
 
-    The student learns from the first part of transfer, as every student and ceiling does; the rungs from later ones.
-    """
-    held = ground.splits["transfer_validation"]
+
+def student(ground: Ground, model: Model, technique: Technique, taught: tuple[Fit, ...]) -> Fit:
+    """The strong model on weak labels: those of the supervisors `taught`, or of the last rung of a chain that they
+    start. The student learns from the first part of transfer, as every student and ceiling does; the rungs from later
+    ones, each by its recipe."""
+    part, held = ground.part(0), ground.held
+    slots: dict[str, Any] = {"method": technique.fit, "loss": technique.loss, "adapt": technique.adapt}
+    if technique.cheat == "labels":
+        return ground.fit(model, part, held, **slots)
     for number, rung in enumerate(technique.via, start=1):
-        part = ground.part(number if technique.shares == "fresh" else 0)
-        taught = _fit(ground, rung, **_weakly(taught, part, held, technique))
-    part = ground.part(0)
-    return _fit(
-        ground,
-        model,
-        **_weakly(taught, part, held, technique),
-        method=technique.fit,
-        loss=technique.loss,
-        start=_adapt(ground, model, technique.adapt, part, held),
+        own = ground.part(number if technique.shares == "fresh" else 0)
+        taught = (ground.fit(rung, own, held, labels=_weak(taught, rung, own, held, technique)),)
+    weak, weak_held = _weak(taught, model, part, held, technique)
+    if technique.cheat == "stop":
+        learned = ground.fit(model, part, held, labels=(weak, Gold(examples=held)), **slots)
+        return learned if learned.features else replace(learned, watched=weak_held)
+    learned = ground.fit(model, part, held, labels=(weak, weak_held), **slots)
+    if technique.cheat == "probe":
+        return ground.fit(model, part, held, method=Probe(), source=learned)
+    return learned
+
+
+def ceiling(ground: Ground, model: Model, technique: Technique, adapt: Generative | None = None) -> Fit:
+    """A student with ground truth for labels and plain cross-entropy: the same examples, updates and stopping rule.
+    Where a student is a probe, its ceiling is still finetuned (Burns et al. 2023, appendix D.1)."""
+    method = None if technique.fit and technique.fit.reads else technique.fit
+    return ground.fit(model, ground.part(0), ground.held, method=method, adapt=adapt)
+
+
+def untrained(ground: Ground, model: Model, taught: tuple[Fit, ...]) -> Fit:
+    """A linear probe on the frozen features of the student and the weak labels: what a head starts from."""
+    labels = _weak(taught, model, ground.part(0), ground.held, Technique())
+    return ground.fit(model, ground.part(0), ground.held, labels=labels, method=Probe())
+
+
+def _weak(
+    taught: tuple[Fit, ...], learner: Model, examples: Prepare, held: Prepare, technique: Technique
+) -> tuple[Said, Said]:
+    """What supervisors say of these examples, to learn from, and of the held-out slice, to stop on."""
+    rules = technique.labels
+    if rules is None:
+        rules = () if examples.task.soft_labels else (Harden(),)
+    return (
+        _ruled(rules, taught, learner, examples),
+        _ruled(tuple(rule for rule in rules if not rule.selects), taught, learner, held),  # the slice stays whole
     )
 
 
-def ceiling(ground: Ground, model: Model, technique: Technique, adapted: Generative | None = None) -> Fit:
-    """A student with ground truth for labels and plain cross-entropy: the same examples, updates and stopping rule."""
-    part, held = ground.part(0), ground.splits["transfer_validation"]
-    return _fit(
-        ground,
-        model,
-        examples=part,
-        labels=Gold(examples=part),
-        validation=held,
-        validation_labels=Gold(examples=held),
-        method=technique.fit,
-        start=_adapt(ground, model, adapted, part, held),
-    )
-
-
-class _Taught(TypedDict):
-    examples: Prepare
-    labels: Said
-    validation: Prepare
-    validation_labels: Said
-
-
-def _weakly(teacher: Fit, examples: Prepare, held: Prepare, technique: Technique) -> _Taught:
-    """What a model says of these examples, to learn from, and of the held-out slice, to stop on."""
-    return {
-        "examples": examples,
-        "labels": _weak_labels(teacher, examples, technique),
-        "validation": held,
-        "validation_labels": _weak_labels(teacher, held, technique),
-    }
-
-
-def _weak_labels(teacher: Fit, examples: Prepare, technique: Technique) -> Said:
-    soft = Predict(fitted=teacher, examples=examples)
-    hard = technique.labels == "hard" or (technique.labels == "task" and not examples.task.soft_labels)
-    return Harden(labels=soft) if hard else soft
-
-
-def _adapt(
-    ground: Ground, model: Model, method: Generative | None, examples: Prepare, validation: Prepare
-) -> Adapt | None:
-    if method is None:
-        return None
-    if model.causal is False:
-        raise UserError(f"{model.name} is an encoder: adapt needs a causal model, such as ladder/knight")
-    return Adapt(model=model, method=method, examples=examples, validation=validation, seed=ground.seed)
-
-
-def _fit(ground: Ground, model: Model, *, method: Method | None = None, **given: Any) -> Fit:
-    """A model on labels, by its recipe unless there is another method."""
-    return Fit(
-        model=model,
-        readout=ground.task.readout,
-        method=method or ground.recipe(model),
-        seed=ground.seed,
-        **given,
-    )
+def _ruled(rules: tuple[Rule, ...], taught: tuple[Fit, ...], learner: Model, examples: Prepare) -> Predict | Relabel:
+    """What supervisors say of examples after all rules: joined first, by the mean unless a rule does it."""
+    said: tuple[Predict | Relabel, ...] = tuple(predicted(fit, examples) for fit in taught)
+    if len(said) == 1:
+        rules = tuple(rule for rule in rules if not rule.aggregates)
+    elif not (rules and rules[0].aggregates):
+        rules = (Mean(), *rules)
+    for rule in rules:
+        features = Features(source=learner, examples=examples) if rule.needs_features else None
+        said = (Relabel(rule=rule, labels=said, features=features),)
+    return said[0]

@@ -36,6 +36,8 @@ def test_there_are_methods() -> None:
 def test_it_fits_repeats_and_predicts(kind: type[Method], tmp_path: Path) -> None:
     method, data = kind(), tiny.supervision(24)
     model = tiny.TinyModel(path=str(tiny.checkpoint(tmp_path / "model")))
+    if method.reads:
+        data = tiny.read(model, data, method.reads)
     first, second = (
         method.fit(model, "head", CrossEntropy(), data, 0, tiny.Scratch(tmp_path / name)) for name in ("one", "two")
     )
@@ -44,7 +46,11 @@ def test_it_fits_repeats_and_predicts(kind: type[Method], tmp_path: Path) -> Non
     assert names == sorted(path.name for path in second.folder.iterdir())
     assert all((first.folder / name).read_bytes() == (second.folder / name).read_bytes() for name in names)
     first.save(tmp_path / "saved")
-    labels = method.predict(Predictor.load(tmp_path / "saved"), "head", data.validation, Settings(), lambda done: None)
+    saved = Predictor.load(tmp_path / "saved")
+    if data.validation_features is not None:
+        labels = method.answer(saved, data.validation, data.validation_features)
+    else:
+        labels = method.predict(saved, "head", data.validation, Settings(), lambda done: None)
     assert labels.ids == data.validation.ids
     assert np.allclose([row.sum() for row in labels.rows()], 1, atol=1e-6)
 

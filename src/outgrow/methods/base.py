@@ -13,7 +13,8 @@ from outgrow.graph import Context, Settings
 from outgrow.losses.base import Loss
 from outgrow.models.base import Model
 from outgrow.tasks.base import Readout
-from outgrow.types import Examples, Labels
+from outgrow.training.features import Reading
+from outgrow.types import Doubles, Examples, Labels
 
 if TYPE_CHECKING:
     from outgrow.training.loop import Curve
@@ -22,12 +23,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Supervision:
-    """Examples and the labels to learn from, in the same order, and a held-out slice of the same kind."""
+    """Examples and the labels to learn from, in the same order, and a held-out slice to stop and tune on.
+
+    watched: labels of the held-out slice that are only watched. features, validation_features: float64 [n, width], for
+    a method that reads them.
+    """
 
     examples: Examples
     labels: Labels
     validation: Examples
     validation_labels: Labels
+    watched: Labels | None = None
+    features: Doubles | None = None
+    validation_features: Doubles | None = None
 
 
 class Predictor:
@@ -56,7 +64,8 @@ def finished(network: Network, curve: Curve, ctx: Context) -> Predictor:
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """Subclass it, add hyperparameters, write `fit` and `predict`."""
+    """Subclass it, add hyperparameters, write `fit` and `predict`; or `reads`, `fit` and `answer`, where it learns from
+    the frozen features of a model and not from text."""
 
     version: ClassVar[int] = 1
 
@@ -64,6 +73,11 @@ class Method:
     def asked(self) -> Method:
         """This method without what only `fit` reads: all that answers of an untrained model depend on."""
         return self
+
+    @property
+    def reads(self) -> Reading | None:
+        """Which frozen features it learns from; None: the text of the examples."""
+        return None
 
     def fit(self, model: Model, readout: Readout, loss: Loss, data: Supervision, seed: int, ctx: Context) -> Predictor:
         """Learn from `data`. Long fits checkpoint through `ctx` and resume there."""
@@ -78,4 +92,8 @@ class Method:
         progress: Callable[[float], None],
     ) -> Labels:
         """Probabilities over the choices of each example, in the order of `examples`."""
+        raise NotImplementedError
+
+    def answer(self, predictor: Predictor, examples: Examples, features: Doubles) -> Labels:
+        """The same from the frozen features of the examples, [n, width], for a method that reads them."""
         raise NotImplementedError

@@ -29,9 +29,9 @@ class Finetune(Hyper, Method):
     def fit(self, model: Model, readout: Readout, loss: Loss, data: Supervision, seed: int, ctx: Context) -> Predictor:
         from outgrow.training.choosing import Choosing
         from outgrow.training.loop import train
-        from outgrow.training.network import open_network, same_choices
+        from outgrow.training.network import head_of, open_network
 
-        classes = same_choices(data.examples) if readout == "head" else None
+        classes = head_of(readout, data.examples)
         network = open_network(model.folder(ctx.settings), readout, ctx.settings, classes=classes, seed=seed)
         objective = Choosing(
             network,
@@ -41,6 +41,7 @@ class Finetune(Hyper, Method):
             network.encode(data.validation),
             data.validation_labels,
             ctx.settings.microbatch,
+            data.watched,
         )
         curve = train(network.module, objective, self, seed, ctx)
         return finished(network, curve, ctx)

@@ -5,23 +5,20 @@ On the plain model it serves as the untrained student of tasks that need a head.
 
 from __future__ import annotations
 
-import importlib
 import json
 import shutil
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
 
-from outgrow.graph import Context, Settings
+from outgrow.graph import Context
 from outgrow.losses.base import Loss
 from outgrow.losses.cross_entropy import CrossEntropy
 from outgrow.methods.base import Method, Predictor, Supervision
 from outgrow.models.base import Model
-from outgrow.models.hf import checkpoint_digest
 from outgrow.tasks.base import Readout
+from outgrow.training.features import Reading
 from outgrow.types import Doubles, Examples, Floats, Labels, UserError
 
 PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0001)  # on the squared weights of standardised features
@@ -29,12 +26,20 @@ PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0001)  # on the squared 
 
 @dataclass(frozen=True, kw_only=True)
 class Probe(Method):
-    """Features are the last hidden states: their mean for encoders, the last token's for causal models (`auto`).
+    """A linear probe on frozen features: of any layer (0 the embeddings, -1 the last), the mean over the prompt or the
+    last token's (`auto`: the mean for encoders, the last for causal models).
 
     The penalty is the one with the lowest cross-entropy to the labels of the validation slice.
     """
 
+    version: ClassVar[int] = 2  # 2: features are a step of their own
+
     pooling: Literal["auto", "mean", "last"] = "auto"
+    layer: int = -1
+
+    @property
+    def reads(self) -> Reading:
+        return Reading(pooling=self.pooling, layer=self.layer)
 
     def fit(self, model: Model, readout: Readout, loss: Loss, data: Supervision, seed: int, ctx: Context) -> Predictor:
         from safetensors.numpy import save_file
@@ -46,64 +51,25 @@ class Probe(Method):
         if type(loss) is not CrossEntropy:
             raise UserError("a probe learns by cross-entropy: remove `loss`, or use finetune")
         same_choices(data.examples)
-        train, held = (
-            features(model.folder(ctx.settings), examples, self.pooling, ctx.settings, ctx.progress)
-            for examples in (data.examples, data.validation)
-        )
-        targets, held_targets = (
+        assert data.features is not None
+        assert data.validation_features is not None
+        targets, held = (
             labels.probs.reshape(len(labels), -1).astype(np.float64) for labels in (data.labels, data.validation_labels)
         )
-        weight, bias, curve = regress(train, targets, held, held_targets)
+        weight, bias, curve = regress(data.features, targets, data.validation_features, held)
         folder = ctx.scratch / "fitted"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         save_file({"weight": weight, "bias": bias}, folder / "probe.safetensors")
-        reference = {**_reference(model), "checkpoint": checkpoint_digest(model.folder(ctx.settings))}
-        (folder / "model.json").write_text(json.dumps(reference, indent=1))
         (folder / "curve.json").write_text(json.dumps(curve, indent=1))
         return Predictor(folder)
 
-    def predict(
-        self,
-        predictor: Predictor,
-        readout: Readout,
-        examples: Examples,
-        settings: Settings,
-        progress: Callable[[float], None],
-    ) -> Labels:
+    def answer(self, predictor: Predictor, examples: Examples, features: Doubles) -> Labels:
         from safetensors.numpy import load_file
 
-        if not (predictor.folder / "probe.safetensors").is_file():
-            raise UserError("a model alone is no probe: fit one first")
         stored = load_file(predictor.folder / "probe.safetensors")
-        folder = _folder(json.loads((predictor.folder / "model.json").read_text()), settings)
-        found = features(folder, examples, self.pooling, settings, progress)
-        probs = np.exp(_log_softmax(found @ stored["weight"].T + stored["bias"])).astype(np.float32)
+        probs = np.exp(_log_softmax(features @ stored["weight"].T + stored["bias"])).astype(np.float32)
         return Labels.from_rows(examples.ids, list(probs))
-
-
-def features(
-    folder: Path, examples: Examples, pooling: str, settings: Settings, progress: Callable[[float], None]
-) -> Doubles:
-    """The pooled last hidden states of a checkpoint without its head, float64 [n, width]."""
-    import torch
-
-    from outgrow.training.choosing import inference_batches
-    from outgrow.training.network import open_encoder
-
-    network = open_encoder(folder, settings)
-    encoded = network.encode(examples)
-    pooled: Doubles = np.zeros((len(examples), network.module.config.hidden_size), dtype=np.float64)
-    with torch.inference_mode():
-        for batch in inference_batches(encoded, network.device, settings.microbatch, progress):
-            hidden = network.hidden(batch)
-            if pooling == "last" or (pooling == "auto" and network.causal):
-                states = hidden[torch.arange(len(hidden), device=hidden.device), batch.last]
-            else:
-                real = torch.arange(hidden.shape[1], device=hidden.device) <= batch.last[:, None]
-                states = (hidden * real[..., None]).sum(1) / real.sum(1, keepdim=True)
-            pooled[batch.rows] = states.float().cpu().numpy()
-    return pooled
 
 
 def regress(
@@ -148,18 +114,3 @@ def _log_softmax(logits: Doubles) -> Doubles:
     shifted = logits - logits.max(1, keepdims=True)
     found: Doubles = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
     return found
-
-
-def _reference(model: Model) -> dict[str, Any]:
-    """What finds the model again: its class and its fields."""
-    return {"class": f"{type(model).__module__}:{type(model).__qualname__}", "fields": asdict(model)}
-
-
-def _folder(reference: dict[str, Any], settings: Settings) -> Path:
-    """The checkpoint that a probe was fitted to, if it is still the same."""
-    module, _, name = reference["class"].partition(":")
-    model: Model = getattr(importlib.import_module(module), name)(**reference["fields"])
-    folder = model.folder(settings)
-    if checkpoint_digest(folder) != reference["checkpoint"]:
-        raise UserError(f"the model {model.name} has changed since the probe was fitted to it: fit it again")
-    return folder

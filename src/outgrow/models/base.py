@@ -9,7 +9,7 @@ from math import prod
 from pathlib import Path
 from typing import ClassVar, Self
 
-from outgrow.graph import Settings, located
+from outgrow.graph import Settings
 from outgrow.types import UserError
 
 
@@ -45,24 +45,6 @@ class Model:
     def sizes(cls) -> tuple[str, ...]:
         """The sizes that come with the package, smallest first. Default: none, any may be named."""
         return ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stored(Model):
-    """A checkpoint that a step has written: the weights that a fit starts from."""
-
-    of: Model
-    path: str = located()
-
-    @property
-    def name(self) -> str:
-        return self.of.name
-
-    def pinned(self) -> Self:
-        return self
-
-    def folder(self, settings: Settings) -> Path:
-        return Path(self.path)
 
 
 def weights_in(folder: Path) -> int:

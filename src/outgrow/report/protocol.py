@@ -8,8 +8,9 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from outgrow.experiment import Cell
-from outgrow.graph import load
-from outgrow.steps import Fit, Gold, Harden, Predict, Prepare
+from outgrow.graph import load, walk
+from outgrow.labelling.harden import Harden
+from outgrow.steps import Fit, Gold, Predict, Prepare, Relabel, Said, Select
 from outgrow.store import Damaged, Store
 from outgrow.types import Examples
 
@@ -79,11 +80,12 @@ def _split(split: str, examples: Examples | None, redrawn: bool) -> SplitUsed:
 
 
 def _prepared(cell: Cell) -> dict[str, Prepare]:
-    student, supervisor = cell.student_fit, _fitted(cell.floor.predictions)
-    learned = [student.examples, student.validation, cell.test]
-    if supervisor:
-        learned += [supervisor.examples, supervisor.validation]
-    return {step.split: step for step in learned}
+    """The splits as they were prepared, whatever a rule selected of them."""
+    found: dict[str, Prepare] = {}
+    for fit in (cell.student_fit, *cell.supervisors):
+        whole = fit.examples.examples if isinstance(fit.examples, Select) else fit.examples
+        found |= {whole.split: whole, fit.validation.split: fit.validation}
+    return found | {"test": cell.test}
 
 
 def _fitted(predictions: object) -> Fit | None:
@@ -103,20 +105,21 @@ def fits_used(grid: Sequence[Cell]) -> tuple[FitUsed, ...]:
     for cell in grid:
         for used in _fits(cell):
             found.setdefault(used, {})[cell.task.name] = None
-    order = {role: i for i, role in enumerate(("supervisor", "ceiling", "student", "frozen features"))}
+    order = {role: i for i, role in enumerate(("supervisor", "ceiling", "on the way", "student", "frozen features"))}
     merged = [replace(used, tasks=tuple(tasks)) for used, tasks in found.items()]
     return tuple(sorted(merged, key=lambda used: order[used.role.partition(":")[0]]))
 
 
 def _fits(cell: Cell) -> Iterable[FitUsed]:
-    roles = {
-        "supervisor": cell.floor,
-        "ceiling": cell.ceiling,
-        f"student: {cell.method.label}": cell.student,
-        "frozen features": cell.untrained,
-    }
-    for role, score in roles.items():
-        if fit := _fitted(score.predictions):
+    roles = [
+        *(("supervisor", fit) for fit in cell.supervisors),
+        ("ceiling", _fitted(cell.ceiling.predictions)),
+        *((f"on the way: {cell.method.label}", fit) for fit in _on_the_way(cell.student_fit)),
+        (f"student: {cell.method.label}", cell.student_fit),
+        ("frozen features", _fitted(cell.untrained.predictions)),
+    ]
+    for role, fit in roles:
+        if fit:
             yield FitUsed(
                 role=role,
                 model=fit.model.name,
@@ -127,14 +130,21 @@ def _fits(cell: Cell) -> Iterable[FitUsed]:
             )
 
 
-def _labels(labels: Gold | Predict | Harden) -> str:
+def _on_the_way(student: Fit) -> Iterable[Fit]:
+    """The fits between supervisor and student."""
+    fits = (step for step in walk([student]) if isinstance(step, Fit) and step != student)
+    return (fit for fit in fits if fit.examples.split == "transfer")
+
+
+def _labels(labels: Said) -> str:
     match labels:
         case Gold():
             return f"ground truth of {labels.examples.split}"
         case Predict():
             return f"soft weak labels of {labels.examples.split}"
-        case Harden():
-            return f"hard weak labels of {labels.labels.examples.split}"
+        case Relabel():
+            rule = "hard" if isinstance(labels.rule, Harden) else _value(labels.rule)
+            return f"{rule} weak labels of {labels.examples.split}"
 
 
 def explained(grid: Sequence[Cell]) -> dict[str, str]:

@@ -19,7 +19,8 @@ WINDOW = 512  # examples that inference sorts by length together
 
 
 class Choosing:
-    """Lowers `loss` on labelled examples; watches cross-entropy and agreement on held-out ones of the same kind."""
+    """Lowers `loss` on labelled examples; measures cross-entropy to the labels of held-out ones and agreement with
+    them, and the same for other labels of these that are only watched."""
 
     def __init__(
         self,
@@ -30,11 +31,14 @@ class Choosing:
         validation: Encoded,
         validation_labels: Labels,
         most_rows: int | None = None,
+        watched: Labels | None = None,
     ) -> None:
         self.size = len(examples)
         self._network, self._loss, self._examples, self._most_rows = network, loss, examples, most_rows
         self._labels, self._lengths = dense(labels), examples.lengths
-        self._validation, self._validation_labels = validation, dense(validation_labels)
+        self._validation, self._held = validation, {"validation": dense(validation_labels)}
+        if watched is not None:
+            self._held["watched"] = dense(watched)
 
     def pieces(self, rows: Ints) -> list[Batch]:
         choices = widest(self._examples, rows)
@@ -57,10 +61,12 @@ class Choosing:
 
     def validate(self) -> dict[str, float]:
         probs = probabilities(self._network, self._validation, self._most_rows)
-        weak = self._validation_labels
-        loss = -(weak * np.log(np.maximum(probs, 1e-12))).sum(1)
-        agreement = probs.argmax(1) == weak.argmax(1)
-        return {"validation_loss": float(loss.mean(dtype=np.float64)), "validation_agreement": float(agreement.mean())}
+        log_probs, rows, chosen = np.log(np.maximum(probs, 1e-12)), np.arange(len(probs)), probs.argmax(1)
+        figures = {}
+        for name, labels in self._held.items():
+            figures[f"{name}_loss"] = float(-(labels * log_probs).sum(1).mean(dtype=np.float64))
+            figures[f"{name}_agreement"] = float((labels[rows, chosen] == labels.max(1)).mean())  # several may be right
+        return figures
 
 
 def probabilities(

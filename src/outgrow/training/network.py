@@ -1,4 +1,5 @@
-"""An ordinary Hugging Face checkpoint, made ready to answer: a head of k classes, or the choices as next tokens."""
+"""An ordinary Hugging Face checkpoint, made ready to answer: a head of k classes, the choices as next tokens, or a head
+of one output that scores each choice."""
 
 from __future__ import annotations
 
@@ -32,7 +33,9 @@ class Network:
 
     def encode(self, examples: Examples) -> Encoded:
         """Token ids and output columns of every example. An example that is too long is a UserError."""
-        tokens = self._prompts(examples)
+        if self.readout == "pair":
+            return self._scored(examples)
+        tokens = self._tokens([(row.id, row.prompt) for row in examples.rows])
         if self.readout == "head":
             k = len(same_choices(examples))
             if k != self.module.config.num_labels:
@@ -42,18 +45,28 @@ class Network:
         rows = [np.array([column[choice] for choice in row.choices], dtype=np.int64) for row in examples.rows]
         return Encoded(tokens=tokens, columns=padded(rows))
 
-    def _prompts(self, examples: Examples) -> tuple[Ints, ...]:
-        """The tokens of each prompt, whole: truncation would make models of one experiment read different examples."""
+    def _scored(self, examples: Examples) -> Encoded:
+        """Every choice is a text of its own after the prompt, and its logit the head's one output there."""
+        if self.module.config.num_labels != 1:
+            raise UserError(f"the model has {self.module.config.num_labels} classes: scoring texts needs one output")
+        tokens = self._tokens([(row.id, row.prompt + choice) for row in examples.rows for choice in row.choices])
+        ends = np.cumsum([len(row.choices) for row in examples.rows])
+        texts = padded([np.arange(end - len(row.choices), end) for row, end in zip(examples.rows, ends, strict=True)])
+        return Encoded(tokens=tokens, columns=np.minimum(texts, 0), texts=texts)
+
+    def _tokens(self, texts: list[tuple[str, str]]) -> tuple[Ints, ...]:
+        """The tokens of each example's text, whole: truncation would make models of one experiment read different
+        examples."""
         asked = {"add_special_tokens": True, "padding": False, "truncation": False, "return_attention_mask": False}
-        encoded = self.tokenizer([row.prompt for row in examples.rows], **asked)["input_ids"]
+        encoded = self.tokenizer([text for _, text in texts], **asked)["input_ids"]
         most = self.longest
-        for row, ids in zip(examples.rows, encoded, strict=True):
+        for (id, _), ids in zip(texts, encoded, strict=True):
             if len(ids) > most:
                 raise UserError(
-                    f"example {row.id!r} has {len(ids)} tokens, the model reads {most}: lower the task's `max_chars`"
+                    f"example {id!r} has {len(ids)} tokens, the model reads {most}: lower the task's `max_chars`"
                 )
             if not ids:
-                raise UserError(f"example {row.id!r} has an empty prompt")
+                raise UserError(f"example {id!r} has an empty prompt")
         return tuple(np.array(ids, dtype=np.int64) for ids in encoded)
 
     @property
@@ -74,14 +87,21 @@ class Network:
 
     def choice_logits(self, batch: Batch) -> torch.Tensor:
         """The logit of each choice, float32 [rows, choices], -inf where an example has no such choice."""
-        logits = self._last_logits(batch) if self.readout == "tokens" else self._class_logits(batch)
-        chosen: torch.Tensor = logits.float().gather(1, batch.columns)
+        logits = (self._last_logits(batch) if self.readout == "tokens" else self._class_logits(batch)).float()
+        chosen: torch.Tensor
+        chosen = logits.gather(1, batch.columns) if batch.texts is None else logits[batch.texts, batch.columns]
         return chosen if batch.choice_mask is None else chosen.masked_fill(~batch.choice_mask, -float("inf"))
 
-    def hidden(self, batch: Batch) -> torch.Tensor:
-        """The last hidden states, [rows, length, width]."""
-        states: torch.Tensor = self.module.base_model(**self._inputs(batch)).last_hidden_state
-        return states
+    def hidden(self, batch: Batch, layer: int = -1) -> torch.Tensor:
+        """The hidden states of a layer, [rows, length, width]: 0 the embeddings, -1 the last, as the head sees them."""
+        if layer == -1:
+            last: torch.Tensor = self.module.base_model(**self._inputs(batch)).last_hidden_state
+            return last
+        states = self.module.base_model(**self._inputs(batch), output_hidden_states=True).hidden_states
+        if not -len(states) <= layer < len(states):
+            raise UserError(f"the model has layers 0 to {len(states) - 1}, 0 being the embeddings: no layer {layer}")
+        chosen: torch.Tensor = states[layer]
+        return chosen
 
     def _inputs(self, batch: Batch) -> dict[str, Any]:
         """Where no token sees a later one, padding on the right is seen by nobody: the mask can go."""
@@ -93,14 +113,14 @@ class Network:
         """[rows, classes]. Transformers' causal classifiers look for the last token by comparing ids with the padding
         token's; here its place is known, so their head is applied there."""
         if hasattr(self.module, "score"):
-            return self.module.score(_at(self.hidden(batch), batch.last))
+            return self.module.score(at(self.hidden(batch), batch.last))
         return self.module(**self._inputs(batch)).logits
 
     def _last_logits(self, batch: Batch) -> Any:
         """Next-token logits where each prompt ends, [rows, vocabulary]; elsewhere they are not computed. What a model
         does after its output embedding (scaling, soft caps) still happens."""
         embedding = self.module.get_output_embeddings()
-        hook = embedding.register_forward_pre_hook(lambda _, args: (_at(args[0], batch.last)[:, None],))
+        hook = embedding.register_forward_pre_hook(lambda _, args: (at(args[0], batch.last)[:, None],))
         try:
             return self.module(**self._inputs(batch)).logits[:, 0]
         finally:
@@ -207,6 +227,13 @@ def prepare(settings: Settings) -> None:
         raise UserError(f"no device {settings.device!r} here ({_first_line(error)}): use --device cpu") from error
 
 
+def head_of(readout: Readout, examples: Examples) -> tuple[str, ...] | None:
+    """The names of a head's outputs: the choices, one score, or None where next tokens answer."""
+    if readout == "head":
+        return same_choices(examples)
+    return ("score",) if readout == "pair" else None
+
+
 def same_choices(examples: Examples) -> tuple[str, ...]:
     """The choices that all examples share: a head has one output for each."""
     choices = examples.rows[0].choices
@@ -242,7 +269,7 @@ def _pretrained(module: Any, key: str) -> bool:
     return key.startswith(f"{module.base_model_prefix}.") and ".pooler." not in key
 
 
-def _at(hidden: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+def at(hidden: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
     """[rows, length, width] at one position a row: [rows, width]."""
     import torch
 

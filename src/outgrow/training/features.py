@@ -1,0 +1,77 @@
+"""Frozen features: the hidden states of a model that does not learn, pooled over each prompt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+
+from outgrow.graph import Settings
+from outgrow.types import Doubles, Examples, Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """Where a model is read. pooling: the mean over the prompt or its last token; `auto` is the mean for encoders, the
+    last token for causal models. layer: 0 the embeddings, 1 the first layer, ..., -1 the last, normed as the head
+    sees it."""
+
+    pooling: Literal["auto", "mean", "last"] = "auto"
+    layer: int = -1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Table:
+    """One row of features an example: values float32 [n, width], in the order of `ids`."""
+
+    ids: tuple[str, ...]
+    values: Floats
+
+    def of(self, ids: tuple[str, ...]) -> Doubles:
+        """The rows of these examples, float64 [len(ids), width]."""
+        where = {id: i for i, id in enumerate(self.ids)}
+        return self.values[[where[id] for id in ids]].astype(np.float64)
+
+    def save(self, folder: Path) -> None:
+        from safetensors.numpy import save_file
+
+        save_file({"values": self.values}, folder / "features.safetensors")
+        (folder / "ids.json").write_text(json.dumps(self.ids))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        from safetensors.numpy import load_file
+
+        ids = tuple(json.loads((folder / "ids.json").read_text()))
+        return cls(ids=ids, values=load_file(folder / "features.safetensors")["values"])
+
+
+def features(
+    folder: Path, examples: Examples, reading: Reading, settings: Settings, progress: Callable[[float], None]
+) -> Table:
+    """The pooled hidden states of the checkpoint in `folder`, without its head."""
+    import torch
+
+    from outgrow.training.choosing import inference_batches
+    from outgrow.training.network import at, open_encoder
+
+    network = open_encoder(folder, settings)
+    encoded = network.encode(examples)
+    last_token = reading.pooling == "last" or (reading.pooling == "auto" and network.causal)
+    pooled = np.zeros((len(examples), 0), dtype=np.float32)
+    with torch.inference_mode():
+        for batch in inference_batches(encoded, network.device, settings.microbatch, progress):
+            hidden = network.hidden(batch, reading.layer)
+            if last_token:
+                states = at(hidden, batch.last)
+            else:
+                real = torch.arange(hidden.shape[1], device=hidden.device) <= batch.last[:, None]
+                states = (hidden * real[..., None]).sum(1) / real.sum(1, keepdim=True)
+            if not pooled.shape[1]:
+                pooled = np.zeros((len(examples), states.shape[1]), dtype=np.float32)
+            pooled[batch.rows] = states.float().cpu().numpy()
+    return Table(ids=examples.ids, values=pooled)

@@ -1,0 +1,57 @@
+"""Frozen features: which layer, which tokens, and that padding, batching and order do not matter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+
+from outgrow.graph import Settings
+from outgrow.training.features import Reading, Table, features
+from outgrow.training.network import open_encoder
+from outgrow.types import Doubles, Examples, UserError
+
+
+def read(folder: Path, examples: Examples, microbatch: int | None = None, **reading: object) -> Doubles:
+    settings = Settings(microbatch=microbatch)
+    table = features(folder, examples, Reading(**reading), settings, lambda fraction: None)  # type: ignore[arg-type]
+    return table.of(examples.ids)
+
+
+@pytest.mark.parametrize("architecture", tiny.ARCHITECTURES)
+@pytest.mark.parametrize("layer", [0, 1, -1])
+def test_features_are_the_pooled_states_of_each_prompt_alone(architecture: str, layer: int, tmp_path: Path) -> None:
+    import torch
+
+    folder, examples = tiny.checkpoint(tmp_path / "model", architecture), tiny.examples(12)
+    network = open_encoder(folder, Settings())
+    found = {pooling: read(folder, examples, pooling=pooling, layer=layer) for pooling in ("mean", "last", "auto")}
+    for i, row in enumerate(examples.rows):
+        ids = torch.tensor([network.tokenizer(row.prompt)["input_ids"]])
+        with torch.no_grad():
+            out = network.module(input_ids=ids, output_hidden_states=True)
+        states = (out.last_hidden_state if layer == -1 else out.hidden_states[layer])[0].numpy()
+        assert np.allclose(found["mean"][i], states.mean(0), atol=1e-4)
+        assert np.allclose(found["last"][i], states[-1], atol=1e-4)
+    assert np.array_equal(found["auto"], found["mean" if architecture == "bert" else "last"])
+    assert not np.allclose(found["mean"], found["last"])
+
+
+def test_the_micro_batch_does_not_matter(tmp_path: Path) -> None:
+    folder, examples = tiny.checkpoint(tmp_path / "model"), tiny.examples(12)
+    assert np.allclose(read(folder, examples), read(folder, examples, microbatch=2), atol=1e-5)
+
+
+def test_a_layer_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="layers 0 to 2"):
+        read(tiny.checkpoint(tmp_path / "model"), tiny.examples(3), layer=3)
+
+
+def test_a_table_is_read_back_and_asked_by_id(tmp_path: Path) -> None:
+    table = Table(ids=("a", "b", "c"), values=np.arange(6, dtype=np.float32).reshape(3, 2))
+    table.save(tmp_path)
+    again = Table.load(tmp_path)
+    assert again.ids == table.ids
+    assert again.of(("c", "a")).tolist() == [[4.0, 5.0], [0.0, 1.0]]
