@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from xml.etree import ElementTree
 
 import pytest
 
 from outgrow.report import figures
 from outgrow.report.results import Record
+from outgrow.report.scaling import scaling
 
 RECORD = Record(
     task="riddles",
@@ -27,11 +29,13 @@ RECORD = Record(
 )  # fmt: skip
 WITHHELD = replace(RECORD, method="a < b & c", pgr=None, pgr_low=None, pgr_high=None, withheld="no gap")
 BIGGER = replace(RECORD, strong="bigger", student=0.7)
+WEIGHTS = {"small": 1_000, "big": 10_000, "bigger": 1_000_000}
 
 ALL: list[tuple[Callable[[list[Record]], str], list[Record]]] = [
     (figures.scores, [RECORD, WITHHELD]),
     (figures.recovery, [RECORD, WITHHELD]),
-    (figures.sizes, [RECORD, BIGGER]),
+    (partial(scaling, weights={}), [RECORD, BIGGER]),
+    (partial(scaling, weights=WEIGHTS), [RECORD, BIGGER]),
 ]
 
 
@@ -48,7 +52,7 @@ def test_a_figure_is_whole_and_names_itself(draw: Callable[[list[Record]], str],
 
 
 def test_ids_differ_between_figures() -> None:
-    ids = [re.findall(r'\bid="([^"]+)"', draw(records)) for draw, records in ALL]
+    ids = [re.findall(r'\bid="([^"]+)"', draw(records)) for draw, records in ALL[:3]]
     every = [id for found in ids for id in found]
     assert len(every) == len(set(every))
 
@@ -72,5 +76,32 @@ def test_a_withheld_pgr_is_drawn_as_a_word() -> None:
 
 def test_nothing_is_drawn_of_nothing() -> None:
     empty = Record(task="t", weak="w", strong="s", method="naive", seed=None, status="missing", withheld="no score")
-    assert figures.scores([empty]) == figures.recovery([WITHHELD]) == figures.sizes([RECORD, WITHHELD]) == ""
-    assert figures.sizes([empty, replace(empty, strong="s2")]) == ""
+    assert figures.scores([empty]) == figures.recovery([WITHHELD]) == scaling([RECORD, WITHHELD], WEIGHTS) == ""
+    assert scaling([empty, replace(empty, strong="s2")], {}) == ""
+
+
+def texts(svg: str) -> dict[str, float]:
+    """The words of a figure and how far to the right they stand."""
+    places = re.findall(r'<text [^>]*?(?:x="([\d.]+)"|translate\(([\d.]+) )[^>]*>([^<]*)</text>', svg)
+    return {word: float(x or moved) for x, moved, word in places}
+
+
+def test_models_stand_at_the_logarithm_of_their_weights() -> None:
+    """1k, 10k and 1M: the second gap is twice the first."""
+    at = texts(scaling([RECORD, BIGGER], WEIGHTS))
+    assert (at["1M"] - at["10k"]) / (at["10k"] - at["1k"]) == pytest.approx(2, rel=0.1)
+    assert {"by small", "ceiling", "riddles", "model, by its weights"} <= at.keys()
+
+
+def test_models_of_unknown_weights_stand_in_their_order() -> None:
+    at = texts(scaling([RECORD, BIGGER], {"small": 1_000}))
+    assert (at["bigger"] - at["big"]) / (at["big"] - at["small"]) == pytest.approx(1, rel=0.02)
+
+
+def test_each_supervisor_has_a_line_and_each_method_a_panel() -> None:
+    other = [replace(record, weak="tiny", student=0.5) for record in (RECORD, BIGGER)]
+    better = [replace(record, method="better") for record in (RECORD, BIGGER, *other)]
+    svg = scaling([RECORD, BIGGER, *other, *better], {})
+    assert (svg.count(">by small<"), svg.count(">by tiny<"), svg.count(">ceiling<")) == (2, 2, 2)
+    assert svg.count(">riddles · better<") == 1
+    assert "riddles, naive, tiny → bigger: student 50.0 %" in svg

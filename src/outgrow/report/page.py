@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from outgrow.experiment import Experiment, targets
-from outgrow.graph import Failure, Step, walk
+from outgrow.experiment import Experiment, targets, weights
+from outgrow.graph import Failure, Settings, Step, walk
 from outgrow.report import figures
 from outgrow.report.protocol import explained, fits_used, tasks_used
-from outgrow.report.results import Problem, Record, read
+from outgrow.report.results import Record, read
+from outgrow.report.scaling import scaling
+from outgrow.report.shelf import Problem
 from outgrow.report.tables import improves, percent, scope, signed, span
 from outgrow.store import Manifest, Store
 from outgrow.types import UserError
@@ -83,7 +86,7 @@ def html(experiment: Experiment, store: Store, failures: Sequence[Failure] = ())
         whole_span=whole_span,
         improves=improves,
         scope=scope(results.records),
-        figures=_figures(results.aggregates),
+        figures=_figures(results.aggregates, _weights(experiment)),
         glossary=GLOSSARY,
         used=tasks_used(grid, store),
         fits=fits_used(grid),
@@ -155,7 +158,16 @@ def _by_task(records: Sequence[Record]) -> list[tuple[str, list[Record]]]:
     return [(task, list(group)) for task, group in groupby(records, key=lambda record: record.task)]
 
 
-def _figures(aggregates: Sequence[Record]) -> list[tuple[Any, str]]:
+def _weights(experiment: Experiment) -> dict[str, int]:
+    """The weights of the models that lie on this machine, by name."""
+    found = {}
+    for side in (*experiment.weak, *experiment.strong):
+        with suppress(UserError):
+            found[side.name] = weights(side, Settings(offline=True))
+    return found
+
+
+def _figures(aggregates: Sequence[Record], weights: Mapping[str, int]) -> list[tuple[Any, str]]:
     """The figures that can be drawn, each with its caption."""
     from markupsafe import Markup
 
@@ -164,7 +176,8 @@ def _figures(aggregates: Sequence[Record]) -> list[tuple[Any, str]]:
          "between its supervisor (floor) and itself on ground truth (ceiling)."),
         (figures.recovery(aggregates), "Share of the gap from floor to ceiling that the student recovered, with 95 % "
          "intervals. Right of the ceiling’s line a student beats its own ceiling."),
-        (figures.sizes(aggregates), "Test accuracy against the student, with 95 % intervals."),
+        (scaling(aggregates, weights), "Test accuracy against the model, with 95 % intervals, a line a supervisor. "
+         "Squares are the supervisors themselves, the floors, which dotted lines carry on."),
     ]  # fmt: skip
     return [(Markup(svg), caption) for svg, caption in drawn if svg]
 

@@ -1,0 +1,115 @@
+"""How figures are drawn: SVG that follows the reader's light or dark mode; text stays text, nothing is fetched.
+
+Equal records give equal bytes. Widths suit a phone; every figure may be enlarged.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from outgrow.report.results import Record
+from outgrow.report.tables import percent, span
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH = 4.6  # inches of 72 units
+
+# Colours of Okabe & Ito 2008, which people with any colour vision tell apart; darker on white, lighter on black.
+# Matplotlib draws with the stand-ins on the left, and the SVG's own style sheet gives them their two values.
+COLOURS = {
+    "ink": ("#010101", "#1f2430", "#e6e8ee"),
+    "muted": ("#010102", "#667085", "#98a2b3"),
+    "line": ("#010103", "#dfe3ea", "#333a48"),
+    "paper": ("#010104", "#ffffff", "#12151c"),
+    "floor": ("#010105", "#b86a00", "#f0a73c"),
+    "student": ("#010106", "#0067a5", "#5ab4f0"),
+    "ceiling": ("#010107", "#00795a", "#2fc99b"),
+    "untrained": ("#010108", "#7a8194", "#8d95a8"),
+    "second": ("#010109", "#8a3d99", "#d894e6"),
+    "third": ("#010110", "#b3261e", "#ff8a80"),
+    "fourth": ("#010111", "#475569", "#cbd5e1"),
+}
+MARKS = {"floor": "s", "student": "o", "ceiling": "D", "untrained": "^"}
+
+
+@contextmanager
+def panels(count: int, height: float = 2.6) -> Iterator[tuple[Figure, list[Axes]]]:
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    style: Any = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": "outgrow",
+        "font.size": 9,
+        "axes.edgecolor": ink("muted"),
+        "axes.labelcolor": ink("muted"),
+        "xtick.color": ink("muted"),
+        "ytick.color": ink("muted"),
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.axisbelow": True,
+    }
+    with mpl.rc_context():
+        mpl.rcdefaults()  # a style file of the reader's must not change a figure
+        mpl.rcParams.update(style)
+        figure = Figure(figsize=(WIDTH, height * count), layout="constrained")
+        yield figure, list(figure.subplots(count, 1, squeeze=False)[:, 0])
+
+
+def ink(name: str) -> str:
+    return COLOURS[name][0]
+
+
+def svg(figure: Figure, name: str, title: str, rows: Sequence[str]) -> str:
+    """The figure with its own style sheet, alternative text, and ids that no other figure on a page has."""
+    out = io.StringIO()
+    metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(out, format="svg", transparent=True, metadata=metadata)
+    drawn = out.getvalue()
+    drawn = drawn[drawn.index("<svg") :]
+    for colour, (stand_in, _, _) in COLOURS.items():
+        drawn = drawn.replace(stand_in, f"var(--{colour})")
+    drawn = re.sub(r'(?<=\bid=")|(?<=href="#)|(?<=url\(#)', f"{name}-", drawn)
+    drawn = re.sub(r"(font: [^;\"]*?)'[^;\"]*", r"\1system-ui, sans-serif", drawn)
+    opening, rest = drawn.replace("xlink:href", "href").split(">", 1)
+    opening = re.sub(r' (width|height|xmlns:xlink)="[^"]*"', "", opening)
+    label = f'class="figure" role="img" aria-labelledby="{name}-title {name}-desc"'
+    said = escape("; ".join(rows))
+    told = f'<title id="{name}-title">{escape(title)}</title><desc id="{name}-desc">{said}</desc>'
+    rest = rest.replace("*{stroke", "svg.figure *{stroke")  # a style inside an SVG speaks to the whole page
+    return f"{opening} {label}>{told}<style>{_style()}</style>{rest.strip()}"
+
+
+def _style() -> str:
+    light, dark = (";".join(f"--{name}:{values[i]}" for name, values in COLOURS.items()) for i in (1, 2))
+    return f"svg.figure{{{light}}}@media screen and (prefers-color-scheme:dark){{svg.figure{{{dark}}}}}"
+
+
+def numbers(record: Record, name: str) -> tuple[float | None, float | None, float | None]:
+    row = record.to_dict()
+    return row[name], row[f"{name}_low"], row[f"{name}_high"]
+
+
+def words(record: Record, name: str) -> str:
+    value, low, high = numbers(record, name)
+    interval = span(low, high)
+    return "none" if value is None else f"{percent(value)} %" + (f" ({interval})" if interval else "")
+
+
+def name_of(record: Record, records: Sequence[Record]) -> str:
+    """What tells this row from the others, and always something."""
+    return " · ".join(_parts(record, records))
+
+
+def _parts(record: Record, records: Sequence[Record]) -> list[str]:
+    pairs = {(other.weak, other.strong) for other in records}
+    parts = [record.task] if len({other.task for other in records}) > 1 else []
+    parts += [f"{record.weak} → {record.strong}"] if len(pairs) > 1 or not parts else []
+    return [*parts, record.method] if len({other.method for other in records}) > 1 else parts

@@ -1,0 +1,109 @@
+"""The scaling figure: student accuracy against the student's weights, a line a supervisor (Burns et al. 2023, fig. 3).
+
+Each supervisor stands as a square at its own weights and accuracy, the floor of its students, which a dotted line
+carries through the figure; the ceilings are a line of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import log10
+from typing import TYPE_CHECKING, Any
+
+from outgrow.models.base import counted
+from outgrow.report.drawing import MARKS, ink, numbers, panels, svg, words
+from outgrow.report.results import Record
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+TEACHERS = ("student", "second", "third", "fourth")  # colours; a fifth supervisor starts again, with dashes
+ROOM = 0.3  # of the width, for the names of lines
+
+
+def scaling(records: Sequence[Record], weights: Mapping[str, int]) -> str:
+    """The figure of aggregates, a panel a task and method; empty for fewer than two students.
+
+    `weights` counts those of each model by name. The axis is logarithmic; where the weights of a model are not known,
+    models stand in the order of the experiment instead.
+    """
+    shown = [record for record in records if record.student is not None]
+    if len({record.strong for record in records}) < 2 or not shown:
+        return ""
+    names = list(dict.fromkeys([record.weak for record in records] + [record.strong for record in records]))
+    known = all(weights.get(name) for name in names)
+    where = {name: log10(weights[name]) if known else float(i) for i, name in enumerate(names)}
+    each = list(dict.fromkeys((record.task, record.method) for record in records))
+    methods = {method for _, method in each}
+    with panels(len(each), height=3.1) as (figure, grid):
+        for axes, (task, method) in zip(grid, each, strict=True):
+            _panel(axes, [r for r in shown if (r.task, r.method) == (task, method)], where)
+            axes.set_xticks(
+                [where[name] for name in names],
+                [f"{_short(name)}\n{counted(weights[name])}" if known else _short(name) for name in names],
+            )
+            title = f"{task} · {method}" if len(methods) > 1 else task
+            axes.set_title(title, loc="left", color=ink("ink"), size=9, weight="bold")
+            axes.set_xlabel("model, by its weights" if known else "model")
+        said = [
+            f"{r.task}, {r.method}, {r.weak} → {r.strong}: student {words(r, 'student')}, "
+            f"floor {words(r, 'floor')}, ceiling {words(r, 'ceiling')}"
+            for r in shown
+        ]
+        return svg(figure, "scaling", "Student accuracy by the student's weights, a line a supervisor", said)
+
+
+def _panel(axes: Axes, records: Sequence[Record], where: Mapping[str, float]) -> None:
+    """The lines of one task and method."""
+    left, right = min(where.values()), max(where.values())
+    width = right - left
+    ends = [_line(axes, list({r.strong: r for r in records}.values()), "ceiling", where, color=ink("ceiling"))]
+    lines = [("ceiling", "ceiling")]
+    for i, weak in enumerate(dict.fromkeys(record.weak for record in records)):
+        taught = [record for record in records if record.weak == weak]
+        colour = TEACHERS[i % len(TEACHERS)]
+        style = "-" if i < len(TEACHERS) else "--"
+        ends.append(_line(axes, taught, "student", where, shift=0.006 * width * (i + 1), color=ink(colour), ls=style))
+        lines.append((f"by {_short(weak)}", colour))
+        floor = next((record.floor for record in taught if record.floor is not None), None)
+        if floor is not None:
+            looks: dict[str, Any] = {"color": ink(colour), "linewidth": 1.1, "alpha": 0.7, "zorder": 1}
+            axes.plot([left, right], [100 * floor, 100 * floor], ":", **looks)
+            square: dict[str, Any] = {"markersize": 6, "markeredgecolor": ink("paper"), "color": ink(colour)}
+            axes.plot([where[weak]], [100 * floor], MARKS["floor"], zorder=4, **square)
+    axes.set_xlim(left - 0.08 * width, right + ROOM * width)
+    axes.grid(axis="y", color=ink("line"), linewidth=0.8)
+    axes.set_ylabel("test accuracy, %")
+    named = [(y, name, colour) for y, (name, colour) in zip(ends, lines, strict=True) if y is not None]
+    _name_lines(axes, right + 0.04 * width, named)
+
+
+def _line(
+    axes: Axes, records: Sequence[Record], role: str, where: Mapping[str, float], shift: float = 0.0, **looks: Any
+) -> float | None:
+    """One score against the student, with intervals; where it ends, in percent."""
+    there = sorted((r for r in records if getattr(r, role) is not None), key=lambda r: where[r.strong])
+    if not there:
+        return None
+    x = [where[record.strong] + shift for record in there]
+    y = [100 * float(getattr(record, role)) for record in there]
+    axes.plot(x, y, marker=MARKS[role], markersize=5, linewidth=1.6, zorder=3, **looks)
+    for at, record in zip(x, there, strict=True):
+        _, low, high = numbers(record, role)
+        if low is not None and high is not None:
+            axes.plot([at, at], [100 * low, 100 * high], color=looks["color"], linewidth=1.2, alpha=0.55)
+    return y[-1]
+
+
+def _name_lines(axes: Axes, x: float, named: Sequence[tuple[float, str, str]]) -> None:
+    """The name of each line at its end, pushed up where two would meet."""
+    low, high = axes.get_ylim()
+    last = low - (high - low)
+    for y, name, colour in sorted(named):
+        last = max(y, last + 0.065 * (high - low))
+        axes.text(x, last, name, color=ink(colour), va="center", size=8.5)
+
+
+def _short(name: str) -> str:
+    """`pawn` of `ladder/pawn`."""
+    return " + ".join(part.rpartition("/")[2] for part in name.split(" + "))
