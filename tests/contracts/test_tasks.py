@@ -116,7 +116,10 @@ def test_facets_are_of_these_examples_and_in_none_of_them(task: Task) -> None:
 
 
 def test_choices_do_not_say_which_is_right(task: Task) -> None:
-    """They stand in an order of their own: sorted, or the same for every example."""
+    """They stand in an order of their own: sorted, or the same for every example; of pairs either is right as often."""
     rows = task.load().rows
     orders = {row.example.choices for row in rows}
-    assert len(orders) == 1 or all(list(order) == sorted(order) for order in orders)
+    if task.readout == "pair":
+        assert abs(np.mean([row.answer[0] for row in rows]) - 0.5) < 2 / np.sqrt(len(rows))
+    else:
+        assert len(orders) == 1 or all(list(order) == sorted(order) for order in orders)

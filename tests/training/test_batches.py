@@ -63,3 +63,19 @@ def test_dense_labels_keep_every_row() -> None:
 def test_the_tokens_of_a_prompt_that_ends_in_token_0_are_all_there() -> None:
     core = tiny.tokenizer()
     assert core("w1 !", add_special_tokens=False)["input_ids"] == [5 + 1, 0]
+
+
+def test_an_example_may_have_a_text_for_each_choice() -> None:
+    # Texts of 1, 3, 2, 2 and 1 tokens; the first example has two of them, the second three.
+    tokens = tuple(np.full(n, 7) for n in (1, 3, 2, 2, 1))
+    texts = padded([np.array([0, 1]), np.array([2, 3, 4])])
+    data = Encoded(tokens=tokens, columns=np.minimum(texts, 0), texts=texts)
+    assert len(data) == 2
+    assert list(data.lengths) == [3 * 2, 2 * 3]
+    batch = collate(data, np.array([1, 0]), 3)
+    assert batch.tokens.shape == (5, 3)
+    assert batch.last.tolist() == [1, 1, 0, 0, 2]
+    assert batch.texts is not None
+    assert batch.choice_mask is not None
+    assert batch.texts.tolist() == [[0, 1, 2], [3, 4, 0]]
+    assert batch.choice_mask.tolist() == [[True, True, True], [True, True, False]]

@@ -13,7 +13,7 @@ import torch
 from outgrow.graph import Settings
 from outgrow.training.choosing import probabilities
 from outgrow.training.network import Network, open_network
-from outgrow.types import Examples, UserError
+from outgrow.types import Example, Examples, UserError
 
 READOUTS = [(a, r) for a in tiny.ARCHITECTURES for r in ("head", "tokens") if (a, r) != ("bert", "tokens")]
 
@@ -150,3 +150,58 @@ def test_an_absent_device_is_said(tmp_path: Path) -> None:
     tiny.checkpoint(tmp_path)
     with pytest.raises(UserError, match="no device 'cuda' here"):
         open_network(tmp_path, "tokens", Settings(device="cuda"))
+
+
+def pairs(n: int, seed: int = 0) -> Examples:
+    """Two or three texts of several words to choose from, after a prompt of two words."""
+    random = np.random.default_rng(seed)
+
+    def text(most: int) -> str:
+        return " ".join(f"w{i}" for i in random.integers(0, 40, random.integers(1, most)))
+
+    rows = [
+        Example(id=f"p{i}", group=f"g{i}", prompt=f"w{i} ! ", choices=tuple(text(12) for _ in range(2 + i % 2)))
+        for i in range(n)
+    ]
+    return Examples(rows=tuple(rows))
+
+
+@pytest.mark.parametrize("architecture", ["bert", "gpt2"])
+def test_a_pair_is_scored_text_by_text(architecture: str, tmp_path: Path) -> None:
+    """The softmax of what transformers' own one-output classifier gives each text, whatever else is in the batch."""
+    from transformers import AutoModelForSequenceClassification
+
+    folder = tiny.checkpoint(tmp_path / "base", architecture)
+    network, examples = open_network(folder, "pair", Settings(), classes=("score",)), pairs(12)
+    encoded = network.encode(examples)
+    together = probabilities(network, encoded)
+    assert together.shape == (12, 3)
+    assert list(encoded.lengths) == [
+        max(len((row.prompt + choice).split()) for choice in row.choices) * len(row.choices) for row in examples.rows
+    ]
+    network.save(tmp_path / "fitted")
+    plain = AutoModelForSequenceClassification.from_pretrained(tmp_path / "fitted").eval()
+    assert plain.config.num_labels == 1
+    for i, row in enumerate(examples.rows):
+        scores = []
+        for choice in row.choices:
+            ids = torch.tensor([[tiny.WORDS.index(word) for word in (row.prompt + choice).split()]])
+            with torch.no_grad():
+                scores.append(float(plain(input_ids=ids).logits))
+        assert np.allclose(together[i, : len(scores)], torch.tensor(scores).softmax(0).numpy(), atol=1e-5)
+        assert not together[i, len(scores) :].any()
+    assert np.ptp(together[:, 0]) > 0.01, "the model says the same of everything: this test could not fail"
+
+
+def test_swapping_a_pair_swaps_its_probabilities_exactly(tmp_path: Path) -> None:
+    network = open_network(tiny.checkpoint(tmp_path), "pair", Settings(), classes=("score",))
+    rows = [row for row in pairs(40).rows if len(row.choices) == 2]
+    swapped = [replace(row, choices=row.choices[::-1]) for row in rows]
+    forth, back = (probabilities(network, network.encode(Examples(rows=tuple(each)))) for each in (rows, swapped))
+    assert np.array_equal(forth, back[:, ::-1])
+
+
+def test_a_classifier_cannot_score_texts(tmp_path: Path) -> None:
+    network = open_network(tiny.checkpoint(tmp_path), "pair", Settings(), classes=("a", "b"))
+    with pytest.raises(UserError, match="needs one output"):
+        network.encode(pairs(2))

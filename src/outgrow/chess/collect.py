@@ -1,4 +1,4 @@
-"""From mined games to two tables: puzzles (one move wins) and positions (who stands to win)."""
+"""From mined games to tables: puzzles (one move wins), positions (who stands to win), and pairs of moves."""
 
 from __future__ import annotations
 
@@ -91,16 +91,19 @@ def material(place: str) -> int:
     return sum(WORTH.get(c.lower(), 0) * (1 if c.isupper() else -1) for c in place.split()[0])
 
 
-def collect(mined: Path, out: Path) -> tuple[int, int]:
-    """Write `puzzles.parquet` and `positions.parquet`; returns how many rows each has."""
+def collect(mined: Path, out: Path) -> dict[str, int]:
+    """Write `puzzles.parquet`, `positions.parquet` and `preferences.parquet`; returns how many rows each has."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from outgrow.chess.preferences import preferences  # which names positions as this file does
+
     out.mkdir(parents=True, exist_ok=True)
-    tables = {"puzzles": puzzles(read_games(mined)), "positions": positions(read_games(mined))}
+    found = {"puzzles": puzzles, "positions": positions, "preferences": preferences}
+    tables = {name: make(read_games(mined)) for name, make in found.items()}
     for name, rows in tables.items():
         pq.write_table(pa.Table.from_pylist(rows), out / f"{name}.parquet", compression="zstd", compression_level=19)
-    return len(tables["puzzles"]), len(tables["positions"])
+    return {name: len(rows) for name, rows in tables.items()}
 
 
 def _verdict(fields: dict[str, Any]) -> Verdict:

@@ -67,11 +67,7 @@ class Text(Task):
     @property
     def file(self) -> Path:
         """Where the file lies on this machine."""
-        if not self.path.startswith(DATA):
-            return Path(self.path).expanduser().absolute()
-        if not (folder := os.environ.get("OUTGROW_DATA")):
-            raise UserError(f"{self.path} needs the environment variable OUTGROW_DATA: set it to your data folder")
-        return Path(folder).expanduser().absolute() / self.path.removeprefix(DATA)
+        return on_this_machine(self.path)
 
     def pinned(self) -> Self:
         return replace(self, digest=digest_of(self.file))
@@ -88,6 +84,15 @@ class Text(Task):
             return set()
         index = Near((row.prompt for row in test.rows), self.near_share)
         return {row.id for row in rows if row.prompt in index}
+
+
+def on_this_machine(path: str) -> Path:
+    """A path as fields give it: relative to the working directory; `~/` and a leading `$OUTGROW_DATA/` are expanded."""
+    if not path.startswith(DATA):
+        return Path(path).expanduser().absolute()
+    if not (folder := os.environ.get("OUTGROW_DATA")):
+        raise UserError(f"{path} needs the environment variable OUTGROW_DATA: set it to your data folder")
+    return Path(folder).expanduser().absolute() / path.removeprefix(DATA)
 
 
 @lru_cache(maxsize=4)

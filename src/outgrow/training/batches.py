@@ -21,28 +21,37 @@ MOST_TOKENS = 4096  # padded tokens in one pass: what bounds memory
 class Encoded:
     """Examples as a model reads them.
 
-    tokens: n arrays of token ids. columns: int64 [n, most choices], which outputs of the model are an example's
-    choices, -1 where it has no more of them.
+    tokens: arrays of token ids, one a text. columns: int64 [n, most choices], which outputs of the model are an
+    example's choices, -1 where it has no more of them. texts: of the same shape, the text that each choice's output
+    comes from; None where every example has one text, for all its choices.
     """
 
     tokens: tuple[Ints, ...]
     columns: Ints
+    texts: Ints | None = None
 
     def __len__(self) -> int:
-        return len(self.tokens)
+        return len(self.columns)
 
     @property
     def lengths(self) -> Ints:
-        return np.array([len(tokens) for tokens in self.tokens], dtype=np.int64)
+        """What each example takes of a batch, in tokens: its longest text, as many times as it has texts."""
+        lengths = np.array([len(tokens) for tokens in self.tokens], dtype=np.int64)
+        if self.texts is None:
+            return lengths
+        own = self.texts >= 0
+        taken: Ints = np.where(own, lengths[self.texts], 0).max(1) * own.sum(1)
+        return taken
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Batch:
     """What goes through a model at once, padded on the right.
 
-    rows: which examples, [rows]. tokens: int64 [rows, length]. mask: int64, 1 at real tokens, None where no row is
-    padded. last: where the last real token is, int64 [rows]. columns: int64 [rows, choices], 0 where there is no
-    choice; choice_mask: bool [rows, choices], None where no row lacks one.
+    rows: which examples, [rows]. tokens: int64 [texts, length]. mask: int64, 1 at real tokens, None where no text is
+    padded. last: where the last real token is, int64 [texts]. columns: int64 [rows, choices], 0 where there is no
+    choice; choice_mask: bool [rows, choices], None where no row lacks one. texts: int64 [rows, choices], which of the
+    texts a choice's output comes from, None where every row has its own text.
     """
 
     rows: Ints
@@ -51,6 +60,7 @@ class Batch:
     last: torch.Tensor
     columns: torch.Tensor
     choice_mask: torch.Tensor | None
+    texts: torch.Tensor | None
 
 
 def order(n: int, seed: int, epoch: int) -> Ints:
@@ -85,12 +95,17 @@ def collate(data: Encoded, rows: Ints, choices: int, device: str = "cpu") -> Bat
     """The tensors of some examples, with room for `choices` choices each."""
     import torch
 
-    lengths = np.array([len(data.tokens[i]) for i in rows], dtype=np.int64)
-    real = np.arange(lengths.max()) < lengths[:, None]
-    tokens = np.repeat([data.tokens[i][-1:] for i in rows], real.shape[1], axis=1)  # no id means padding
-    tokens[real] = np.concatenate([data.tokens[i] for i in rows])
     columns = data.columns[rows, :choices]
     exists = columns >= 0
+    read, texts = rows, None
+    if data.texts is not None:
+        read = data.texts[rows, :choices][exists]
+        texts = np.zeros_like(columns)
+        texts[exists] = np.arange(len(read))
+    lengths = np.array([len(data.tokens[i]) for i in read], dtype=np.int64)
+    real = np.arange(lengths.max()) < lengths[:, None]
+    tokens = np.repeat([data.tokens[i][-1:] for i in read], real.shape[1], axis=1)  # no id means padding
+    tokens[real] = np.concatenate([data.tokens[i] for i in read])
 
     def tensor(array: Ints) -> torch.Tensor:
         return torch.from_numpy(array).to(device)
@@ -102,6 +117,7 @@ def collate(data: Encoded, rows: Ints, choices: int, device: str = "cpu") -> Bat
         last=tensor(lengths - 1),
         columns=tensor(np.maximum(columns, 0)),
         choice_mask=None if exists.all() else torch.from_numpy(exists).to(device),
+        texts=None if texts is None else tensor(texts),
     )
 
 

@@ -1,0 +1,58 @@
+"""Pairs of moves, one better than the other by the engine's verdicts: what a reward model of chess learns from."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from outgrow.chess import board as chess
+from outgrow.chess.collect import identifier
+from outgrow.chess.engine import win_probability
+
+MARGIN = 0.05  # win probability by which the better move is better: less is within the noise of a short search
+PAIRS_A_GAME = 1
+
+
+def preferences(games: Iterable[dict[str, Any]], seed: int = 0) -> list[dict[str, Any]]:
+    """Pairs from mined games, at most `PAIRS_A_GAME` of each game and one of a position.
+
+    `id`, `fen`, `better` and `worse` (UCI), `margin` (win probability for the side to move that the worse one loses),
+    `game`. The better move is the engine's best; the worse one its second, or what was played, judged by the verdict on
+    the position after it.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for game in games:
+        rng = random.Random(f"{seed}/{game['game']}")
+        pairs = [(number, *pair) for number, pair in _pairs(game)]
+        rng.shuffle(pairs)
+        chosen = {number: (worse, margin) for number, worse, margin in pairs[:PAIRS_A_GAME]}
+        board = chess.parse(chess.START)
+        for number, move in enumerate(game["moves"]):
+            if number in chosen:
+                place = chess.place(chess.fen(board))
+                worse, margin = chosen[number]
+                row = {"id": identifier(place), "fen": place, "better": _best(game, number), "worse": worse}
+                found.setdefault(place, {**row, "margin": round(margin, 3), "game": game["game"]})
+            board = chess.play(board, move)
+    return sorted(found.values(), key=lambda row: str(row["id"]))
+
+
+def _pairs(game: dict[str, Any]) -> Iterator[tuple[int, tuple[str, float]]]:
+    """The ply, the worse move and its margin, for all clear pairs of a game."""
+    plies = game["plies"]
+    for n, verdict in enumerate(plies):
+        number = game["opening"] + n
+        chance, played = win_probability(verdict["score"]), game["moves"][number]
+        worse = [(verdict["second_move"], verdict["second"])] if verdict["second"] is not None else []
+        if n + 1 < len(plies):
+            worse.append((played, -plies[n + 1]["score"]))
+        for move, score in worse:
+            margin = chance - win_probability(score)
+            if move != verdict["line"][0] and margin >= MARGIN:
+                yield number, (move, margin)
+
+
+def _best(game: dict[str, Any], number: int) -> str:
+    best: str = game["plies"][number - game["opening"]]["line"][0]
+    return best

@@ -1,0 +1,65 @@
+"""Chess preferences: which of two moves is better? The shipped counterpart of reward modelling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import ClassVar, Self
+
+from outgrow.chess import board as chess
+from outgrow.content import digest_of
+from outgrow.tasks.base import Facet, Passage, Readout, Source, Split, Task
+from outgrow.tasks.reward import preference
+from outgrow.types import Examples
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChessPreferences(Task):
+    """Chess preferences: which of two moves is better, by the engine's verdict? A game is a group."""
+
+    readout: ClassVar[Readout] = "pair"
+    sizes: ClassVar[dict[Split, int | None]] = {
+        "weak_train": 2400,
+        "transfer": 1000,
+        "transfer_validation": 300,
+        "validation": 500,
+        "test": 1500,
+    }
+
+    digest: str = ""
+
+    def pinned(self) -> Self:
+        return replace(self, digest=digest_of(_path()))
+
+    def load(self) -> Source:
+        return _load(_path())[0]
+
+    def facets(self, examples: Examples) -> Mapping[str, Mapping[str, Facet]]:
+        """`margin`: the win probability that the worse move loses."""
+        margins = _load(_path())[1]
+        return {"margin": {id: margins[id] for id in examples.ids}}
+
+    def passages(self, examples: Examples) -> tuple[Passage, ...]:
+        """Both moves of every pair: which one is better stays unsaid."""
+        return tuple(Passage(given=row.prompt, text=choice) for row in examples.rows for choice in row.choices)
+
+
+def _path() -> Path:
+    return Path(str(files("outgrow") / "chess/data/preferences.parquet"))
+
+
+@cache
+def _load(path: Path) -> tuple[Source, dict[str, float]]:
+    """The pairs, and their margins by id."""
+    import pyarrow.parquet as pq
+
+    rows, margins = [], {}
+    for each in pq.read_table(path).to_pylist():
+        prompt = chess.position_text(chess.parse(each["fen"])) + " "
+        row = preference(each["game"], prompt, each["better"], each["worse"])
+        rows.append(row)
+        margins[row.example.id] = each["margin"]
+    return Source(rows), margins

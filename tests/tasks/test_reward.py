@@ -1,0 +1,146 @@
+"""Pairs of texts: what TRL writes, in whatever form; which of a pair comes first says nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from text_files import shared, write_jsonl
+
+from outgrow.tasks.reward import Reward, preference, texts
+from outgrow.types import UserError
+
+
+def read(path: Path, rows: list[dict[str, Any]], **fields: Any) -> Reward:
+    return Reward(path=str(write_jsonl(path, rows)), **fields).pinned()
+
+
+def made_up(n: int) -> list[dict[str, Any]]:
+    return [{"prompt": f"ask{i // 2} this{i // 2}?", "chosen": f" fine{i}", "rejected": f" bad{i}"} for i in range(n)]
+
+
+def only(task: Reward) -> tuple[str, str, str]:
+    """Prompt, preferred and other text of the one pair."""
+    (row,) = task.load().rows
+    best = row.answer.index(1.0)
+    return row.example.prompt, row.example.choices[best], row.example.choices[1 - best]
+
+
+USER, GOOD, BAD = (
+    {"role": role, "content": text} for role, text in (("user", "Hi"), ("assistant", "Yes"), ("assistant", "No"))
+)
+FORMS = {
+    "plain": ({"prompt": "Sky is", "chosen": " blue.", "rejected": " red."}, ("Sky is", " blue.", " red.")),
+    "plain, no prompt": (
+        {"chosen": "\n\nHuman: Hi\n\nAssistant: Yes", "rejected": "\n\nHuman: Hi\n\nAssistant: No"},
+        ("\n\nHuman: Hi\n\n", "Assistant: Yes", "Assistant: No"),
+    ),
+    "plain, nothing in common": ({"chosen": "I slept well.", "rejected": "I fell."}, ("", "I slept well.", "I fell.")),
+    "conversational": (
+        {"prompt": [USER], "chosen": [GOOD], "rejected": [BAD]},
+        ("User: Hi\n\n", "Assistant: Yes\n\n", "Assistant: No\n\n"),
+    ),
+    "conversational, no prompt": (
+        {"chosen": [USER, GOOD], "rejected": [USER, BAD]},
+        ("User: Hi\n\n", "Assistant: Yes\n\n", "Assistant: No\n\n"),
+    ),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_trl_s_forms(form: str, tmp_path: Path) -> None:
+    row, expected = FORMS[form]
+    assert only(read(tmp_path / "pairs.jsonl", [row])) == expected
+
+
+def test_which_comes_first_carries_no_information(tmp_path: Path) -> None:
+    rows = made_up(2000)
+    task = read(tmp_path / "pairs.jsonl", rows)
+    first = [row.answer[0] for row in task.load().rows]
+    assert abs(sum(first) / 2000 - 0.5) < 0.04  # 3.6 standard errors
+    # It does not depend on the preference at all: turned around, the same examples have the other answer.
+    turned = [{**row, "chosen": row["rejected"], "rejected": row["chosen"]} for row in rows]
+    again = read(tmp_path / "turned.jsonl", turned).load()
+    assert [row.example for row in again.rows] == [row.example for row in task.load().rows]
+    assert [row.answer[::-1] for row in again.rows] == [row.answer for row in task.load().rows]
+
+
+def test_pairs_of_one_prompt_are_one_group(tmp_path: Path) -> None:
+    found = [row.example.group for row in read(tmp_path / "pairs.jsonl", made_up(4)).load().rows]
+    assert found[0] == found[1] != found[2] == found[3]
+
+
+def test_what_cannot_be_used_is_counted(tmp_path: Path) -> None:
+    rows = [
+        *made_up(2),
+        made_up(1)[0],
+        {"prompt": "p", "chosen": "a", "rejected": "b"},
+        {"prompt": "p", "chosen": "b", "rejected": "a"},
+        {"prompt": "q", "chosen": "same", "rejected": "same"},
+        {"prompt": "r", "chosen": "", "rejected": "x"},
+        {"prompt": "s", "chosen": "long " * 500, "rejected": "x"},
+    ]
+    source = read(tmp_path / "pairs.jsonl", rows).load()
+    assert len(source.rows) == 2
+    assert dict(source.dropped) == {
+        "same pair again": 2,
+        "same pair, different preferences": 1,
+        "both texts are the same": 1,
+        "a text is missing": 1,
+        "longer than 2000 characters": 1,
+    }
+
+
+def test_a_pattern_reads_all_its_files(tmp_path: Path) -> None:
+    rows = made_up(6)
+    for i in range(3):
+        write_jsonl(tmp_path / f"hh_{i}.jsonl", rows[2 * i : 2 * i + 2])
+    task = Reward(path=str(tmp_path / "hh_*.jsonl")).pinned()
+    assert task.name == "reward/hh"
+    assert len(task.load().rows) == 6
+    later = Reward(path=str(tmp_path / "hh_*.jsonl"), max_chars=1999).pinned()
+    write_jsonl(tmp_path / "hh_1.jsonl", rows[:1])
+    with pytest.raises(UserError, match="has changed"):
+        later.load()
+
+
+def test_near_pairs_leave_the_other_splits(tmp_path: Path) -> None:
+    task = read(tmp_path / "pairs.jsonl", made_up(400))
+    test = task.examples("test", None, 0)
+    row = test.rows[0]
+    near = preference("g", row.prompt, row.choices[0], " something else")
+    far = preference("g", "one two three", " four", " five")
+    assert task.near([near.example, far.example], test) == {near.example.id}
+    assert not read(tmp_path / "other.jsonl", made_up(9), near_share=0.0).near([near.example], test)
+
+
+def test_passages_hold_both_texts_and_no_preference(tmp_path: Path) -> None:
+    examples = read(tmp_path / "pairs.jsonl", made_up(400)).examples("transfer", 5, 0)
+    task = Reward(path="")
+    assert [p.given + p.text for p in task.passages(examples)] == [text for row in examples.rows for text in texts(row)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([{"chosen": "a", "worse": "b"}], "no column 'rejected': it has chosen, worse"),
+        ([{"chosen": "a", "rejected": 3}], "row 1: a cell is neither a text nor a list"),
+        ([{"chosen": "a", "rejected": "a"}], "no pair can be used"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(rows: list[dict[str, Any]], message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message) as error:
+        read(tmp_path / "pairs.jsonl", rows).load()
+    assert "\n" not in str(error.value)
+    with pytest.raises(UserError, match="no file matches"):
+        Reward(path=str(tmp_path / "none_*.jsonl")).pinned()
+
+
+@pytest.mark.parametrize(
+    ("name", "least"), [("hh_harmless_test.jsonl.gz", 3900), ("ethics_utilitarianism.jsonl.gz", 18000)]
+)
+def test_real_pairs(name: str, least: int) -> None:
+    found = Reward(path=str(shared(f"preference/{name}"))).pinned().load().rows
+    assert len(found) > least
+    assert abs(sum(row.answer[0] for row in found) / len(found) - 0.5) < 0.03
