@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,16 +14,23 @@ from invented import BETTER, Know, Riddles, computed, experiment
 
 from outgrow.executors.inline import Inline
 from outgrow.experiment import Experiment, cells
-from outgrow.graph import run
+from outgrow.graph import Context, run
+from outgrow.losses.base import Loss
+from outgrow.methods.base import Predictor, Supervision
+from outgrow.models.base import Model
 from outgrow.report.results import Record, read, records
+from outgrow.steps import Adapt, Adapted
 from outgrow.store import Store
+from outgrow.tasks.base import Readout
 from outgrow.technique import Technique
+from outgrow.training.continuing import Generative
 
 KEYS = [
     *("task", "weak", "strong", "method", "seed", "slice", "status"),
     *("floor", "floor_low", "floor_high", "student", "student_low", "student_high"),
     *("ceiling", "ceiling_low", "ceiling_high", "untrained", "untrained_low", "untrained_high"),
-    *("pgr", "pgr_low", "pgr_high", "withheld", "gap", "gap_low", "gap_high"),
+    *("pgr", "pgr_low", "pgr_high", "withheld"),
+    *("pgr_matched", "pgr_matched_low", "pgr_matched_high", "gap", "gap_low", "gap_high"),
     *("agreement", "agreement_right", "agreement_wrong"),
     *("versus_first", "versus_first_low", "versus_first_high"),
     *("n_seeds", "n_test", "n_groups", "n_dropped"),
@@ -190,3 +198,49 @@ def test_a_cached_grid_is_read_within_a_second(tmp_path: Path) -> None:
     found = records(asked, store)
     assert time.process_time() - started < 3.0  # a second on a quiet machine
     assert len(found) == 24
+
+
+# ---- techniques that adapt, and such that cheat
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reader(Know):
+    """Knows four more where its model has read the riddles before."""
+
+    def fit(self, model: Model, readout: Readout, loss: Loss, data: Supervision, seed: int, ctx: Context) -> Predictor:
+        more = 4 if isinstance(model, Adapted) else 0
+        return Know(skill=self.skill + more).fit(model, readout, loss, data, seed, ctx)
+
+
+def test_an_adapted_student_is_also_set_between_an_adapted_supervisor_and_ceiling(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Right of 40: floor 16, adapted 20; ceiling 32, adapted 36; students 26, 28, 30.
+
+    PGR (28 − 16) / (32 − 16) = 0.75; matched (28 − 20) / (36 − 20) = 0.5.
+    """
+    monkeypatch.setattr(Adapt, "run", lambda self, ctx: Predictor(ctx.scratch))
+    methods = (Technique(), Technique(label="generative", adapt=Generative()))
+    asked = experiment(methods=methods, student=Reader(skill=32), supervisor=Reader(skill=16))
+    store = Store(str(tmp_path))
+    assert not computed(asked, store).failures
+    naive, generative = read(asked, store).aggregates
+    assert naive.pgr == close(0.5)
+    assert (naive.pgr_matched, naive.pgr_matched_low) == (None, None)
+    assert (generative.floor, generative.ceiling, generative.pgr) == (close(0.4), close(0.8), close(0.75))
+    assert generative.pgr_matched == close(0.5)
+    assert generative.pgr_matched_low is not None
+    assert generative.pgr_matched_high is not None
+    assert generative.pgr_matched_low < 0.5 < generative.pgr_matched_high
+
+
+def test_an_adapted_ceiling_that_is_not_there_is_missed(tmp_path: Path) -> None:
+    asked = experiment(methods=(Technique(label="generative", adapt=Generative()),), seeds=(0,))
+    (found, _) = read(asked, Store(str(tmp_path))).records
+    assert (found.status, found.pgr_matched) == ("missing", None)
+
+
+def test_what_cheats_says_so(tmp_path: Path) -> None:
+    asked = experiment(methods=(Technique(), Technique(label="truth", cheat="labels")), seeds=(0,))
+    found = read(asked, Store(str(tmp_path))).records
+    assert [record.method for record in found] == ["naive", "naive", "truth (cheats)", "truth (cheats)"]

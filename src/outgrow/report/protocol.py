@@ -114,8 +114,8 @@ def _fits(cell: Cell) -> Iterable[FitUsed]:
     roles = [
         *(("supervisor", fit) for fit in cell.supervisors),
         ("ceiling", _fitted(cell.ceiling.predictions)),
-        *((f"on the way: {cell.method.label}", fit) for fit in _on_the_way(cell.student_fit)),
-        (f"student: {cell.method.label}", cell.student_fit),
+        *((f"on the way: {cell.method.shown}", fit) for fit in _on_the_way(cell.student_fit)),
+        (f"student: {cell.method.shown}", cell.student_fit),
         ("frozen features", _fitted(cell.untrained.predictions)),
     ]
     for role, fit in roles:

@@ -32,9 +32,11 @@ class Record:
     `slice` names the test examples that it is of; None: all of them.
 
     Scores, intervals (95 %), the gap and agreement are fractions, not rounded; None, never NaN, where there is nothing
-    to state, and `withheld` says why where that is the PGR. `agreement` of student and supervisor is also given where
-    the supervisor is right and where it is wrong. `versus_first` is the student's score minus the first method's on the
-    same seeds and examples (None for the first): above zero from low to high, this method improves on it.
+    to state, and `withheld` says why where that is the PGR. `pgr_matched` is the PGR between a supervisor and a ceiling
+    that were adapted as the student was (None for a method that does not adapt). `agreement` of student and supervisor
+    is also given where the supervisor is right and where it is wrong. `versus_first` is the student's score minus the
+    first method's on the same seeds and examples (None for the first): above zero from low to high, this method
+    improves on it.
     """
 
     task: str
@@ -60,6 +62,9 @@ class Record:
     pgr_low: float | None = None
     pgr_high: float | None = None
     withheld: str | None = None
+    pgr_matched: float | None = None
+    pgr_matched_low: float | None = None
+    pgr_matched_high: float | None = None
     gap: float | None = None
     gap_low: float | None = None
     gap_high: float | None = None
@@ -120,19 +125,20 @@ def rows(grid: Sequence[Cell]) -> Iterator[tuple[list[Cell], list[Cell]]]:
 
 
 def _row(cell: Cell) -> tuple[str, str, str, str]:
-    return cell.task.name, cell.weak.name, cell.strong.name, cell.method.label
+    return cell.task.name, cell.weak.name, cell.strong.name, cell.method.shown
 
 
 def record(row: Sequence[Cell], rivals: Sequence[Cell], seed: int | None, shelf: Shelf) -> Record:
     """One record over these cells, one a seed: over the complete seeds, or, without any, over what there is."""
     task, weak, strong, method = _row(row[0])
     statuses = {role: shelf.status(_of(role, row)) for role in ROLES}
+    statuses["matched"] = shelf.status(score for cell in row for score in _matched_trio(cell))
     complete = [cell for cell in row if all(shelf.correct(score) is not None for score in _of_trio(cell))]
     fields: dict[str, Any] = {}
     for role in ROLES:
         fields |= _scored(role, complete or row, shelf)
     if complete:
-        fields |= _recovered(complete, shelf) | _agreement(complete, shelf)
+        fields |= _recovered(complete, shelf) | _matched(complete, shelf) | _agreement(complete, shelf)
     else:
         absent = next(role for role in TRIO if statuses[role] != "done")
         fields["withheld"] = f"the {absent} has failed" if statuses[absent] == "failed" else f"no {absent} score yet"
@@ -149,6 +155,13 @@ def _of(role: str, row: Iterable[Cell]) -> list[Score]:
 
 def _of_trio(cell: Cell) -> tuple[Score, ...]:
     return cell.floor, cell.student, cell.ceiling
+
+
+def _matched_trio(cell: Cell) -> tuple[Score, ...]:
+    """An adapted student between a supervisor and a ceiling that are adapted likewise; () for every other one."""
+    if cell.matched_floor is None or cell.matched_ceiling is None:
+        return ()
+    return cell.matched_floor, cell.student, cell.matched_ceiling
 
 
 def _table(scores: Iterable[Score], shelf: Shelf) -> Doubles | None:
@@ -181,6 +194,17 @@ def _recovered(row: Sequence[Cell], shelf: Shelf) -> dict[str, Any]:
     found = recovered(floor, student, ceiling, _groups(row, shelf))
     gap = {"gap": found.gap, "gap_low": found.gap_low, "gap_high": found.gap_high}
     return {"pgr": found.pgr, "pgr_low": found.low, "pgr_high": found.high, "withheld": found.withheld, **gap}
+
+
+def _matched(row: Sequence[Cell], shelf: Shelf) -> dict[str, Any]:
+    """The PGR between an adapted supervisor and an adapted ceiling, of the seeds that have both."""
+    trios = [trio for cell in row if (trio := _matched_trio(cell))]
+    there = [trio for trio in trios if all(shelf.correct(score) is not None for score in trio)]
+    floor, student, ceiling = (_table([trio[place] for trio in there], shelf) for place in range(3))
+    if floor is None or student is None or ceiling is None:
+        return {}
+    found = recovered(floor, student, ceiling, _groups(row, shelf))
+    return {"pgr_matched": found.pgr, "pgr_matched_low": found.low, "pgr_matched_high": found.high}
 
 
 def _agreement(row: Sequence[Cell], shelf: Shelf) -> dict[str, Any]:
