@@ -21,6 +21,8 @@ POSITIONS = {
     ("6k1/8/8/1b3b2/8/8/8/3R2K1 w - - 0 1", "d1d5"): "fork quiet",
     # The same, with pawns that defend both bishops (a6 and c6 defend b5, e6 and g6 defend f5).
     ("6k1/8/p3p3/1b3b2/8/8/8/3R2K1 w - - 0 1", "d1d5"): "quiet",
+    # Two pawns in place of the bishops are not worth it.
+    ("6k1/8/8/1p3p2/8/8/8/3R2K1 w - - 0 1", "d1d5"): "quiet",
     # A king between two knights that nobody defends.
     ("6k1/8/8/8/2n1n3/8/3K4/8 w - - 0 1", "d2d3"): "fork quiet",
     # A new queen: on e8 it checks the king on g8 along the rank, which may go to g7.

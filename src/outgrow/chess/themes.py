@@ -48,12 +48,14 @@ def pieces(board: chess.Board) -> Pieces:
 
 def is_fork(there: Pieces, square: tuple[int, int]) -> bool:
     """Whether the piece on `square` attacks two or more enemies worth taking: the king, what is worth more than the
-    piece itself, or what nobody defends. Pins are not looked at."""
+    piece itself, or what nobody defends. Pawns are not worth it; pins are not looked at."""
     return sum(_worth_taking(there, square, target) for target in _enemies(there, square)) >= 2
 
 
 def _worth_taking(there: Pieces, square: tuple[int, int], target: tuple[int, int]) -> bool:
     attacker, victim = there[square].lower(), there[target].lower()
+    if victim == "p":
+        return False
     if victim == "k" or (attacker != "k" and WORTH[victim] > WORTH[attacker]):
         return True
     friends = (at for at, piece in there.items() if piece.isupper() == there[target].isupper() and at != target)
