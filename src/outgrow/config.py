@@ -245,9 +245,14 @@ def _fields(kind: type[Any], table: Mapping[str, Any], where: Where, folder: Pat
         each, hint = known[key]
         values[key] = _value(hint, raw, (*where, key), folder)
         if each.metadata.get("identity") is False and isinstance(values[key], str):
-            is_hub_name = issubclass(kind, Model) and raw[:1] not in (*"./~$", "") and not (folder / raw).is_dir()
-            values[key] = raw if is_hub_name else _located(values[key], (*where, key), folder)
+            is_name = issubclass(kind, Model) and _is_name(kind, raw, folder)
+            values[key] = raw if is_name else _located(values[key], (*where, key), folder)
     return values
+
+
+def _is_name(kind: type[Model], size: str, folder: Path) -> bool:
+    """Whether a size is one that comes with the package or a name on a hub, and not a folder."""
+    return size in kind.sizes() or (size[:1] not in (*"./~$", "") and not (folder / size).is_dir())
 
 
 def _settable(kind: type[Any]) -> dict[str, tuple[Field[Any], Any]]:

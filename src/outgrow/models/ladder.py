@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import ClassVar, Self
 
-from outgrow.graph import Settings
+from outgrow.graph import Settings, located
 from outgrow.models.base import Model
 from outgrow.models.hf import checkpoint_digest
 from outgrow.types import UserError
@@ -26,6 +26,8 @@ class Ladder(Model):
     """The chess ladder that ships: `ladder/pawn`, `ladder/knight`, ..."""
 
     causal: ClassVar[bool | None] = True
+
+    size: str = located(default="")  # a name alone: two names of one checkpoint are one model
 
     def pinned(self) -> Self:
         return replace(self, digest=checkpoint_digest(self._path()))

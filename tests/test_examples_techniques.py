@@ -1,0 +1,96 @@
+"""The examples of techniques: each is read and planned as its comments say; shrunk, each runs to numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import outgrow
+from outgrow.config import read
+from outgrow.experiment import Cell, cells
+from outgrow.graph import walk
+from outgrow.losses.confidence import Confidence
+from outgrow.methods.finetune import Finetune
+from outgrow.methods.probe import Probe
+from outgrow.steps import Adapt, Fit, Gold
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+NAMES = ("bootstrap", "generative", "early-stopping", "saliency", "agreement")
+SMALL = ("weak_train=60", "transfer=60", "transfer_validation=30", "validation=30", "test=80")
+
+
+def planned(name: str) -> dict[str, Cell]:
+    """The cells of the first seed, by what tables call their method."""
+    found = cells(read(EXAMPLES / f"{name}.toml").pinned())
+    assert {cell.seed for cell in found} == {0, 1, 2, 3, 4}
+    return {cell.method.shown: cell for cell in found if cell.seed == 0}
+
+
+def test_bootstrap_puts_a_model_between_supervisor_and_student() -> None:
+    naive, fresh, same = planned("bootstrap").values()
+    assert naive.student_fit.examples == fresh.student_fit.examples == same.student_fit.examples
+    assert naive.ceiling == fresh.ceiling == same.ceiling
+    for cell, skip in ((fresh, 1000), (same, 0)):
+        own = [step for step in walk([cell.student_fit]) if isinstance(step, Fit) and step.examples.split == "transfer"]
+        assert len(own) == 2
+        assert {fit.examples.skip for fit in own} == {0, skip}  # type: ignore[union-attr]
+
+
+def test_generative_reads_before_it_learns() -> None:
+    naive, generative = planned("generative").values()
+    assert isinstance(generative.student_fit.start, Adapt)
+    assert naive.student_fit.start is None
+    assert naive.ceiling == generative.ceiling != generative.matched_ceiling
+
+
+def test_early_stopping_differs_in_what_stops_alone() -> None:
+    naive, truth, none = planned("early-stopping").values()
+    assert isinstance(truth.student_fit.validation_labels, Gold)
+    assert truth.student_fit.watched == naive.student_fit.validation_labels
+    kept = none.student_fit.method
+    assert isinstance(kept, Finetune)
+    assert kept.keep == "last"
+    assert {**kept.__dict__, "keep": "best"} == naive.student_fit.method.__dict__
+
+
+def test_saliency_has_the_five_ways_of_the_paper() -> None:
+    weak, probe_weak, probe_truth, salient = planned("saliency").values()
+    assert len({cell.ceiling for cell in (weak, probe_weak, probe_truth, salient)}) == 1
+    assert [type(cell.student_fit.method) for cell in (weak, probe_weak, probe_truth, salient)] == [
+        Finetune,
+        Probe,
+        Probe,
+        Probe,
+    ]
+    assert [isinstance(cell.student_fit.labels, Gold) for cell in (weak, probe_weak, probe_truth, salient)] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+    assert salient.student_fit.features is not None
+    assert salient.student_fit.features[0].source == weak.student_fit
+
+
+def test_agreement_sets_the_confidence_loss_beside_the_naive_student() -> None:
+    naive, confident = planned("agreement").values()
+    assert isinstance(confident.student_fit.loss, Confidence)
+    assert naive.student_fit.labels == confident.student_fit.labels
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", NAMES)
+def test_shrunk_it_runs_to_numbers(name: str, tmp_path: Path) -> None:
+    found = outgrow.run(
+        EXAMPLES / f"{name}.toml",
+        store=tmp_path / "store",
+        on="inline",
+        sets=[f"sizes.{size}" for size in SMALL],
+        seeds=[0],
+    )
+    assert not found.failures
+    for record in found.records:
+        assert record["status"] == "done"
+        assert all(0 <= record[role] <= 1 for role in ("floor", "student", "ceiling", "untrained", "agreement"))
