@@ -11,6 +11,7 @@ import numpy as np
 from outgrow.graph import Context, Settings
 from outgrow.methods.base import Supervision
 from outgrow.models.base import Model
+from outgrow.tasks.base import Readout
 from outgrow.training.features import Reading, features
 from outgrow.types import Example, Examples, Labels
 
@@ -103,10 +104,34 @@ def supervision(n: int = 40, choices: tuple[str, ...] | None = ("a", "b"), longe
     return Supervision(examples=train, labels=labels(train), validation=held, validation_labels=labels(held))
 
 
-def read(model: Model, data: Supervision, reading: Reading) -> Supervision:
+def pairs(n: int, seed: int = 0) -> Supervision:
+    """Two words after "a", one of the first twenty and one of the last: the first ones are better, labels say by 0.9.
+    A quarter is held out."""
+    random = np.random.default_rng(seed)
+    drawn = [random.permutation([random.integers(0, 20), random.integers(20, 40)]) for _ in range(n)]
+    rows = tuple(
+        Example(id=f"p{i}", group=f"p{i}", prompt="a ", choices=(f"w{one}", f"w{two}"))
+        for i, (one, two) in enumerate(drawn)
+    )
+    truth = Labels.from_rows([row.id for row in rows], [(0.9, 0.1) if a < b else (0.1, 0.9) for a, b in drawn])
+    train, held = Examples(rows=rows[n // 4 :]), Examples(rows=rows[: n // 4])
+    return Supervision(
+        examples=train,
+        labels=truth.aligned(train),
+        validation=held,
+        validation_labels=truth.aligned(held),
+    )
+
+
+def swapped(examples: Examples) -> Examples:
+    """The same with each example's choices the other way round."""
+    return Examples(rows=tuple(replace(row, choices=row.choices[::-1]) for row in examples.rows))
+
+
+def read(model: Model, data: Supervision, reading: Reading, readout: Readout = "head") -> Supervision:
     """The same with the features of a frozen model."""
     here, held = (
-        features(model.folder(SETTINGS), each, reading, SETTINGS, lambda fraction: None).of(each.ids)
+        features(model.folder(SETTINGS), each, readout, reading, SETTINGS, lambda fraction: None).of(each.ids)
         for each in (data.examples, data.validation)
     )
     return replace(data, features=here, validation_features=held)

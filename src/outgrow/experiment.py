@@ -145,7 +145,7 @@ def _cell(
     gold = Gold(examples=test)
     taught = supervisors(ground, weak)
     student_fit = student(ground, strong, method, taught)
-    if task.readout == "head":  # a head starts at random, so the untrained student is its frozen features
+    if task.readout != "tokens":  # a head starts at random, so the untrained student is its frozen features
         first: Predict | ZeroShot = predicted(untrained(ground, strong, taught), test)
     else:
         asked = ground.recipe(strong).asked  # no hyperparameter of training enters its key

@@ -136,7 +136,8 @@ class Features(Step[Table]):
 
         source = self.source
         folder = source.folder(ctx.settings) if isinstance(source, Model) else ctx.load(source).folder
-        return features(folder, ctx.load(self.examples), self.reading, ctx.settings, ctx.progress)
+        examples, readout = ctx.load(self.examples), self.examples.task.readout
+        return features(folder, examples, readout, self.reading, ctx.settings, ctx.progress)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -125,7 +125,7 @@ class Ground:
         start = self._adapted(model, adapt, examples, held)
         features: tuple[Features, Features] | None = None
         if method.reads:
-            if self.task.readout != "head":
+            if self.task.readout == "tokens":
                 raise UserError(f"a probe needs a task whose examples share their choices: {self.task.name} has none")
             read, start = source or start or model, None  # it reads weights only through the features
             here = Features(source=read, examples=examples, reading=method.reads)

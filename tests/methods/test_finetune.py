@@ -12,9 +12,9 @@ import tiny
 
 from outgrow.graph import Settings
 from outgrow.losses.cross_entropy import CrossEntropy
-from outgrow.methods.base import Predictor, Supervision
+from outgrow.methods.base import Predictor
 from outgrow.methods.finetune import Finetune
-from outgrow.types import Example, Examples, Labels, UserError
+from outgrow.types import Labels, UserError
 
 METHOD = Finetune(learning_rate=1e-2, epochs=5, batch=16)
 
@@ -57,27 +57,14 @@ def test_it_learns_predicts_and_repeats_to_the_byte(readout: str, tmp_path: Path
 
 
 def test_it_learns_which_of_two_texts_is_better(tmp_path: Path) -> None:
-    """One text is a word of the first twenty, the other of the last; the first ones are better with a chance of 0.9."""
-    random = np.random.default_rng(0)
-    drawn = [tuple(random.permutation([random.integers(0, 20), random.integers(20, 40)])) for _ in range(240)]
-    rows = tuple(
-        Example(id=f"p{i}", group=f"p{i}", prompt="a ", choices=(f"w{one}", f"w{two}"))
-        for i, (one, two) in enumerate(drawn)
-    )
-    examples, held = Examples(rows=rows[:200]), Examples(rows=rows[200:])
-    truth = Labels.from_rows([row.id for row in rows], [(0.9, 0.1) if a < b else (0.1, 0.9) for a, b in drawn])
-    data = Supervision(
-        examples=examples,
-        labels=truth.aligned(examples),
-        validation=held,
-        validation_labels=truth.aligned(held),
-    )
+    data = tiny.pairs(320)
     model = tiny.TinyModel(path=str(tiny.checkpoint(tmp_path / "model", "bert", initializer_range=0.02)))
     predictor = METHOD.fit(model, "pair", CrossEntropy(), data, 0, tiny.Scratch(tmp_path / "run"))
-    said = METHOD.predict(predictor, "pair", held, Settings(), lambda fraction: None)
-    assert (said.hard() == truth.aligned(held).hard()).mean() > 0.85
-    turned = Examples(rows=tuple(replace(row, choices=row.choices[::-1]) for row in held.rows))
-    back = METHOD.predict(predictor, "pair", turned, Settings(), lambda fraction: None)
+    said, back = (
+        METHOD.predict(predictor, "pair", each, Settings(), lambda fraction: None)
+        for each in (data.validation, tiny.swapped(data.validation))
+    )
+    assert (said.hard() == data.validation_labels.hard()).mean() > 0.85
     assert np.array_equal(said.probs.reshape(-1, 2), back.probs.reshape(-1, 2)[:, ::-1])
 
 

@@ -48,6 +48,16 @@ def test_a_probe_learns_and_says_the_same_wherever_it_lies(architecture: str, tm
     assert (labels.hard() == data.labels.hard()).mean() > 0.7
 
 
+def test_a_probe_of_pairs_prefers_neither_place(tmp_path: Path) -> None:
+    model, probe = tiny.TinyModel(path=str(tiny.checkpoint(tmp_path / "model"))), Probe()
+    data = tiny.read(model, tiny.pairs(400), probe.reads, "pair")
+    predictor = probe.fit(model, "pair", CrossEntropy(), data, 0, tiny.Scratch(tmp_path / "run"))
+    assert data.validation_features is not None
+    said, back = (probe.answer(predictor, data.validation, sign * data.validation_features) for sign in (1, -1))
+    assert (said.hard() == data.validation_labels.hard()).mean() > 0.7
+    assert np.allclose(said.probs.reshape(-1, 2), back.probs.reshape(-1, 2)[:, ::-1], atol=1e-4)
+
+
 def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
     @dataclass(frozen=True, kw_only=True)
     class Other(Loss):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from outgrow.types import Doubles, Examples, UserError
 
 def read(folder: Path, examples: Examples, microbatch: int | None = None, **reading: object) -> Doubles:
     settings = Settings(microbatch=microbatch)
-    table = features(folder, examples, Reading(**reading), settings, lambda fraction: None)  # type: ignore[arg-type]
+    table = features(folder, examples, "head", Reading(**reading), settings, lambda fraction: None)  # type: ignore[arg-type]
     return table.of(examples.ids)
 
 
@@ -37,6 +38,20 @@ def test_features_are_the_pooled_states_of_each_prompt_alone(architecture: str, 
         assert np.allclose(found["last"][i], states[-1], atol=1e-4)
     assert np.array_equal(found["auto"], found["mean" if architecture == "bert" else "last"])
     assert not np.allclose(found["mean"], found["last"])
+
+
+def test_a_pair_s_features_are_the_difference_of_its_texts(tmp_path: Path) -> None:
+    folder, pairs = tiny.checkpoint(tmp_path / "model"), tiny.pairs(20).examples
+    alone = [
+        Examples(rows=tuple(replace(row, prompt=row.prompt + row.choices[i]) for row in pairs.rows)) for i in (0, 1)
+    ]
+    apart = read(folder, alone[0]) - read(folder, alone[1])
+    found, back = (
+        features(folder, each, "pair", Reading(), Settings(), lambda fraction: None).of(pairs.ids)
+        for each in (pairs, tiny.swapped(pairs))
+    )
+    assert np.allclose(found, apart, atol=1e-5)
+    assert np.allclose(found, -back, atol=1e-5)
 
 
 def test_the_micro_batch_does_not_matter(tmp_path: Path) -> None:

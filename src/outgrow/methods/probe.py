@@ -46,17 +46,21 @@ class Probe(Method):
 
         from outgrow.training.network import same_choices
 
-        if readout != "head":
+        if readout == "tokens":
             raise UserError("a probe needs a task whose examples share their choices: use finetune for this one")
         if type(loss) is not CrossEntropy:
             raise UserError("a probe learns by cross-entropy: remove `loss`, or use finetune")
-        same_choices(data.examples)
+        if readout == "head":
+            same_choices(data.examples)
         assert data.features is not None
         assert data.validation_features is not None
         targets, held = (
             labels.probs.reshape(len(labels), -1).astype(np.float64) for labels in (data.labels, data.validation_labels)
         )
-        weight, bias, curve = regress(data.features, targets, data.validation_features, held)
+        read = data.features
+        if readout == "pair":  # each pair both ways round, so that neither place is preferred
+            read, targets = np.concatenate([read, -read]), np.concatenate([targets, targets[:, ::-1]])
+        weight, bias, curve = regress(read, targets, data.validation_features, held)
         folder = ctx.scratch / "fitted"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)

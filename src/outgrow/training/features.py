@@ -11,7 +11,8 @@ from typing import Literal, Self
 import numpy as np
 
 from outgrow.graph import Settings
-from outgrow.types import Doubles, Examples, Floats
+from outgrow.tasks.base import Readout
+from outgrow.types import Doubles, Examples, Floats, UserError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,16 +52,24 @@ class Table:
 
 
 def features(
-    folder: Path, examples: Examples, reading: Reading, settings: Settings, progress: Callable[[float], None]
+    folder: Path,
+    examples: Examples,
+    readout: Readout,
+    reading: Reading,
+    settings: Settings,
+    progress: Callable[[float], None],
 ) -> Table:
-    """The pooled hidden states of the checkpoint in `folder`, without its head."""
+    """The pooled hidden states of the checkpoint in `folder`, without its head; for pairs those of the first text less
+    those of the second."""
     import torch
 
     from outgrow.training.choosing import inference_batches
     from outgrow.training.network import at, open_encoder
 
     network = open_encoder(folder, settings)
-    encoded = network.encode(examples)
+    if readout == "pair" and any(len(row.choices) != 2 for row in examples.rows):
+        raise UserError("features compare two texts: this task has examples with more, use finetune for it")
+    encoded = network.texts(examples, readout)
     last_token = reading.pooling == "last" or (reading.pooling == "auto" and network.causal)
     pooled = np.zeros((len(examples), 0), dtype=np.float32)
     with torch.inference_mode():
@@ -71,6 +80,8 @@ def features(
             else:
                 real = torch.arange(hidden.shape[1], device=hidden.device) <= batch.last[:, None]
                 states = (hidden * real[..., None]).sum(1) / real.sum(1, keepdim=True)
+            assert batch.texts is not None
+            states = states[batch.texts[:, 0]] - (states[batch.texts[:, 1]] if readout == "pair" else 0)
             if not pooled.shape[1]:
                 pooled = np.zeros((len(examples), states.shape[1]), dtype=np.float32)
             pooled[batch.rows] = states.float().cpu().numpy()

@@ -34,7 +34,11 @@ class Network:
     def encode(self, examples: Examples) -> Encoded:
         """Token ids and output columns of every example. An example that is too long is a UserError."""
         if self.readout == "pair":
-            return self._scored(examples)
+            if self.module.config.num_labels != 1:
+                raise UserError(
+                    f"the model has {self.module.config.num_labels} classes: scoring texts needs one output"
+                )
+            return self.texts(examples, "pair")
         tokens = self._tokens([(row.id, row.prompt) for row in examples.rows])
         if self.readout == "head":
             k = len(same_choices(examples))
@@ -45,13 +49,14 @@ class Network:
         rows = [np.array([column[choice] for choice in row.choices], dtype=np.int64) for row in examples.rows]
         return Encoded(tokens=tokens, columns=padded(rows))
 
-    def _scored(self, examples: Examples) -> Encoded:
-        """Every choice is a text of its own after the prompt, and its logit the head's one output there."""
-        if self.module.config.num_labels != 1:
-            raise UserError(f"the model has {self.module.config.num_labels} classes: scoring texts needs one output")
-        tokens = self._tokens([(row.id, row.prompt + choice) for row in examples.rows for choice in row.choices])
-        ends = np.cumsum([len(row.choices) for row in examples.rows])
-        texts = padded([np.arange(end - len(row.choices), end) for row, end in zip(examples.rows, ends, strict=True)])
+    def texts(self, examples: Examples, readout: Readout) -> Encoded:
+        """What is read of each example, one output a text: its prompt, or for pairs the prompt with each choice."""
+        read = [
+            [row.prompt + choice for choice in (row.choices if readout == "pair" else ("",))] for row in examples.rows
+        ]
+        tokens = self._tokens([(row.id, text) for row, own in zip(examples.rows, read, strict=True) for text in own])
+        ends = np.cumsum([len(own) for own in read])
+        texts = padded([np.arange(end - len(own), end) for own, end in zip(read, ends, strict=True)])
         return Encoded(tokens=tokens, columns=np.minimum(texts, 0), texts=texts)
 
     def _tokens(self, texts: list[tuple[str, str]]) -> tuple[Ints, ...]:
