@@ -24,7 +24,7 @@ import tiny
 
 import outgrow
 from outgrow.chess.corpus import Mix
-from outgrow.experiment import Cell, Experiment, Technique, cells
+from outgrow.experiment import Cell, Experiment, cells
 from outgrow.graph import Step, T, walk
 from outgrow.losses.base import Loss
 from outgrow.methods.base import Method
@@ -34,6 +34,7 @@ from outgrow.models.hf import HF
 from outgrow.tasks.base import Readout, Shares, Split, Task
 from outgrow.tasks.chess_puzzles import ChessPuzzles
 from outgrow.tasks.text import Text
+from outgrow.technique import Technique
 from outgrow.types import Labels
 
 PINNED = Path(__file__).parent / "pinned.json"

@@ -131,7 +131,7 @@ class Continuing:
         begins, ends, starts = lines.offsets[rows], lines.offsets[rows + 1], lines.starts[rows]
         columns = np.arange((ends - begins).max())
         inside = columns < (ends - begins)[:, None]
-        tokens = np.where(inside, lines.tokens[np.minimum(begins[:, None] + columns, ends[:, None] - 1)], 0)
+        tokens = lines.tokens[np.minimum(begins[:, None] + columns, ends[:, None] - 1)]  # no id means padding
         predicts = inside & (columns >= (starts - begins)[:, None])
         ids = torch.from_numpy(tokens.astype(np.int64)).to(self._module.device)
         where = torch.from_numpy(predicts[:, 1:]).to(self._module.device)
