@@ -12,6 +12,7 @@ from fakes import FakeLoss, FakeMethod, FakeModel, FakeTask
 from outgrow.executors.inline import Inline
 from outgrow.experiment import Cell, Experiment, cells, targets
 from outgrow.graph import Outcome, Step, load, plan, run, walk
+from outgrow.report.protocol import tasks_used
 from outgrow.steps import Fit, Prepare
 from outgrow.store import Store
 from outgrow.technique import Technique
@@ -37,6 +38,27 @@ def done(found: tuple[Cell, ...], store: Store) -> Outcome:
 
 def fits(steps: Any) -> list[Fit]:
     return [step for step in steps if isinstance(step, Fit)]
+
+
+# ---- which split is scored
+
+
+def test_a_set_up_that_is_not_settled_never_touches_test() -> None:
+    found = cells(replace(GRID, score="validation"))
+    prepared = {step.split for step in walk(targets(found)) if isinstance(step, Prepare)}
+    assert prepared == {"weak_train", "transfer", "transfer_validation", "validation"}
+    assert all(score.examples.split == score.gold.examples.split == "validation" for score in targets(found))
+    with pytest.raises(UserError, match="score is 'tset': choose"):
+        replace(GRID, score="tset")
+
+
+def test_the_protocol_says_that_validation_was_scored(tmp_path: Path) -> None:
+    store, found = Store(str(tmp_path / "store")), cells(replace(GRID, score="validation", seeds=(0,)))
+    done(found, store)
+    (task,) = tasks_used(found, store)
+    (scored,) = (split for split in task.splits if "every model is scored here" in split.purpose)
+    assert scored.split == "validation"
+    assert "no result" in scored.purpose
 
 
 # ---- which pairs

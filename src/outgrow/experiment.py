@@ -33,6 +33,7 @@ class Experiment:
     sizes: Mapping[Split, int | None] = field(default_factory=dict)  # examples a split; the task's own where absent
     recipes: Mapping[tuple[str, str], Method] = field(default_factory=dict)  # by task and model name
     pairs: Literal["all", "upward"] = "all"  # upward: only students with more weights than their supervisor
+    score: Literal["test", "validation"] = "test"  # validation: to choose a set-up without a look at test
 
     def __post_init__(self) -> None:
         for name in ("tasks", "weak", "strong", "methods", "seeds"):
@@ -42,6 +43,8 @@ class Experiment:
             labels = [getattr(v, "label", None) or getattr(v, "name", v) for v in values]
             if twice := [label for label in labels if labels.count(label) > 1]:
                 raise UserError(f"{name} lists {twice[0]!r} twice: name each once")
+        if self.score not in ("test", "validation"):
+            raise UserError(f'score is {self.score!r}: choose "test", or "validation" while the set-up is not settled')
         if self.pairs not in ("all", "upward"):
             raise UserError(f'pairs is {self.pairs!r}: choose "all", or "upward" for students larger than supervisors')
 
@@ -58,7 +61,8 @@ class Experiment:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One point of the grid: the four scores, and the test predictions that agreement is measured on."""
+    """One point of the grid: the four scores, and the test predictions that agreement is measured on. Where the
+    experiment scores validation, that is what `test` means here."""
 
     task: Task
     weak: Model | Ensemble
@@ -141,7 +145,7 @@ def _cell(
     experiment: Experiment, task: Task, weak: Model | Ensemble, strong: Model, method: Technique, seed: int
 ) -> Cell:
     ground = _ground(experiment, task, seed)
-    test = ground.splits["test"]
+    test = ground.splits[experiment.score]
     gold = Gold(examples=test)
     taught = supervisors(ground, weak)
     student_fit = student(ground, strong, method, taught)

@@ -21,6 +21,13 @@ PURPOSES = {
     "transfer_validation": "students are validated on weak labels here, ceilings on its ground truth; no fit learns it",
     "test": "every model is scored here; its labels are read by the scoring step alone, which sees no weights",
 }
+UNSETTLED = "; every model is scored here too: a look at a set-up that is not settled, no result"
+
+
+ROLES = (
+    *("supervisor", "supervisor that is adapted too", "ceiling", "ceiling that is adapted too"),
+    *("on the way", "student", "frozen features"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,19 +71,22 @@ def tasks_used(grid: Sequence[Cell], store: Store) -> tuple[TaskUsed, ...]:
         here = [cell for cell in grid if cell.task.name == name]
         splits, dropped = [], dict[str, int]()
         for split in PURPOSES:
-            prepared = list(dict.fromkeys(_prepared(cell)[split] for cell in here))
+            prepared = list(dict.fromkeys(used[split] for cell in here if split in (used := _prepared(cell))))
+            if not prepared:
+                continue
             examples = next((e for e in (_load(step, store) for step in prepared) if e is not None), None)
             dropped |= dict(examples.dropped if examples else ())
-            splits.append(_split(split, examples, redrawn=len(prepared) > 1))
+            scored = split == here[0].test.split != "test"
+            splits.append(_split(split, examples, len(prepared) > 1, PURPOSES[split] + UNSETTLED * scored))
         left_out = tuple(sorted(dropped.items()))
         found.append(TaskUsed(task=name, settings=settings_of(here[0].task), splits=tuple(splits), dropped=left_out))
     return tuple(found)
 
 
-def _split(split: str, examples: Examples | None, redrawn: bool) -> SplitUsed:
+def _split(split: str, examples: Examples | None, redrawn: bool, purpose: str) -> SplitUsed:
     count = len(examples) if examples else None
     groups = len(set(examples.groups)) if examples else None
-    return SplitUsed(split=split, purpose=PURPOSES[split], examples=count, groups=groups, redrawn=redrawn)
+    return SplitUsed(split=split, purpose=purpose, examples=count, groups=groups, redrawn=redrawn)
 
 
 def _prepared(cell: Cell) -> dict[str, Prepare]:
@@ -85,7 +95,7 @@ def _prepared(cell: Cell) -> dict[str, Prepare]:
     for fit in (cell.student_fit, *cell.supervisors):
         whole = fit.examples.examples if isinstance(fit.examples, Select) else fit.examples
         found |= {whole.split: whole, fit.validation.split: fit.validation}
-    return found | {"test": cell.test}
+    return found | {cell.test.split: cell.test}
 
 
 def _fitted(predictions: object) -> Fit | None:
@@ -105,7 +115,7 @@ def fits_used(grid: Sequence[Cell]) -> tuple[FitUsed, ...]:
     for cell in grid:
         for used in _fits(cell):
             found.setdefault(used, {})[cell.task.name] = None
-    order = {role: i for i, role in enumerate(("supervisor", "ceiling", "on the way", "student", "frozen features"))}
+    order = {role: i for i, role in enumerate(ROLES)}
     merged = [replace(used, tasks=tuple(tasks)) for used, tasks in found.items()]
     return tuple(sorted(merged, key=lambda used: order[used.role.partition(":")[0]]))
 
@@ -113,7 +123,9 @@ def fits_used(grid: Sequence[Cell]) -> tuple[FitUsed, ...]:
 def _fits(cell: Cell) -> Iterable[FitUsed]:
     roles = [
         *(("supervisor", fit) for fit in cell.supervisors),
+        ("supervisor that is adapted too", _fitted(cell.matched_floor and cell.matched_floor.predictions)),
         ("ceiling", _fitted(cell.ceiling.predictions)),
+        ("ceiling that is adapted too", _fitted(cell.matched_ceiling and cell.matched_ceiling.predictions)),
         *((f"on the way: {cell.method.shown}", fit) for fit in _on_the_way(cell.student_fit)),
         (f"student: {cell.method.shown}", cell.student_fit),
         ("frozen features", _fitted(cell.untrained.predictions)),
@@ -126,8 +138,13 @@ def _fits(cell: Cell) -> Iterable[FitUsed]:
                 learns_from=_labels(fit.labels),
                 validated_on=_labels(fit.validation_labels),
                 method=type(fit.method).__name__,
-                settings=(*settings_of(fit.method), ("loss", _value(fit.loss))),
+                settings=(*settings_of(fit.method), ("loss", _value(fit.loss)), *_beforehand(fit)),
             )
+
+
+def _beforehand(fit: Fit) -> tuple[tuple[str, str], ...]:
+    """What its model has read before it saw a label."""
+    return (("reads first", _value(fit.start.method)),) if fit.start else ()
 
 
 def _on_the_way(student: Fit) -> Iterable[Fit]:
@@ -143,8 +160,14 @@ def _labels(labels: Said) -> str:
         case Predict():
             return f"soft weak labels of {labels.examples.split}"
         case Relabel():
-            rule = "hard" if isinstance(labels.rule, Harden) else _value(labels.rule)
-            return f"{rule} weak labels of {labels.examples.split}"
+            return f"{', then '.join(_rules(labels))} weak labels of {labels.examples.split}"
+
+
+def _rules(labels: Predict | Relabel) -> tuple[str, ...]:
+    """The rules that labels went through, the first one first."""
+    if isinstance(labels, Predict):
+        return ()
+    return (*_rules(labels.labels[0]), "hard" if isinstance(labels.rule, Harden) else _value(labels.rule))
 
 
 def explained(grid: Sequence[Cell]) -> dict[str, str]:
