@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,10 @@ from outgrow.models.base import Model
 from outgrow.tasks.base import Readout
 from outgrow.training.loop import Hyper
 from outgrow.types import Examples, Labels
+
+if TYPE_CHECKING:
+    from outgrow.training.loop import Curve
+    from outgrow.training.network import Network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,24 +32,8 @@ class Finetune(Hyper, Method):
         return Finetune()
 
     def fit(self, model: Model, readout: Readout, loss: Loss, data: Supervision, seed: int, ctx: Context) -> Predictor:
-        from outgrow.training.choosing import Choosing
-        from outgrow.training.loop import train
-        from outgrow.training.network import head_of, open_network
-
-        classes = head_of(readout, data.examples)
-        network = open_network(model.folder(ctx.settings), readout, ctx.settings, classes=classes, seed=seed)
-        objective = Choosing(
-            network,
-            loss,
-            network.encode(data.examples),
-            data.labels,
-            network.encode(data.validation),
-            data.validation_labels,
-            ctx.settings.microbatch,
-            data.watched,
-        )
-        curve = train(network.module, objective, self, seed, ctx)
-        return finished(network, curve, ctx)
+        network = opened(model, readout, data.examples, seed, ctx)
+        return finished(network, learn(network, loss, data, self, seed, ctx), ctx)
 
     def predict(
         self,
@@ -54,12 +43,45 @@ class Finetune(Hyper, Method):
         settings: Settings,
         progress: Callable[[float], None],
     ) -> Labels:
-        from outgrow.training.choosing import probabilities
-        from outgrow.training.network import open_network
+        return answers(predictor, readout, examples, settings, progress)
 
-        network = open_network(predictor.folder, readout, settings)
-        encoded = network.encode(examples)
-        probs = probabilities(network, encoded, settings.microbatch, progress)
-        counts = (encoded.columns >= 0).sum(1)
-        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        return Labels(ids=examples.ids, probs=probs[encoded.columns >= 0], offsets=offsets)
+
+def opened(model: Model, readout: Readout, examples: Examples, seed: int, ctx: Context) -> Network:
+    """A model ready to learn; a head that it lacks is drawn from the seed."""
+    from outgrow.training.network import head_of, open_network
+
+    classes = head_of(readout, examples)
+    return open_network(model.folder(ctx.settings), readout, ctx.settings, classes=classes, seed=seed)
+
+
+def learn(network: Network, loss: Loss, data: Supervision, hyper: Hyper, seed: int, ctx: Context) -> Curve:
+    """Train what is not frozen of a network, in place. Returns a record a check."""
+    from outgrow.training.choosing import Choosing
+    from outgrow.training.loop import train
+
+    objective = Choosing(
+        network,
+        loss,
+        network.encode(data.examples),
+        data.labels,
+        network.encode(data.validation),
+        data.validation_labels,
+        ctx.settings.microbatch,
+        data.watched,
+    )
+    return train(network.module, objective, hyper, seed, ctx)
+
+
+def answers(
+    predictor: Predictor, readout: Readout, examples: Examples, settings: Settings, progress: Callable[[float], None]
+) -> Labels:
+    """What a checkpoint says of examples, in their order."""
+    from outgrow.training.choosing import probabilities
+    from outgrow.training.network import open_network
+
+    network = open_network(predictor.folder, readout, settings)
+    encoded = network.encode(examples)
+    probs = probabilities(network, encoded, settings.microbatch, progress)
+    counts = (encoded.columns >= 0).sum(1)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return Labels(ids=examples.ids, probs=probs[encoded.columns >= 0], offsets=offsets)

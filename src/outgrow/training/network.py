@@ -160,7 +160,7 @@ def open_network(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module, info = open_module(auto, folder, settings, ignore_mismatched_sizes=bool(classes), **named)
-    missing = {key for key in info["missing_keys"] if not classes or _pretrained(module, key)}
+    missing = {key for key in info["missing_keys"] if not classes or pretrained(module, key)}
     if missing:
         what = "language model" if readout == "tokens" else "classifier" if not classes else "whole model"
         raise UserError(f"{folder} is not a {what}: it lacks {sorted(missing)[0]}")
@@ -269,7 +269,7 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _pretrained(module: Any, key: str) -> bool:
+def pretrained(module: Any, key: str) -> bool:
     """Whether a weight belongs to what was pretrained: not to the head, nor to a pooler, which some leave out."""
     return key.startswith(f"{module.base_model_prefix}.") and ".pooler." not in key
 

@@ -1,0 +1,84 @@
+"""LoRA: weights of low rank learn beside the frozen ones (Hu et al. 2021). It needs peft: the extra `outgrow[lora]`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from outgrow.graph import Context, Settings
+from outgrow.losses.base import Loss
+from outgrow.methods.base import Method, Predictor, Supervision, finished
+from outgrow.methods.finetune import answers, learn, opened
+from outgrow.models.base import Model
+from outgrow.tasks.base import Readout
+from outgrow.training.loop import Hyper
+from outgrow.types import Examples, Labels, UserError
+
+if TYPE_CHECKING:
+    from outgrow.training.network import Network
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoRA(Hyper, Method):
+    """Every linear layer gets an update of low rank that learns, and so does the head; all else is frozen. What is kept
+    is an ordinary checkpoint with the updates merged in.
+
+    rank: of each update. alpha: an update counts alpha / rank. The other fields are as in `finetune`.
+    """
+
+    learning_rate: float = 2e-4  # LoRA wants about ten times the rate of full finetuning
+    rank: int = 8
+    alpha: int = 16
+
+    def __post_init__(self) -> None:
+        if self.rank < 1 or self.alpha <= 0:
+            raise UserError(f"rank is {self.rank} and alpha {self.alpha}: both lie above 0")
+
+    @property
+    def asked(self) -> LoRA:
+        return LoRA()
+
+    def fit(self, model: Model, readout: Readout, loss: Loss, data: Supervision, seed: int, ctx: Context) -> Predictor:
+        network = opened(model, readout, data.examples, seed, ctx)
+        adapted = _adapted(network, self, seed)
+        curve = learn(network, loss, data, self, seed, ctx)
+        adapted.merge_and_unload()
+        return finished(network, curve, ctx)
+
+    def predict(
+        self,
+        predictor: Predictor,
+        readout: Readout,
+        examples: Examples,
+        settings: Settings,
+        progress: Callable[[float], None],
+    ) -> Labels:
+        return answers(predictor, readout, examples, settings, progress)
+
+
+def _adapted(network: Network, method: LoRA, seed: int) -> Any:
+    """Put the updates into the network's module, drawn from the seed, and freeze the rest but for the head."""
+    import torch
+
+    try:
+        from peft import LoraConfig
+        from peft.tuners.lora import LoraModel
+    except ImportError:
+        raise UserError("LoRA needs peft: pip install 'outgrow[lora]', or use finetune") from None
+    from transformers.pytorch_utils import Conv1D
+
+    from outgrow.training.network import pretrained
+
+    module = network.module
+    head = [weight for name, weight in module.named_parameters() if not pretrained(module, name)]
+    layers = {name: layer for name, layer in module.named_modules() if pretrained(module, name)}
+    linear = [name for name, layer in layers.items() if isinstance(layer, torch.nn.Linear | Conv1D)]
+    turned = isinstance(layers[linear[0]], Conv1D)  # GPT-2's linear layers, whose weights are transposed
+    config = LoraConfig(r=method.rank, lora_alpha=method.alpha, target_modules=linear, fan_in_fan_out=turned)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        adapted = LoraModel(module, {"default": config}, "default")
+    for weight in head if network.readout != "tokens" else []:  # an output embedding is pretrained too
+        weight.requires_grad_(True)
+    return adapted
