@@ -20,7 +20,7 @@ from outgrow.api import executor
 from outgrow.config import read
 from outgrow.experiment import Experiment, cells
 from outgrow.methods.finetune import Finetune
-from outgrow.steps import Fit, Predict, Score
+from outgrow.steps import Fit, Predict
 from outgrow.store import Store
 
 
@@ -28,16 +28,12 @@ def fits(experiment: Experiment) -> Iterator[tuple[str, Fit]]:
     """The floors and ceilings of an experiment, each once."""
     found: dict[str, tuple[str, Fit]] = {}
     for cell in cells(experiment):
-        for role, score in (("floor", cell.floor), ("ceiling", cell.ceiling)):
-            step = _fit(score)
-            found[step.key] = (role, step)
+        assert isinstance(cell.ceiling.predictions, Predict)
+        for fit in cell.supervisors:
+            found[fit.key] = ("floor", fit)
+        ceiling = cell.ceiling.predictions.fitted
+        found[ceiling.key] = ("ceiling", ceiling)
     return iter(found.values())
-
-
-def _fit(score: Score) -> Fit:
-    assert isinstance(score.predictions, Predict)
-    assert isinstance(score.predictions.fitted, Fit)
-    return score.predictions.fitted
 
 
 def main() -> None:

@@ -467,6 +467,11 @@ def test_combinations_that_make_no_sense_are_refused_by_name(slots: dict[str, An
         Technique(**slots)
 
 
+def test_an_ensemble_of_one_model_twice_is_refused() -> None:
+    with pytest.raises(UserError, match="lists 'fakes/small' twice"):
+        Ensemble(models=(SMALL, SMALL))
+
+
 @pytest.mark.parametrize("slots", [{"fit": Probe()}, {"cheat": "probe"}])
 def test_a_probe_is_refused_where_examples_do_not_share_their_choices(slots: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="share their choices: fakes"):

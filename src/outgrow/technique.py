@@ -73,6 +73,10 @@ class Ensemble:
 
     models: tuple[Model, ...]
 
+    def __post_init__(self) -> None:
+        if twice := [model.name for model in self.models if self.models.count(model) > 1]:
+            raise UserError(f"an ensemble lists {twice[0]!r} twice: name each supervisor once")
+
     @property
     def name(self) -> str:
         return " + ".join(model.name for model in self.models)
