@@ -398,6 +398,45 @@ def test_both_curves_are_kept_and_the_truth_decides(tmp_path: Path) -> None:
         assert theirs["validation_loss"] != ours["validation_loss"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class WordedHead(Worded):
+    readout: ClassVar[Readout] = "head"
+
+
+def test_every_slot_runs_and_frozen_features_are_computed_once(tmp_path: Path) -> None:
+    """Who reads features reads the model's, the naive student's or the adapted model's: each of transfer, of the
+    held-out slice and of test."""
+    weak, middle, strong = (
+        HF(size=str(tiny.checkpoint(tmp_path / name, seed=seed))).pinned()
+        for seed, name in enumerate(("weak", "middle", "strong"))
+    )
+    methods = (
+        Technique(label="naive"),
+        Technique(label="knn", labels=(KNN(neighbours=3), KeepConfident())),
+        Technique(label="probe", fit=Probe()),
+        Technique(label="probe on truth", fit=Probe(), cheat="labels"),
+        Technique(label="salient", cheat="probe"),
+        Technique(label="adapted probe", adapt=READ, fit=Probe()),
+        Technique(label="chain", via=(middle,), cheat="stop"),
+    )
+    asked = replace(
+        BASE,
+        tasks=(WordedHead(digest="fake"),),
+        weak=(Ensemble(models=(weak, middle)),),
+        strong=(strong,),
+        methods=methods,
+        recipes={("test-technique", f"hf/{name}"): Finetune(epochs=1) for name in ("weak", "middle", "strong")},
+    )
+    found = cells(asked)
+    with Inline() as executor:
+        outcome = run(targets(found), Store(str(tmp_path / "store")), executor)
+    assert not outcome.failures
+    read = [step for step in outcome.computed if isinstance(step, Features)]
+    own = [step.examples.split for step in read if step.source == strong]
+    assert sorted(own) == ["test", "transfer", "transfer_validation"]
+    assert len(read) == 3 * 3  # of the model, of the naive student, of the adapted model
+
+
 # ---- no ground truth without cheating, whatever the slots
 
 SLOTS = st.fixed_dictionaries(
