@@ -26,6 +26,7 @@ import outgrow
 from outgrow.chess.corpus import Mix
 from outgrow.experiment import Cell, Experiment, cells
 from outgrow.graph import Step, T, walk
+from outgrow.labelling.base import Rule
 from outgrow.losses.base import Loss
 from outgrow.methods.base import Method
 from outgrow.methods.finetune import Finetune
@@ -154,7 +155,11 @@ def defaults() -> dict[str, dict[str, Any]]:
     for module in pkgutil.walk_packages(outgrow.__path__, "outgrow."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    kinds: list[Any] = [Shares, Mix, *(kind for base in (Step, Method, Loss, Task, Model) for kind in _below(base))]
+    kinds: list[Any] = [
+        Shares,
+        Mix,
+        *(kind for base in (Step, Method, Loss, Rule, Task, Model) for kind in _below(base)),
+    ]
     versions = {Shares: Task.version}  # they are in no key but through the version of every task
     return {
         f"{kind.__module__}.{kind.__qualname__}": {
