@@ -42,7 +42,7 @@ def test_the_commands_run_one_after_the_other(project: Path) -> None:
     lines = [line.split("#")[0].strip() for line in blocks("bash")[1].splitlines()]
     assert [line.split()[1] for line in lines] == ["plan", "run", "results", "check"]
     for line in lines:
-        command = line.replace("sizes.test=500", "sizes.test=60").split()[1:]
+        command = line.replace("sizes.test=500", "sizes.test=50").split()[1:]
         done = subprocess.run(
             [sys.executable, "-m", "outgrow", *command], cwd=project, capture_output=True, text=True, check=False
         )
