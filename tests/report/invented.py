@@ -20,6 +20,7 @@ from outgrow.graph import Context, Outcome, Settings, run
 from outgrow.losses.base import Loss
 from outgrow.methods.base import Method, Predictor, Supervision
 from outgrow.models.base import Model
+from outgrow.steps import Adapted
 from outgrow.store import Store
 from outgrow.tasks.base import Readout, Split, Task
 from outgrow.technique import Technique
@@ -103,6 +104,17 @@ class Know(Method):
         said = [answer(row) if int(row.id[1:]) < skill else 1 - answer(row) for row in examples.rows]
         rows = [np.array([0.2, 0.8]) if yes else np.array([0.8, 0.2]) for yes in said]
         return Labels.from_rows(examples.ids[::-1], rows[::-1])  # any order: readers join by id
+
+
+@dataclass(frozen=True, kw_only=True)
+class WellRead(Know):
+    """Knows `more` where its model has read the riddles before."""
+
+    more: int = 4
+
+    def fit(self, model: Model, readout: Readout, loss: Loss, data: Supervision, seed: int, ctx: Context) -> Predictor:
+        more = self.more if isinstance(model, Adapted) else 0
+        return Know(skill=self.skill + more).fit(model, readout, loss, data, seed, ctx)
 
 
 def experiment(

@@ -7,13 +7,16 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from invented import BETTER, Know, Riddles, computed, experiment
+from invented import BETTER, Know, Riddles, WellRead, computed, experiment
 
 from outgrow.experiment import Experiment
+from outgrow.methods.base import Predictor
 from outgrow.report.page import duration, html, write
 from outgrow.report.results import read
+from outgrow.steps import Adapt
 from outgrow.store import Store
 from outgrow.technique import Technique
+from outgrow.training.continuing import Generative
 from outgrow.types import UserError
 
 VOID = {"meta", "link", "br", "path", "use", "rect", "hr", "line", "circle", "image", "img"}
@@ -130,6 +133,24 @@ def test_a_withheld_pgr_gives_its_reason_and_no_number(tmp_path: Path) -> None:
     assert reason is not None
     assert f"PGR withheld for riddles-cats, mind/small → mind/big: {reason}." in text
     assert "intervals speak of test examples only" in text
+
+
+def test_a_matched_pgr_is_shown_where_a_method_adapts(
+    asked: Experiment, finished: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Students 26, 28, 30 of 40 between an adapted supervisor's 20 and an adapted ceiling's 36: half of that gap."""
+    monkeypatch.setattr(Adapt, "run", lambda self, ctx: Predictor(ctx.scratch))
+    methods = (Technique(), Technique(label="generative", adapt=Generative()))
+    adapting = experiment(methods=methods, student=WellRead(skill=32), supervisor=WellRead(skill=16))
+    store = Store(str(tmp_path))
+    assert not computed(adapting, store).failures
+    page = html(adapting, store)
+    cells = re.findall(r'data-key="pgr_matched"><b>([^<]*)</b>', page)
+    assert cells[:2] == ["—", "50.0"]  # all seeds together, and then one a row
+    assert len(cells) == 2 + 6
+    assert page.count(">PGR matched</th>") == 2
+    assert "PGR matched: the gap recovered between a supervisor and a ceiling" in reading(page).text
+    assert "PGR matched" not in html(asked, finished)
 
 
 def test_an_untrained_student_that_beats_the_taught_one_is_pointed_out(tmp_path: Path) -> None:

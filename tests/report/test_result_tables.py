@@ -80,6 +80,32 @@ def test_markdown_puts_aggregates_first_and_explains_what_is_withheld() -> None:
     assert "[1] PGR withheld: too few test groups (3): at least 20 are needed" in lines[-1]
 
 
+READ = replace(RECORD, method="generative", withheld=None, pgr=0.75, pgr_matched=0.5, pgr_matched_low=0.25)
+READ = replace(READ, pgr_matched_high=0.75, versus_first=0.1)
+
+
+def test_a_matched_pgr_has_a_column_and_a_sentence_where_a_record_has_one() -> None:
+    unread = replace(READ, method="naive", pgr_matched=None, pgr_matched_low=None, pgr_matched_high=None)
+    withheld = replace(unread, method="other", withheld_matched="the gap reaches zero")
+    lines = tables.text([unread, READ, withheld], "md").splitlines()
+    assert lines[0].endswith("| PGR | PGR matched | vs first |")
+    assert lines[1].count("|") == lines[0].count("|")
+    assert [line.split(" | ")[9] for line in lines[2:5]] == ["—", "50.0 (25.0–75.0)", "— [1]"]
+    assert lines[-2].startswith("PGR matched: the gap recovered between a supervisor and a ceiling that read")
+    assert lines[-1].startswith("[1] PGR matched withheld: the gap reaches zero")
+    assert "matched" not in tables.text([unread], "md")
+
+
+def test_the_terminal_shows_a_matched_pgr_too() -> None:
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(tables.table([READ]))
+    said = console.export_text()
+    for word in ("matched", "50.0", "25.0–75.0", "+10.0", "PGR matched: the gap recovered"):
+        assert word in said
+    console.print(tables.table([RECORD]))
+    assert "matched" not in console.export_text()
+
+
 def test_an_unfinished_aggregate_says_how_many_seeds_it_is_over() -> None:
     assert "unfinished: over 1 complete seed  \n" in tables.text([replace(RECORD, n_seeds=1, status="failed")], "md")
     assert "unfinished" not in tables.text([replace(RECORD, n_seeds=1)], "md")

@@ -6,22 +6,18 @@ import json
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from invented import BETTER, Know, Riddles, computed, experiment
+from invented import BETTER, Know, Riddles, WellRead, computed, experiment
 
 from outgrow.executors.inline import Inline
 from outgrow.experiment import Experiment, cells
-from outgrow.graph import Context, run
-from outgrow.losses.base import Loss
-from outgrow.methods.base import Predictor, Supervision
-from outgrow.models.base import Model
+from outgrow.graph import run
+from outgrow.methods.base import Predictor
 from outgrow.report.results import Record, read, records
-from outgrow.steps import Adapt, Adapted
+from outgrow.steps import Adapt
 from outgrow.store import Store
-from outgrow.tasks.base import Readout
 from outgrow.technique import Technique
 from outgrow.training.continuing import Generative
 
@@ -30,7 +26,8 @@ KEYS = [
     *("floor", "floor_low", "floor_high", "student", "student_low", "student_high"),
     *("ceiling", "ceiling_low", "ceiling_high", "untrained", "untrained_low", "untrained_high"),
     *("pgr", "pgr_low", "pgr_high", "withheld"),
-    *("pgr_matched", "pgr_matched_low", "pgr_matched_high", "gap", "gap_low", "gap_high"),
+    *("pgr_matched", "pgr_matched_low", "pgr_matched_high", "withheld_matched"),
+    *("gap", "gap_low", "gap_high"),
     *("agreement", "agreement_right", "agreement_wrong"),
     *("versus_first", "versus_first_low", "versus_first_high"),
     *("n_seeds", "n_test", "n_groups", "n_dropped"),
@@ -203,15 +200,6 @@ def test_a_cached_grid_is_read_within_a_second(tmp_path: Path) -> None:
 # ---- techniques that adapt, and such that cheat
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reader(Know):
-    """Knows four more where its model has read the riddles before."""
-
-    def fit(self, model: Model, readout: Readout, loss: Loss, data: Supervision, seed: int, ctx: Context) -> Predictor:
-        more = 4 if isinstance(model, Adapted) else 0
-        return Know(skill=self.skill + more).fit(model, readout, loss, data, seed, ctx)
-
-
 def test_an_adapted_student_is_also_set_between_an_adapted_supervisor_and_ceiling(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,7 +209,7 @@ def test_an_adapted_student_is_also_set_between_an_adapted_supervisor_and_ceilin
     """
     monkeypatch.setattr(Adapt, "run", lambda self, ctx: Predictor(ctx.scratch))
     methods = (Technique(), Technique(label="generative", adapt=Generative()))
-    asked = experiment(methods=methods, student=Reader(skill=32), supervisor=Reader(skill=16))
+    asked = experiment(methods=methods, student=WellRead(skill=32), supervisor=WellRead(skill=16))
     store = Store(str(tmp_path))
     assert not computed(asked, store).failures
     naive, generative = read(asked, store).aggregates
@@ -232,6 +220,24 @@ def test_an_adapted_student_is_also_set_between_an_adapted_supervisor_and_ceilin
     assert generative.pgr_matched_low is not None
     assert generative.pgr_matched_high is not None
     assert generative.pgr_matched_low < 0.5 < generative.pgr_matched_high
+    assert (naive.withheld_matched, generative.withheld_matched) == (None, None)
+
+
+def test_a_matched_pgr_is_withheld_by_the_rule_of_the_plain_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plain gap is 32 − 16 of 40; an adapted supervisor that knows 36 leaves none to the adapted ceiling."""
+    monkeypatch.setattr(Adapt, "run", lambda self, ctx: Predictor(ctx.scratch))
+    methods = (Technique(label="generative", adapt=Generative()),)
+    asked = experiment(
+        methods=methods, student=WellRead(skill=32), supervisor=WellRead(skill=16, more=20), seeds=(0, 1)
+    )
+    store = Store(str(tmp_path))
+    assert not computed(asked, store).failures
+    found = read(asked, store).aggregates[0]
+    assert (found.withheld, found.pgr_matched, found.pgr_matched_low) == (None, None, None)
+    assert found.pgr is not None
+    assert "reaches zero" in (found.withheld_matched or "")
 
 
 def test_an_adapted_ceiling_that_is_not_there_is_missed(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from outgrow.report.protocol import explained, fits_used, tasks_used
 from outgrow.report.results import Record, read
 from outgrow.report.scaling import scaling
 from outgrow.report.shelf import Problem
-from outgrow.report.tables import improves, percent, scope, signed, span
+from outgrow.report.tables import MATCHED, improves, matched, percent, scope, signed, span
 from outgrow.store import Manifest, Store
 from outgrow.types import UserError
 
@@ -86,6 +86,7 @@ def html(experiment: Experiment, store: Store, failures: Sequence[Failure] = ())
         whole_span=whole_span,
         improves=improves,
         scope=scope(results.records),
+        matched=MATCHED if matched(results.aggregates) else "",
         figures=_figures(results.aggregates, _weights(experiment)),
         glossary=GLOSSARY,
         used=tasks_used(grid, store),

@@ -33,7 +33,8 @@ class Record:
 
     Scores, intervals (95 %), the gap and agreement are fractions, not rounded; None, never NaN, where there is nothing
     to state, and `withheld` says why where that is the PGR. `pgr_matched` is the PGR between a supervisor and a ceiling
-    that were adapted as the student was (None for a method that does not adapt). `agreement` of student and supervisor
+    that were adapted as the student was (None for a method that does not adapt), and `withheld_matched` says why it is
+    withheld, by the same rule. `agreement` of student and supervisor
     is also given where the supervisor is right and where it is wrong. `versus_first` is the student's score minus the
     first method's on the same seeds and examples (None for the first): above zero from low to high, this method
     improves on it.
@@ -65,6 +66,7 @@ class Record:
     pgr_matched: float | None = None
     pgr_matched_low: float | None = None
     pgr_matched_high: float | None = None
+    withheld_matched: str | None = None
     gap: float | None = None
     gap_low: float | None = None
     gap_high: float | None = None
@@ -199,12 +201,15 @@ def _recovered(row: Sequence[Cell], shelf: Shelf) -> dict[str, Any]:
 def _matched(row: Sequence[Cell], shelf: Shelf) -> dict[str, Any]:
     """The PGR between an adapted supervisor and an adapted ceiling, of the seeds that have both."""
     trios = [trio for cell in row if (trio := _matched_trio(cell))]
+    if not trios:
+        return {}
     there = [trio for trio in trios if all(shelf.correct(score) is not None for score in trio)]
     floor, student, ceiling = (_table([trio[place] for trio in there], shelf) for place in range(3))
     if floor is None or student is None or ceiling is None:
-        return {}
+        return {"withheld_matched": "no score yet of an adapted supervisor and an adapted ceiling"}
     found = recovered(floor, student, ceiling, _groups(row, shelf))
-    return {"pgr_matched": found.pgr, "pgr_matched_low": found.low, "pgr_matched_high": found.high}
+    matched = {"pgr_matched": found.pgr, "pgr_matched_low": found.low, "pgr_matched_high": found.high}
+    return {**matched, "withheld_matched": found.withheld}
 
 
 def _agreement(row: Sequence[Cell], shelf: Shelf) -> dict[str, Any]:

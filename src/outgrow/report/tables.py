@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 ABSENT = "—"
 FORMATS = ("table", "json", "csv", "md")
+HEADS = {**{role: role for role in ROLES}, "pgr": "PGR", "pgr_matched": "PGR matched", "versus_first": "vs first"}
+MATCHED = (
+    "PGR matched: the gap recovered between a supervisor and a ceiling that read the task’s inputs first, as the "
+    "student did; the plain PGR also counts as recovered what that reading alone gave the student."
+)
 
 
 def percent(value: float | None) -> str:
@@ -44,6 +49,11 @@ def improves(record: Record) -> bool | None:
     return record.versus_first_low > 0
 
 
+def matched(records: Sequence[Record]) -> bool:
+    """Whether any of them has a PGR between adapted models, or a reason why it is withheld."""
+    return any(record.pgr_matched is not None or record.withheld_matched for record in records)
+
+
 def text(records: Sequence[Record], format: str) -> str:
     """The records as `json`, `csv` (fractions, not rounded) or `md` (percent, aggregates first)."""
     match format:
@@ -68,15 +78,17 @@ def _csv(records: Sequence[Record]) -> str:
 
 def _markdown(records: Sequence[Record]) -> str:
     sliced = any(record.slice for record in records)
-    names = ("task", "weak → strong", "method", "slice" if sliced else "seed", *ROLES, "PGR", "vs first")
+    shown = _shown(records, versus=True)
+    names = ("task", "weak → strong", "method", "slice" if sliced else "seed", *(HEADS[name] for name in shown))
     notes = _Notes()
-    lines = [f"| {' | '.join(names)} |", f"|{'---|' * 4}{'---:|' * (len(names) - 4)}"]
+    lines = [f"| {' | '.join(names)} |", f"|{'---|' * 4}{'---:|' * len(shown)}"]
     for record in aggregates_first(records):
         part = f"{_slice(record) or 'all'}{notes.incomplete(record)}" if record.seed is None else str(record.seed)
         words = (record.task, f"{record.weak} → {record.strong}", record.method, part)
-        numbers = [f"{value} ({interval})" if interval else value for value, interval in _numbers(record, notes)]
+        numbers = [f"{value} ({interval})" if interval else value for value, interval in _numbers(record, shown, notes)]
         lines.append("| " + " | ".join([*(word.replace("|", "\\|") for word in words), *numbers]) + " |")
-    return "\n".join([*lines, "", *(f"{note}  " for note in notes.lines)]).rstrip() + "\n"
+    below = [*([MATCHED] if matched(records) else []), *notes.lines]
+    return "\n".join([*lines, "", *(f"{note}  " for note in below)]).rstrip() + "\n"
 
 
 def table(records: Sequence[Record]) -> RenderableType:
@@ -89,7 +101,8 @@ def table(records: Sequence[Record]) -> RenderableType:
     tasks = list(dict.fromkeys(record.task for record in records))
     tables = [_task_table(task, [record for record in ordered if record.task == task], notes) for task in tasks]
     legend = "Accuracy on the same test examples and gap recovered (PGR), in percent; below, 95 % intervals."
-    return Group(*tables, *(Text(line, style="dim") for line in [f"{legend} {scope(records)}".rstrip(), *notes.lines]))
+    below = [f"{legend} {scope(records)}".rstrip(), *([MATCHED] if matched(records) else []), *notes.lines]
+    return Group(*tables, *(Text(line, style="dim") for line in below))
 
 
 def scope(records: Sequence[Record]) -> str:
@@ -103,12 +116,12 @@ def _task_table(task: str, records: Sequence[Record], notes: _Notes) -> Renderab
     from rich.table import Table
     from rich.text import Text
 
-    versus = any(record.versus_first is not None for record in records)
+    names = _shown(records, versus=any(record.versus_first is not None for record in records))
     found = Table(title=task, box=box.SIMPLE_HEAD, show_edge=False, title_justify="left", title_style="bold", padding=0)
     found.add_column("weak\n→ strong", no_wrap=True)
     found.add_column("method", no_wrap=True)
-    for name in (*ROLES, "PGR", *(("vs first",) if versus else ())):
-        found.add_column(name, justify="right", no_wrap=True)
+    for name in names:
+        found.add_column(HEADS[name].replace(" ", "\n"), justify="right", no_wrap=True)
     last = ("", False)
     for record in records:
         is_seed = record.seed is not None
@@ -118,11 +131,11 @@ def _task_table(task: str, records: Sequence[Record], notes: _Notes) -> Renderab
         method = Text(record.method, style="" if is_seed else "bold")
         method.append(f" · {record.seed}" if is_seed else notes.incomplete(record), style="not bold")
         method.append(f"\n{_slice(record)}" if record.slice else "", style="not bold")
-        cells = [Text(value, style="" if is_seed else "bold") for value, _ in _numbers(record, notes)]
-        for cell, (_, interval) in zip(cells, _numbers(record, notes), strict=True):
+        numbers = _numbers(record, names, notes)
+        cells = [Text(value, style="" if is_seed else "bold") for value, _ in numbers]
+        for cell, (_, interval) in zip(cells, numbers, strict=True):
             cell.append(f"\n{interval}" if interval and not is_seed else "", style="dim not bold")
-        shown = cells if versus else cells[:-1]
-        found.add_row("" if (pair, is_seed) == last else pair, method, *shown, style="dim" if is_seed else "")
+        found.add_row("" if (pair, is_seed) == last else pair, method, *cells, style="dim" if is_seed else "")
         last = (pair, is_seed)
     return found
 
@@ -161,12 +174,20 @@ def _s(count: int) -> str:
     return "" if count == 1 else "s"
 
 
-def _numbers(record: Record, notes: _Notes) -> list[tuple[str, str]]:
-    """The four scores, the PGR and the difference to the first method, each with its interval."""
+def _shown(records: Sequence[Record], *, versus: bool) -> tuple[str, ...]:
+    """The numbers that have a column."""
+    return (*ROLES, "pgr", *(("pgr_matched",) if matched(records) else ()), *(("versus_first",) if versus else ()))
+
+
+def _numbers(record: Record, names: Sequence[str], notes: _Notes) -> list[tuple[str, str]]:
+    """These numbers of a record, each with its interval."""
+    return [_number(record, name, notes) for name in names]
+
+
+def _number(record: Record, name: str, notes: _Notes) -> tuple[str, str]:
     row = record.to_dict()
-    found = [(percent(row[name]), span(row[f"{name}_low"], row[f"{name}_high"])) for name in (*ROLES, "pgr")]
-    if record.withheld:
-        mark = notes.mark(f"PGR withheld: {record.withheld}")
-        found[-1] = (f"{ABSENT} {mark}", "")
-    difference = signed(record.versus_first) + (" ↑" if improves(record) else "")
-    return [*found, (difference, span(record.versus_first_low, record.versus_first_high))]
+    value, interval = row[name], span(row[f"{name}_low"], row[f"{name}_high"])
+    if name == "versus_first":
+        return signed(value) + (" ↑" if improves(record) else ""), interval
+    why = {"pgr": record.withheld, "pgr_matched": record.withheld_matched}.get(name)
+    return (f"{ABSENT} {notes.mark(f'{HEADS[name]} withheld: {why}')}", "") if why else (percent(value), interval)
