@@ -13,6 +13,7 @@ import pytest
 from outgrow.report import figures
 from outgrow.report.results import Record
 from outgrow.report.scaling import scaling
+from outgrow.report.stopping import stopping
 
 RECORD = Record(
     task="riddles",
@@ -31,10 +32,17 @@ WITHHELD = replace(RECORD, method="a < b & c", pgr=None, pgr_low=None, pgr_high=
 BIGGER = replace(RECORD, strong="bigger", student=0.7)
 WEIGHTS = {"small": 1_000, "big": 10_000, "bigger": 1_000_000}
 
+CHECKS = [
+    {"epoch": e, "validation_loss": 1 / e, "validation_agreement": 0.1 * e, "watched_loss": e, "watched_agreement": 0.5}
+    for e in (1.0, 2.0, 3.0)
+]
+EARLY = {"a < b & c": [CHECKS, CHECKS[:2]]}
+
 ALL: list[tuple[Callable[[list[Record]], str], list[Record]]] = [
     (figures.scores, [RECORD, WITHHELD]),
     (figures.recovery, [RECORD, WITHHELD]),
     (partial(scaling, weights={}), [RECORD, BIGGER]),
+    (lambda _: stopping(EARLY), []),
     (partial(scaling, weights=WEIGHTS), [RECORD, BIGGER]),
 ]
 
@@ -52,7 +60,7 @@ def test_a_figure_is_whole_and_names_itself(draw: Callable[[list[Record]], str],
 
 
 def test_ids_differ_between_figures() -> None:
-    ids = [re.findall(r'\bid="([^"]+)"', draw(records)) for draw, records in ALL[:3]]
+    ids = [re.findall(r'\bid="([^"]+)"', draw(records)) for draw, records in ALL[:4]]
     every = [id for found in ids for id in found]
     assert len(every) == len(set(every))
 

@@ -15,9 +15,10 @@ from outgrow.experiment import Experiment, targets, weights
 from outgrow.graph import Failure, Settings, Step, walk
 from outgrow.report import figures
 from outgrow.report.protocol import explained, fits_used, tasks_used
-from outgrow.report.results import Record, read
+from outgrow.report.results import Record, Results, read
 from outgrow.report.scaling import scaling
 from outgrow.report.shelf import Problem
+from outgrow.report.stopping import stopping, watched
 from outgrow.report.tables import MATCHED, improves, matched, percent, scope, signed, span
 from outgrow.store import Manifest, Store
 from outgrow.types import UserError
@@ -87,7 +88,7 @@ def html(experiment: Experiment, store: Store, failures: Sequence[Failure] = ())
         improves=improves,
         scope=scope(results.records),
         matched=MATCHED if matched(results.aggregates) else "",
-        figures=_figures(results.aggregates, _weights(experiment)),
+        figures=_figures(results, _weights(experiment), store),
         glossary=GLOSSARY,
         used=tasks_used(grid, store),
         fits=fits_used(grid),
@@ -168,10 +169,11 @@ def _weights(experiment: Experiment) -> dict[str, int]:
     return found
 
 
-def _figures(aggregates: Sequence[Record], weights: Mapping[str, int]) -> list[tuple[Any, str]]:
+def _figures(results: Results, weights: Mapping[str, int], store: Store) -> list[tuple[Any, str]]:
     """The figures that can be drawn, each with its caption."""
     from markupsafe import Markup
 
+    aggregates = results.aggregates
     drawn = [
         (figures.scores(aggregates), "Accuracy on the same test examples, with 95 % intervals. The student moves "
          "between its supervisor (floor) and itself on ground truth (ceiling)."),
@@ -179,6 +181,9 @@ def _figures(aggregates: Sequence[Record], weights: Mapping[str, int]) -> list[t
          "intervals. Right of the ceiling’s line a student beats its own ceiling."),
         (scaling(aggregates, weights), "Test accuracy against the model, with 95 % intervals, a line a supervisor. "
          "Squares are the supervisors themselves, the floors, which dotted lines carry on."),
+        (stopping(watched(results, store)), "The student on held-out examples while it learns from weak labels. Its "
+         "lowest loss on weak labels, or on the ground truth that it should not see, would stop it where the lines are "
+         "dashed (the mean over seeds; each seed’s own stop is a mark). Percentages are the accuracy there."),
     ]  # fmt: skip
     return [(Markup(svg), caption) for svg, caption in drawn if svg]
 

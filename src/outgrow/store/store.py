@@ -84,14 +84,19 @@ class Store:
                 raise damage
         raise KeyError(f"{self} holds no {key}")
 
-    def fetch(self, key: str) -> Path:
-        """A local folder with the artifact's files, every checksum verified; to be read only."""
+    def fetch(self, key: str, only: Collection[str] | None = None) -> Path:
+        """A local folder with the artifact's files, every checksum verified; to be read only.
+
+        only: the names of the files that are wanted, those that it has; None: all. Raises Damaged.
+        """
         try:
             manifest = self.manifest(key)
         except KeyError:
             raise Damaged(key, "", "it has gone from the store") from None
         folder = self._local_folder(manifest)
         for name, (expected, _) in manifest.files.items():
+            if only is not None and name not in only:
+                continue
             path = folder / name
             if self.place.local is None and not (path.exists() and digest(path) == expected):
                 self._download(manifest, name, path)
