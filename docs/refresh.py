@@ -1,4 +1,4 @@
-"""Put the demo's results and a picture of its report into the documentation: `make docs`."""
+"""Put results into the documentation, and a picture of the demo's report: `make docs`, or with the pages to refresh."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+MARKS = re.compile(r"<!-- results: (outgrow .*?) -->\n(.*?)<!-- end -->", re.DOTALL)
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-background-networking")
 
 
-def results() -> None:
-    """The table between the marks of the README, by the command that stands in the first of them."""
-    readme = ROOT / "README.md"
-    text = readme.read_text()
-    found = re.search(r"<!-- results: (outgrow .*?) -->\n(.*?)<!-- end -->", text, re.DOTALL)
-    assert found, "the README has lost its marks"
-    command = [sys.executable, "-m", *found[1].split()]
+def results(page: Path) -> None:
+    """The tables between the marks of a page, each by the command that stands in its first mark."""
+    page.write_text(MARKS.sub(_made, page.read_text()))
+
+
+def _made(mark: re.Match[str]) -> str:
+    command = [sys.executable, "-m", *mark[1].split()]
     printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     header, rule, *rows = printed.splitlines()
     table = "\n".join([header, rule, *(row for row in rows if "| all |" in row)])
-    start, end = found.span(2)
-    readme.write_text(f"{text[:start]}\n{table}\n\n{text[end:]}")
+    return f"<!-- results: {mark[1]} -->\n\n{table}\n\n<!-- end -->"
 
 
 def picture() -> None:
@@ -40,5 +40,8 @@ def picture() -> None:
 
 
 if __name__ == "__main__":
-    results()
-    picture()
+    pages = [Path(name) for name in sys.argv[1:]] or [ROOT / "README.md"]
+    for each in pages:
+        results(each)
+    if not sys.argv[1:]:
+        picture()

@@ -14,7 +14,7 @@ from outgrow.chess.mining import one_wins, read_games
 
 MARGIN = 0.15  # a position is kept where the win probability is at least this far from a half
 EVEN = 1  # and where neither side is ahead by more pawns than this: elsewhere counting pieces answers 9 in 10
-POSITIONS_A_GAME = 6
+POSITIONS_A_GAME = 8
 WORTH = {"p": 1, "n": 3, "b": 3, "r": 5, "q": 9}
 
 

@@ -23,7 +23,7 @@ class ChessAdvantage(Task):
     """Chess advantage: does the side to move stand to win, by the engine's verdict? Balanced; a game is a group."""
 
     sizes: ClassVar[dict[Split, int | None]] = {
-        "weak_train": 2400,
+        "weak_train": 1000,
         "transfer": 1000,
         "transfer_validation": 300,
         "validation": 500,

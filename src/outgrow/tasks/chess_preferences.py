@@ -25,8 +25,8 @@ class ChessPreferences(Task):
         "weak_train": 2400,
         "transfer": 1000,
         "transfer_validation": 300,
-        "validation": 500,
-        "test": 1500,
+        "validation": 350,
+        "test": 1400,
     }
 
     digest: str = ""

@@ -39,10 +39,10 @@ class ChessPuzzles(Task):
     readout: ClassVar[Readout] = "tokens"
     soft_labels: ClassVar[bool] = False  # greedy decoding, as in the paper
     sizes: ClassVar[dict[Split, int | None]] = {
-        "weak_train": 2400,
+        "weak_train": 1000,
         "transfer": 1000,
         "transfer_validation": 300,
-        "validation": 500,
+        "validation": 400,
         "test": 1500,
     }
 
