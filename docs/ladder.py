@@ -54,7 +54,15 @@ class Rung:
 
     @cached_property
     def curve(self) -> list[dict[str, float]]:
-        return list(json.loads((LADDER / self.name / "curve.json").read_text())["curve"])
+        points: list[dict[str, float]] = json.loads((LADDER / self.name / "curve.json").read_text())["curve"]
+        if "lines" not in points[0]:
+            return points
+        # The first version of the step, which trained the bishop, counted lines and had other names.
+        return [
+            {"epoch": point["lines"] / self.lines}
+            | {f"validation_{name}": point[f"held_out_{name}"] for name in ("loss", "accuracy", "first_move")}
+            for point in points
+        ]
 
     @cached_property
     def corpus(self) -> dict[str, int]:
