@@ -36,10 +36,13 @@ def outgrown(*arguments: object, store: Path) -> subprocess.CompletedProcess[str
     return subprocess.run(command, capture_output=True, text=True, check=True, cwd=store.parent)
 
 
-def test_each_task_gets_a_record_a_seed_and_one_over_all(store: Path) -> None:
+def test_each_pair_gets_a_record_a_seed_and_one_over_all(store: Path) -> None:
     records = json.loads(outgrown("results", EXAMPLE, "--format", "json", store=store).stdout)
-    assert [(r["task"], r["seed"]) for r in records if r["seed"] is not None] == [
-        (task, seed) for task in ("chess-puzzles", "chess-advantage") for seed in (0, 1)
+    assert [(r["task"], r["weak"], r["seed"]) for r in records] == [
+        (task, f"ladder/{weak}", seed)
+        for task in ("chess-puzzles", "chess-advantage")
+        for weak in ("pawn", "knight")
+        for seed in (None, 0, 1)
     ]
     for record in records:
         assert set(record) >= KEYS
