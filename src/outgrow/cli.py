@@ -259,7 +259,7 @@ def mine(
 
 
 def _sizes(family: str) -> str:
-    """The sizes of a bundled family with their weights: `pawn 24.6k, knight 120k`."""
+    """The sizes of a bundled family with their weights: `pawn 24.6k, knight 0.12M`."""
     from outgrow.graph import Settings
     from outgrow.models.base import counted
     from outgrow.plugins import find
