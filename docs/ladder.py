@@ -185,12 +185,14 @@ def curves(ladder: list[Rung]) -> None:
 
 
 def quoted(*arguments: str) -> str:
-    """What a command prints, under its own name."""
+    """The table over all seeds that a command prints, under its own name."""
     command = [sys.executable, "-m", "outgrow", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         sys.exit(done.stderr)
-    return f"From `outgrow {' '.join(arguments)}`:\n\n{done.stdout.strip()}"
+    header, rule, *rows = done.stdout.splitlines()
+    kept = [row for row in rows if row.startswith("|") and ("--by" in arguments or "| all |" in row)]
+    return f"From `outgrow {' '.join(arguments)}`:\n\n" + "\n".join([header, rule, *kept])
 
 
 def main() -> None:
@@ -224,7 +226,7 @@ HEAD = """
 
 Small language models of chess that ship with the package: one corpus, one tokenizer, one recipe, rising size. This page
 is written by `python -m docs.ladder` after `outgrow run examples/chess-grid.toml` and `outgrow run
-examples/lichess.toml`; the shares of the corpus are compared by `python -m bench.shares MINED`.
+examples/lichess.toml`.
 """
 CURVES = "![Held-out loss against lines, operations and weights](ladder.svg)"
 
@@ -236,8 +238,9 @@ def sizes(ladder: list[Rung]) -> str:
         end, shape = rung.curve[-1], f"{rung.config['n_layer']} × {rung.config['n_embd']}"
         row = [rung.name, shape, f"{rung.inside:,}", f"{rung.compute:.1e}", f"{end['validation_loss']:.3f}"]
         rows.append([*row, percent(end["validation_accuracy"]), percent(end["validation_first_move"])])
-    counts = ", ".join(f"{kind} {n:,}" for kind, n in sorted(ladder[-1].corpus.items()))
-    return f"## Size and loss\n\n{table(header, rows)}\n\nLines of the corpus (and lines left out of it): {counts}."
+    counts = [f"- {rung.name}: {', '.join(f'{kind} {n:,}' for kind, n in rung.corpus.items())}" for rung in ladder]
+    said = "Lines of the corpus by kind, and lines left out of it:"
+    return f"## Size and loss\n\n{table(header, rows)}\n\n{said}\n\n" + "\n".join(counts)
 
 
 def rises(ladder: list[Rung], zero: dict[Rung, Doubles], fine: dict[Rung, Doubles], groups: tuple[str, ...]) -> str:
