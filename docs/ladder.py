@@ -224,7 +224,7 @@ def main() -> None:
 HEAD = """
 # The ladder
 
-Small language models of chess that ship with the package: one corpus, one tokenizer, one recipe, rising size. This page
+Small language models of chess that ship with the package: one kind of corpus, one tokenizer, rising size. This page
 is written by `python -m docs.ladder` after `outgrow run examples/chess-grid.toml` and `outgrow run
 examples/lichess.toml`.
 """
