@@ -1,4 +1,4 @@
-"""The ladder: small language models of chess that ship with the package, one kind of corpus, one tokenizer, rising size."""
+"""The ladder: small language models of chess that ship: one kind of corpus, one tokenizer, rising size."""
 
 from __future__ import annotations
 
