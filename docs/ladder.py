@@ -25,10 +25,12 @@ from outgrow import graph
 from outgrow.api import executor
 from outgrow.chess import board as chess
 from outgrow.chess.engine import Engine
+from outgrow.chess.rung import LADDER, rungs
+from outgrow.chess.rung import Rung as Player
 from outgrow.measures.accuracy import accuracy
 from outgrow.measures.difference import paired
 from outgrow.methods.finetune import Finetune
-from outgrow.models.ladder import LADDER, Ladder, rungs
+from outgrow.models.ladder import Ladder
 from outgrow.recipes import bundled
 from outgrow.store import Store
 from outgrow.tasks.base import Shares, split_of
@@ -55,14 +57,7 @@ class Rung:
     @cached_property
     def curve(self) -> list[dict[str, float]]:
         points: list[dict[str, float]] = json.loads((LADDER / self.name / "curve.json").read_text())["curve"]
-        if "lines" not in points[0]:
-            return points
-        # The first version of the step, which trained the bishop, counted lines and had other names.
-        return [
-            {"epoch": point["lines"] / self.lines}
-            | {f"validation_{name}": point[f"held_out_{name}"] for name in ("loss", "accuracy", "first_move")}
-            for point in points
-        ]
+        return points
 
     @cached_property
     def corpus(self) -> dict[str, int]:
@@ -106,32 +101,6 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-class Mover:
-    """A rung that plays: its likeliest legal move."""
-
-    def __init__(self, rung: Rung) -> None:
-        import torch
-        from transformers import AutoModelForCausalLM
-
-        self._torch, self._ids = torch, {token: i for i, token in enumerate(chess.vocabulary())}
-        auto: Any = AutoModelForCausalLM
-        self._model = auto.from_pretrained(LADDER / rung.name, dtype=torch.float32).eval()
-
-    def logits(self, board: chess.Board) -> Any:
-        ids = [self._ids[word] for word in chess.position_text(board).split()]
-        with self._torch.inference_mode():
-            return self._model(self._torch.tensor([ids])).logits[0, -1]
-
-    def move(self, board: chess.Board) -> str:
-        legal = chess.legal_moves(board)
-        logits = self.logits(board)
-        return max(legal, key=lambda move: float(logits[self._ids[move]]))
-
-    def unaided(self, board: chess.Board) -> bool:
-        """Whether the likeliest token of all is a legal move."""
-        return chess.vocabulary()[int(self.logits(board).argmax())] in chess.legal_moves(board)
-
-
 def play(white: Any, black: Any, rng: random.Random, opening: int = 4) -> tuple[list[str], float]:
     """A game after random opening moves: its moves and White's points. Two hundred plies without mate are a draw."""
     board = chess.parse(chess.START)
@@ -144,7 +113,7 @@ def play(white: Any, black: Any, rng: random.Random, opening: int = 4) -> tuple[
     return moves, (0.0 if len(moves) % 2 == 0 else 1.0) if mated else 0.5
 
 
-def strength(mover: Mover, skill: int | None, nodes: int) -> tuple[float, float]:
+def strength(mover: Player, skill: int | None, nodes: int) -> tuple[float, float]:
     """Mean points and their standard error over games against one opponent, colours in turn."""
     rng, points = random.Random(0), []
     with Engine(skill=skill) as engine:
@@ -293,8 +262,8 @@ def abilities(ladder: list[Rung]) -> str:
     header = ["rung", "legal unaided %", *(f"against {opponent(*each)}" for each in OPPONENTS)]
     rows = []
     for rung in ladder:
-        mover = Mover(rung)
-        legal = float(np.mean([mover.unaided(board) for board in boards]))
+        mover = Player(LADDER / rung.name)
+        legal = float(np.mean([mover.legal_unaided(board) for board in boards]))
         points = [strength(mover, *each) for each in OPPONENTS]
         rows.append(
             [rung.name, percent(legal), *(f"{percent(mean)} ± {percent(1.96 * error)}" for mean, error in points)]
@@ -314,7 +283,7 @@ def held_out_positions(n: int) -> list[str]:
 
 
 def a_game(ladder: list[Rung]) -> str:
-    best, smallest = Mover(ladder[-1]), Mover(ladder[0])
+    best, smallest = (Player(LADDER / ladder[i].name) for i in (-1, 0))
     moves, points = play(best.move, smallest.move, random.Random(1), opening=2)
     score = {1.0: "1–0", 0.0: "0–1", 0.5: "½–½"}[points]
     numbered = [f"{i // 2 + 1}. {' '.join(moves[i : i + 2])}" for i in range(0, len(moves), 2)]

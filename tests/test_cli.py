@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 from itertools import pairwise
@@ -226,6 +227,21 @@ def test_mine_makes_every_shard(quiz: Path, monkeypatch: pytest.MonkeyPatch) -> 
     found = sorted((quiz.parent / "games").iterdir())
     assert [path.name for path in found] == ["games-0", "games-1", "games-2"]
     assert all("seed=7" in path.read_text() and path.read_text().endswith(" fish") for path in found)
+
+
+def test_collect_makes_tables_of_mined_games_or_says_that_there_are_none(
+    quiz: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, said = ended(capsys, monkeypatch, "collect", "games", "--out", "tables")
+    assert (code, said) == (2, "error: games holds no mined games: make some with outgrow mine --out games\n")
+    (quiz.parent / "games").mkdir()
+    ply = {"line": ["e7e5"], "score": 300, "second": 0, "second_move": "c7c5", "effort": 4}
+    game = {"game": "0-1", "opening": 1, "moves": ["e2e4", "e7e5"], "plies": [ply | {"confirmed": ply}]}
+    with gzip.open(quiz.parent / "games/games-0-00000.jsonl.gz", "wt") as file:
+        file.write(json.dumps(game))
+    done = outgrow("collect", "games", "--out", "tables")
+    assert done.stdout.splitlines()[0] == "1 puzzles"
+    assert (quiz.parent / "tables/puzzles.parquet").exists()
 
 
 def test_check_finds_a_flipped_byte(quiz: Path) -> None:

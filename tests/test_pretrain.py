@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from outgrow import graph
 from outgrow.chess import board as chess
 from outgrow.chess.collect import identifier
-from outgrow.chess.corpus import Corpus, Mix, build
+from outgrow.chess.corpus import Corpus, Mix, build, standing
 from outgrow.executors.inline import Inline
 from outgrow.graph import Context
 from outgrow.pretrain import BuildCorpus, Pretrain, corpus_step
@@ -94,6 +95,30 @@ def test_no_line_touches_a_forbidden_position_or_a_game_held_out(files: Path) ->
         )
     with pytest.raises(UserError, match="mine more"):
         build(files / "mined", files / "masters.jsonl.gz", Mix(engine=99, players=1, masters=1), open_to, secret, 0)
+
+
+def test_a_position_stands_on_a_line_that_begins_there_or_comes_to_it(files: Path) -> None:
+    corpus = build(files / "mined", files / "masters.jsonl.gz", MIX, lambda game: True, frozenset(), 0)
+    words = lines(corpus)[0]
+    start = int(corpus.starts[0])
+    boards = [chess.read_position(" ".join(words[:start]))]
+    for move in words[start:]:
+        boards.append(chess.play(boards[-1], move))
+    names = {identifier(chess.place(chess.fen(board))) for board in boards}
+    assert standing(corpus, frozenset({*names, "elsewhere"})) == names
+
+
+def test_no_line_touches_a_row_of_the_tables_beside_the_games(files: Path, tmp_path: Path) -> None:
+    shutil.copytree(files / "mined", tmp_path / "mined")
+    at = (tmp_path / "mined", files / "masters.jsonl.gz", [])
+    free = corpus_step(*at, MIX, "train")
+    board = chess.play(chess.parse(chess.START), game(3)["moves"][0])
+    row = identifier(chess.place(chess.fen(board)))
+    pq.write_table(pa.table({"id": [row]}), tmp_path / "mined/positions.parquet")
+    kept = corpus_step(*at, MIX, "train")
+    assert kept.key != free.key
+    context: Any = None  # reads nothing of it
+    assert standing(kept.run(context), frozenset([row])) == frozenset()
 
 
 def _squares() -> frozenset[str]:

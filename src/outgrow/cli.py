@@ -236,9 +236,8 @@ def mine(
     seed: Annotated[int, typer.Option(help="Other games.")] = 0,
     workers: Workers = None,
     engine: Annotated[str | None, typer.Option(help="The engine's program; by default stockfish.")] = None,
-    collect: Annotated[Path | None, typer.Option(help="Folder for the tables made of them.")] = None,
 ) -> None:
-    """Play games and judge them: puzzles and positions; resumable."""
+    """Play games in which somebody errs and judge every position; resumable."""
     from concurrent.futures import ProcessPoolExecutor, as_completed
     from multiprocessing import get_context
 
@@ -251,11 +250,37 @@ def mine(
                 typer.echo(f"[{count}/{shards}] {future.result()}", err=True)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-    if collect:
-        from outgrow.chess.collect import collect as tables
 
-        made = ", ".join(f"{count} {name}" for name, count in tables(out, collect).items())
-        typer.echo(f"{made} in {collect}")
+
+@app.command()
+def collect(
+    mined: Annotated[Path, typer.Argument(help="A folder of mined games.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the tables.")],
+    apart: Annotated[
+        Path | None, typer.Option(metavar="RECIPE", help="Leave out what stands on a line of this rung's corpus.")
+    ] = None,
+    store: StoreAt = RUNS,
+) -> None:
+    """Make puzzles, positions and pairs of moves of mined games."""
+    from outgrow import graph
+    from outgrow.api import executor
+    from outgrow.chess.collect import collect as tables
+    from outgrow.config import pretraining
+    from outgrow.store import Store
+    from outgrow.types import UserError
+
+    if not any(mined.rglob("games-*.jsonl.gz")):
+        raise UserError(f"{mined} holds no mined games: make some with outgrow mine --out {mined}")
+    corpus = None
+    if apart:
+        step, place = pretraining(apart).corpus, Store(store)
+        with executor("inline") as inline:
+            done = graph.run([step], place, inline)
+        if done.failures:
+            _fail(done.failures, 0)
+        corpus = graph.load(step, place)
+    for name, count in tables(mined, out, corpus).items():
+        typer.echo(f"{count} {name}")
 
 
 def _sizes(family: str) -> str:

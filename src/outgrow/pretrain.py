@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from outgrow.chess import board as chess
+from outgrow.chess.collect import collected
 from outgrow.chess.corpus import Corpus, Mix, build
 from outgrow.content import digest_of
 from outgrow.graph import Context, Resources, Step, located
@@ -28,21 +29,24 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class BuildCorpus(Step[Corpus]):
     """The lines of one split: `train` leaves out the games of the tasks' validation and test splits, `validation` is
-    made of the games of the validation split alone."""
+    made of the games of the validation split alone. No line touches a row of the tables that were collected from the
+    mined games and lie beside them."""
 
+    version: ClassVar[int] = 2  # 2: keeps away from all tables beside the games
     result: ClassVar[type[Any]] = Corpus
 
     mined: str = located()
     mined_digest: str
     masters: str = located()
     masters_digest: str
-    puzzles: tuple[ChessPuzzles, ...]  # no line touches one of their positions
+    puzzles: tuple[ChessPuzzles, ...] = ()  # no line touches one of their positions either
     split: str = "train"
     mix: Mix
     seed: int = 0
 
     def run(self, ctx: Context) -> Corpus:
-        forbidden = frozenset(row.example.id for task in self.puzzles for row in task.load().rows)
+        others = frozenset(row.example.id for task in self.puzzles for row in task.load().rows)
+        forbidden = others | collected(Path(self.mined))
         return build(Path(self.mined), Path(self.masters), self.mix, self.open_to, forbidden, self.seed)
 
     def open_to(self, game: str) -> bool:
@@ -55,7 +59,7 @@ class Pretrain(Hyper, Step[Predictor]):
     """A GPT-2 of the given width, depth and heads, trained to predict the moves of every line. Its other fields are the
     training loop's hyperparameters, with other defaults."""
 
-    version: ClassVar[int] = 2  # 2: through the one training loop
+    version: ClassVar[int] = 3  # 2: through the one training loop; 3: Muon in the precision of training
     result: ClassVar[type[Any]] = Predictor
 
     corpus: BuildCorpus
@@ -127,7 +131,11 @@ class Pretrain(Hyper, Step[Predictor]):
         inner = {name: w for name, w in network.named_parameters() if w.ndim == 2 and ".h." in name}
         outer = [w for name, w in network.named_parameters() if name not in inner]
         return (
-            Muon(inner.values(), lr=self.matrix_learning_rate),
+            Muon(
+                inner.values(),
+                lr=self.matrix_learning_rate,
+                dtype=torch.bfloat16 if self.precision == "bf16" else torch.float32,
+            ),
             torch.optim.AdamW(outer, lr=self.learning_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
         )
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 from pathlib import Path
 
 import pytest
 
 from outgrow.chess import board as chess
-from outgrow.chess.collect import positions, puzzles, solutions
+from outgrow.chess.collect import balanced, collect, collected, positions, puzzles, solutions
 from outgrow.chess.engine import MATE, Engine, Verdict, win_probability
-from outgrow.chess.mining import Mining, mine_shard, one_wins, read_games
+from outgrow.chess.mining import PLAYERS, Mining, Others, Player, mine_shard, one_wins, read_games
+from outgrow.chess.rung import LADDER, Rung, rungs
 
 engine = pytest.mark.skipif(
     not (shutil.which("stockfish") or Path("/usr/games/stockfish").exists()), reason="stockfish is not installed"
@@ -74,4 +76,39 @@ def test_what_is_collected_follows_from_the_games(tmp_path: Path) -> None:
         assert set(puzzle["solutions"].split()) <= set(chess.legal_moves(board))
     rows = positions(read_games(tmp_path))
     assert len({row["fen"] for row in rows}) == len(rows)
-    assert sum(row["score"] > 0 for row in rows) * 2 == len(rows)
+    counts = collect(tmp_path, tmp_path / "tables")
+    assert counts["puzzles"] == len(found)
+    assert counts["positions"] == len(balanced(rows))
+    assert {row["id"] for row in (*found, *balanced(rows))} <= collected(tmp_path / "tables")
+
+
+def test_as_many_won_positions_as_lost_ones() -> None:
+    rows = [{"id": str(i), "score": 300 if i % 3 else -300} for i in range(9)]
+    assert sum(row["score"] > 0 for row in balanced(rows)) * 2 == len(balanced(rows)) == 6
+
+
+@engine
+def test_a_rung_of_the_ladder_plays_its_own_move_and_a_limited_engine_its() -> None:
+    board = chess.play(chess.parse(chess.START), "e2e4")
+    verdict = Verdict(line=("e7e5",), score=0, second_move="c7c5", second=0, effort=1)
+    others = Others(None)
+    try:
+        for rung in {player.rung for player in PLAYERS if player.rung}:
+            says = Rung(LADDER / rung).move(board)
+            assert says in chess.legal_moves(board)
+            player = Player(name="it", rung=rung)
+            assert player.move(random.Random(0), board, verdict, Mining(), others) == says
+        weak = Player(name="it", skill=0).move(random.Random(0), board, verdict, Mining(), others)
+        assert weak in chess.legal_moves(board)
+    finally:
+        others.close()
+    for player, move in ((Player(name="strong"), "e7e5"), (Player(name="second", second=1.0), "c7c5")):
+        assert player.move(random.Random(0), board, verdict, Mining(), others) == move
+
+
+def test_a_rung_says_whether_its_likeliest_token_is_a_legal_move() -> None:
+    best = Rung(LADDER / rungs()[-1])
+    boards = [chess.parse(chess.START)]
+    for _ in range(20):
+        boards.append(chess.play(boards[-1], best.move(boards[-1])))
+    assert any(best.legal_unaided(board) for board in boards)

@@ -6,15 +6,18 @@ import hashlib
 import random
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from outgrow.chess import board as chess
 from outgrow.chess.engine import MATE, Verdict, win_probability
 from outgrow.chess.mining import one_wins, read_games
 
+if TYPE_CHECKING:
+    from outgrow.chess.corpus import Corpus
+
 MARGIN = 0.15  # a position is kept where the win probability is at least this far from a half
 EVEN = 1  # and where neither side is ahead by more pawns than this: elsewhere counting pieces answers 9 in 10
-POSITIONS_A_GAME = 8
+POSITIONS_A_GAME = 12
 WORTH = {"p": 1, "n": 3, "b": 3, "r": 5, "q": 9}
 
 
@@ -64,9 +67,8 @@ def puzzles(games: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def positions(games: Iterable[dict[str, Any]], seed: int = 0) -> list[dict[str, Any]]:
-    """Positions with a clear verdict and about even material, at most `POSITIONS_A_GAME` of each game, as many won as
-    lost ones, each once."""
-    sides: dict[bool, dict[str, dict[str, Any]]] = {True: {}, False: {}}
+    """Positions with a clear verdict and about even material, at most `POSITIONS_A_GAME` of each game, each once."""
+    found: dict[str, dict[str, Any]] = {}
     for game in games:
         clear = []
         board = chess.parse(chess.START)
@@ -79,10 +81,15 @@ def positions(games: Iterable[dict[str, Any]], seed: int = 0) -> list[dict[str, 
             board = chess.play(board, move)
         rng = random.Random(f"{seed}/{game['game']}")
         for row in rng.sample(clear, min(POSITIONS_A_GAME, len(clear))):
-            if row["fen"] not in sides[row["score"] < 0]:
-                sides[row["score"] > 0].setdefault(row["fen"], row)
-    n = min(map(len, sides.values()))
-    rows = [row for side in sides.values() for row in random.Random(seed).sample(list(side.values()), n)]
+            found.setdefault(row["fen"], row)
+    return list(found.values())
+
+
+def balanced(rows: list[dict[str, Any]], seed: int = 0) -> list[dict[str, Any]]:
+    """As many won positions as lost ones."""
+    sides = [[row for row in rows if (row["score"] > 0) == won] for won in (True, False)]
+    n = min(map(len, sides))
+    rows = [row for side in sides for row in random.Random(seed).sample(side, n)]
     return sorted(rows, key=lambda row: str(row["id"]))
 
 
@@ -91,19 +98,35 @@ def material(place: str) -> int:
     return sum(WORTH.get(c.lower(), 0) * (1 if c.isupper() else -1) for c in place.split()[0])
 
 
-def collect(mined: Path, out: Path) -> dict[str, int]:
-    """Write `puzzles.parquet`, `positions.parquet` and `preferences.parquet`; returns how many rows each has."""
+def collect(mined: Path, out: Path, corpus: Corpus | None = None) -> dict[str, int]:
+    """Write `puzzles.parquet`, `positions.parquet` and `preferences.parquet`; returns how many rows each has, and how
+    many were left out because they stand on a line of the corpus."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from outgrow.chess.preferences import preferences  # which names positions as this file does
+    from outgrow.chess.corpus import standing  # both name positions as this file does
+    from outgrow.chess.preferences import preferences
 
     out.mkdir(parents=True, exist_ok=True)
-    found = {"puzzles": puzzles, "positions": positions, "preferences": preferences}
-    tables = {name: make(read_games(mined)) for name, make in found.items()}
-    for name, rows in tables.items():
+    games = list(read_games(mined))
+    tables = {"puzzles": puzzles(games), "positions": positions(games), "preferences": preferences(games)}
+    names = frozenset(row["id"] for rows in tables.values() for row in rows)
+    known = standing(corpus, names) if corpus else frozenset()
+    counts: dict[str, int] = {}
+    for name, made in tables.items():
+        apart = [row for row in made if row["id"] not in known]
+        rows = balanced(apart) if name == "positions" else apart
         pq.write_table(pa.Table.from_pylist(rows), out / f"{name}.parquet", compression="zstd", compression_level=19)
-    return {name: len(rows) for name, rows in tables.items()}
+        counts |= {name: len(rows), f"{name} on a line of the corpus": len(made) - len(apart)}
+    return counts
+
+
+def collected(folder: Path) -> frozenset[str]:
+    """The identifiers of every row of the tables in a folder."""
+    import pyarrow.parquet as pq
+
+    columns = (pq.read_table(path, columns=["id"])["id"].to_pylist() for path in folder.glob("*.parquet"))
+    return frozenset(id for column in columns for id in column)
 
 
 def _verdict(fields: dict[str, Any]) -> Verdict:

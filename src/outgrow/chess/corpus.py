@@ -1,8 +1,8 @@
 """The ladder's pretraining corpus: lines of a position followed by moves, strong and weak play side by side.
 
 Three kinds of line: what the engine would play from a mined position, what the players of a mined game did play, and
-what masters played. A line starts at a random cut of a game. No line touches a position of a puzzle it was told of, and
-no game of the validation and test splits of the tasks is in it.
+what masters played. A line starts at a random cut of a game. No line touches a position it was told to keep away from,
+and no game of the validation and test splits of the tasks is in it.
 """
 
 from __future__ import annotations
@@ -156,6 +156,21 @@ def _touches(board: chess.Board, moves: tuple[str, ...], forbidden: frozenset[st
         if move is not None:
             board = board.make_move_new(rust_chess.Move.from_uci(move))
     return False
+
+
+def standing(corpus: Corpus, names: frozenset[str]) -> frozenset[str]:
+    """Those of the named positions that stand on some line of the corpus."""
+    words = chess.vocabulary()
+    found = set()
+    for first, start, end in zip(corpus.offsets[:-1], corpus.starts, corpus.offsets[1:], strict=True):
+        board = chess.read_position(" ".join(words[token] for token in corpus.tokens[first:start]))
+        for token in (*corpus.tokens[start:end], None):
+            found.add(identifier(chess.place(chess.fen(board))))
+            if token is not None:
+                board = board.make_move_new(rust_chess.Move.from_uci(words[token]))
+        if len(found) > len(names):  # what is not named need not be kept
+            found &= names
+    return frozenset(found & names)
 
 
 def _encode(lines: list[Line], counts: dict[str, int]) -> Corpus:

@@ -10,13 +10,14 @@ import gzip
 import json
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from outgrow.chess import board as chess
 from outgrow.chess.engine import Engine, Verdict, win_probability
+from outgrow.chess.rung import LADDER, Rung
 
 WINS, WINS_NOT = 0.70, 0.60  # win probability: the solution's at least the first, any other move's at most the second
 LOOK_TWICE = 0.65, 0.65  # looser, for the first look: a longer search decides
@@ -37,23 +38,30 @@ class Mining:
 
 @dataclass(frozen=True, kw_only=True)
 class Player:
-    """A mixture: the engine's best move, its second best, a random legal one, or a limited engine's."""
+    """A mixture: the engine's best move, its second best, a random legal one, or what a limited engine (`skill`) or a
+    rung of the ladder plays instead."""
 
     name: str
     second: float = 0.0
     chance: float = 0.0
     skill: int | None = None
+    rung: str | None = None
 
-    def move(self, rng: random.Random, legal: tuple[str, ...], verdict: Verdict, weak: Callable[[int], str]) -> str:
+    def move(self, rng: random.Random, board: chess.Board, verdict: Verdict, recipe: Mining, others: Others) -> str:
         draw = rng.random()
         if draw < self.chance:
-            return rng.choice(legal)
+            return rng.choice(chess.legal_moves(board))
         if draw < self.chance + self.second:
             return verdict.second_move or verdict.line[0]
-        return verdict.line[0] if self.skill is None else weak(self.skill)
+        if self.rung is not None:
+            return others.rungs[self.rung].move(board)
+        if self.skill is not None:
+            return others.limited[self.skill].best(chess.fen(board), recipe.skill_nodes)
+        return verdict.line[0]
 
 
 PLAYERS = (  # by strength, weakest first
+    *(Player(name=f"ladder/{rung}", rung=rung) for rung in ("knight", "bishop")),
     Player(name="wild", chance=0.7),
     Player(name="blunders", second=0.1, chance=0.3),
     Player(name="slips", chance=0.12),
@@ -65,8 +73,24 @@ PLAYERS = (  # by strength, weakest first
     Player(name="skill 15", skill=15),
     Player(name="strong"),
 )
-SKILLS = tuple(player.skill for player in PLAYERS if player.skill is not None)
 APART = 2  # places in that list: between unequal players games are soon decided, and hold fewer puzzles
+
+
+class Others:
+    """Who plays besides the judge: limited engines, and rungs of the ladder."""
+
+    def __init__(self, engine: str | None) -> None:
+        skills = [player.skill for player in PLAYERS if player.skill is not None]
+        self.limited = {skill: Engine(engine, skill=skill) for skill in skills}
+        self.rungs = {player.rung: Rung(LADDER / player.rung) for player in PLAYERS if player.rung}
+
+    def new_game(self) -> None:
+        for limited in self.limited.values():
+            limited.new_game()
+
+    def close(self) -> None:
+        for limited in self.limited.values():
+            limited.close()
 
 
 def pair(rng: random.Random) -> tuple[Player, Player]:
@@ -84,12 +108,12 @@ def one_wins(verdict: Verdict, wins: float = WINS, wins_not: float = WINS_NOT) -
     )
 
 
-def play_game(recipe: Mining, number: int, judge: Engine, limited: dict[int, Engine]) -> dict[str, Any]:
+def play_game(recipe: Mining, number: int, judge: Engine, others: Others) -> dict[str, Any]:
     """One game as plain data: the start, the players, the moves, and a verdict for every position."""
     rng = random.Random(f"{recipe.seed}/{number}")
     sides = pair(rng)
-    for engine in (judge, *limited.values()):
-        engine.new_game()
+    judge.new_game()
+    others.new_game()
     position = chess.parse(chess.START)
     moves: list[str] = []
     plies: list[dict[str, Any]] = []
@@ -100,8 +124,7 @@ def play_game(recipe: Mining, number: int, judge: Engine, limited: dict[int, Eng
             position = chess.play(position, moves[-1])
     opening = len(moves)
     while len(moves) < recipe.max_plies and decided < 12 and not position.is_insufficient_material():
-        legal = chess.legal_moves(position)
-        if not legal:
+        if not chess.legal_moves(position):
             break
         here = chess.fen(position)
         verdict = judge.judge(here, recipe.nodes)
@@ -111,7 +134,7 @@ def play_game(recipe: Mining, number: int, judge: Engine, limited: dict[int, Eng
         plies.append(ply)
         decided = decided + 1 if abs(verdict.score) > 1200 else 0
         player = sides[len(moves) % 2]
-        moves.append(player.move(rng, legal, verdict, lambda skill: limited[skill].best(here, recipe.skill_nodes)))  # noqa: B023
+        moves.append(player.move(rng, position, verdict, recipe, others))
         position = chess.play(position, moves[-1])
     players = [side.name for side in sides]
     return {"game": f"{recipe.seed}-{number}", "players": players, "opening": opening, "moves": moves, "plies": plies}
@@ -127,13 +150,13 @@ def mine_shard(folder: Path, recipe: Mining, shard: int, engine: str | None = No
     if path.exists():
         return path
     folder.mkdir(parents=True, exist_ok=True)
-    judge, limited = Engine(engine, lines=2), {skill: Engine(engine, skill=skill) for skill in SKILLS}
+    judge, others = Engine(engine, lines=2), Others(engine)
     try:
         first = shard * recipe.games_per_shard
-        games = [play_game(recipe, first + i, judge, limited) for i in range(recipe.games_per_shard)]
+        games = [play_game(recipe, first + i, judge, others) for i in range(recipe.games_per_shard)]
     finally:
-        for process in (judge, *limited.values()):
-            process.close()
+        judge.close()
+        others.close()
     draft = path.with_suffix(f".{os.getpid()}")
     with gzip.GzipFile(draft, "wb", mtime=0) as file:
         for game in games:
@@ -143,7 +166,7 @@ def mine_shard(folder: Path, recipe: Mining, shard: int, engine: str | None = No
 
 
 def read_games(folder: Path) -> Iterator[dict[str, Any]]:
-    """Every game of the shards in a folder, in the order of the shards."""
-    for path in sorted(folder.glob("games-*.jsonl.gz")):
+    """Every game of the shards in a folder and the folders in it, in the order of the shards."""
+    for path in sorted(folder.rglob("games-*.jsonl.gz"), key=lambda path: path.name):
         with gzip.open(path, "rt") as file:
             yield from map(json.loads, file)

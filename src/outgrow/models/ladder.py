@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import ClassVar, Self
 
+from outgrow.chess.rung import LADDER, rungs
 from outgrow.graph import Settings, located
 from outgrow.models.base import Model
 from outgrow.models.hf import checkpoint_digest
 from outgrow.types import UserError
-
-LADDER = Path(str(files("outgrow") / "chess" / "ladder"))
-
-
-def rungs() -> tuple[str, ...]:
-    """The rungs that ship, smallest first."""
-    found = [folder for folder in LADDER.iterdir() if (folder / "model.safetensors").exists()]
-    return tuple(folder.name for folder in sorted(found, key=lambda f: (f / "model.safetensors").stat().st_size))
 
 
 @dataclass(frozen=True, kw_only=True)
