@@ -77,8 +77,10 @@ def test_a_bad_row_is_named_by_its_number(tmp_path: Path, broken: dict[str, str]
 
 def test_a_rare_bad_row_is_left_out_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chess_puzzles, "MOST_WRONG", 1.0)
-    source = lichess(tmp_path / "p.csv", [ROW, ROW | {"Moves": "e2e5 h5f7"}]).load()
+    task = lichess(tmp_path / "p.csv", [ROW, ROW | {"Moves": "e2e5 h5f7"}])
+    source = task.load()
     assert len(source.rows) == 1
+    assert len(task.passages(Examples(rows=(source.rows[0].example,)))) == 1
     assert dict(source.dropped) == {"no position, or a move that is not legal": 1}
 
 
