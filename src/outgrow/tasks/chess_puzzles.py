@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from outgrow.chess import board as chess
 from outgrow.chess.collect import identifier, solutions
@@ -25,7 +25,8 @@ from outgrow.types import Example, Examples, UserError
 SHIPPED = "chess/data/puzzles.parquet"
 MINED = ".parquet"  # how files of mined puzzles end
 MOST_WRONG = 0.001  # a file with more bad rows than this share is refused, not mended
-LEAD_UP = 8  # plies before a puzzle that a passage has at most
+LEAD_UP = 8  # plies before a puzzle that a passage has at most, where the prompt is the position
+LONGEST = 150  # plies: after a position of up to 35 words they fit the 192 tokens that the ladder reads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,13 @@ class ChessPuzzles(Task):
     `source` is the Lichess puzzle database as published (.csv, .csv.zst, or its rows as .jsonl.gz), where the first of
     `Moves` is played and the second is the answer, or the `puzzles.parquet` of `outgrow mine --collect`; without it,
     the puzzles that ship.
+
+    `prompt`: the `position`, or, as in the paper, the `moves` that led to it. These stand after the position that they
+    begin from, as in the lines that the ladder was trained on, and are the last `plies` at most. Of a mined puzzle they
+    are the game from its first move; of a Lichess puzzle only the opponent's last move is known. No move is played from
+    the position of a puzzle: it may be the solution of an earlier one of the same game, so of the same split, and would
+    show a student ground truth beside the weak label. A prompt begins after the last such position, and is the puzzle's
+    own position alone where that was one move ago.
     """
 
     readout: ClassVar[Readout] = "tokens"
@@ -49,6 +57,19 @@ class ChessPuzzles(Task):
 
     source: str = located(default="")
     digest: str = ""
+    prompt: Literal["position", "moves"] = "position"
+    plies: int = LONGEST
+
+    def __post_init__(self) -> None:
+        if self.plies < 1:
+            raise UserError(f"plies is {self.plies}: give at least 1")
+        if self.prompt == "position" and self.plies != LONGEST:
+            raise UserError('plies limits a prompt of moves: say prompt = "moves" too, or leave it out')
+
+    @property
+    def name(self) -> str:
+        """`chess-puzzles/moves`: rows of its own in the tables, and the recipes of `chess-puzzles`."""
+        return super().name if self.prompt == "position" else f"{super().name}/{self.prompt}"
 
     @property
     def path(self) -> Path:
@@ -58,7 +79,7 @@ class ChessPuzzles(Task):
         return replace(self, digest=digest_of(self.path))
 
     def load(self) -> Source:
-        return _puzzles(self.path).source
+        return _puzzles(self.path).source if self.prompt == "position" else _from_moves(self.path, self.plies)
 
     def facets(self, examples: Examples) -> Mapping[str, Mapping[str, Facet]]:
         """`theme`: what the solutions do, as far as the board tells. How hard it is: `difficulty`, the nodes an engine
@@ -70,10 +91,11 @@ class ChessPuzzles(Task):
         return {"difficulty" if self.path.suffix == MINED else "rating": hard, "theme": theme}
 
     def passages(self, examples: Examples) -> tuple[Passage, ...]:
-        """The moves that led to a puzzle, at most `LEAD_UP` of them, after the position that they began from. No move
-        is played from the position of a puzzle: it might be the solution of an earlier one of the same game."""
-        known = _puzzles(self.path)
-        found = (_lead_up(known, id, LEAD_UP) for id in examples.ids)
+        """The moves that led to a puzzle, after the position that they began from: a prompt of moves itself, else at
+        most `LEAD_UP` of them. No move is played from the position of a puzzle: it might be the solution of an earlier
+        one of the same game."""
+        known, most = _puzzles(self.path), LEAD_UP if self.prompt == "position" else self.plies
+        found = (_lead_up(known, id, most) for id in examples.ids)
         return tuple(passage for passage in found if passage.text)
 
 
@@ -104,6 +126,18 @@ def _mined(path: Path) -> _Puzzles:
         games={row["id"]: (chess.START, tuple(row["moves"].split())) for row in table},
         places={row["fen"] for row in table},
     )
+
+
+@cache
+def _from_moves(path: Path, plies: int) -> Source:
+    """The puzzles of a file with the moves that led to them for prompts; all else stays."""
+    known = _puzzles(path)
+    rows = []
+    for row in known.source.rows:
+        led = _lead_up(known, row.example.id, plies)
+        prompt = f"{led.given} {led.text}".rstrip()
+        rows.append(Row(example=replace(row.example, prompt=prompt), answer=row.answer))
+    return Source(rows, Counter(dict(known.source.dropped)))
 
 
 def _lead_up(known: _Puzzles, id: str, most: int) -> Passage:
