@@ -50,7 +50,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for number in range(60)
         )
     puzzle = {"id": ["p"], "fen": ["8/8/8/8/8/8/8/K1k5 w - -"], "solutions": ["a1a2"], "game": ["t-1"]}
-    pq.write_table(pa.table(puzzle), folder / "puzzles.parquet")
+    pq.write_table(pa.table(puzzle | {"moves": [""], "difficulty": [1.0]}), folder / "puzzles.parquet")
     return folder
 
 

@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -320,7 +320,7 @@ def mined(folder: Path, lie: bool) -> tuple[Path, Path]:
     return folder / "puzzles.parquet", folder / "positions.parquet"
 
 
-def published(path: Path, lie: bool) -> ChessPuzzles:
+def published(path: Path, lie: bool) -> str:
     """Rows of the Lichess database, with another answer, rating and theme where `lie` is set."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
@@ -332,7 +332,7 @@ def published(path: Path, lie: bool) -> ChessPuzzles:
             answer = legal[-1] if lie else legal[0]
             about = [f"{9 - i % 9 if lie else i}00", "endgame" if lie else "mate"]
             writer.writerow([f"p{i}", chess.fen(board), f"{first} {answer}", *about, f"https://x.org/g{i // 2}#9"])
-    return ChessPuzzles(source=str(path)).pinned()
+    return str(path)
 
 
 def told(task: Task) -> tuple[dict[str, tuple[float, ...]], Any]:
@@ -348,12 +348,18 @@ def assert_blind(one: Task, other: Task) -> None:
     assert seen == also_seen
 
 
+PROMPTS: tuple[Literal["position", "moves"], ...] = ("position", "moves")
+
+
 def test_puzzles_and_positions_tell_nothing_of_their_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     truth, lies = mined(tmp_path / "truth", lie=False), mined(tmp_path / "lies", lie=True)
-    assert_blind(ChessPuzzles(source=str(truth[0])), ChessPuzzles(source=str(lies[0])))
+    for prompt in PROMPTS:
+        assert_blind(*(ChessPuzzles(source=str(each[0]), prompt=prompt) for each in (truth, lies)))
     monkeypatch.setattr(ChessAdvantage, "load", lambda self: chess_advantage._load(Path(self.digest)))
     assert_blind(ChessAdvantage(digest=str(truth[1])), ChessAdvantage(digest=str(lies[1])))
 
 
 def test_published_puzzles_tell_nothing_of_their_answers(tmp_path: Path) -> None:
-    assert_blind(published(tmp_path / "a.csv", lie=False), published(tmp_path / "b.csv", lie=True))
+    truth, lies = published(tmp_path / "a.csv", lie=False), published(tmp_path / "b.csv", lie=True)
+    for prompt in PROMPTS:
+        assert_blind(*(ChessPuzzles(source=source, prompt=prompt) for source in (truth, lies)))

@@ -106,6 +106,44 @@ def test_the_terminal_shows_a_matched_pgr_too() -> None:
     assert "matched" not in console.export_text()
 
 
+ERRING = replace(RECORD, versus_first=0.1, agreement_wrong=0.553, agreement_wrong_low=0.501, agreement_wrong_high=0.604)
+
+
+def test_methods_are_compared_in_what_they_repeat_of_errors_and_one_alone_is_not() -> None:
+    unread = replace(ERRING, method="other", agreement_wrong=None, agreement_wrong_low=None, agreement_wrong_high=None)
+    header, rule, *rows = tables.text([ERRING, unread], "md").splitlines()
+    assert header.endswith("| vs first | agrees when wrong |")
+    assert rule.count("|") == header.count("|")
+    assert [row.split(" | ")[-1] for row in rows[:2]] == ["55.3 (50.1–60.4) |", "— |"]
+    assert rows[3].startswith("agrees when wrong: how often the student repeats its supervisor’s answer where that is")
+    for alone in ([ERRING], [replace(ERRING, strong="t"), ERRING], [unread, replace(unread, method="third")]):
+        assert "agrees" not in tables.text(alone, "md")
+
+
+def test_what_is_repeated_is_in_the_table_of_a_finished_experiment(asked: Experiment, finished: Store) -> None:
+    """Of the 24 that the supervisor has wrong, naive students repeat 18, 16 and 14, better ones four fewer each."""
+    naive, better = read(asked, finished).aggregates
+    assert [tables.text([naive, better], "md").splitlines()[i].split(" | ")[-1][:4] for i in (2, 3)] == ["66.7", "50.0"]
+
+
+def test_the_widest_terminal_table_keeps_within_140_columns() -> None:
+    """Long names of methods are broken; every number has its widest interval."""
+    label = "finetune on weak labels, probe on ground truth (cheats)"
+    wide = {
+        f"{name}_{end}": value for name in ("pgr", "pgr_matched") for end, value in (("low", -1.928), ("high", 0.177))
+    }
+    full = replace(ERRING, weak="ladder/knight", strong="ladder/bishop", method=label, withheld=None, **wide)
+    full = replace(full, pgr=-0.173, pgr_matched=-0.173, versus_first_low=-0.15, versus_first_high=0.12)
+    full = replace(full, **{f"{role}{end}": 0.5 for role in tables.ROLES for end in ("", "_low", "_high")})
+    console = Console(width=140, record=True, file=io.StringIO())
+    console.print(tables.table([replace(full, method="naive"), full, replace(full, seed=0)]))
+    said = console.export_text()
+    assert "…" not in said
+    for word in ("agrees", "50.1–60.4", "−192.8 to 17.7", "−15.0 to 12.0", "on ground truth (cheats) · 0"):
+        assert word in said
+    assert max(map(len, said.splitlines())) <= 140
+
+
 def test_an_unfinished_aggregate_says_how_many_seeds_it_is_over() -> None:
     assert "unfinished: over 1 complete seed  \n" in tables.text([replace(RECORD, n_seeds=1, status="failed")], "md")
     assert "unfinished" not in tables.text([replace(RECORD, n_seeds=1)], "md")

@@ -28,7 +28,9 @@ KEYS = [
     *("pgr", "pgr_low", "pgr_high", "withheld"),
     *("pgr_matched", "pgr_matched_low", "pgr_matched_high", "withheld_matched"),
     *("gap", "gap_low", "gap_high"),
-    *("agreement", "agreement_right", "agreement_wrong"),
+    *("agreement", "agreement_low", "agreement_high"),
+    *("agreement_right", "agreement_right_low", "agreement_right_high"),
+    *("agreement_wrong", "agreement_wrong_low", "agreement_wrong_high"),
     *("versus_first", "versus_first_low", "versus_first_high"),
     *("n_seeds", "n_test", "n_groups", "n_dropped"),
 ]
@@ -76,6 +78,8 @@ def test_an_aggregate_by_hand(asked: Experiment, finished: Store) -> None:
     assert row["pgr_low"] < 0.5 < row["pgr_high"]
     assert row["gap_low"] < 0.4 < row["gap_high"]
     assert (row["agreement"], row["agreement_right"], row["agreement_wrong"]) == (close(0.8), close(1), close(2 / 3))
+    for name in ("agreement", "agreement_right", "agreement_wrong"):
+        assert 0 <= row[f"{name}_low"] <= row[name] <= row[f"{name}_high"] <= 1
     assert row["versus_first"] is row["versus_first_low"] is row["versus_first_high"] is None
 
 

@@ -13,7 +13,12 @@ import numpy as np
 import pytest
 
 from outgrow.chess import board as chess
+from outgrow.chess.collect import identifier
 from outgrow.chess.engine import Engine, win_probability
+from outgrow.config import experiment_from
+from outgrow.graph import identity
+from outgrow.models.ladder import LADDER, rungs
+from outgrow.recipes import bundled
 from outgrow.tasks import chess_puzzles
 from outgrow.tasks.base import SPLITS
 from outgrow.tasks.chess_puzzles import ChessPuzzles
@@ -77,8 +82,10 @@ def test_a_bad_row_is_named_by_its_number(tmp_path: Path, broken: dict[str, str]
 
 def test_a_rare_bad_row_is_left_out_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chess_puzzles, "MOST_WRONG", 1.0)
-    source = lichess(tmp_path / "p.csv", [ROW, ROW | {"Moves": "e2e5 h5f7"}]).load()
+    task = lichess(tmp_path / "p.csv", [ROW, ROW | {"Moves": "e2e5 h5f7"}])
+    source = task.load()
     assert len(source.rows) == 1
+    assert len(task.passages(Examples(rows=(source.rows[0].example,)))) == 1
     assert dict(source.dropped) == {"no position, or a move that is not legal": 1}
 
 
@@ -206,3 +213,153 @@ def test_a_published_puzzle_has_the_move_before_it(tmp_path: Path) -> None:
     (passage,) = task.passages(Examples(rows=tuple(row.example for row in task.load().rows)))
     assert passage.text == "a7a6"
     assert passage.given == chess.position_text(chess.parse(SCHOLAR))
+
+
+# ---- the moves that led to a puzzle as its prompt
+
+
+def read(prompt: str) -> tuple[chess.Board, list[str]]:
+    """The position that a prompt begins with, and the moves after it."""
+    words = prompt.split()
+    ends = 1 + next(i for i, word in enumerate(words) if word.startswith("ep:"))
+    return chess.read_position(" ".join(words[:ends])), words[ends:]
+
+
+def assert_leads_there(prompt: str, position: str, known: set[str]) -> None:
+    """Its moves are legal, end at the position, and none is made where a puzzle stands."""
+    board, moves = read(prompt)
+    for move in moves:
+        assert chess.position_text(board) not in known
+        board = chess.play(board, move)
+    assert chess.position_text(board) == position
+
+
+def of_moves(path: Path, *games: str) -> ChessPuzzles:
+    """A puzzle where each of these lines from the first move on ends, all in one game; any legal move solves it."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = []
+    for moves in games:
+        board = chess.parse(chess.START)
+        for move in moves.split():
+            board = chess.play(board, move)
+        place, about = chess.place(chess.fen(board)), {"moves": moves, "game": "one", "difficulty": 1.0}
+        rows.append({"id": identifier(place), "fen": place, "solutions": chess.legal_moves(board)[0], **about})
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    return ChessPuzzles(source=str(path), prompt="moves").pinned()
+
+
+def test_a_prompt_of_moves_leads_to_its_puzzle_and_no_further() -> None:
+    by_position, by_moves = ChessPuzzles().load().rows, ChessPuzzles(prompt="moves").load().rows
+    known = {row.example.prompt for row in by_position}
+    for there, led in random.Random(0).sample(list(zip(by_position, by_moves, strict=True)), 400):
+        assert_leads_there(led.example.prompt, there.example.prompt, known)
+
+
+def test_a_game_without_an_earlier_puzzle_is_there_from_its_first_move() -> None:
+    import pyarrow.parquet as pq
+
+    task = ChessPuzzles(prompt="moves")
+    prompts = {row.example.id: row.example.prompt for row in task.load().rows}
+    start = chess.position_text(chess.parse(chess.START))
+    rows = pq.read_table(task.path, columns=["id", "moves"]).to_pylist()
+    whole = [row for row in rows if prompts[row["id"]] == f"{start} {row['moves']}"]
+    assert len(whole) > len(rows) / 2
+    assert len(whole) == sum(prompt.startswith(start) for prompt in prompts.values())
+
+
+def test_no_prompt_plays_a_move_from_an_earlier_puzzle_of_its_game(tmp_path: Path) -> None:
+    """Puzzles after 2, 5 and 6 plies: the second prompt begins after the move made in the first, the third has none."""
+    opening = ["e2e4", "e7e5", "d1h5", "b8c6", "f1c4", "g8f6"]
+    task = of_moves(tmp_path / "p.parquet", *(" ".join(opening[:n]) for n in (2, 5, 6)))
+    first, second, third = (row.example.prompt for row in task.load().rows)
+    boards = [chess.parse(chess.START)]
+    for move in opening:
+        boards.append(chess.play(boards[-1], move))
+    texts = [chess.position_text(board) for board in boards]
+    assert first == f"{texts[0]} e2e4 e7e5"
+    assert second == f"{texts[3]} b8c6 f1c4"
+    assert third == texts[6]
+
+
+def test_only_the_prompt_differs_between_prompts() -> None:
+    by_position, by_moves = ChessPuzzles().pinned(), ChessPuzzles(prompt="moves").pinned()
+    for split in SPLITS:
+        there, led = (task.examples(split, 100, 3) for task in (by_position, by_moves))
+        for name in ("id", "group", "choices"):
+            assert [getattr(row, name) for row in there.rows] == [getattr(row, name) for row in led.rows]
+        assert any(one.prompt != other.prompt for one, other in zip(there.rows, led.rows, strict=True))
+        assert by_position.gold(there).rows()[0].tolist() == by_moves.gold(led).rows()[0].tolist()
+        assert by_position.facets(there) == by_moves.facets(led)
+    assert by_position.load().answers == by_moves.load().answers
+
+
+def test_a_prompt_of_moves_is_what_the_ladder_reads() -> None:
+    prompts = [row.example.prompt.split() for row in ChessPuzzles(prompt="moves").load().rows]
+    assert set().union(*prompts) <= set(chess.vocabulary())
+    reads = min(json.loads((LADDER / rung / "config.json").read_text())["n_positions"] for rung in rungs())
+    assert max(map(len, prompts)) <= 35 + chess_puzzles.LONGEST <= reads  # 32 pieces, side, castling, en passant
+
+
+def test_a_prompt_has_no_more_moves_than_asked_for() -> None:
+    by_position, short = ChessPuzzles().load().rows, ChessPuzzles(prompt="moves", plies=5).load().rows
+    known, counts = {row.example.prompt for row in by_position}, set()
+    for there, led in random.Random(1).sample(list(zip(by_position, short, strict=True)), 200):
+        assert_leads_there(led.example.prompt, there.example.prompt, known)
+        counts.add(len(read(led.example.prompt)[1]))
+    assert max(counts) == 5
+
+
+def test_of_a_published_puzzle_the_prompt_has_the_one_move_that_is_known(tmp_path: Path) -> None:
+    by_position = lichess(tmp_path / "p.csv", [ROW])
+    task = ChessPuzzles(source=by_position.source, prompt="moves").pinned()
+    (row,) = task.load().rows
+    assert row.example.prompt == f"{chess.position_text(chess.parse(SCHOLAR))} a7a6"
+    (there,) = by_position.load().rows
+    assert (row.answer, row.example.choices) == (there.answer, there.example.choices)
+    examples = Examples(rows=(row.example,))
+    assert task.facets(examples) == by_position.facets(examples)
+    assert task.facets(examples)["theme"] == {row.example.id: ("mate", "check", "capture")}
+
+
+def test_a_published_puzzle_that_follows_another_has_the_position_alone(tmp_path: Path) -> None:
+    """The second row begins where the first one's answer is asked for."""
+    asked = chess.fen(chess.play(chess.parse(SCHOLAR), "a7a6"))
+    by_position = lichess(tmp_path / "p.csv", [ROW, ROW | {"FEN": asked, "Moves": "h5h3 d7d5"}])
+    rows = ChessPuzzles(source=by_position.source, prompt="moves").load().rows
+    assert [len(read(row.example.prompt)[1]) for row in rows] == [1, 0]
+
+
+def test_a_passage_is_the_whole_prompt_of_moves() -> None:
+    task = ChessPuzzles(prompt="moves")
+    examples = task.examples("transfer", 50, 0)
+    prompts = {row.prompt for row in examples.rows if read(row.prompt)[1]}
+    assert {f"{passage.given} {passage.text}" for passage in task.passages(examples)} == prompts
+
+
+def test_a_prompt_is_asked_for_by_name_and_the_default_is_in_no_key(tmp_path: Path) -> None:
+    def asked(**task: object) -> ChessPuzzles:
+        table = {"task": {"name": "chess-puzzles", **task}, "weak": "ladder/pawn", "strong": "ladder/knight"}
+        (found,) = experiment_from(table, folder=tmp_path).tasks
+        assert isinstance(found, ChessPuzzles)
+        return found
+
+    assert asked(prompt="moves", plies=16) == ChessPuzzles(prompt="moves", plies=16)
+    assert identity(asked(prompt="position")) == identity(ChessPuzzles())
+    assert "prompt" not in str(identity(ChessPuzzles()))
+    assert identity(asked(prompt="moves")) != identity(ChessPuzzles())
+    with pytest.raises(UserError, match=r"task.prompt is 'move' but should be 'position' or 'moves'"):
+        asked(prompt="move")
+    with pytest.raises(UserError, match='plies limits a prompt of moves: say prompt = "moves" too'):
+        asked(plies=16)
+    with pytest.raises(UserError, match="plies is 0: give at least 1"):
+        asked(prompt="moves", plies=0)
+
+
+def test_both_prompts_stand_in_one_table_and_have_one_recipe(tmp_path: Path) -> None:
+    tasks = ["chess-puzzles", {"name": "chess-puzzles", "prompt": "moves"}]
+    table = {"task": tasks, "weak": "ladder/pawn", "strong": "ladder/knight"}
+    names = [task.name for task in experiment_from(table, folder=tmp_path).tasks]
+    assert names == ["chess-puzzles", "chess-puzzles/moves"]
+    assert bundled(names[0], "ladder/pawn") == bundled(names[1], "ladder/pawn") != bundled("other", "ladder/pawn")

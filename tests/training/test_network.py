@@ -96,7 +96,7 @@ def test_a_tokenizer_without_padding_token_gets_one(tmp_path: Path) -> None:
 
 def test_too_long_names_the_limit_to_set(tmp_path: Path) -> None:
     network = opened(tiny.checkpoint(tmp_path, max_position_embeddings=8), "tokens")
-    with pytest.raises(UserError, match=r"tokens, the model reads 8: lower the task's `max_chars`"):
+    with pytest.raises(UserError, match=r"tokens, the model reads 8: lower the task's `max_chars` or `plies`"):
         network.encode(tiny.examples(20, longest=20))
 
 

@@ -13,7 +13,7 @@ from outgrow.experiment import Cell, Experiment, cells
 from outgrow.graph import Failure
 from outgrow.measures.accuracy import accuracy
 from outgrow.measures.agreement import agreement
-from outgrow.measures.crossed import OneGroupError
+from outgrow.measures.crossed import Interval, OneGroupError
 from outgrow.measures.difference import paired
 from outgrow.measures.pgr import recovered
 from outgrow.report.shelf import Problem, Shelf, Status
@@ -34,10 +34,9 @@ class Record:
     Scores, intervals (95 %), the gap and agreement are fractions, not rounded; None, never NaN, where there is nothing
     to state, and `withheld` says why where that is the PGR. `pgr_matched` is the PGR between a supervisor and a ceiling
     that were adapted as the student was (None for a method that does not adapt), and `withheld_matched` says why it is
-    withheld, by the same rule. `agreement` of student and supervisor
-    is also given where the supervisor is right and where it is wrong. `versus_first` is the student's score minus the
-    first method's on the same seeds and examples (None for the first): above zero from low to high, this method
-    improves on it.
+    withheld, by the same rule. `agreement` of student and supervisor is also given where the supervisor is right and
+    where it is wrong. `versus_first` is the student's score minus the first method's on the same seeds and examples
+    (None for the first): above zero from low to high, this method improves on it.
     """
 
     task: str
@@ -71,8 +70,14 @@ class Record:
     gap_low: float | None = None
     gap_high: float | None = None
     agreement: float | None = None
+    agreement_low: float | None = None
+    agreement_high: float | None = None
     agreement_right: float | None = None
+    agreement_right_low: float | None = None
+    agreement_right_high: float | None = None
     agreement_wrong: float | None = None
+    agreement_wrong_low: float | None = None
+    agreement_wrong_high: float | None = None
     versus_first: float | None = None
     versus_first_low: float | None = None
     versus_first_high: float | None = None
@@ -186,7 +191,11 @@ def _scored(role: str, row: Sequence[Cell], shelf: Shelf) -> dict[str, Any]:
         found = accuracy(table, _groups(row, shelf))
     except OneGroupError:
         return {role: float(table.mean())}
-    return {role: found.mean, f"{role}_low": found.low, f"{role}_high": found.high}
+    return _stated(role, found)
+
+
+def _stated(name: str, found: Interval) -> dict[str, Any]:
+    return {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
 
 
 def _recovered(row: Sequence[Cell], shelf: Shelf) -> dict[str, Any]:
@@ -223,8 +232,10 @@ def _agreement(row: Sequence[Cell], shelf: Shelf) -> dict[str, Any]:
         found = agreement(np.stack(students), np.stack(supervisors), right, _groups(row, shelf))
     except OneGroupError:
         return {}
-    split = {"agreement_right": found.where_right, "agreement_wrong": found.where_wrong}
-    return {"agreement": found.overall.mean, **{name: part and part.mean for name, part in split.items()}}
+    fields = _stated("agreement", found.overall)
+    for name, part in (("agreement_right", found.where_right), ("agreement_wrong", found.where_wrong)):
+        fields |= _stated(name, part) if part else {}
+    return fields
 
 
 def _versus(row: Sequence[Cell], rivals: Sequence[Cell], shelf: Shelf) -> dict[str, Any]:
@@ -239,7 +250,7 @@ def _versus(row: Sequence[Cell], rivals: Sequence[Cell], shelf: Shelf) -> dict[s
         found = paired(ours, theirs, _groups(row, shelf))
     except OneGroupError:
         return {"versus_first": float((ours - theirs).mean())}
-    return {"versus_first": found.mean, "versus_first_low": found.low, "versus_first_high": found.high}
+    return _stated("versus_first", found)
 
 
 def _test(cell: Cell, shelf: Shelf) -> dict[str, Any]:

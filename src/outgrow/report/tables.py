@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,11 +17,18 @@ if TYPE_CHECKING:
 
 ABSENT = "—"
 FORMATS = ("table", "json", "csv", "md")
-HEADS = {**{role: role for role in ROLES}, "pgr": "PGR", "pgr_matched": "PGR matched", "versus_first": "vs first"}
+HEADS = {role: role for role in ROLES} | {
+    "pgr": "PGR",
+    "pgr_matched": "PGR matched",
+    "versus_first": "vs first",
+    "agreement_wrong": "agrees when wrong",
+}
+LABEL = 32  # letters of a method on a line of the terminal: with every number beside it a table keeps within 140
 MATCHED = (
     "PGR matched: the gap recovered between a supervisor and a ceiling that read the task’s inputs first, as the "
     "student did; the plain PGR also counts as recovered what that reading alone gave the student."
 )
+AGREES = "agrees when wrong: how often the student repeats its supervisor’s answer where that is wrong."
 
 
 def percent(value: float | None) -> str:
@@ -52,6 +60,11 @@ def improves(record: Record) -> bool | None:
 def matched(records: Sequence[Record]) -> bool:
     """Whether any of them has a PGR between adapted models, or a reason why it is withheld."""
     return any(record.pgr_matched is not None or record.withheld_matched for record in records)
+
+
+def imitated(records: Sequence[Record]) -> bool:
+    """Whether there are methods to compare in what they repeat of their supervisor's errors."""
+    return len({record.method for record in records}) > 1 and any(r.agreement_wrong is not None for r in records)
 
 
 def text(records: Sequence[Record], format: str) -> str:
@@ -87,7 +100,7 @@ def _markdown(records: Sequence[Record]) -> str:
         words = (record.task, f"{record.weak} → {record.strong}", record.method, part)
         numbers = [f"{value} ({interval})" if interval else value for value, interval in _numbers(record, shown, notes)]
         lines.append("| " + " | ".join([*(word.replace("|", "\\|") for word in words), *numbers]) + " |")
-    below = [*([MATCHED] if matched(records) else []), *notes.lines]
+    below = [*_meanings(records), *notes.lines]
     return "\n".join([*lines, "", *(f"{note}  " for note in below)]).rstrip() + "\n"
 
 
@@ -101,7 +114,7 @@ def table(records: Sequence[Record]) -> RenderableType:
     tasks = list(dict.fromkeys(record.task for record in records))
     tables = [_task_table(task, [record for record in ordered if record.task == task], notes) for task in tasks]
     legend = "Accuracy on the same test examples and gap recovered (PGR), in percent; below, 95 % intervals."
-    below = [f"{legend} {scope(records)}".rstrip(), *([MATCHED] if matched(records) else []), *notes.lines]
+    below = [f"{legend} {scope(records)}".rstrip(), *_meanings(records), *notes.lines]
     return Group(*tables, *(Text(line, style="dim") for line in below))
 
 
@@ -128,7 +141,7 @@ def _task_table(task: str, records: Sequence[Record], notes: _Notes) -> Renderab
         pair = f"{record.weak}\n→ {record.strong}"
         if is_seed != last[1]:
             found.add_section()
-        method = Text(record.method, style="" if is_seed else "bold")
+        method = Text(textwrap.fill(record.method, LABEL), style="" if is_seed else "bold")
         method.append(f" · {record.seed}" if is_seed else notes.incomplete(record), style="not bold")
         method.append(f"\n{_slice(record)}" if record.slice else "", style="not bold")
         numbers = _numbers(record, names, notes)
@@ -176,7 +189,14 @@ def _s(count: int) -> str:
 
 def _shown(records: Sequence[Record], *, versus: bool) -> tuple[str, ...]:
     """The numbers that have a column."""
-    return (*ROLES, "pgr", *(("pgr_matched",) if matched(records) else ()), *(("versus_first",) if versus else ()))
+    asked = {"pgr_matched": matched(records), "versus_first": versus, "agreement_wrong": imitated(records)}
+    return (*ROLES, "pgr", *(name for name, shown in asked.items() if shown))
+
+
+def _meanings(records: Sequence[Record]) -> list[str]:
+    """A sentence for each column whose head does not say it."""
+    said = {MATCHED: matched(records), AGREES: imitated(records)}
+    return [sentence for sentence, shown in said.items() if shown]
 
 
 def _numbers(record: Record, names: Sequence[str], notes: _Notes) -> list[tuple[str, str]]:

@@ -7,12 +7,12 @@ import gzip
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from outgrow.chess import board as chess
 from outgrow.chess.collect import identifier, solutions
@@ -23,8 +23,10 @@ from outgrow.tasks.base import Facet, Passage, Readout, Row, Source, Split, Task
 from outgrow.types import Example, Examples, UserError
 
 SHIPPED = "chess/data/puzzles.parquet"
+MINED = ".parquet"  # how files of mined puzzles end
 MOST_WRONG = 0.001  # a file with more bad rows than this share is refused, not mended
-LEAD_UP = 8  # plies before a puzzle that a passage has at most
+LEAD_UP = 8  # plies before a puzzle that a passage has at most, where the prompt is the position
+LONGEST = 150  # plies: after a position of up to 35 words they fit the 192 tokens that the ladder reads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,13 @@ class ChessPuzzles(Task):
     `source` is the Lichess puzzle database as published (.csv, .csv.zst, or its rows as .jsonl.gz), where the first of
     `Moves` is played and the second is the answer, or the `puzzles.parquet` of `outgrow mine --collect`; without it,
     the puzzles that ship.
+
+    `prompt`: the `position`, or, as in the paper, the `moves` that led to it. These stand after the position that they
+    begin from, as in the lines that the ladder was trained on, and are the last `plies` at most. Of a mined puzzle they
+    are the game from its first move; of a Lichess puzzle only the opponent's last move is known. No move is played from
+    the position of a puzzle: it may be the solution of an earlier one of the same game, so of the same split, and would
+    show a student ground truth beside the weak label. A prompt begins after the last such position, and is the puzzle's
+    own position alone where that was one move ago.
     """
 
     readout: ClassVar[Readout] = "tokens"
@@ -48,6 +57,19 @@ class ChessPuzzles(Task):
 
     source: str = located(default="")
     digest: str = ""
+    prompt: Literal["position", "moves"] = "position"
+    plies: int = LONGEST
+
+    def __post_init__(self) -> None:
+        if self.plies < 1:
+            raise UserError(f"plies is {self.plies}: give at least 1")
+        if self.prompt == "position" and self.plies != LONGEST:
+            raise UserError('plies limits a prompt of moves: say prompt = "moves" too, or leave it out')
+
+    @property
+    def name(self) -> str:
+        """`chess-puzzles/moves`: rows of its own in the tables, and the recipes of `chess-puzzles`."""
+        return super().name if self.prompt == "position" else f"{super().name}/{self.prompt}"
 
     @property
     def path(self) -> Path:
@@ -57,88 +79,91 @@ class ChessPuzzles(Task):
         return replace(self, digest=digest_of(self.path))
 
     def load(self) -> Source:
-        return _mined(self.path) if self._is_mined else _lichess(self.path)[0]
+        return _puzzles(self.path).source if self.prompt == "position" else _from_moves(self.path, self.plies)
 
     def facets(self, examples: Examples) -> Mapping[str, Mapping[str, Facet]]:
         """`theme`: what the solutions do, as far as the board tells. How hard it is: `difficulty`, the nodes an engine
         searched before it settled on the solution, or, from Lichess, the `rating` of the players who solve half."""
-        known = _difficulties(self.path) if self._is_mined else _lichess(self.path)[1]
-        hard = {id: known[id] for id in examples.ids if id in known}
-        answers = self.load().answers
-        theme = {row.id: _themes(row, answers[row.id]) for row in examples.rows}
-        return {"difficulty" if self._is_mined else "rating": hard, "theme": theme}
+        known = _puzzles(self.path)
+        rows = {row.example.id: row for row in known.source.rows}
+        hard = {id: known.hard[id] for id in examples.ids if id in known.hard}
+        theme = {id: _themes(rows[id]) for id in examples.ids}
+        return {"difficulty" if self.path.suffix == MINED else "rating": hard, "theme": theme}
 
     def passages(self, examples: Examples) -> tuple[Passage, ...]:
-        """The moves that led to a puzzle, at most `LEAD_UP` of them, after the position that they began from. No move
-        is played from the position of a puzzle: it might be the solution of an earlier one of the same game."""
-        games, puzzles = _lead_ups(self.path)
-        found = (_passage(*games[id], puzzles) for id in examples.ids if id in games)
+        """The moves that led to a puzzle, after the position that they began from: a prompt of moves itself, else at
+        most `LEAD_UP` of them. No move is played from the position of a puzzle: it might be the solution of an earlier
+        one of the same game."""
+        known, most = _puzzles(self.path), LEAD_UP if self.prompt == "position" else self.plies
+        found = (_lead_up(known, id, most) for id in examples.ids)
         return tuple(passage for passage in found if passage.text)
 
-    @property
-    def _is_mined(self) -> bool:
-        return self.path.suffix == ".parquet"
+
+@dataclass(frozen=True, kw_only=True)
+class _Puzzles:
+    """What a file says: the puzzles by their positions, and, by id, how hard they are where that is known and the moves
+    that led to them, after the FEN that these began from. `places` are the positions of all puzzles."""
+
+    source: Source
+    hard: dict[str, float]
+    games: dict[str, tuple[str, tuple[str, ...]]]
+    places: Set[str]
+
+
+def _puzzles(path: Path) -> _Puzzles:
+    return _mined(path) if path.suffix == MINED else _lichess(path)
 
 
 @cache
-def _mined(path: Path) -> Source:
+def _mined(path: Path) -> _Puzzles:
     import pyarrow.parquet as pq
 
-    rows = []
-    for row in pq.read_table(path, columns=["id", "fen", "solutions", "game"]).to_pylist():
-        rows.append(_row(row["id"], row["game"], chess.parse(row["fen"]), tuple(row["solutions"].split())))
-    return Source(rows)
+    table = pq.read_table(path, columns=["id", "fen", "solutions", "game", "moves", "difficulty"]).to_pylist()
+    rows = [_row(row["id"], row["game"], chess.parse(row["fen"]), tuple(row["solutions"].split())) for row in table]
+    return _Puzzles(
+        source=Source(rows),
+        hard={row["id"]: row["difficulty"] for row in table},
+        games={row["id"]: (chess.START, tuple(row["moves"].split())) for row in table},
+        places={row["fen"] for row in table},
+    )
 
 
 @cache
-def _lead_ups(path: Path) -> tuple[dict[str, tuple[str, tuple[str, ...]]], frozenset[str]]:
-    """The moves that led to each puzzle and the FEN that they began from, by id; the places of all puzzles."""
-    games: dict[str, tuple[str, tuple[str, ...]]] = {}
-    if path.suffix == ".parquet":
-        import pyarrow.parquet as pq
-
-        rows = pq.read_table(path, columns=["id", "fen", "moves"]).to_pylist()
-        for row in rows:
-            games[row["id"]] = (chess.START, tuple(row["moves"].split()))
-        return games, frozenset(row["fen"] for row in rows)
-    puzzles = set()
-    for record in _records(path):
-        first = record["Moves"].split()[0]
-        place = chess.place(chess.fen(chess.play(chess.parse(record["FEN"]), first)))
-        puzzles.add(place)
-        games.setdefault(identifier(place), (record["FEN"], (first,)))
-    return games, frozenset(puzzles)
+def _from_moves(path: Path, plies: int) -> Source:
+    """The puzzles of a file with the moves that led to them for prompts; all else stays."""
+    known = _puzzles(path)
+    rows = []
+    for row in known.source.rows:
+        led = _lead_up(known, row.example.id, plies)
+        prompt = f"{led.given} {led.text}".rstrip()
+        rows.append(Row(example=replace(row.example, prompt=prompt), answer=row.answer))
+    return Source(rows, Counter(dict(known.source.dropped)))
 
 
-def _passage(start: str, moves: tuple[str, ...], puzzles: frozenset[str]) -> Passage:
+def _lead_up(known: _Puzzles, id: str, most: int) -> Passage:
+    """The last moves that led to a puzzle, none of them played from a puzzle's position."""
+    start, moves = known.games[id]
     boards = [chess.parse(start)]
     for move in moves:
         boards.append(chess.play(boards[-1], move))
-    first = max(0, len(moves) - LEAD_UP)
+    first = max(0, len(moves) - most)
     for number in range(first, len(moves)):
-        if chess.place(chess.fen(boards[number])) in puzzles:
+        if chess.place(chess.fen(boards[number])) in known.places:
             first = number + 1
     return Passage(given=chess.position_text(boards[first]), text=" ".join(moves[first:]))
 
 
-@cache
-def _difficulties(path: Path) -> dict[str, float]:
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path, columns=["id", "difficulty"])
-    return dict(zip(table["id"].to_pylist(), table["difficulty"].to_pylist(), strict=True))
-
-
-def _themes(example: Example, answer: tuple[float, ...]) -> tuple[str, ...]:
-    right = [move for move, share in zip(example.choices, answer, strict=True) if share > 0]
-    return themes(chess.read_position(example.prompt), right)
+def _themes(row: Row) -> tuple[str, ...]:
+    right = [move for move, share in zip(row.example.choices, row.answer, strict=True) if share > 0]
+    return themes(chess.read_position(row.example.prompt), right)
 
 
 @cache
-def _lichess(path: Path) -> tuple[Source, dict[str, float]]:
-    """The puzzles, and the ratings by id of those that have one."""
+def _lichess(path: Path) -> _Puzzles:
     rows: dict[str, Row] = {}
     ratings: dict[str, float] = {}
+    games: dict[str, tuple[str, tuple[str, ...]]] = {}
+    places: set[str] = set()
     dropped: Counter[str] = Counter()
     wrong: list[str] = []
     for number, record in enumerate(_records(path), start=1):
@@ -154,20 +179,23 @@ def _lichess(path: Path) -> tuple[Source, dict[str, float]]:
             wrong.append(f"{path}, row {number}: {error}")
             continue
         place = chess.place(chess.fen(board))
-        if identifier(place) in rows:
+        if place in places:
             dropped["the same position again"] += 1
-        else:
-            # The database names a game only in a web address, which some copies lack: a position is its own group.
-            rows[identifier(place)] = _row(identifier(place), _game(record) or place, board, right)
-            if record.get("Rating"):
-                ratings[identifier(place)] = _rating(path, number, record["Rating"])
+            continue
+        id = identifier(place)
+        places.add(place)
+        # The database names a game only in a web address, which some copies lack: a position is its own group.
+        rows[id] = _row(id, _game(record) or place, board, right)
+        games[id] = (record["FEN"], (moves[0],))
+        if record.get("Rating"):
+            ratings[id] = _rating(path, number, record["Rating"])
     if len(wrong) > MOST_WRONG * len(rows):
         raise UserError(wrong[0])
     if not rows:
         raise UserError(f"{path} is empty: it needs rows with FEN and Moves")
     if wrong:
         dropped["no position, or a move that is not legal"] = len(wrong)
-    return Source(list(rows.values()), dropped), ratings
+    return _Puzzles(source=Source(list(rows.values()), dropped), hard=ratings, games=games, places=places)
 
 
 def _rating(path: Path, number: int, said: Any) -> float:

@@ -67,7 +67,8 @@ def tokenised(network: Network, passages: Sequence[Passage]) -> Tokenised:
         ids = [*given, *network.tokenizer(passage.text, add_special_tokens=False)["input_ids"]]
         if len(ids) > network.longest:
             raise UserError(
-                f"a passage has {len(ids)} tokens, the model reads {network.longest}: lower the task's `max_chars`"
+                f"a passage has {len(ids)} tokens, the model reads {network.longest}: "
+                "lower the task's `max_chars` or `plies`"
             )
         if len(ids) > max(1, len(given)):
             starts.append(len(tokens) + max(1, len(given)))

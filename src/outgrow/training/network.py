@@ -68,7 +68,8 @@ class Network:
         for (id, _), ids in zip(texts, encoded, strict=True):
             if len(ids) > most:
                 raise UserError(
-                    f"example {id!r} has {len(ids)} tokens, the model reads {most}: lower the task's `max_chars`"
+                    f"example {id!r} has {len(ids)} tokens, the model reads {most}: "
+                    "lower the task's `max_chars` or `plies`"
                 )
             if not ids:
                 raise UserError(f"example {id!r} has an empty prompt")
