@@ -1,7 +1,7 @@
 """What does each share of the ladder's corpus add? `python -m bench.shares recipes/ladder/knight.toml` prints it.
 
-The rung of that recipe is trained anew on as many lines of one kind alone, of every kind but one, and of the mix; what
-counts is puzzle accuracy on validation, zero-shot and finetuned on ground truth.
+The rung of that recipe is trained anew on as many lines of the mix and of every kind but one; what counts is puzzle
+accuracy on validation, zero-shot and finetuned on ground truth.
 """
 
 from __future__ import annotations
@@ -25,51 +25,56 @@ from outgrow.recipes import bundled
 from outgrow.store import Store
 
 KINDS = ("engine", "players", "masters")
+HEADER = ("corpus", "held-out loss", "zero-shot %", "finetuned %")
+LINES, SEEDS = 80_000, 3
 
 
 def mixes(whole: Mix, lines: int) -> dict[str, Mix]:
-    """`lines` lines in the proportions of `whole`, of each kind alone, and without each kind."""
+    """`lines` lines in the proportions of `whole`, and without each kind."""
     weights = {kind: getattr(whole, kind) for kind in KINDS}
 
     def of(kinds: tuple[str, ...]) -> Mix:
         total = sum(weights[kind] for kind in kinds)
         return replace(whole, **{kind: lines * weights[kind] // total if kind in kinds else 0 for kind in KINDS})
 
-    return {
-        "the mix": of(KINDS),
-        **{f"{kind} alone": of((kind,)) for kind in KINDS},
-        **{f"no {kind}": of(tuple(other for other in KINDS if other != kind)) for kind in KINDS},
+    return {"the mix": of(KINDS), **{f"no {kind}": of(tuple(k for k in KINDS if k != kind)) for kind in KINDS}}
+
+
+def shares(recipe: str, store: Store, lines: int = LINES, seeds: int = SEEDS) -> list[tuple[str, ...]]:
+    """A row of `HEADER` for each mix."""
+    whole = pretraining(recipe)
+    trained = {
+        name: replace(whole, corpus=replace(whole.corpus, mix=mix), checks=4)
+        for name, mix in mixes(whole.corpus.mix, lines).items()
     }
+    method = bundled("chess-puzzles", "ladder/knight")
+    rows = []
+    with executor() as runner:
+        _completed(graph.run(list(trained.values()), store, runner))
+        models = {name: HF(size=str(graph.load(step, store).folder)).pinned() for name, step in trained.items()}
+        plain = {name: zero_shot(model, method) for name, model in models.items()}
+        tuned = {name: [finetuned(model, method, seed) for seed in range(seeds)] for name, model in models.items()}
+        _completed(graph.run([*plain.values(), *(score for each in tuned.values() for score in each)], store, runner))
+    for name, step in trained.items():
+        curve = json.loads((graph.load(step, store).folder / "curve.json").read_text())["curve"]
+        scores = [graph.load(score, store) for score in tuned[name]]
+        zero = accuracy(graph.load(plain[name], store).correct[None], scores[0].groups)
+        fine = accuracy(np.stack([score.correct for score in scores]), scores[0].groups)
+        spans = (f"{100 * a.mean:.1f} ({100 * a.low:.1f} to {100 * a.high:.1f})" for a in (zero, fine))
+        rows.append((name, f"{curve[-1]['validation_loss']:.3f}", *spans))
+    return rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("recipe")
-    parser.add_argument("--lines", type=int, default=60_000)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--lines", type=int, default=LINES)
+    parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--store", default="runs")
     asked = parser.parse_args()
-    store, whole = Store(asked.store), pretraining(asked.recipe)
-    trained = {
-        name: replace(whole, corpus=replace(whole.corpus, mix=mix), checks=4)
-        for name, mix in mixes(whole.corpus.mix, asked.lines).items()
-    }
-    method = bundled("chess-puzzles", "ladder/knight")
-    show = Table("corpus", "held-out loss", "zero-shot %", "finetuned %")
-    with executor() as runner:
-        _completed(graph.run(list(trained.values()), store, runner))
-        for name, step in trained.items():
-            predictor = graph.load(step, store)
-            model = HF(size=str(predictor.folder)).pinned()
-            plain, tuned = zero_shot(model, method), [finetuned(model, method, seed) for seed in range(asked.seeds)]
-            _completed(graph.run([plain, *tuned], store, runner))
-            curve = json.loads((predictor.folder / "curve.json").read_text())["curve"]
-            scores = [graph.load(score, store) for score in tuned]
-            groups = scores[0].groups
-            zero = accuracy(graph.load(plain, store).correct[None], groups)
-            fine = accuracy(np.stack([score.correct for score in scores]), groups)
-            spans = (f"{100 * a.mean:.1f} ({100 * a.low:.1f} to {100 * a.high:.1f})" for a in (zero, fine))
-            show.add_row(name, f"{curve[-1]['validation_loss']:.3f}", *spans)
+    show = Table(*HEADER)
+    for row in shares(asked.recipe, Store(asked.store), asked.lines, asked.seeds):
+        show.add_row(*row)
     Console().print(show)
 
 

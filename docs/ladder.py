@@ -1,7 +1,9 @@
 """Measure the ladder and write docs/results/ladder.md: `python -m docs.ladder`.
 
 Its own measurements read validation puzzles and held-out games alone. Test scores come from the experiments that it
-quotes (`examples/chess-grid.toml`, `examples/lichess.toml`), which have to be run before it.
+quotes (`examples/chess-grid.toml`, `examples/lichess.toml`), which have to be run before it. The card in each rung's
+folder is written as well. With `--recipe recipes/ladder/knight.toml` it also says what each share of the corpus adds,
+for which the mined games are needed.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from bench import shares
 from bench.puzzles import finetuned, prepared, zero_shot
 from outgrow import graph
 from outgrow.api import executor
@@ -167,7 +170,9 @@ def quoted(*arguments: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--store", default="runs")
-    store = Store(parser.parse_args().store)
+    parser.add_argument("--recipe", help="the rung that is trained on every share of the corpus")
+    asked = parser.parse_args()
+    store = Store(asked.store)
     ladder = [Rung(name) for name in rungs()]
     plain = {rung: zero_shot(rung.model, rung.method) for rung in ladder}
     tuned = {rung: [finetuned(rung.model, rung.method, seed) for seed in SEEDS] for rung in ladder}
@@ -182,7 +187,11 @@ def main() -> None:
         rung: np.stack([graph.load(score, store).correct for score in tuned[rung]]) for rung in ladder
     }
     curves(ladder)
+    for rung in ladder:
+        (LADDER / rung.name / "README.md").write_text(card(rung))
     parts = [HEAD, sizes(ladder), CURVES, rises(ladder, zero, fine, groups)]
+    if asked.recipe:
+        parts.append(added(asked.recipe, store))
     parts += [by_theme(ladder, fine, store), by_effort(ladder, fine, store), abilities(ladder), a_game(ladder)]
     parts += ["## Every pair on the shipped tasks\n", quoted("results", "examples/chess-grid.toml", "--format", "md")]
     parts += ["## Lichess puzzles by rating\n"]
@@ -210,6 +219,39 @@ def sizes(ladder: list[Rung]) -> str:
     counts = [f"- {rung.name}: {', '.join(f'{kind} {n:,}' for kind, n in rung.corpus.items())}" for rung in ladder]
     said = "Lines of the corpus by kind, and lines left out of it:"
     return f"## Size and loss\n\n{table(header, rows)}\n\n{said}\n\n" + "\n".join(counts)
+
+
+def card(rung: Rung) -> str:
+    """The model card: what a rung is, what it was made of, and what it is good for."""
+    end = rung.curve[-1]
+    embedded = (int(rung.config["vocab_size"]) + int(rung.config["n_positions"])) * int(rung.config["n_embd"])
+    text = f"""
+# ladder/{rung.name}
+
+A GPT-2 of {rung.config["n_layer"]} layers and width {rung.config["n_embd"]}: {rung.inside:,} weights in its matrices
+beside {embedded:,} of embeddings (output tied to input), bfloat16. It reads a position (one token a piece, then side to
+move, castling, en passant) and moves in UCI, and predicts the next move.
+
+Made by `outgrow pretrain recipes/ladder/{rung.name}.toml` from {rung.lines:,} lines read {end["epoch"]:g} times:
+{rung.corpus["engine"]:,} of what Stockfish 15.1 would play from a position of a mined game (1,200 nodes; in those games
+players of very different strength err), {rung.corpus["players"]:,} of what such players played,
+{rung.corpus["masters"]:,} from master games. No position of a shipped task and none of a Lichess puzzle stands on any
+line. `curve.json` holds the training curve, and what the corpus was made of.
+
+On moves of held-out games its loss is {end["validation_loss"]:.2f} nats and its accuracy
+{percent(end["validation_accuracy"])} %. It is meant for experiments on weak supervision, not to play well.
+"""
+    return text.lstrip()
+
+
+def added(recipe: str, store: Store) -> str:
+    """What each share of the corpus adds to a rung."""
+    rows = [list(row) for row in shares.shares(recipe, store)]
+    said = (
+        f"`python -m bench.shares {recipe}`: the rung of that recipe on {shares.LINES:,} lines of the mix, and of all "
+        f"kinds but one; {shares.SEEDS} seeds of finetuning, validation puzzles."
+    )
+    return f"## What each share of the corpus adds\n\n{said}\n\n{table(list(shares.HEADER), rows)}"
 
 
 def rises(ladder: list[Rung], zero: dict[Rung, Doubles], fine: dict[Rung, Doubles], groups: tuple[str, ...]) -> str:

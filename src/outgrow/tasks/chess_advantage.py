@@ -26,8 +26,8 @@ class ChessAdvantage(Task):
         "weak_train": 1000,
         "transfer": 1000,
         "transfer_validation": 300,
-        "validation": 500,
-        "test": 1500,
+        "validation": 1000,
+        "test": 3000,
     }
 
     digest: str = ""

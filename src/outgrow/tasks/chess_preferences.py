@@ -22,11 +22,11 @@ class ChessPreferences(Task):
 
     readout: ClassVar[Readout] = "pair"
     sizes: ClassVar[dict[Split, int | None]] = {
-        "weak_train": 2400,
-        "transfer": 1000,
+        "weak_train": 2000,
+        "transfer": 2000,
         "transfer_validation": 300,
-        "validation": 350,
-        "test": 1400,
+        "validation": 1000,
+        "test": 3000,
     }
 
     digest: str = ""

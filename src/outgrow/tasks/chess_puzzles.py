@@ -34,7 +34,7 @@ class ChessPuzzles(Task):
     """Chess puzzles: choose the winning move among the legal ones.
 
     `source` is the Lichess puzzle database as published (.csv, .csv.zst, or its rows as .jsonl.gz), where the first of
-    `Moves` is played and the second is the answer, or the `puzzles.parquet` of `outgrow mine --collect`; without it,
+    `Moves` is played and the second is the answer, or the `puzzles.parquet` of `outgrow collect`; without it,
     the puzzles that ship.
 
     `prompt`: the `position`, or, as in the paper, the `moves` that led to it. These stand after the position that they
@@ -51,8 +51,8 @@ class ChessPuzzles(Task):
         "weak_train": 1000,
         "transfer": 1000,
         "transfer_validation": 300,
-        "validation": 400,
-        "test": 1500,
+        "validation": 1000,
+        "test": 3000,
     }
 
     source: str = located(default="")
