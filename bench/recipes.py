@@ -1,14 +1,15 @@
 """Which hyperparameters suit a model on a task? `python -m bench.recipes examples/sst2.toml` prints the table.
 
 Only floors (the weak models, on weak_train) and ceilings (the strong ones, on the ground truth of transfer) are
-fitted, and only validation is read: never a student, never test. What is chosen goes into src/outgrow/recipes.toml.
+fitted, and only validation is read: never a student, never test. What is chosen goes into src/outgrow/recipes.toml,
+under the kind of the task (`text`, `reward`) or its name. Probes on frozen features have nothing to choose.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 
@@ -18,6 +19,7 @@ from rich.table import Table
 from outgrow import graph
 from outgrow.api import executor
 from outgrow.config import read
+from outgrow.executors.base import Executor
 from outgrow.experiment import Experiment, cells
 from outgrow.methods.finetune import Finetune
 from outgrow.steps import Fit, Predict
@@ -25,15 +27,34 @@ from outgrow.store import Store
 
 
 def fits(experiment: Experiment) -> Iterator[tuple[str, Fit]]:
-    """The floors and ceilings of an experiment, each once."""
+    """The floors and ceilings of an experiment that are finetuned, each once."""
     found: dict[str, tuple[str, Fit]] = {}
     for cell in cells(experiment):
         assert isinstance(cell.ceiling.predictions, Predict)
-        for fit in cell.supervisors:
-            found[fit.key] = ("floor", fit)
-        ceiling = cell.ceiling.predictions.fitted
-        found[ceiling.key] = ("ceiling", ceiling)
+        ceiling = ("ceiling", cell.ceiling.predictions.fitted)
+        for role, fit in (*(("floor", fit) for fit in cell.supervisors), ceiling):
+            if not fit.features:
+                found[fit.key] = (role, fit)
     return iter(found.values())
+
+
+def tried(experiment: Experiment, methods: Sequence[Finetune], store: Store, runner: Executor) -> Table:
+    """Every floor and ceiling by every method, and the best of its checks on validation. What failed is said."""
+    wanted = [(role, replace(step, method=method)) for role, step in fits(experiment) for method in methods]
+    outcome = graph.run([step for _, step in wanted], store, runner)
+    for failure in outcome.failures:
+        print(failure.step.title, failure.error_text)
+    show = Table("task", "model", "role", "rate", "epochs", "seed", "best at", "loss", "accuracy")
+    for role, step in wanted:
+        if not store.has(step.key):
+            continue
+        curve = json.loads((graph.load(step, store).folder / "curve.json").read_text())
+        best = min(curve, key=lambda epoch: epoch["validation_loss"])
+        assert isinstance(step.method, Finetune)
+        hyper = (f"{step.method.learning_rate:.0e}", f"{step.method.epochs:g}", str(step.seed))
+        figures = (f"{best['epoch']:g}", f"{best['validation_loss']:.4f}", f"{best['validation_agreement']:.3f}")
+        show.add_row(step.examples.task.name, step.model.name, role, *hyper, *figures)
+    return show
 
 
 def main() -> None:
@@ -47,20 +68,8 @@ def main() -> None:
     experiment = replace(read(asked.file), seeds=tuple(range(asked.seeds))).pinned()
     grid = product(asked.learning_rates, asked.epochs)
     methods = [Finetune(learning_rate=rate, epochs=epochs) for rate, epochs in grid]
-    wanted = [(role, replace(step, method=method)) for role, step in fits(experiment) for method in methods]
-    store = Store(asked.store)
     with executor() as runner:
-        outcome = graph.run([step for _, step in wanted], store, runner)
-    for failure in outcome.failures:
-        print(failure.step.title, failure.error_text)
-    show = Table("task", "model", "role", "rate", "epochs", "seed", "best at", "loss", "accuracy")
-    for role, step in wanted:
-        curve = json.loads((graph.load(step, store).folder / "curve.json").read_text())
-        best = min(curve, key=lambda epoch: epoch["validation_loss"])
-        assert isinstance(step.method, Finetune)
-        hyper = (f"{step.method.learning_rate:.0e}", f"{step.method.epochs:g}", str(step.seed))
-        figures = (f"{best['epoch']:g}", f"{best['validation_loss']:.4f}", f"{best['validation_agreement']:.3f}")
-        show.add_row(step.examples.task.name, step.model.name, role, *hyper, *figures)
+        show = tried(experiment, methods, Store(asked.store), runner)
     Console().print(show)
 
 

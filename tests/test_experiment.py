@@ -15,6 +15,7 @@ from outgrow.graph import Outcome, Step, load, plan, run, walk
 from outgrow.report.protocol import tasks_used
 from outgrow.steps import Fit, Prepare
 from outgrow.store import Store
+from outgrow.tasks.text import Text
 from outgrow.technique import Technique
 from outgrow.types import UserError
 
@@ -205,6 +206,11 @@ def test_an_axis_is_neither_empty_nor_lists_anything_twice(name: str) -> None:
         replace(GRID, **{name: ()})
     with pytest.raises(UserError, match=f"{name} lists .* twice"):
         replace(GRID, **{name: (getattr(GRID, name)[0],) * 2})
+
+
+def test_tasks_are_told_apart_by_their_names_and_not_by_their_label_columns() -> None:
+    tasks = tuple(Text(path=f"{name}.csv", digest=name, prompt="{text}", label="label") for name in ("one", "other"))
+    assert {cell.task.name for cell in cells(replace(GRID, tasks=tasks))} == {"text/one", "text/other"}
 
 
 def test_pinning_identifies_every_task_and_model_by_content() -> None:

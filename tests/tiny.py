@@ -53,11 +53,11 @@ def config(architecture: str, **changes: Any) -> Any:
 
 
 def checkpoint(folder: Path, architecture: str = "gpt2", seed: int = 0, pad: bool = True, **changes: Any) -> Path:
-    """A random checkpoint: a language model for the causal architectures, an encoder for BERT."""
+    """A random checkpoint: a language model for the causal architectures, an encoder for BERT and MPNet."""
     import torch
     from transformers import AutoModel, AutoModelForCausalLM
 
-    auto = AutoModel if architecture == "bert" else AutoModelForCausalLM
+    auto = AutoModel if architecture in ("bert", "mpnet") else AutoModelForCausalLM
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = auto.from_config(config(architecture, **changes))

