@@ -54,13 +54,13 @@ class Model:
         return ()
 
 
-def packaged(package: str, ending: str, family: str, extra: str) -> PackagePath:
-    """The file of an installed package that ends like this; a UserError names the extra that installs it."""
+def packaged(package: str, ending: str, family: str, install: str) -> PackagePath:
+    """The file of an installed package that ends like this; where there is none a UserError says what to `install`."""
     try:
         files = distribution(package).files or []
         return next(file for file in files if file.name.endswith(ending))
     except (PackageNotFoundError, StopIteration):
-        raise UserError(f"{family} needs the package {package}: pip install 'outgrow[{extra}]'") from None
+        raise UserError(f"{family} needs the package {package}: pip install {install}") from None
 
 
 def cache_folder() -> Path:

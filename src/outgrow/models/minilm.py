@@ -67,7 +67,7 @@ def _l6() -> Path:
 
 def _installed(size: str, suffix: str) -> Path:
     """The file of a package that ends like this."""
-    return Path(str(packaged(_PACKAGES[size], suffix, "minilm", "models").locate()))
+    return Path(str(packaged(_PACKAGES[size], suffix, "minilm", "'outgrow[models]'").locate()))
 
 
 @cache

