@@ -85,10 +85,10 @@ class Rung:
 
     @property
     def compute(self) -> float:
-        """Floating-point operations of the training, but for attention: 6 a weight and token, 31 tokens a line, and
-        the output embedding where a move follows, 9 a line."""
+        """Floating-point operations of the training, but for attention: 6 a weight and token, 33 tokens a line, and
+        the output embedding where a move follows, 7 a line."""
         head = int(self.config["vocab_size"]) * int(self.config["n_embd"])
-        return 6.0 * self.curve[-1]["epoch"] * self.lines * (31 * self.inside + 9 * head)
+        return 6.0 * self.curve[-1]["epoch"] * self.lines * (33 * self.inside + 7 * head)
 
 
 def percent(value: float) -> str:
@@ -210,14 +210,21 @@ CURVES = "![Held-out loss against lines, operations and weights](ladder.svg)"
 
 
 def sizes(ladder: list[Rung]) -> str:
-    header = ["rung", "layers × width", "weights inside", "operations", "held-out loss", "next move %", "first move %"]
+    header = ["rung", "layers × width", "weights inside", "lines", "operations"]
+    header += ["held-out loss", "next move %", "first move %"]
     rows = []
     for rung in ladder:
         end, shape = rung.curve[-1], f"{rung.config['n_layer']} × {rung.config['n_embd']}"
-        row = [rung.name, shape, f"{rung.inside:,}", f"{rung.compute:.1e}", f"{end['validation_loss']:.3f}"]
+        row = [rung.name, shape, f"{rung.inside:,}", f"{end['epoch'] * rung.lines:,.0f}", f"{rung.compute:.1e}"]
+        row.append(f"{end['validation_loss']:.3f}")
         rows.append([*row, percent(end["validation_accuracy"]), percent(end["validation_first_move"])])
-    counts = [f"- {rung.name}: {', '.join(f'{kind} {n:,}' for kind, n in rung.corpus.items())}" for rung in ladder]
-    said = "Lines of the corpus by kind, and lines left out of it:"
+    corpora: dict[str, list[str]] = {}
+    for rung in ladder:
+        corpora.setdefault(", ".join(f"{kind} {n:,}" for kind, n in rung.corpus.items()), []).append(rung.name)
+    counts = [f"- {', '.join(names)}: {counts}" for counts, names in corpora.items()]
+    said = (
+        "Lines of the corpus by kind, and lines left out of it because they touch a position of a task or of Lichess:"
+    )
     return f"## Size and loss\n\n{table(header, rows)}\n\n{said}\n\n" + "\n".join(counts)
 
 

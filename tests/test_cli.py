@@ -206,7 +206,7 @@ def test_list_shows_each_name_with_what_it_is() -> None:
 def test_list_shows_the_sizes_of_the_models_that_ship() -> None:
     lines = outgrow("list", "models").stdout.splitlines()
     after = {line.split()[0]: below.strip() for line, below in pairwise(lines)}
-    assert after["ladder"].startswith("pawn 24.6k, knight 0.12M, bishop 0.97M")
+    assert after["ladder"].startswith("pawn 0.12M, knight 0.29M, bishop 0.62M")
     assert after["minilm"] == "l3 17.2M, l6 22.7M"
     assert after["mpnet"] == "base 0.11B"
 
