@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from rich.console import Console
@@ -47,7 +48,7 @@ def shares(recipe: str, store: Store, lines: int = LINES, seeds: int = SEEDS) ->
         name: replace(whole, corpus=replace(whole.corpus, mix=mix), checks=4)
         for name, mix in mixes(whole.corpus.mix, lines).items()
     }
-    method = bundled("chess-puzzles", "ladder/knight")
+    method = bundled("chess-puzzles", f"ladder/{Path(recipe).stem}")
     rows = []
     with executor() as runner:
         _completed(graph.run(list(trained.values()), store, runner))

@@ -170,7 +170,7 @@ def quoted(*arguments: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--store", default="runs")
-    parser.add_argument("--recipe", help="the rung that is trained on every share of the corpus")
+    parser.add_argument("--recipe", help="the rung that is trained without each share of the corpus")
     asked = parser.parse_args()
     store = Store(asked.store)
     ladder = [Rung(name) for name in rungs()]
@@ -220,7 +220,8 @@ def sizes(ladder: list[Rung]) -> str:
         rows.append([*row, percent(end["validation_accuracy"]), percent(end["validation_first_move"])])
     corpora: dict[str, list[str]] = {}
     for rung in ladder:
-        corpora.setdefault(", ".join(f"{kind} {n:,}" for kind, n in rung.corpus.items()), []).append(rung.name)
+        said = ", ".join(f"{kind.replace(': touches a puzzle', ' left out')} {n:,}" for kind, n in rung.corpus.items())
+        corpora.setdefault(said, []).append(rung.name)
     counts = [f"- {', '.join(names)}: {counts}" for counts, names in corpora.items()]
     said = (
         "Lines of the corpus by kind, and lines left out of it because they touch a position of a task or of Lichess:"
@@ -239,7 +240,7 @@ A GPT-2 of {rung.config["n_layer"]} layers and width {rung.config["n_embd"]}: {r
 beside {embedded:,} of embeddings (output tied to input), bfloat16. It reads a position (one token a piece, then side to
 move, castling, en passant) and moves in UCI, and predicts the next move.
 
-Made by `outgrow pretrain recipes/ladder/{rung.name}.toml` from {rung.lines:,} lines read {end["epoch"]:g} times:
+Made by `outgrow pretrain recipes/ladder/{rung.name}.toml` from {rung.lines:,} lines ({end["epoch"]:g} passes):
 {rung.corpus["engine"]:,} of what Stockfish 15.1 would play from a position of a mined game (1,200 nodes; in those games
 players of very different strength err), {rung.corpus["players"]:,} of what such players played,
 {rung.corpus["masters"]:,} from master games. No position of a shipped task and none of a Lichess puzzle stands on any

@@ -27,7 +27,7 @@ def planned(name: str) -> dict[str, Cell]:
     return {cell.method.shown: cell for cell in found if cell.seed == 0}
 
 
-def test_bootstrap_puts_models_between_supervisor_and_student() -> None:
+def test_bootstrap_puts_a_model_between_supervisor_and_student() -> None:
     naive, fresh, same = planned("bootstrap").values()
     assert naive.student_fit.examples == fresh.student_fit.examples == same.student_fit.examples
     assert naive.ceiling == fresh.ceiling == same.ceiling

