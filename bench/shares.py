@@ -27,7 +27,7 @@ from outgrow.store import Store
 
 KINDS = ("engine", "players", "masters")
 HEADER = ("corpus", "held-out loss", "zero-shot %", "finetuned %")
-LINES, SEEDS = 80_000, 3
+LINES, SEEDS = 40_000, 3
 
 
 def mixes(whole: Mix, lines: int) -> dict[str, Mix]:

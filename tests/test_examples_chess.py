@@ -38,8 +38,11 @@ def outgrown(*arguments: object, store: Path) -> subprocess.CompletedProcess[str
 
 def test_each_pair_gets_a_record_a_seed_and_one_over_all(store: Path) -> None:
     records = json.loads(outgrown("results", EXAMPLE, "--format", "json", store=store).stdout)
-    assert [(r["task"], r["seed"]) for r in records] == [
-        (task, seed) for task in ("chess-puzzles", "chess-advantage") for seed in (None, 0, 1)
+    assert [(r["task"], r["strong"], r["seed"]) for r in records] == [
+        (task, strong, seed)
+        for task in ("chess-puzzles", "chess-advantage")
+        for strong in ("ladder/knight", "ladder/bishop")
+        for seed in (None, 0, 1)
     ]
     for record in records:
         assert set(record) >= KEYS
