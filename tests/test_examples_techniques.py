@@ -16,7 +16,7 @@ from outgrow.methods.probe import Probe
 from outgrow.steps import Adapt, Fit, Gold
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-NAMES = ("bootstrap", "generative", "early-stopping", "saliency", "agreement")
+NAMES = ("bootstrap", "generative", "early-stopping", "saliency", "agreement", "chess-preferences")
 SMALL = ("weak_train=60", "transfer=60", "transfer_validation=30", "validation=30", "test=80")
 
 
