@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import random
 import subprocess
 import sys
@@ -22,12 +21,11 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from bench import shares
+from bench import shares, strength
 from bench.puzzles import finetuned, prepared, zero_shot
 from outgrow import graph
 from outgrow.api import executor
 from outgrow.chess import board as chess
-from outgrow.chess.engine import Engine
 from outgrow.chess.rung import LADDER, rungs
 from outgrow.chess.rung import Rung as Player
 from outgrow.measures.accuracy import accuracy
@@ -43,8 +41,6 @@ from outgrow.types import Doubles
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/results/ladder.md"
 SEEDS = range(5)
-OPPONENTS = ((None, 0), (0, 60), (2, 60), (5, 60))  # Stockfish's skill and nodes a move; None moves at random
-GAMES = 60
 
 
 @dataclass(frozen=True)
@@ -102,33 +98,6 @@ def span(found: Any) -> str:
 def table(header: list[str], rows: list[list[str]]) -> str:
     lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def play(white: Any, black: Any, rng: random.Random, opening: int = 4) -> tuple[list[str], float]:
-    """A game after random opening moves: its moves and White's points. Two hundred plies without mate are a draw."""
-    board = chess.parse(chess.START)
-    moves: list[str] = []
-    while len(moves) < 200 and (legal := chess.legal_moves(board)) and not board.is_insufficient_material():
-        player = white if len(moves) % 2 == 0 else black
-        moves.append(rng.choice(legal) if len(moves) < opening else player(board))
-        board = chess.play(board, moves[-1])
-    mated = chess.is_mate(board)
-    return moves, (0.0 if len(moves) % 2 == 0 else 1.0) if mated else 0.5
-
-
-def strength(mover: Player, skill: int | None, nodes: int) -> tuple[float, float]:
-    """Mean points and their standard error over games against one opponent, colours in turn."""
-    rng, points = random.Random(0), []
-    with Engine(skill=skill) as engine:
-
-        def opponent(board: chess.Board) -> str:
-            return rng.choice(chess.legal_moves(board)) if skill is None else engine.best(chess.fen(board), nodes)
-
-        for number in range(GAMES):
-            sides = (mover.move, opponent) if number % 2 == 0 else (opponent, mover.move)
-            won = play(*sides, rng)[1]
-            points.append(won if number % 2 == 0 else 1 - won)
-    return float(np.mean(points)), float(np.std(points, ddof=1) / math.sqrt(GAMES))
 
 
 def curves(ladder: list[Rung]) -> None:
@@ -309,21 +278,17 @@ def by_effort(ladder: list[Rung], fine: dict[Rung, Doubles], store: Store) -> st
 
 def abilities(ladder: list[Rung]) -> str:
     boards = [chess.parse(fen) for fen in held_out_positions(500)]
-    header = ["rung", "legal unaided %", *(f"against {opponent(*each)}" for each in OPPONENTS)]
     rows = []
     for rung in ladder:
         mover = Player(LADDER / rung.name)
-        legal = float(np.mean([mover.legal_unaided(board) for board in boards]))
-        points = [strength(mover, *each) for each in OPPONENTS]
-        rows.append(
-            [rung.name, percent(legal), *(f"{percent(mean)} ± {percent(1.96 * error)}" for mean, error in points)]
-        )
-    said = f"Points in % over {GAMES} games (a draw is half a point) with 95 % intervals; pretrained, not finetuned."
-    return f"## Legal moves, and strength\n\n{said}\n\n{table(header, rows)}"
-
-
-def opponent(skill: int | None, nodes: int) -> str:
-    return "random moves" if skill is None else f"Stockfish, skill {skill}, {nodes} nodes"
+        rows.append([rung.name, percent(float(np.mean([mover.legal_unaided(board) for board in boards])))])
+    legal = table(["rung", "legal unaided %"], rows)
+    said = (
+        f"`python -m bench.strength`: {strength.GAMES} games between every two, pretrained and not finetuned, with "
+        "95 % intervals. A Stockfish that plays a share of its moves draws the others at random."
+    )
+    elo = table(list(strength.HEADER), [list(row) for row in strength.table()])
+    return f"## Legal moves, and strength\n\n{legal}\n\n{said}\n\n{elo}"
 
 
 def held_out_positions(n: int) -> list[str]:
@@ -334,7 +299,7 @@ def held_out_positions(n: int) -> list[str]:
 
 def a_game(ladder: list[Rung]) -> str:
     best, smallest = (Player(LADDER / ladder[i].name) for i in (-1, 0))
-    moves, points = play(best.move, smallest.move, random.Random(1), opening=2)
+    moves, points = strength.play(best.move, smallest.move, random.Random(1), opening=2)
     score = {1.0: "1–0", 0.0: "0–1", 0.5: "½–½"}[points]
     numbered = [f"{i // 2 + 1}. {' '.join(moves[i : i + 2])}" for i in range(0, len(moves), 2)]
     title = f"## A game: ladder/{ladder[-1].name} (White) against ladder/{ladder[0].name}"

@@ -13,10 +13,10 @@ from outgrow.graph import walk
 from outgrow.losses.confidence import Confidence
 from outgrow.methods.finetune import Finetune
 from outgrow.methods.probe import Probe
-from outgrow.steps import Adapt, Fit, Gold
+from outgrow.steps import Adapt, Fit, Gold, Predict, Relabel
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-NAMES = ("bootstrap", "generative", "early-stopping", "saliency", "agreement", "chess-preferences")
+NAMES = ("bootstrap", "generative", "early-stopping", "saliency", "agreement", "chess-preferences", "prompts")
 SMALL = ("weak_train=60", "transfer=60", "transfer_validation=30", "validation=30", "test=80")
 
 
@@ -71,6 +71,16 @@ def test_saliency_has_the_five_ways_of_the_paper() -> None:
     ]
     assert salient.student_fit.features is not None
     assert salient.student_fit.features[0].source == weak.student_fit
+
+
+def test_prompts_differ_in_what_is_shown_and_in_what_is_handed_over() -> None:
+    found = [cell for cell in cells(read(EXAMPLES / "prompts.toml").pinned()) if cell.seed == 0]
+    assert [cell.task.name for cell in found] == ["chess-puzzles"] * 2 + ["chess-puzzles/moves"] * 2
+    for hard, soft in (found[:2], found[2:]):
+        assert isinstance(hard.student_fit.labels, Relabel)
+        assert isinstance(soft.student_fit.labels, Predict)
+        assert hard.student_fit.examples == soft.student_fit.examples
+        assert hard.ceiling == soft.ceiling
 
 
 def test_agreement_sets_the_confidence_loss_beside_the_naive_student() -> None:

@@ -30,6 +30,7 @@ FILES = (
     "text/creak.jsonl.gz",
     "preference/hh_harmless_test.jsonl.gz",
     "preference/ethics_utilitarianism.jsonl.gz",
+    *(f"text/{name}.jsonl.gz" for name in ("comve", "ethics_deontology", "ethics_justice", "openbookqa")),
 )
 SMALL = ("weak_train=16", "transfer=16", "transfer_validation=12", "validation=12", "test=24")
 
@@ -144,8 +145,9 @@ def test_the_chain_puts_a_finetuned_model_between_supervisor_and_frozen_student(
         assert rung.examples.skip == skip  # type: ignore[union-attr]
 
 
-def test_the_reward_files_hold_what_is_asked_for() -> None:
-    experiment = read(EXAMPLES / "reward.toml").pinned()
+@pytest.mark.parametrize("name", ["reward", "nlp"])
+def test_the_files_hold_what_is_asked_for(name: str) -> None:
+    experiment = read(EXAMPLES / f"{name}.toml").pinned()
     for task in experiment.tasks:
         test = task.examples("test", experiment.sizes["test"], 0)
         for split, n in experiment.sizes.items():
@@ -154,7 +156,7 @@ def test_the_reward_files_hold_what_is_asked_for() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "nlp"])
 def test_shrunk_it_runs_to_numbers(name: str, tmp_path: Path) -> None:
     found = outgrow.run(
         EXAMPLES / f"{name}.toml",
