@@ -40,6 +40,14 @@ def test_short_texts_are_near_their_equals() -> None:
     assert "!" not in index
 
 
+def test_what_the_template_says_is_no_likeness() -> None:
+    template = "{option}\n\nDoes this go against common sense?"
+    asked = [template.format(option=said) for said in ("He put a turkey into the fridge.", "Cows fly.")]
+    assert asked[1] in Near(asked[:1], 0.5)
+    assert asked[1] not in Near(asked[:1], 0.5, template)
+    assert template.format(option="He put a turkey into the sink.") in Near(asked[:1], 0.5, template)
+
+
 @given(st.text(max_size=60), st.floats(0.01, 1))
 def test_a_text_is_near_itself(text: str, threshold: float) -> None:
     assert text in Near(["something else here", text], threshold)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from string import Formatter
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from outgrow.content import digest_of
 from outgrow.graph import located
@@ -36,6 +36,8 @@ class Text(Task):
     Rows that ask the same (but for case and spaces) become one. Where their labels differ none stays: the truth is not
     known, and a soft answer would count any prediction as right.
     """
+
+    version: ClassVar[int] = 3  # 3: what the template says is no likeness
 
     path: str = located()
     digest: str = ""
@@ -80,10 +82,15 @@ class Text(Task):
         return self.near_share > 0
 
     def near(self, rows: list[Example], test: Examples) -> set[str]:
-        if not self.near_share:
-            return set()
-        index = Near((row.prompt for row in test.rows), self.near_share)
-        return {row.id for row in rows if row.prompt in index}
+        return near(rows, test, self.near_share, self.prompt)
+
+
+def near(rows: list[Example], test: Examples, share: float, template: str) -> set[str]:
+    """The ids of rows whose prompts, made by a template, are near one of the test examples'."""
+    if not share:
+        return set()
+    index = Near((row.prompt for row in test.rows), share, template)
+    return {row.id for row in rows if row.prompt in index}
 
 
 def on_this_machine(path: str) -> Path:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from string import Formatter
 
 LENGTH = 3  # words in an n-gram
 _WORD = re.compile(r"\w+(?:'\w+)?")
@@ -22,17 +23,19 @@ class Near:
 
     A text is near an indexed one if both have the same words, in any order, or if at least `threshold` of the shorter
     one's distinct word triples are in the other. So part of a sentence is near the sentence, while texts of one or two
-    words are near their equals only.
+    words are near their equals only. Triples of the `template` that all texts were made by do not count: short texts
+    that end in one question would be near each other.
     """
 
-    def __init__(self, texts: Iterable[str], threshold: float) -> None:
+    def __init__(self, texts: Iterable[str], threshold: float, template: str = "") -> None:
         self._threshold = threshold
+        self._common = {triple for fixed, *_ in Formatter().parse(template) for triple in _triples(words(fixed))}
         self._bags: set[tuple[str, ...]] = set()
         self._sizes: list[int] = []
         self._holders: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
         for number, text in enumerate(texts):
             found = words(text)
-            triples = set(_triples(found))
+            triples = set(_triples(found)) - self._common
             self._bags.add(tuple(sorted(found)))
             self._sizes.append(len(triples))
             for triple in triples:
@@ -42,7 +45,7 @@ class Near:
         found = words(text)
         if tuple(sorted(found)) in self._bags:
             return True
-        triples = set(_triples(found))
+        triples = set(_triples(found)) - self._common
         shared = Counter(number for triple in triples for number in self._holders.get(triple, ()))
         return any(
             count >= self._threshold * min(len(triples), self._sizes[number]) for number, count in shared.items()
