@@ -11,12 +11,22 @@ from outgrow.config import read
 from outgrow.experiment import Cell, cells
 from outgrow.graph import walk
 from outgrow.losses.confidence import Confidence
+from outgrow.losses.cross_entropy import CrossEntropy
 from outgrow.methods.finetune import Finetune
 from outgrow.methods.probe import Probe
 from outgrow.steps import Adapt, Fit, Gold, Predict, Relabel
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-NAMES = ("bootstrap", "generative", "early-stopping", "saliency", "agreement", "chess-preferences", "prompts")
+NAMES = (
+    "bootstrap",
+    "generative",
+    "early-stopping",
+    "saliency",
+    "agreement",
+    "chess-preferences",
+    "prompts",
+    "confidence",
+)
 SMALL = ("weak_train=60", "transfer=60", "transfer_validation=30", "validation=30", "test=80")
 
 
@@ -38,10 +48,12 @@ def test_bootstrap_puts_every_rung_between_supervisor_and_student() -> None:
 
 
 def test_generative_reads_before_it_learns() -> None:
-    naive, generative = planned("generative").values()
-    assert isinstance(generative.student_fit.start, Adapt)
-    assert naive.student_fit.start is None
-    assert naive.ceiling == generative.ceiling != generative.matched_ceiling
+    found = [cell for cell in cells(read(EXAMPLES / "generative.toml").pinned()) if cell.seed == 0]
+    assert [cell.task.name for cell in found] == ["chess-puzzles"] * 2 + ["chess-preferences"] * 2
+    for naive, generative in (found[:2], found[2:]):
+        assert isinstance(generative.student_fit.start, Adapt)
+        assert naive.student_fit.start is None
+        assert naive.ceiling == generative.ceiling != generative.matched_ceiling
 
 
 def test_early_stopping_differs_in_what_stops_alone() -> None:
@@ -81,6 +93,13 @@ def test_prompts_differ_in_what_is_shown_and_in_what_is_handed_over() -> None:
         assert isinstance(soft.student_fit.labels, Predict)
         assert hard.student_fit.examples == soft.student_fit.examples
         assert hard.ceiling == soft.ceiling
+
+
+def test_confidence_is_measured_by_the_student_s_size() -> None:
+    found = [cell for cell in cells(read(EXAMPLES / "confidence.toml").pinned()) if cell.seed == 0]
+    assert {cell.strong.name for cell in found} == {f"ladder/{rung}" for rung in ("knight", "bishop", "rook", "queen")}
+    losses = [cell.student_fit.loss for cell in found[:3]]
+    assert losses == [CrossEntropy(), Confidence(), Confidence(weight=0.75)]
 
 
 def test_agreement_sets_the_confidence_loss_beside_the_naive_student() -> None:

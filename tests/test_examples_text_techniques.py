@@ -69,10 +69,11 @@ def fit_of(score: Score) -> Fit:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_has_five_seeds_at_the_sizes_of_all_text_results(name: str) -> None:
+def test_it_has_five_seeds_at_the_sizes_of_text_results(name: str) -> None:
     found, usual = planned(name), read(EXAMPLES / "sst2.toml")
     assert {cell.seed for cell in found} == {0, 1, 2, 3, 4}
-    assert read(EXAMPLES / f"{name}.toml").sizes == usual.sizes
+    if name != "reward":
+        assert read(EXAMPLES / f"{name}.toml").sizes == usual.sizes
     tasks = {
         "reward": {"reward/hh_harmless", "reward/ethics_utilitarianism"},
         "text-early-stopping": {"text/sst2"},

@@ -495,15 +495,22 @@ def ground(found: Cell) -> Any:
         ({"shares": "same"}, "give via"),
         ({"via": (MEDIUM, MEDIUM)}, "twice"),
         ({"labels": (Harden(), Mean())}, "comes first"),
-        ({"fit": Probe(), "loss": FakeLoss()}, "remove loss"),
         ({"cheat": "labels", "via": (MEDIUM,)}, "remove via and labels"),
         ({"cheat": "labels", "labels": (Harden(),)}, "remove via and labels"),
-        ({"cheat": "probe", "fit": Probe()}, "finetuned"),
     ],
 )
 def test_combinations_that_make_no_sense_are_refused_by_name(slots: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match=said):
         Technique(**slots)
+
+
+@pytest.mark.parametrize(("slots", "said"), [({"loss": FakeLoss()}, "remove loss"), ({"cheat": "probe"}, "finetuned")])
+@pytest.mark.parametrize("by", ["method", "recipe"])
+def test_what_a_probe_cannot_do_is_refused_before_anything_runs(slots: dict[str, Any], said: str, by: str) -> None:
+    probed = Technique(fit=Probe(), **slots) if by == "method" else Technique(**slots)
+    recipes = BASE.recipes if by == "method" else {**BASE.recipes, ("fakes", "fakes/large"): Probe()}
+    with pytest.raises(UserError, match=said):
+        cell(probed, tasks=HEADED, recipes=recipes)
 
 
 def test_an_ensemble_of_one_model_twice_is_refused() -> None:

@@ -43,19 +43,14 @@ class Technique:
     cheat: Literal["", "labels", "stop", "probe"] = ""
 
     def __post_init__(self) -> None:
-        probes = self.fit is not None and self.fit.reads is not None
         if twice := [model.name for model in self.via if self.via.count(model) > 1]:
             raise UserError(f"via lists {twice[0]!r} twice: name each rung once")
         if self.shares == "same" and not self.via:
             raise UserError("shares divides transfer among the steps of a chain: give via too, or leave it out")
         if any(rule.aggregates for rule in (self.labels or ())[1:]):
             raise UserError("a rule that joins several supervisors' labels comes first: reorder labels")
-        if probes and type(self.loss) is not CrossEntropy:
-            raise UserError("a probe learns by cross-entropy: remove loss, or use finetune")
         if self.cheat == "labels" and (self.via or self.labels):
             raise UserError('cheat = "labels" reads no weak labels: remove via and labels')
-        if self.cheat == "probe" and probes:
-            raise UserError('cheat = "probe" probes what was finetuned: use finetune, or cheat = "labels"')
 
     @property
     def shown(self) -> str:
@@ -126,6 +121,8 @@ class Ground:
         source: the fit whose features are frozen where the method reads some.
         """
         method = method or self.recipe(model)
+        if method.reads and type(others.get("loss", CrossEntropy())) is not CrossEntropy:
+            raise UserError(f"{model.name} is probed, which is by cross-entropy: remove loss, or use finetune")
         start = self._adapted(model, adapt, examples, held)
         features: tuple[Features, Features] | None = None
         if method.reads:
@@ -189,6 +186,8 @@ def student(ground: Ground, model: Model, technique: Technique, taught: tuple[Fi
         return learned if learned.features else replace(learned, watched=weak_held)
     learned = ground.fit(model, part, held, labels=(weak, weak_held), **slots)
     if technique.cheat == "probe":
+        if learned.features:
+            raise UserError(f'cheat = "probe" probes what was finetuned, and {model.name} is not: say cheat = "labels"')
         return ground.fit(model, part, held, method=Probe(), source=learned)
     return learned
 

@@ -132,6 +132,19 @@ def test_a_question_s_answers_stay_together_and_one_wrong_one_is_drawn(mirror: P
     assert len(wrong) == 3, "wrong answers come from every place"
 
 
+def test_an_option_that_recurs_is_drawn_as_often_as_others(mirror: Path) -> None:
+    """Or its presence alone would tell that the answer is wrong, or right."""
+    rows = [
+        {"question": f"question {i}?", "correct_answer": f"right {i}", "distractor1": "none of these"}
+        | {f"distractor{j}": f"wrong {i} {j}" for j in (2, 3)}
+        for i in range(300)
+    ]
+    write_jsonl(mirror / "sciq.jsonl", rows)
+    prompts = [row.example.prompt for row in Nlp(set="sciq").pinned().load().rows if row.answer[0]]
+    assert len(prompts) == 300
+    assert 70 <= sum("none of these" in prompt for prompt in prompts) <= 130
+
+
 def test_classes_are_cut_to_the_same_size_and_the_rest_is_counted(mirror: Path) -> None:
     rows = [{"sentence": f"word{i} term{i} thing{i}", "label": int(i % 4 == 0)} for i in range(40)]
     write_jsonl(mirror / "sst2.jsonl", rows)

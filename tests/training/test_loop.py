@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tiny
 import torch
 
 from outgrow.graph import Settings
 from outgrow.losses.base import Loss
+from outgrow.losses.confidence import Confidence
 from outgrow.losses.cross_entropy import CrossEntropy
+from outgrow.losses.log_confidence import LogConfidence
+from outgrow.tasks.base import Readout
 from outgrow.training.choosing import Choosing
 from outgrow.training.loop import Hyper, schedule, train
 from outgrow.training.network import Network, open_network
@@ -21,11 +25,14 @@ from outgrow.training.network import Network, open_network
 HYPER = Hyper(epochs=3, batch=8, learning_rate=3e-3, weight_decay=0.1)
 
 
-def choosing(folder: Path, loss: Loss | None = None, most_rows: int | None = None) -> tuple[Network, Choosing]:
-    """A small model with dropout, and 40 examples with choices of their own."""
+def choosing(
+    folder: Path, loss: Loss | None = None, most_rows: int | None = None, readout: Readout = "tokens"
+) -> tuple[Network, Choosing]:
+    """A small model with dropout, and 40 examples: with choices of their own, or of two classes where it has a head."""
     if not folder.exists():
         tiny.checkpoint(folder, resid_pdrop=0.1, embd_pdrop=0.1, attn_pdrop=0.1)
-    network, data = open_network(folder, "tokens", Settings()), tiny.supervision(40, None)
+    data = tiny.supervision(40, None if readout == "tokens" else ("a", "b"))
+    network = open_network(folder, readout, Settings(), classes=("a", "b") if readout == "head" else None)
     encoded = network.encode(data.examples), data.labels, network.encode(data.validation), data.validation_labels
     return network, Choosing(network, loss or CrossEntropy(), *encoded, most_rows)
 
@@ -85,22 +92,44 @@ def test_a_resume_goes_on_from_the_trained_weights(tmp_path: Path) -> None:
     assert same(trained, weights(fresh))
 
 
-def test_the_micro_batch_does_not_change_the_gradient(tmp_path: Path) -> None:
-    network, whole = choosing(tmp_path / "model")
+@pytest.mark.parametrize("loss", [CrossEntropy(), Confidence(), LogConfidence()], ids=str)
+@pytest.mark.parametrize("readout", ["tokens", "head"])
+def test_the_micro_batch_does_not_change_the_gradient(loss: Loss, readout: Readout, tmp_path: Path) -> None:
+    network, whole = choosing(tmp_path / "model", loss, readout=readout)
     network.module.eval()
     rows = torch.arange(16).numpy()
 
     def gradient(objective: Choosing) -> torch.Tensor:
         network.module.zero_grad()
         pieces = objective.pieces(rows)
-        for piece, target in zip(pieces, objective.targets(pieces, 0.0), strict=True):
+        with torch.no_grad():
+            targets = objective.targets(pieces, 0.5)
+        for piece, target in zip(pieces, targets, strict=True):
             (objective.value(piece, target).sum() / len(rows)).backward()
         return torch.cat([p.grad.flatten() for p in network.module.parameters()])
 
-    _, small = choosing(tmp_path / "model", most_rows=3)
+    _, small = choosing(tmp_path / "model", loss, most_rows=3, readout=readout)
     small._network = network
     assert len(small.pieces(rows)) > len(whole.pieces(rows))
     assert torch.allclose(gradient(whole), gradient(small), atol=1e-6)
+
+
+def test_choices_of_their_own_are_no_classes_even_where_all_have_as_many(tmp_path: Path) -> None:
+    """Two positions with as many moves: hardening goes by each one's likeliest move, and labels are not centred."""
+    network, objective = choosing(tmp_path / "model", Confidence(weight=1.0))
+    network.module.eval()
+    counts = (objective._examples.columns >= 0).sum(1)
+    rows = next(np.flatnonzero(counts == n)[:2] for n in np.unique(counts) if n > 1 and (counts == n).sum() > 1)
+    pieces = objective.pieces(rows)
+    (piece,) = pieces
+    with torch.no_grad():
+        (targets,) = objective.targets(pieces, 1.0)
+        logits = network.choice_logits(piece)
+    assert bool(logits.isfinite().all())
+    assert torch.equal(targets, torch.nn.functional.one_hot(logits.argmax(1), logits.shape[1]).float())
+    objective._loss = LogConfidence(weight=0.0)
+    weak = torch.from_numpy(objective._labels[piece.rows, : logits.shape[1]])
+    assert torch.equal(objective.targets(pieces, 1.0)[0], weak)
 
 
 def test_only_one_graph_is_alive_at_a_time(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from outgrow.losses.base import Loss
 from outgrow.types import UserError
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 class Confidence(Loss):
     """(1 - a) CE(f, weak) + a CE(f, hardened f); a rises from 0 to `weight` over the share `warmup` of training.
 
-    prior: each class's share; the batch's mean weak label where none is declared. balance: "auto" matches the hardened
-    shares to it where all examples have all choices; "none", for legal moves, never."""
+    prior: each class's share; the batch's mean weak label where none is declared. The hardened shares match it, unless
+    examples have choices of their own, as legal moves are. By default as in the paper; warmup = 0.1 is what OpenAI's
+    released code has, whose ramp jumps at its end and is meant to rise as here."""
 
     needs_logits: ClassVar[bool] = True
     weight: float = 0.5
     warmup: float = 0.2
     prior: tuple[float, ...] = ()
-    balance: Literal["auto", "none"] = "auto"
 
     def __post_init__(self) -> None:
         if not (0 <= self.weight <= 1 and 0 <= self.warmup <= 1):
@@ -34,11 +34,12 @@ class Confidence(Loss):
     def targets(self, logits: torch.Tensor | None, weak: torch.Tensor, progress: float) -> torch.Tensor:
         assert logits is not None
         prior = self.prior or tuple(weak.double().mean(0).tolist())
-        hard = hardened(logits, weak, prior if self.balance == "auto" else None)
-        return weak.lerp(hard, self.weight * (min(progress / self.warmup, 1.0) if self.warmup else 1.0))
+        return weak.lerp(
+            hardened(logits, weak, prior), self.weight * (min(progress / self.warmup, 1.0) if self.warmup else 1.0)
+        )
 
 
-def hardened(logits: torch.Tensor, weak: torch.Tensor, prior: tuple[float, ...] | None) -> torch.Tensor:
+def hardened(logits: torch.Tensor, weak: torch.Tensor, prior: tuple[float, ...]) -> torch.Tensor:
     """The student's choices, one-hot: argmax of f * w, with w such that each class's share of the batch is its prior.
 
     A class gets floor(n * prior) of n examples and at most one more, as the student likes; of equals, first the one
@@ -47,7 +48,7 @@ def hardened(logits: torch.Tensor, weak: torch.Tensor, prior: tuple[float, ...] 
     from scipy.optimize import linear_sum_assignment
 
     (n, k), chosen = logits.shape, logits.argmax(1)
-    if prior is not None and n > 1 and bool(logits.isfinite().all()):
+    if n > 1 and bool(logits.isfinite().all()):
         if len(prior) != k:
             raise UserError(f"prior has {len(prior)} shares and the examples {k} choices: give one for each")
         shares = n * np.array(prior)

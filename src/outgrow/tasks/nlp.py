@@ -35,7 +35,7 @@ class Nlp(Task):
     near_share: as in `text`.
     """
 
-    version: ClassVar[int] = 3  # 3: what the template says is no likeness
+    version: ClassVar[int] = 4  # 3: what the template says is no likeness; 4: wrong answers drawn by the whole question
 
     set: str
     path: str = located(default="")
@@ -148,9 +148,15 @@ def _judged(entry: Entry, row: dict[str, Any], options: list[str]) -> Iterator[t
     if label not in names:
         return
     right = names.index(label)
-    wrong = [i for i in range(len(options)) if options[i] != options[right]]
-    for i, answer in [(right, "yes"), *((i, "no") for i in sorted(wrong, key=lambda i: _short(options[i]))[:1])]:
-        yield {**row, "option": options[i], "other": options[(i + 1) % len(options)]}, answer
+    asked = [{**row, "option": option, "other": options[(i + 1) % len(options)]} for i, option in enumerate(options)]
+
+    def draw(i: int) -> str:
+        """Of the whole question: drawn by the option alone, one that recurs would be wrong too often or never."""
+        return _short(_filled(entry.prompt, asked[i]))
+
+    wrong = sorted((i for i in range(len(options)) if options[i] != options[right]), key=draw)
+    yield asked[right], "yes"
+    yield from ((asked[i], "no") for i in wrong[:1])
 
 
 def _balanced(found: Source) -> Source:

@@ -36,6 +36,7 @@ class Choosing:
         self.size = len(examples)
         self._network, self._loss, self._examples, self._most_rows = network, loss, examples, most_rows
         self._labels, self._lengths = dense(labels), examples.lengths
+        self._own_choices = bool((examples.columns != examples.columns[0]).any())
         self._validation, self._held = validation, {"validation": dense(validation_labels)}
         if watched is not None:
             self._held["watched"] = dense(watched)
@@ -53,7 +54,13 @@ class Choosing:
         logits = None
         if self._loss.needs_logits:
             logits = torch.cat([self._network.choice_logits(piece) for piece in pieces])
-        targets = self._loss.targets(logits, weak, progress)
+        k = weak.shape[1]
+        if (
+            logits is not None and self._own_choices
+        ):  # a choice that none has, or as many of each would pass for classes
+            pad = torch.nn.functional.pad
+            logits, weak = pad(logits, (0, 1), value=-float("inf")), pad(weak, (0, 1))
+        targets = self._loss.targets(logits, weak, progress)[:, :k]
         return list(torch.split(targets, [len(piece.rows) for piece in pieces]))
 
     def value(self, piece: Batch, target: torch.Tensor) -> torch.Tensor:
