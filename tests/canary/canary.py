@@ -28,6 +28,7 @@ from outgrow.experiment import Cell, Experiment, cells
 from outgrow.graph import Step, T, walk
 from outgrow.labelling.base import Rule
 from outgrow.losses.base import Loss
+from outgrow.losses.confidence import Confidence
 from outgrow.methods.base import Method
 from outgrow.methods.finetune import Finetune
 from outgrow.models.base import Model
@@ -36,6 +37,7 @@ from outgrow.tasks.base import Readout, Shares, Split, Task
 from outgrow.tasks.chess_puzzles import ChessPuzzles
 from outgrow.tasks.text import Text
 from outgrow.technique import Technique
+from outgrow.training.continuing import Generative
 from outgrow.types import Labels
 
 PINNED = Path(__file__).parent / "pinned.json"
@@ -92,8 +94,9 @@ class Memory(tiny.Scratch):
         return artifact
 
 
-def experiment(task: Task, folder: Path) -> Cell:
-    """One cell; both models are known by a digest of their own, wherever they lie."""
+def experiment(task: Task, folder: Path) -> tuple[Cell, ...]:
+    """A naive student, and one that reads first and learns with the confidence loss. Both models
+    are known by a digest of their own, wherever they lie."""
     models = {name: HF(size=str(folder / name), digest=f"canary-{name}") for name in ("weak", "strong")}
     recipes = {(task.name, model.name): RECIPE for model in models.values()}
     return cells(
@@ -101,26 +104,28 @@ def experiment(task: Task, folder: Path) -> Cell:
             tasks=(task,),
             weak=(models["weak"],),
             strong=(models["strong"],),
-            methods=(Technique(),),
+            methods=(Technique(), Technique(label="confident", adapt=Generative(), loss=Confidence())),
             seeds=(0,),
             sizes=SIZES,
             recipes=recipes,
         )
-    )[0]
+    )
 
 
-def numbers(cell: Cell, folder: Path) -> dict[str, dict[str, Any]]:
+def numbers(found: tuple[Cell, ...], folder: Path) -> dict[str, dict[str, Any]]:
     """The probability of the second choice for the first test examples, and the accuracy on all."""
     artifacts: dict[str, Any] = {}
-    for step in walk(cell.targets):
+    naive, confident = found
+    scores = {name: getattr(naive, name) for name in ("floor", "student", "ceiling", "untrained")}
+    scores["confident"] = confident.student
+    for step in walk(scores.values()):
         artifacts[step.key] = step.run(Memory(folder / step.key, artifacts))
-    found = {}
-    for name in ("floor", "student", "ceiling", "untrained"):
-        score = getattr(cell, name)
+    shown = {}
+    for name, score in scores.items():
         said: Labels = artifacts[score.predictions.key]
         probs = [float(row[1]) for row in said.rows()]
-        found[name] = {"probabilities": probs[:12], "accuracy": float(artifacts[score.key].correct.mean())}
-    return found
+        shown[name] = {"probabilities": probs[:12], "accuracy": float(artifacts[score.key].correct.mean())}
+    return shown
 
 
 def measured(folder: Path) -> dict[str, dict[str, Any]]:
