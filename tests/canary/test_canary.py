@@ -27,8 +27,9 @@ def test_weak_labels_student_and_scores_are_as_they_were(pinned: dict[str, Any],
     for readout, results in pinned["numbers"].items():
         for name, expected in results.items():
             result = found[readout][name]
-            probe = (readout, name) == ("head", "untrained")  # where L-BFGS stops varies more between processors
-            tolerance = 1e-3 if probe else 1e-5
+            tolerance = {("head", "untrained"): 1e-3}.get((readout, name), 1e-5)  # L-BFGS stops here or there
+            if name == "confident":
+                tolerance = 1e-4  # the student's own targets carry differences between processors on
             near = pytest.approx(expected["probabilities"], abs=tolerance)
             assert result["probabilities"] == near, f"{readout}, {name}: {MOVED}"
             assert result["accuracy"] == expected["accuracy"], f"{readout}, {name}: {MOVED}"
