@@ -1,8 +1,9 @@
 """How strong are the rungs, in Elo? `python -m bench.strength` prints it. Needs stockfish.
 
-Even Stockfish at skill 0 beats every rung in every game, which says nothing of how far away it is. So it is diluted: of
-its moves a share is drawn at random from the legal ones. Everybody meets everybody, and one scale is fitted to all
-points (Bradley and Terry 1952; a draw is half a point), on which the random mover has 0.
+Stockfish at skill 0 beats the rungs in nearly every game, which says nothing of how far away it is. So it is diluted:
+of its moves a share is drawn at random from the legal ones. Everybody meets everybody, and one scale is fitted to all
+points (Bradley and Terry 1952; a draw is half a point), on which the random mover has 0. Skill 0 errs by the clock: a
+second run gives the like, not the same.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 HEADER = ("player", "Elo")
 
 Mover = Callable[[chess.Board], str]
-Points = Mapping[tuple[str, str], Sequence[float]]  # of the first, a game
+Points = Mapping[tuple[str, str], Sequence[float]]  # of the first, in each game
 
 
 def diluted(share: float) -> str:
-    return f"Stockfish, skill 0, {NODES} nodes, {share:.0%} of its moves" if share else "random moves"
+    return f"Stockfish, skill 0, {NODES} nodes, {100 * share:.0f} % of its moves" if share else "random moves"
 
 
 DILUTED = {diluted(share): share for share in SHARES}
@@ -89,16 +90,17 @@ def meet(one: str, other: str, games: int) -> list[float]:
 
 
 def elo(points: Points) -> dict[str, float]:
-    """Ratings that make the points likeliest, the first name's being 0. Each pair counts one drawn game more than it
-    played, or who never lost would be infinitely strong."""
+    """Ratings that make the points likeliest, the first name's being 0. Each player counts one drawn game more than it
+    played, spread over the others, or who never lost would be infinitely strong."""
     names = list(dict.fromkeys(name for pair in points for name in pair))
+    half = 0.5 / (len(names) - 1)
     rows, won, weights = [], [], []
     for (one, other), scored in points.items():
         against = np.zeros(len(names))
         against[names.index(one)], against[names.index(other)] = 1.0, -1.0
         rows += [against, against]
         won += [1, 0]
-        weights += [sum(scored) + 0.5, len(scored) - sum(scored) + 0.5]
+        weights += [sum(scored) + half, len(scored) - sum(scored) + half]
     fitted = LogisticRegression(C=math.inf, fit_intercept=False, tol=1e-8, max_iter=1000)
     fitted.fit(np.stack(rows), won, sample_weight=weights)
     scale = fitted.coef_[0] * 400.0 / math.log(10.0)

@@ -285,7 +285,8 @@ def abilities(ladder: list[Rung]) -> str:
     legal = table(["rung", "legal unaided %"], rows)
     said = (
         f"`python -m bench.strength`: {strength.GAMES} games between every two, pretrained and not finetuned, with "
-        "95 % intervals. A Stockfish that plays a share of its moves draws the others at random."
+        "95 % intervals over games. The random mover is the zero, so its own uncertainty is in all of them. A "
+        "Stockfish that plays a share of its moves draws the others at random."
     )
     elo = table(list(strength.HEADER), [list(row) for row in strength.table()])
     return f"## Legal moves, and strength\n\n{legal}\n\n{said}\n\n{elo}"

@@ -122,7 +122,7 @@ class Ground:
         """
         method = method or self.recipe(model)
         if method.reads and type(others.get("loss", CrossEntropy())) is not CrossEntropy:
-            raise UserError(f"{model.name} is probed, which is by cross-entropy: remove loss, or use finetune")
+            raise UserError(f"a probe learns by cross-entropy, and {model.name} is one: remove loss, or use finetune")
         start = self._adapted(model, adapt, examples, held)
         features: tuple[Features, Features] | None = None
         if method.reads:
@@ -187,7 +187,10 @@ def student(ground: Ground, model: Model, technique: Technique, taught: tuple[Fi
     learned = ground.fit(model, part, held, labels=(weak, weak_held), **slots)
     if technique.cheat == "probe":
         if learned.features:
-            raise UserError(f'cheat = "probe" probes what was finetuned, and {model.name} is not: say cheat = "labels"')
+            raise UserError(
+                f'cheat = "probe" probes what was finetuned, and {model.name} is a probe: '
+                'use finetune, or cheat = "labels"'
+            )
         return ground.fit(model, part, held, method=Probe(), source=learned)
     return learned
 

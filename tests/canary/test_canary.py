@@ -27,9 +27,10 @@ def test_weak_labels_student_and_scores_are_as_they_were(pinned: dict[str, Any],
     for readout, results in pinned["numbers"].items():
         for name, expected in results.items():
             result = found[readout][name]
-            tolerance = {("head", "untrained"): 1e-3}.get((readout, name), 1e-5)  # L-BFGS stops here or there
-            if name == "confident":
-                tolerance = 1e-4  # the student's own targets carry differences between processors on
+            # Processors differ: where L-BFGS stops, and in what a student that learns from itself passes on.
+            tolerance = {"head untrained": 1e-3, "head confident": 1e-4, "tokens confident": 1e-4}.get(
+                f"{readout} {name}", 1e-5
+            )
             near = pytest.approx(expected["probabilities"], abs=tolerance)
             assert result["probabilities"] == near, f"{readout}, {name}: {MOVED}"
             assert result["accuracy"] == expected["accuracy"], f"{readout}, {name}: {MOVED}"

@@ -14,6 +14,7 @@ class Loss:
     """Subclass it, add fields, write one or both methods. Unchanged they are cross-entropy to the labels.
 
     Choices are padded to the widest example of the batch: logits are -inf and probabilities 0 where there is none.
+    Where examples have choices of their own, such as legal moves, `targets` sees one such place at least in every row.
     """
 
     version: ClassVar[int] = 1

@@ -17,8 +17,8 @@ class Confidence(Loss):
     """(1 - a) CE(f, weak) + a CE(f, hardened f); a rises from 0 to `weight` over the share `warmup` of training.
 
     prior: each class's share; the batch's mean weak label where none is declared. The hardened shares match it, unless
-    examples have choices of their own, as legal moves are. By default as in the paper; warmup = 0.1 is what OpenAI's
-    released code has, whose ramp jumps at its end and is meant to rise as here."""
+    each example has its own choices, such as legal moves. The defaults are the paper's; OpenAI's released code has
+    warmup = 0.1, and a ramp that jumps at its end."""
 
     needs_logits: ClassVar[bool] = True
     weight: float = 0.5
@@ -34,9 +34,8 @@ class Confidence(Loss):
     def targets(self, logits: torch.Tensor | None, weak: torch.Tensor, progress: float) -> torch.Tensor:
         assert logits is not None
         prior = self.prior or tuple(weak.double().mean(0).tolist())
-        return weak.lerp(
-            hardened(logits, weak, prior), self.weight * (min(progress / self.warmup, 1.0) if self.warmup else 1.0)
-        )
+        share = min(progress / self.warmup, 1.0) if self.warmup else 1.0
+        return weak.lerp(hardened(logits, weak, prior), self.weight * share)
 
 
 def hardened(logits: torch.Tensor, weak: torch.Tensor, prior: tuple[float, ...]) -> torch.Tensor:

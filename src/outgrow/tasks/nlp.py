@@ -35,7 +35,7 @@ class Nlp(Task):
     near_share: as in `text`.
     """
 
-    version: ClassVar[int] = 4  # 3: what the template says is no likeness; 4: wrong answers drawn by the whole question
+    version: ClassVar[int] = 4  # 3: the template's words no longer count as likeness; 4: wrong answers drawn fairly
 
     set: str
     path: str = located(default="")
@@ -47,6 +47,7 @@ class Nlp(Task):
     def __post_init__(self) -> None:
         if self.set not in TABLE:
             raise UserError(f"no set called {self.set!r}: choose one of {', '.join(TABLE)}")
+        text.refuse_share(self.near_share)
 
     @property
     def name(self) -> str:
@@ -83,7 +84,6 @@ class Nlp(Task):
             classes=CLASSES,
             group="group",
             max_chars=self.max_chars,
-            near_share=self.near_share,
         )
 
     def _entry(self) -> Entry:

@@ -37,7 +37,7 @@ class Text(Task):
     known, and a soft answer would count any prediction as right.
     """
 
-    version: ClassVar[int] = 3  # 3: what the template says is no likeness
+    version: ClassVar[int] = 3  # 3: the template's words no longer count as likeness
 
     path: str = located()
     digest: str = ""
@@ -56,8 +56,7 @@ class Text(Task):
                 raise UserError(f"the {what} names the label column {self.label!r}, which would give the answer away")
         if not columns:
             raise UserError(f"the prompt {self.prompt!r} names no column: write one in braces, such as '{{text}}'")
-        if not 0 <= self.near_share <= 1:
-            raise UserError(f"near_share is {self.near_share}: give a part between 0 and 1")
+        refuse_share(self.near_share)
         if twice := next((name for name in self.classes if self.classes.count(name) > 1), None):
             raise UserError(f"classes lists {twice!r} twice: name each once")
 
@@ -83,6 +82,11 @@ class Text(Task):
 
     def near(self, rows: list[Example], test: Examples) -> set[str]:
         return near(rows, test, self.near_share, self.prompt)
+
+
+def refuse_share(share: float) -> None:
+    if not 0 <= share <= 1:
+        raise UserError(f"near_share is {share}: give a part between 0 and 1")
 
 
 def near(rows: list[Example], test: Examples, share: float, template: str) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from string import Formatter
 
 LENGTH = 3  # words in an n-gram
@@ -23,19 +23,20 @@ class Near:
 
     A text is near an indexed one if both have the same words, in any order, or if at least `threshold` of the shorter
     one's distinct word triples are in the other. So part of a sentence is near the sentence, while texts of one or two
-    words are near their equals only. Triples of the `template` that all texts were made by do not count: short texts
-    that end in one question would be near each other.
+    words are near their equals only. Triples lie between the fixed parts of the `template` that all texts were made by:
+    short texts that end in one question would be near each other.
     """
 
     def __init__(self, texts: Iterable[str], threshold: float, template: str = "") -> None:
         self._threshold = threshold
-        self._common = {triple for fixed, *_ in Formatter().parse(template) for triple in _triples(words(fixed))}
+        fixed = sorted((part for part, *_ in Formatter().parse(template) if _WORD.search(part)), key=len, reverse=True)
+        self._fixed = re.compile("|".join(map(re.escape, fixed))) if fixed else None
         self._bags: set[tuple[str, ...]] = set()
         self._sizes: list[int] = []
         self._holders: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
         for number, text in enumerate(texts):
             found = words(text)
-            triples = set(_triples(found)) - self._common
+            triples = self._triples(text)
             self._bags.add(tuple(sorted(found)))
             self._sizes.append(len(triples))
             for triple in triples:
@@ -45,12 +46,15 @@ class Near:
         found = words(text)
         if tuple(sorted(found)) in self._bags:
             return True
-        triples = set(_triples(found)) - self._common
+        triples = self._triples(text)
         shared = Counter(number for triple in triples for number in self._holders.get(triple, ()))
         return any(
             count >= self._threshold * min(len(triples), self._sizes[number]) for number, count in shared.items()
         )
 
-
-def _triples(found: list[str]) -> Iterator[tuple[str, ...]]:
-    return zip(*(found[start:] for start in range(LENGTH)), strict=False)
+    def _triples(self, text: str) -> set[tuple[str, ...]]:
+        found: set[tuple[str, ...]] = set()
+        for part in self._fixed.split(text) if self._fixed else [text]:
+            said = words(part)
+            found.update(zip(*(said[start:] for start in range(LENGTH)), strict=False))
+        return found

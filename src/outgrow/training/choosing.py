@@ -55,9 +55,8 @@ class Choosing:
         if self._loss.needs_logits:
             logits = torch.cat([self._network.choice_logits(piece) for piece in pieces])
         k = weak.shape[1]
-        if (
-            logits is not None and self._own_choices
-        ):  # a choice that none has, or as many of each would pass for classes
+        if logits is not None and self._own_choices:
+            # One choice that no example has, or a batch with as many choices each would pass for classes.
             pad = torch.nn.functional.pad
             logits, weak = pad(logits, (0, 1), value=-float("inf")), pad(weak, (0, 1))
         targets = self._loss.targets(logits, weak, progress)[:, :k]
