@@ -148,11 +148,6 @@ def test_what_makes_no_sense_is_refused(fields: dict[str, object]) -> None:
         Confidence(**fields)  # type: ignore[arg-type]
 
 
-def test_a_prior_where_choices_differ_is_refused() -> None:
-    with pytest.raises(UserError, match="remove it"):
-        hard(torch.tensor([[0.0, 1.0, -float("inf")], [0.0, 1.0, 2.0]]), torch.ones(2, 3) / 3, prior=(0.2, 0.3, 0.5))
-
-
 def test_a_prior_of_other_classes_is_refused() -> None:
     with pytest.raises(UserError, match="3 shares and the examples 2 choices"):
         hard(torch.zeros(4, 2), binary(0.5, 0.5, 0.5, 0.5), prior=(0.2, 0.3, 0.5))

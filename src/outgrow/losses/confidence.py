@@ -33,8 +33,6 @@ class Confidence(Loss):
 
     def targets(self, logits: torch.Tensor | None, weak: torch.Tensor, progress: float) -> torch.Tensor:
         assert logits is not None
-        if self.prior and not bool(logits.isfinite().all()):
-            raise UserError("prior is for classes that all examples share, and these have their own choices: remove it")
         prior = self.prior or tuple(weak.double().mean(0).tolist())
         share = min(progress / self.warmup, 1.0) if self.warmup else 1.0
         return weak.lerp(hardened(logits, weak, prior), self.weight * share)
