@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 from string import Formatter
@@ -49,45 +50,71 @@ def test_published_rows_become_questions(name: str, mirror: Path) -> None:
     assert found["no"][0].startswith(published.no)
 
 
-@pytest.mark.parametrize("name", [name for name, entry in TABLE.items() if entry.hub])
-def test_the_hub_s_parquet_gives_the_same(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+HUB = [name for name, entry in TABLE.items() if entry.hub]
+
+
+@pytest.mark.parametrize("name", HUB)
+def test_the_hub_s_files_give_the_same(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
 
     entry, asked_for = TABLE[name], dict[str, Any]()
-    rows = PUBLISHED[name].rows
 
     def snapshot_download(repo: str, **options: Any) -> str:
         asked_for.update(options, repo=repo)
-        for split in entry.splits:
-            folder = tmp_path / entry.config.replace("*", "default") / split
-            folder.mkdir(parents=True, exist_ok=True)
-            pq.write_table(pa.Table.from_pylist(rows), folder / "0000.parquet")  # the same rows: each counts once
+        for pattern in options["allow_patterns"]:
+            file = tmp_path / pattern.replace("*", "00000-of-00001")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if file.suffix == ".parquet":
+                pq.write_table(pa.Table.from_pylist(PUBLISHED[name].rows), file)
+            else:
+                write_jsonl(file, PUBLISHED[name].rows)  # the same rows in every split: each counts once
         return str(tmp_path)
 
     monkeypatch.delenv("OUTGROW_DATA", raising=False)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
-    task = Nlp(set=name, revision=COMMIT).pinned()
-    assert (asked_for["repo"], asked_for["revision"], asked_for["repo_type"]) == (entry.hub, COMMIT, "dataset")
+    task = Nlp(set=name).pinned()
+    asked_of = (asked_for["repo"], asked_for["revision"], asked_for["repo_type"])
+    assert asked_of == (entry.hub, entry.revision, "dataset")
+    assert task.revision == entry.revision
     found = asked(task)
     assert found["yes"][0].startswith(PUBLISHED[name].yes)
     assert found["no"][0].startswith(PUBLISHED[name].no)
 
 
-def test_the_newest_revision_is_found_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", HUB)
+def test_a_set_is_read_at_a_commit(name: str) -> None:
+    assert re.fullmatch("[0-9a-f]{7}|[0-9a-f]{40}", TABLE[name].revision)
+
+
+def test_a_branch_is_resolved_once_and_the_commit_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
+
+    asked_for = []
 
     class Info:
         sha = COMMIT
 
-    pq_folder = tmp_path / "default" / "train"
-    pq_folder.mkdir(parents=True)
-    pq.write_table(pa.Table.from_pylist(PUBLISHED["boolq"].rows), pq_folder / "0000.parquet")
-    monkeypatch.delenv("OUTGROW_DATA", raising=False)
-    monkeypatch.setattr(huggingface_hub, "dataset_info", lambda repo, revision: Info())
+    def dataset_info(repo: str, revision: str) -> Info:
+        asked_for.append((repo, revision))
+        return Info()
+
+    for split in ("train", "validation"):
+        (tmp_path / "data").mkdir(exist_ok=True)
+        pq.write_table(pa.Table.from_pylist(PUBLISHED["boolq"].rows), tmp_path / "data" / f"{split}-0.parquet")
+    monkeypatch.setattr(huggingface_hub, "dataset_info", dataset_info)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda repo, **options: str(tmp_path))
-    task = Nlp(set="boolq").pinned()
+    task = Nlp(set="boolq", revision="main").pinned()
     assert task.revision == COMMIT
     assert task.pinned() == task
+    assert asked_for == [("google/boolq", "main")]
+
+
+def test_a_commit_without_the_files_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda repo, **options: str(tmp_path))
+    with pytest.raises(UserError, match=r"google/boolq has no data/train-\*\.parquet at 0123456: give another"):
+        Nlp(set="boolq", revision="0123456").pinned()
 
 
 def test_without_a_network_one_line_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +127,7 @@ def test_without_a_network_one_line_says_what_to_do(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(huggingface_hub, "dataset_info", unreachable)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    for task in (Nlp(set="piqa"), Nlp(set="piqa", revision=COMMIT)):
+    for task in (Nlp(set="piqa"), Nlp(set="piqa", revision=COMMIT), Nlp(set="piqa", revision="main")):
         with pytest.raises(UserError, match=r"ybisk/piqa.*OUTGROW_DATA") as error:
             task.pinned()
         assert "\n" not in str(error.value)

@@ -61,6 +61,12 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> Non
     assert read(path).columns == ("text", "label")
 
 
+def test_json_may_have_a_row_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text("\n".join(map(json.dumps, ROWS)))
+    assert [row for _, row in read(path).rows] == ROWS
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [

@@ -29,8 +29,8 @@ class Nlp(Task):
     """NLP: a published set as questions of yes or no, balanced: boolq, sciq, openbookqa and others.
 
     set: its name in the table. Its rows, with the published columns, are those of the file `path`; else of
-    `$OUTGROW_DATA/text/<set>.*` where that is; else of the hub, at `revision`, a commit of its Parquet branch (where
-    none is given, the newest when the experiment is first planned). Multiple choice becomes one right and one wrong
+    `$OUTGROW_DATA/text/<set>.*` where that is; else of the hub, at the commit that the table names, or another with the
+    same files, `revision` (which is then asked even where a file is). Multiple choice becomes one right and one wrong
     answer a question, as in the paper; then the larger class is cut to the smaller one's size, by a hash. max_chars,
     near_share: as in `text`.
     """
@@ -55,7 +55,10 @@ class Nlp(Task):
         return f"nlp/{self.set}"
 
     def pinned(self) -> Self:
-        at = self if self.revision or self._mirror() else replace(self, revision=hub.commit_of(self._entry().hub))
+        if self._mirror() and not self.revision:
+            return replace(self, digest=_digest(self.files()))
+        entry = self._entry()
+        at = replace(self, revision=hub.commit_of(entry.hub, self.revision or entry.revision))
         return replace(at, digest=_digest(at.files()))
 
     def files(self) -> list[Path]:
@@ -63,7 +66,7 @@ class Nlp(Task):
         if not self.revision and (mirror := self._mirror()):
             return [mirror]
         entry = self._entry()
-        return hub.files(entry.hub, self.revision, entry.config, entry.splits)
+        return hub.files(entry.hub, self.revision, [entry.files.format(split=split) for split in entry.splits])
 
     def load(self) -> Source:
         return _load(self if self.digest else self.pinned())

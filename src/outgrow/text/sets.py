@@ -21,7 +21,8 @@ class Entry:
     """
 
     hub: str = ""  # none: the set is read from a file only
-    config: str = "*"  # its name where the hub has several under one name
+    revision: str = ""  # the commit there that is read
+    files: str = "data/{split}-*.parquet"  # where a split lies at that commit
     splits: tuple[str, ...] = ("train", "validation")
     prompt: str
     label: str = ""
@@ -47,6 +48,8 @@ def _openbookqa(row: dict[str, Any]) -> dict[str, Any]:
 TABLE = {
     "anli-r2": Entry(
         hub="facebook/anli",
+        revision="8e4813d81f46d313dac7892e1c28076917cfcdf9",
+        files="plain_text/{split}-*.parquet",
         splits=("train_r2", "dev_r2", "test_r2"),
         prompt="{premise}\n\nHypothesis: {hypothesis}\n\nDoes the text entail the hypothesis?",
         label="label",
@@ -54,9 +57,19 @@ TABLE = {
         no=("1", "2"),
         group="{premise}",
     ),
-    "boolq": Entry(hub="google/boolq", prompt="{passage}\n\nQuestion: {question}?", label="answer", group="{passage}"),
+    "boolq": Entry(
+        hub="google/boolq",
+        revision="35b264d03638db9f4ce671b711558bf7ff0f80d5",
+        prompt="{passage}\n\nQuestion: {question}?",
+        label="answer",
+        group="{passage}",
+    ),
     "cola": Entry(
-        hub="nyu-mll/glue", config="cola", prompt="{sentence}\n\nIs this sentence acceptable?", label="label"
+        hub="nyu-mll/glue",
+        revision="bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c",
+        files="cola/{split}-*.parquet",
+        prompt="{sentence}\n\nIs this sentence acceptable?",
+        label="label",
     ),
     "comve": Entry(
         prompt="{option}\n\nDoes this go against common sense?",
@@ -66,14 +79,25 @@ TABLE = {
     ),
     "cosmosqa": Entry(
         hub="allenai/cosmos_qa",
+        revision="ed50fe83db62b355759053b1cd5eef344ee371e0",
+        files="default/{split}/*.parquet",
         prompt="{context}\n\nQuestion: {question}\nAnswer: {option}\n\nIs the answer right?",
         options=("answer0", "answer1", "answer2", "answer3"),
         label="label",
         group="{context}",
     ),
-    "creak": Entry(hub="amydeng2000/CREAK", prompt="{sentence}\n\nIs this true?", label="label"),
+    "creak": Entry(
+        hub="amydeng2000/CREAK",
+        revision="3600013a4e003d07bfd692e1d156bcc3a6333421",
+        files="{split}.json",
+        splits=("train", "dev"),
+        prompt="{sentence}\n\nIs this true?",
+        label="label",
+    ),
     "dream": Entry(
         hub="dataset-org/dream",
+        revision="ca4c45feaf089ecfc37579eb2c594375f70dbfd5",
+        files="plain_text/{split}/*.parquet",
         splits=("train", "validation", "test"),
         prompt="{dialogue}\n\nQuestion: {question}\nAnswer: {option}\n\nIs the answer right?",
         options=("choice",),
@@ -83,7 +107,8 @@ TABLE = {
     ),
     "ethics-deontology": Entry(
         hub="hendrycks/ethics",
-        config="deontology",
+        revision="6deab74c03e30f13540266e373ce31f8466169f8",
+        files="deontology/{split}/*.parquet",
         splits=("train", "validation", "test"),
         prompt="{scenario}\n{excuse}\n\nIs this reasonable?",
         label="label",
@@ -91,14 +116,16 @@ TABLE = {
     ),
     "ethics-justice": Entry(
         hub="hendrycks/ethics",
-        config="justice",
+        revision="6deab74c03e30f13540266e373ce31f8466169f8",
+        files="justice/{split}/*.parquet",
         splits=("train", "validation", "test"),
         prompt="{scenario}\n\nIs this reasonable?",
         label="label",
     ),
     "ethics-utilitarianism": Entry(
         hub="hendrycks/ethics",
-        config="utilitarianism",
+        revision="6deab74c03e30f13540266e373ce31f8466169f8",
+        files="utilitarianism/{split}/*.parquet",
         splits=("train", "validation", "test"),
         prompt="First: {option}\nSecond: {other}\n\nIs the first more pleasant?",
         options=("baseline", "less_pleasant"),
@@ -106,7 +133,8 @@ TABLE = {
     ),
     "ethics-virtue": Entry(
         hub="hendrycks/ethics",
-        config="virtue",
+        revision="6deab74c03e30f13540266e373ce31f8466169f8",
+        files="virtue/{split}/*.parquet",
         splits=("train", "validation", "test"),
         prompt="{scenario}\n\nDoes the trait after the text fit the person in it?",
         label="label",
@@ -115,6 +143,7 @@ TABLE = {
     ),
     "hellaswag": Entry(
         hub="Rowan/hellaswag",
+        revision="218ec52e09a7e7462a5400043bb9a69a41d06b76",
         prompt="{ctx} {option}\n\nIs this the right continuation?",
         options=("endings",),
         label="label",
@@ -122,6 +151,8 @@ TABLE = {
     ),
     "mctaco": Entry(
         hub="CogComp/mc_taco",
+        revision="9916937",
+        files="plain_text/{split}/*.parquet",
         splits=("validation", "test"),
         prompt="{sentence}\n\nQuestion: {question}\nAnswer: {answer}\n\nIs the answer plausible?",
         label="label",
@@ -129,14 +160,16 @@ TABLE = {
     ),
     "multirc": Entry(
         hub="aps/super_glue",
-        config="multirc",
+        revision="3de24cf8022e94f4ee4b9d55a6f539891524d646",
+        files="multirc/{split}-*.parquet",
         prompt="{paragraph}\n\nQuestion: {question}\nAnswer: {answer}\n\nIs the answer right?",
         label="label",
         group="{paragraph}",
     ),
     "openbookqa": Entry(
         hub="allenai/openbookqa",
-        config="main",
+        revision="388097ea7776314e93a529163e0fea805b8a6454",
+        files="main/{split}-*.parquet",
         splits=("train", "validation", "test"),
         prompt="{question_stem}\nAnswer: {option}\n\nIs the answer right?",
         options=("choices.text",),
@@ -147,13 +180,16 @@ TABLE = {
     ),
     "paws": Entry(
         hub="google-research-datasets/paws",
-        config="labeled_final",
+        revision="161ece9501cf0a11f3e48bd356eaa82de46d6a09",
+        files="labeled_final/{split}-*.parquet",
         splits=("train", "validation", "test"),
         prompt="{sentence1}\n{sentence2}\n\nDo both say the same?",
         label="label",
     ),
     "piqa": Entry(
         hub="ybisk/piqa",
+        revision="142c51238b3ca2bc61e9a075913871b8b600e8e1",
+        files="plain_text/{split}/*.parquet",
         prompt="{goal}\nAnswer: {option}\n\nIs the answer right?",
         options=("sol1", "sol2"),
         label="label",
@@ -161,6 +197,8 @@ TABLE = {
     ),
     "quail": Entry(
         hub="textmachinelab/quail",
+        revision="2bd9d7f90a532fe1a910b70972cef5fda341c8fe",
+        files="quail/{split}-*.parquet",
         splits=("train", "validation", "challenge"),
         prompt="{context}\n\nQuestion: {question}\nAnswer: {option}\n\nIs the answer right?",
         options=("answers",),
@@ -169,6 +207,7 @@ TABLE = {
     ),
     "quartz": Entry(
         hub="allenai/quartz",
+        revision="28c1dbb56caf81799296cb17892fa73402e23464",
         splits=("train", "validation", "test"),
         prompt="{para}\n\nQuestion: {question}\nAnswer: {option}\n\nIs the answer right?",
         options=("choices.text",),
@@ -178,6 +217,7 @@ TABLE = {
     ),
     "sciq": Entry(
         hub="allenai/sciq",
+        revision="2c94ad3e1aafab77146f384e23536f97a4849815",
         splits=("train", "validation", "test"),
         prompt="{question}\nAnswer: {option}\n\nIs the answer right?",
         options=("correct_answer", "distractor1", "distractor2", "distractor3"),
@@ -185,19 +225,24 @@ TABLE = {
     ),
     "socialiqa": Entry(
         hub="allenai/social_i_qa",
+        revision="537a2ec8ec565adc0b70b70752893e59e024df26",
+        files="default/{split}/*.parquet",
         prompt="{context} {question}\nAnswer: {option}\n\nIs the answer right?",
         options=("answerA", "answerB", "answerC"),
         label="label",
         first=1,
         group="{context}",
     ),
-    "sst2": Entry(hub="stanfordnlp/sst2", prompt="{sentence}", label="label"),
+    "sst2": Entry(
+        hub="stanfordnlp/sst2", revision="8d51e7e4887a4caaa95b3fbebbf53c0490b58bbb", prompt="{sentence}", label="label"
+    ),
     "twitter-sentiment": Entry(
-        hub="EleutherAI/twitter-sentiment", splits=("train", "test"), prompt="{text}", label="label"
+        hub="EleutherAI/twitter-sentiment", revision="7c4f320", splits=("train", "test"), prompt="{text}", label="label"
     ),
     "wic": Entry(
         hub="aps/super_glue",
-        config="wic",
+        revision="3de24cf8022e94f4ee4b9d55a6f539891524d646",
+        files="wic/{split}-*.parquet",
         prompt="{sentence1}\n{sentence2}\n\nDoes {word} mean the same in both?",
         label="label",
         group="{word}",
