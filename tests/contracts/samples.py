@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TypeVar
 
+import gguf_file
 import pytest
 from text_files import reviews, write_jsonl
 
@@ -50,6 +51,11 @@ def _mpnet(folder: Path) -> Model:
     return find("model", "mpnet")(size="base")
 
 
+def _gguf(folder: Path) -> Model:
+    pytest.importorskip("gguf", reason="pip install 'outgrow[gguf]'")
+    return find("model", "gguf")(size=str(gguf_file.write(folder / "tiny.gguf")))
+
+
 def _ladder(folder: Path) -> Model:
     from outgrow.models.ladder import rungs
 
@@ -86,6 +92,7 @@ TASKS: dict[str, Callable[[Path], Task]] = {
     "chess-puzzles": lambda folder: find("task", "chess-puzzles")(),
 }
 MODELS: dict[str, Callable[[Path], Model]] = {
+    "gguf": _gguf,
     "hf": lambda folder: find("model", "hf")(size=str(tiny_checkpoint(folder / "tiny"))),
     "ladder": _ladder,
     "minilm": _minilm,
