@@ -34,7 +34,7 @@ def write(path: Path, seed: int = 0) -> Path:
     import gguf
 
     writer: Any = gguf.GGUFWriter(path, "llama")
-    writer.add_context_length(64)
+    writer.add_context_length(512)
     writer.add_embedding_length(WIDTH)
     writer.add_block_count(LAYERS)
     writer.add_feed_forward_length(INNER)

