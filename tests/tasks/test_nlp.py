@@ -15,6 +15,7 @@ from published import PUBLISHED
 from text_files import shared, write_jsonl
 
 from outgrow.tasks.nlp import Nlp
+from outgrow.text import hub
 from outgrow.text.sets import TABLE
 from outgrow.types import UserError
 
@@ -72,10 +73,11 @@ def test_the_hub_s_files_give_the_same(name: str, tmp_path: Path, monkeypatch: p
 
     monkeypatch.delenv("OUTGROW_DATA", raising=False)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    monkeypatch.setattr(hub, "_asked", lambda repo, revision: revision.ljust(40, "0"))
     task = Nlp(set=name).pinned()
     asked_of = (asked_for["repo"], asked_for["revision"], asked_for["repo_type"])
-    assert asked_of == (entry.hub, entry.revision, "dataset")
-    assert task.revision == entry.revision
+    assert asked_of == (entry.hub, task.revision, "dataset")
+    assert task.revision.startswith(entry.revision)
     found = asked(task)
     assert found["yes"][0].startswith(PUBLISHED[name].yes)
     assert found["no"][0].startswith(PUBLISHED[name].no)
@@ -83,7 +85,56 @@ def test_the_hub_s_files_give_the_same(name: str, tmp_path: Path, monkeypatch: p
 
 @pytest.mark.parametrize("name", HUB)
 def test_a_set_is_read_at_a_commit(name: str) -> None:
-    assert re.fullmatch("[0-9a-f]{7}|[0-9a-f]{40}", TABLE[name].revision)
+    """Of two only the abbreviation is known: it is looked up among the repository's commits."""
+    whole = "[0-9a-f]{7}" if name in ("mctaco", "twitter-sentiment") else "[0-9a-f]{40}"
+    assert re.fullmatch(whole, TABLE[name].revision)
+
+
+def test_an_abbreviated_commit_is_looked_up_and_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import huggingface_hub
+
+    class Commit:
+        def __init__(self, commit_id: str) -> None:
+            self.commit_id = commit_id
+
+    short = TABLE["mctaco"].revision
+    whole = short + "0" * (40 - len(short))
+    there = {"main": [COMMIT], "refs/convert/parquet": ["1" * 40, whole]}
+
+    def commits(repo: str, *, repo_type: str, revision: str) -> list[Commit]:
+        assert (repo, repo_type) == ("CogComp/mc_taco", "dataset")
+        return [Commit(each) for each in there[revision]]
+
+    def snapshot_download(repo: str, *, revision: str, **options: Any) -> str:
+        assert revision == whole, "the hub finds no commit by an abbreviation"
+        for split in ("validation", "test"):
+            folder = tmp_path / "plain_text" / split
+            folder.mkdir(parents=True, exist_ok=True)
+            pq.write_table(pa.Table.from_pylist(PUBLISHED["mctaco"].rows), folder / "0000.parquet")
+        return str(tmp_path)
+
+    monkeypatch.delenv("OUTGROW_DATA", raising=False)
+    monkeypatch.setattr(huggingface_hub, "list_repo_commits", commits)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    task = Nlp(set="mctaco").pinned()
+    assert task.revision == whole
+    assert task.load().rows
+
+
+def test_without_a_network_an_abbreviation_means_what_was_fetched(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import huggingface_hub
+
+    def unreachable(*args: Any, **options: Any) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr(huggingface_hub, "list_repo_commits", unreachable)
+    monkeypatch.setattr(huggingface_hub, "dataset_info", unreachable)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    whole = "9916937" + "0" * 33
+    (tmp_path / "datasets--CogComp--mc_taco" / "snapshots" / whole).mkdir(parents=True)
+    assert hub.commit_of("CogComp/mc_taco", "9916937") == whole
 
 
 def test_a_branch_is_resolved_once_and_the_commit_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,8 +164,8 @@ def test_a_commit_without_the_files_is_said(tmp_path: Path, monkeypatch: pytest.
     import huggingface_hub
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda repo, **options: str(tmp_path))
-    with pytest.raises(UserError, match=r"google/boolq has no data/train-\*\.parquet at 0123456: give another"):
-        Nlp(set="boolq", revision="0123456").pinned()
+    with pytest.raises(UserError, match=r"google/boolq has no data/train-\*\.parquet at 0000000000.*: give another"):
+        Nlp(set="boolq", revision=COMMIT).pinned()
 
 
 def test_without_a_network_one_line_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,6 +184,16 @@ def test_without_a_network_one_line_says_what_to_do(tmp_path: Path, monkeypatch:
         assert "\n" not in str(error.value)
     with pytest.raises(UserError, match=r"text/comve\.jsonl"):
         Nlp(set="comve").pinned()
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_a_file_without_the_published_columns_is_said(name: str, mirror: Path) -> None:
+    path = write_jsonl(mirror / "other.jsonl", [{"text": "x", "instruction": "y", "scenario": "z"}])
+    with pytest.raises(
+        UserError, match=r"other\.jsonl has no column '.*': it has text, instruction, scenario"
+    ) as error:
+        Nlp(set=name, path=str(path)).pinned().load()
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("name", TABLE)

@@ -126,8 +126,8 @@ def _digest(files: list[Path]) -> str:
 def _questions(entry: Entry, rows: Iterable[dict[str, Any]], file: Path) -> Iterator[dict[str, str]]:
     """A prompt, a label (nothing where it is not known) and a group for every question of yes or no."""
     for published in rows:
-        row = entry.tidy(published)
         try:
+            row = entry.tidy(published)
             options = [option for path in entry.options for option in _listed(_field(row, path))]
             for asked, label in _judged(entry, row, options) if options else [(row, _yes_or_no(entry, row))]:
                 prompt = _filled(entry.prompt, asked)

@@ -7,26 +7,49 @@ from pathlib import Path
 
 from outgrow.types import UserError
 
+BRANCHES = ("main", "refs/convert/parquet")
+
 
 def commit_of(repo: str, revision: str) -> str:
-    """The commit that a revision stands for now: itself where it is one; a branch without a network what it stood for
-    last. Raises UserError where that is not known."""
-    if re.fullmatch("[0-9a-f]{7,40}", revision):
+    """The commit that a revision stands for now: itself where it is one, the one commit that begins like an
+    abbreviation, or a branch's newest; without a network what it stood for last.
+
+    Raises UserError where that is not known."""
+    if re.fullmatch("[0-9a-f]{40}", revision):
         return revision
-    from huggingface_hub import constants, dataset_info
+    from huggingface_hub import constants
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
     try:
-        return str(dataset_info(repo, revision=revision).sha)
+        return _asked(repo, revision)
     except (RepositoryNotFoundError, RevisionNotFoundError):
         raise UserError(f"the hub has no data set {repo!r} at {revision!r}: check the revision") from None
     except Exception:  # of whatever HTTP library: no network, a refusing proxy, offline mode
-        known = Path(constants.HF_HUB_CACHE) / f"datasets--{repo.replace('/', '--')}" / "refs" / revision
-        if known.is_file():
-            return known.read_text().strip()
+        cached = Path(constants.HF_HUB_CACHE) / f"datasets--{repo.replace('/', '--')}"
+        if (named := cached / "refs" / revision).is_file():
+            return named.read_text().strip()
+        if len(known := [path.name for path in (cached / "snapshots").glob(f"{revision}*")]) == 1:
+            return known[0]
         raise UserError(
             f"the hub's {repo} cannot be reached: connect once, or set OUTGROW_DATA to a folder that has it"
         ) from None
+
+
+def _asked(repo: str, revision: str) -> str:
+    """A branch's newest commit, or the full name of a commit, which the hub itself does not find by an abbreviation."""
+    from huggingface_hub import dataset_info, list_repo_commits
+    from huggingface_hub.errors import RevisionNotFoundError
+
+    if re.fullmatch("[0-9a-f]{7,39}", revision):
+        for branch in BRANCHES:
+            try:
+                commits = list_repo_commits(repo, repo_type="dataset", revision=branch)
+            except RevisionNotFoundError:
+                continue
+            for commit in commits:
+                if commit.commit_id.startswith(revision):
+                    return str(commit.commit_id)
+    return str(dataset_info(repo, revision=revision).sha)
 
 
 def files(repo: str, commit: str, patterns: list[str]) -> list[Path]:
