@@ -11,7 +11,7 @@ import tiny
 
 from outgrow.losses.base import Loss
 from outgrow.losses.cross_entropy import CrossEntropy
-from outgrow.methods.probe import Probe, regress
+from outgrow.methods.probe import PENALTIES, Probe, regress
 from outgrow.types import UserError
 
 
@@ -32,7 +32,20 @@ def test_the_penalty_is_chosen_on_the_held_out_labels() -> None:
     rng = np.random.default_rng(0)
     x, held, y = rng.normal(size=(60, 30)), rng.normal(size=(400, 30)), rng.integers(0, 2, 460)
     _, _, curve = regress(x, np.eye(2)[y[:60]], held, np.eye(2)[y[60:]])
-    assert min(curve, key=lambda record: record["validation_loss"])["penalty"] == 1.0
+    assert min(curve, key=lambda record: record["validation_loss"])["penalty"] == max(PENALTIES)
+
+
+def test_the_penalties_reach_beyond_what_weak_features_want() -> None:
+    """A direction that says a little among many that say nothing, as an encoder's do of a hard question: neither the
+    largest penalty, which is chance, nor the smallest."""
+    rng = np.random.default_rng(0)
+    x, noise = rng.normal(size=(3000, 300)), rng.normal(size=3000)
+    y = np.eye(2)[(0.5 * x[:, 0] + noise > 0).astype(int)]
+    _, _, curve = regress(x[:400], y[:400], x[400:], y[400:])
+    losses = [record["validation_loss"] for record in curve]
+    assert 0 < int(np.argmin(losses)) < len(PENALTIES) - 1
+    assert PENALTIES[int(np.argmin(losses))] > 1.0 / 3
+    assert min(losses) < losses[0] < losses[-1]
 
 
 @pytest.mark.parametrize("architecture", ["bert", "gpt2"])

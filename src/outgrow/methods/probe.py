@@ -21,7 +21,20 @@ from outgrow.tasks.base import Readout
 from outgrow.training.features import Reading
 from outgrow.types import Doubles, Examples, Floats, Labels, UserError
 
-PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0001)  # on the squared weights of standardised features
+PENALTIES = (
+    100.0,
+    30.0,
+    10.0,
+    3.0,
+    1.0,
+    0.3,
+    0.1,
+    0.03,
+    0.01,
+    0.003,
+    0.001,
+    0.0001,
+)  # on the squared weights of standardised features
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +45,7 @@ class Probe(Method):
     The penalty is the one with the lowest cross-entropy to the labels of the validation slice.
     """
 
-    version: ClassVar[int] = 2  # 2: features are a step of their own
+    version: ClassVar[int] = 3  # 2: features are a step of their own; 3: larger penalties may be chosen
 
     pooling: Literal["auto", "mean", "last"] = "auto"
     layer: int = -1
