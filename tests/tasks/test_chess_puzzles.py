@@ -190,22 +190,35 @@ def test_shipped_puzzles_have_a_difficulty_and_themes() -> None:
 # ---- what may be read without labels
 
 
-def test_a_passage_is_the_way_to_a_puzzle_and_plays_no_move_from_one() -> None:
-    """Every passage leads from its position to a puzzle by moves that are legal, none made where a puzzle stands."""
+def test_a_passage_is_the_way_to_a_puzzle_and_never_follows_another() -> None:
+    """Every passage leads from its position to a puzzle by legal moves, in a game where none stood before."""
+    import pyarrow.parquet as pq
+
     task = ChessPuzzles()
     examples = task.examples("transfer", 100, 0)
     passages = task.passages(examples)
-    assert 80 < len(passages) <= 100
     known = {row.example.prompt for row in task.load().rows}
-    asked = {row.prompt for row in examples.rows}
-    for passage in passages:
-        board = chess.read_position(passage.given)
-        moves = passage.text.split()
-        assert 1 <= len(moves) <= chess_puzzles.LEAD_UP
-        for move in moves:
-            assert chess.position_text(board) not in known
-            board = chess.play(board, move)
-        assert chess.position_text(board) in asked
+    games = {row["id"]: row["moves"].split() for row in pq.read_table(task.path, columns=["id", "moves"]).to_pylist()}
+    first = []
+    for row in examples.rows:
+        boards = [chess.parse(chess.START)]
+        for move in games[row.id]:
+            boards.append(chess.play(boards[-1], move))
+        texts = [chess.position_text(board) for board in boards]
+        if not known.intersection(texts[:-1]):
+            before = max(0, len(boards) - 1 - chess_puzzles.LEAD_UP)
+            first.append((texts[before], " ".join(games[row.id][before:])))
+    assert [(passage.given, passage.text) for passage in passages] == [each for each in first if each[1]]
+    assert 30 < len(passages) < 100, "some puzzles follow another"
+
+
+def test_what_follows_a_puzzle_is_read_by_nobody(tmp_path: Path) -> None:
+    """Puzzles after 2, 5 and 6 plies of one game: only the way to the first is a passage."""
+    opening = ["e2e4", "e7e5", "d1h5", "b8c6", "f1c4", "g8f6"]
+    asked = of_moves(tmp_path / "p.parquet", *(" ".join(opening[:n]) for n in (2, 5, 6)))
+    for task in (asked, ChessPuzzles(source=asked.source).pinned()):
+        (passage,) = task.passages(Examples(rows=tuple(row.example for row in task.load().rows)))
+        assert passage.text == "e2e4 e7e5"
 
 
 def test_a_published_puzzle_has_the_move_before_it(tmp_path: Path) -> None:
@@ -331,10 +344,11 @@ def test_a_published_puzzle_that_follows_another_has_the_position_alone(tmp_path
     assert [len(read(row.example.prompt)[1]) for row in rows] == [1, 0]
 
 
-def test_a_passage_is_the_whole_prompt_of_moves() -> None:
+def test_a_passage_is_the_whole_prompt_of_moves_that_follows_no_puzzle() -> None:
     task = ChessPuzzles(prompt="moves")
     examples = task.examples("transfer", 50, 0)
-    prompts = {row.prompt for row in examples.rows if read(row.prompt)[1]}
+    start = chess.position_text(chess.parse(chess.START))
+    prompts = {row.prompt for row in examples.rows if row.prompt.startswith(start)}
     assert {f"{passage.given} {passage.text}" for passage in task.passages(examples)} == prompts
 
 

@@ -91,11 +91,11 @@ class ChessPuzzles(Task):
         return {"difficulty" if self.path.suffix == MINED else "rating": hard, "theme": theme}
 
     def passages(self, examples: Examples) -> tuple[Passage, ...]:
-        """The moves that led to a puzzle, after the position that they began from: a prompt of moves itself, else at
-        most `LEAD_UP` of them. No move is played from the position of a puzzle: it might be the solution of an earlier
-        one of the same game."""
+        """The moves that led to a puzzle, after the position that they began from, at most `LEAD_UP` of them or, for
+        prompts of moves, `plies`. There are none where an earlier puzzle stood in the game: what followed that one
+        would tell of its solution."""
         known, most = _puzzles(self.path), LEAD_UP if self.prompt == "position" else self.plies
-        found = (_lead_up(known, id, most) for id in examples.ids)
+        found = (_lead_up(known, id, most) for id in examples.ids if not _follows(known, id))
         return tuple(passage for passage in found if passage.text)
 
 
@@ -142,15 +142,26 @@ def _from_moves(path: Path, plies: int) -> Source:
 
 def _lead_up(known: _Puzzles, id: str, most: int) -> Passage:
     """The last moves that led to a puzzle, none of them played from a puzzle's position."""
-    start, moves = known.games[id]
-    boards = [chess.parse(start)]
-    for move in moves:
-        boards.append(chess.play(boards[-1], move))
+    moves, boards = known.games[id][1], _boards(known, id)
     first = max(0, len(moves) - most)
     for number in range(first, len(moves)):
         if chess.place(chess.fen(boards[number])) in known.places:
             first = number + 1
     return Passage(given=chess.position_text(boards[first]), text=" ".join(moves[first:]))
+
+
+def _follows(known: _Puzzles, id: str) -> bool:
+    """Whether a puzzle stood in its game before this one."""
+    return any(chess.place(chess.fen(board)) in known.places for board in _boards(known, id)[:-1])
+
+
+def _boards(known: _Puzzles, id: str) -> list[chess.Board]:
+    """The positions of a puzzle's game as far as it is known, its own last."""
+    start, moves = known.games[id]
+    boards = [chess.parse(start)]
+    for move in moves:
+        boards.append(chess.play(boards[-1], move))
+    return boards
 
 
 def _themes(row: Row) -> tuple[str, ...]:
