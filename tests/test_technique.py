@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -100,7 +101,7 @@ def test_each_rung_of_a_chain_labels_for_the_next_and_the_student_keeps_its_own_
     naive, found = cell(Technique()), cell(Technique(via=(SMALL, MEDIUM)))
     student, second, first, supervisor = chain(found)
     assert [fit.model for fit in chain(found)] == [LARGE, MEDIUM, SMALL, SMALL]
-    assert [fit.examples.skip for fit in (student, first, second)] == [0, 40, 80]
+    assert [fit.examples.part for fit in (student, first, second)] == [0, 1, 2]
     assert student.examples == naive.student_fit.examples
     assert (first.method, second.method) == (FakeMethod(), SLOW)
     assert supervisor == teacher(naive.student_fit)
@@ -114,19 +115,27 @@ def test_a_chain_may_use_the_same_part_throughout() -> None:
     assert {fit.examples for fit in chain(found)[:-1]} == {cell(Technique()).student_fit.examples}
 
 
-def test_the_parts_of_a_chain_share_no_row_and_follow_one_another(tmp_path: Path) -> None:
-    parts = [Prepare(task=FakeTask(digest="fake"), split="transfer", n=40, seed=3, skip=skip) for skip in (0, 40, 80)]
+def test_the_parts_of_a_chain_share_no_group_and_are_as_large(tmp_path: Path) -> None:
+    """Two rows a group: their order alone would put a group's rows into two parts."""
+    task = FakeTask(digest="fake")
+    parts = [Prepare(task=task, split="transfer", n=40, seed=3, part=part) for part in range(4)]
     with Inline() as executor:
         assert not run(parts, Store(str(tmp_path)), executor).failures
-    ids = [id for part in parts for id in load(part, Store(str(tmp_path))).ids]
-    assert ids == list(FakeTask(digest="fake").examples("transfer", 120, 3).ids)
-    assert len(set(ids)) == 120
+    found = [load(part, Store(str(tmp_path))) for part in parts]
+    assert [len(examples) for examples in found] == [40] * 4
+    groups = [{row.group for row in examples.rows} for examples in found]
+    assert not any(a & b for a, b in combinations(groups, 2))
+    order = task.examples("transfer", None, 3)
+    assert found[0].ids == order.ids[:40]
+    rest = [row.id for row in order.rows if row.group not in groups[0]]
+    assert list(found[1].ids) == rest[:40], "in the seed's order"
+    assert {row.group for row in order.rows[:40]} & {row.group for row in order.rows[40:80]}, "or this shows nothing"
 
 
-def test_a_part_that_is_not_skipped_has_the_key_it_always_had() -> None:
+def test_the_first_part_has_the_key_it_always_had() -> None:
     plain = Prepare(task=FakeTask(digest="fake"), split="transfer", n=40)
-    assert plain.key == replace(plain, skip=0).key
-    assert plain.key != replace(plain, skip=40).key
+    assert plain.key == replace(plain, part=0).key
+    assert plain.key != replace(plain, part=1).key
 
 
 def test_a_chain_runs(tmp_path: Path) -> None:

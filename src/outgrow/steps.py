@@ -23,8 +23,8 @@ from outgrow.types import Examples, Labels, Scores, UserError
 
 @dataclass(frozen=True, kw_only=True)
 class Prepare(Step[Examples]):
-    """`n` examples of one split, in the seed's order, after the first `skip`. Where the task asks for it, rows near
-    those of `apart` (the test examples) go."""
+    """`n` examples of one split, in the seed's order: the first, or a later `part`, as many that share no group with
+    those of the parts before. Where the task asks for it, rows near those of `apart` (the test examples) go."""
 
     result: ClassVar[type[Any]] = Examples
 
@@ -32,7 +32,7 @@ class Prepare(Step[Examples]):
     split: Split
     n: int | None = None
     seed: int = 0
-    skip: int = 0
+    part: int = 0
     apart: Prepare | None = None
 
     @property
@@ -41,15 +41,19 @@ class Prepare(Step[Examples]):
 
     def run(self, ctx: Context) -> Examples:
         far_from = ctx.load(self.apart) if self.apart else None
-        if not self.skip:
+        if not self.part:
             return self.task.examples(self.split, self.n, self.seed, far_from)
-        try:
-            found = self.task.examples(self.split, self.n and self.n + self.skip, self.seed, far_from)
-        except UserError as error:
+        found = self.task.examples(self.split, None, self.seed, far_from)
+        rows, taken = found.rows, set[str]()
+        for _ in range(self.part):
+            taken |= {row.group for row in rows[: self.n]}
+            rows = tuple(row for row in rows if row.group not in taken)
+        if len(rows) < (self.n or 0):
             raise UserError(
-                f'{error}. A chain takes a fresh part of {self.split} for each step: or say shares = "same"'
-            ) from None
-        return replace(found, rows=found.rows[self.skip :])
+                f"task {self.task.name}: a chain takes a fresh part of {self.split} for each step, {self.n} examples a "
+                f'part, and there are {len(rows)} for part {self.part + 1}: ask for fewer, or say shares = "same"'
+            )
+        return replace(found, rows=rows[: self.n])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +76,7 @@ class Gold(Step[Labels]):
 class Adapt(Step[Predictor]):
     """A causal model that has read the examples without their labels (Burns et al. 2023, section 5.2.2)."""
 
+    version: ClassVar[int] = 2  # 2: of a game's puzzles the first alone is read up to
     result: ClassVar[type[Any]] = Predictor
 
     model: Model

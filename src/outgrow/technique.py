@@ -95,14 +95,14 @@ class Ground:
         return self.splits["transfer_validation"]
 
     def part(self, number: int) -> Prepare:
-        """A part of transfer: 0 is the student's, the next ones follow it in the seed's order."""
+        """A part of transfer: 0 is the student's, the next ones share no group with it or with each other."""
         transfer = self.splits["transfer"]
         if number and transfer.n is None:
             raise UserError(
                 f"task {self.task.name}: a chain takes fresh parts of transfer, so that needs a size: "
                 'say sizes = { transfer = 1000 }, or shares = "same"'
             )
-        return replace(transfer, skip=number * (transfer.n or 0))
+        return replace(transfer, part=number)
 
     def fit(
         self,
