@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 class Confidence(Loss):
     """(1 - a) CE(f, weak) + a CE(f, hardened f); a rises from 0 to `weight` over the share `warmup` of training.
 
-    prior: each class's share; the batch's mean weak label where none is declared. The hardened shares match it, unless
-    each example has its own choices, such as legal moves. The defaults are the paper's; OpenAI's released code has
-    warmup = 0.1, and a ramp that jumps at its end."""
+    prior: each class's share, (0.5, 0.5) for the paper's balanced binary tasks; where none is declared the batch's mean
+    weak label, as in OpenAI's released code. The hardened shares match it, unless each example has its own choices,
+    such as legal moves. weight and warmup are the paper's; OpenAI's code has warmup = 0.1, and a ramp that jumps."""
 
     needs_logits: ClassVar[bool] = True
     weight: float = 0.5
