@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from bench import shares, strength
 from bench.puzzles import finetuned, prepared, zero_shot
+from docs.refresh import over_all_seeds
 from outgrow import graph
 from outgrow.api import executor
 from outgrow.chess import board as chess
@@ -131,9 +132,7 @@ def quoted(*arguments: str) -> str:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         sys.exit(done.stderr)
-    header, rule, *rows = done.stdout.splitlines()
-    kept = [row for row in rows if row.startswith("|") and ("--by" in arguments or "| all |" in row)]
-    return f"From `outgrow {' '.join(arguments)}`:\n\n" + "\n".join([header, rule, *kept])
+    return f"From `outgrow {' '.join(arguments)}`:\n\n{over_all_seeds(done.stdout)}"
 
 
 def main() -> None:

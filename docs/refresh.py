@@ -22,9 +22,17 @@ def results(page: Path) -> None:
 def _made(mark: re.Match[str]) -> str:
     command = [sys.executable, "-m", *mark[1].split()]
     printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    header, rule, *rows = printed.splitlines()
-    table = "\n".join([header, rule, *(row for row in rows if "| all |" in row)])
-    return f"<!-- results: {mark[1]} -->\n\n{table}\n\n<!-- end -->"
+    return f"<!-- results: {mark[1]} -->\n\n{over_all_seeds(printed)}\n\n<!-- end -->"
+
+
+def over_all_seeds(printed: str) -> str:
+    """Of a table the rows over all seeds, with what stands below it of them."""
+    table, _, below = printed.partition("\n\n")
+    header, rule, *rows = table.splitlines()
+    kept = [row for row in rows if "| all |" in row or "| seed |" not in header]
+    marks = set(re.findall(r"\[\d+\]", "\n".join(kept)))
+    notes = [note for note in below.splitlines() if note.startswith("[") and note.split()[0] in marks]
+    return "\n".join([header, rule, *kept, *([""] if notes else []), *notes])
 
 
 def picture() -> None:

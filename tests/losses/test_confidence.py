@@ -40,6 +40,17 @@ def test_a_binary_batch_by_hand() -> None:
     assert late[:, 1].tolist() == pytest.approx([0.95, 0.3, 0.2, 0.55])
 
 
+def test_the_settings_of_the_released_code_by_hand() -> None:
+    # warmup = 0.1, the share the batch's mean. At a progress of 0.05 alpha is 0.5 / 2 = 0.25, at 0.1 it is 0.5, and it
+    # stays there: the released code climbs to a tenth of its weight and jumps to all of it.
+    logits, weak = binary(0.9, 0.6, 0.7, 0.8).log(), binary(0.9, 0.6, 0.4, 0.1)
+    openai = Confidence(weight=0.5, warmup=0.1)
+    for progress, alpha in ((0.0, 0.0), (0.05, 0.25), (0.1, 0.5), (0.101, 0.5), (1.0, 0.5)):
+        targets = openai.targets(logits, weak, progress)
+        by_hand = [(1 - alpha) * p + alpha * hard for p, hard in zip((0.9, 0.6, 0.4, 0.1), (1, 0, 0, 1), strict=True)]
+        assert targets[:, 1].tolist() == pytest.approx(by_hand)
+
+
 def test_the_share_is_the_mean_weak_label_or_the_prior_that_is_declared() -> None:
     logits = binary(0.9, 0.8, 0.7, 0.6).log()
     assert hard(logits, binary(0.4, 0.3, 0.2, 0.1)) == [1, 0, 0, 0]  # mean 0.25: one of four

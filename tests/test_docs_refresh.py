@@ -1,0 +1,59 @@
+"""Tables in the documentation keep the reasons that stand below them."""
+
+from __future__ import annotations
+
+import importlib.util
+from types import ModuleType
+
+import pytest
+from text_files import REPOSITORY
+
+PRINTED = """\
+| task | seed | PGR |
+|---|---|---:|
+| chess | all | — [1] |
+| chess | 0 | — [3] |
+| text | all | 20 (10–30) |
+| text | all | — [12] |
+
+PGR: the gap recovered.
+[1] PGR withheld: the gap is 0.8 points  \n[3] PGR withheld: the gap is 0.1 points  \n[12] PGR withheld: one seed
+"""
+
+
+@pytest.fixture
+def refresh() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("refresh", REPOSITORY / "docs" / "refresh.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_rows_over_all_seeds_stay_with_their_notes(refresh: ModuleType) -> None:
+    assert refresh.over_all_seeds(PRINTED).splitlines() == [
+        "| task | seed | PGR |",
+        "|---|---|---:|",
+        "| chess | all | — [1] |",
+        "| text | all | 20 (10–30) |",
+        "| text | all | — [12] |",
+        "",
+        "[1] PGR withheld: the gap is 0.8 points  ",
+        "[12] PGR withheld: one seed",
+    ]
+
+
+def test_a_table_without_notes_ends_with_its_rows(refresh: ModuleType) -> None:
+    table = "| task | seed |\n|---|---|\n| chess | all |\n"
+    assert refresh.over_all_seeds(table) == table.strip()
+
+
+@pytest.mark.parametrize("page", ["paper", "text", "ladder"])
+def test_every_mark_in_a_published_table_has_its_note(page: str) -> None:
+    import re
+
+    text = (REPOSITORY / f"docs/results/{page}.md").read_text()
+    for part in text.split("\n## "):
+        for marked in set(re.findall(r"— (\[\d+\])", part)):
+            assert f"\n{marked} PGR" in part, f"{page}.md, {part.splitlines()[0]}: {marked}"
