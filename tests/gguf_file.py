@@ -29,8 +29,8 @@ def weights(seed: int = 0) -> dict[str, NDArray[np.float32]]:
     return found
 
 
-def write(path: Path, seed: int = 0) -> Path:
-    """A llama of two layers, `ffn_down` in 8 bits, everything else in 32."""
+def write(path: Path, seed: int = 0, without: str = "nothing") -> Path:
+    """A llama of two layers, `ffn_down` in 8 bits, everything else in 32; tensors named `without` are left out."""
     import gguf
 
     writer: Any = gguf.GGUFWriter(path, "llama")
@@ -52,6 +52,8 @@ def write(path: Path, seed: int = 0) -> Path:
     writer.add_eos_token_id(0)
     eight = gguf.GGMLQuantizationType.Q8_0
     for name, array in weights(seed).items():
+        if without in name:
+            continue
         if "ffn_down" in name:
             writer.add_tensor(name, gguf.quants.quantize(array, eight), raw_dtype=eight)
         else:
@@ -67,16 +69,18 @@ def install(site: Path, package: str, file: Path, pieces: int = 1) -> None:
     """Packages on the path `site` that hold the file: one, or one that asks for as many as there are pieces."""
     content = file.read_bytes()
     if pieces == 1:
-        _package(site, package, {f"{file.name}": content})
+        package_of(site, package, {file.name: content, f"{file.name}.sha256": b"0"})
         return
     size = -(-len(content) // pieces)
     parts = [f"{package}-part{n}" for n in range(1, pieces + 1)]
-    _package(site, package, {}, asks=[*(f"{part}==1.0.0" for part in parts), "numpy>=1.26"])
-    for n, part in enumerate(parts):
-        _package(site, part, {f"{file.name}.part{n:02}": content[n * size : (n + 1) * size]})
+    package_of(
+        site, package, {}, [*(f"{part}==1.0.0" for part in parts), "numpy>=1.26", f'{package}-gpu; extra == "gpu"']
+    )
+    for n, part in enumerate(parts, start=1):
+        package_of(site, part, {f"{file.name}.part{n}": content[(n - 1) * size : n * size]})
 
 
-def _package(site: Path, name: str, files: dict[str, bytes], asks: list[str] | None = None) -> None:
+def package_of(site: Path, name: str, files: dict[str, bytes], asks: list[str] | None = None) -> None:
     folder = name.replace("-", "_")
     info = site / f"{folder}-1.0.0.dist-info"
     info.mkdir(parents=True)

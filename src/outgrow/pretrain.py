@@ -142,7 +142,7 @@ class Pretrain(Hyper, Step[Predictor]):
     def _save(self, network: Any, curve: list[dict[str, float]], counts: dict[str, int], folder: Path) -> Predictor:
         import torch
 
-        from outgrow.training.network import quiet
+        from outgrow.models.base import quiet
 
         folder.mkdir(parents=True, exist_ok=True)
         with quiet():

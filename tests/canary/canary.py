@@ -69,7 +69,7 @@ def write_checkpoint(folder: Path, seed: int, width: int, layers: int) -> None:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from outgrow.training.network import quiet
+    from outgrow.models.base import quiet
 
     module = AutoModelForCausalLM.from_config(tiny.config("gpt2", hidden_size=width, num_hidden_layers=layers))
     random = np.random.RandomState(seed)

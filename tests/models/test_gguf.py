@@ -75,13 +75,40 @@ def test_a_file_elsewhere_is_the_same_model_and_another_is_not(file: Path, tmp_p
     assert digests[0] == digests[1] != digests[2]
 
 
-@pytest.mark.parametrize("pieces", [1, 3])
+@pytest.mark.parametrize("pieces", [1, 3, 11])
 def test_a_package_holds_the_file_or_asks_for_those_that_do(pieces: int, file: Path, tmp_path: Path) -> None:
     gguf_file.install(tmp_path / "site", "tiny-words", file, pieces)
     model = GGUF(size="tiny-words").pinned()
     assert model.name == "gguf/tiny-words"
     whole = GGUF(size=str(file)).folder(Settings()) / "model.safetensors"
     assert (model.folder(Settings()) / "model.safetensors").read_bytes() == whole.read_bytes()
+
+
+def test_a_package_s_name_is_compared_as_indexes_do(file: Path, tmp_path: Path) -> None:
+    gguf_file.install(tmp_path / "site", "Tiny_Words", file, 2)
+    assert GGUF(size="tiny-words").pinned().digest
+
+
+def test_a_package_with_several_files_is_refused(file: Path, tmp_path: Path) -> None:
+    gguf_file.package_of(tmp_path / "site", "two-words", {"q4.gguf": b"a", "q8.gguf": b"b"})
+    with pytest.raises(UserError, match=r"two-words holds q4\.gguf and q8\.gguf: give the path of one"):
+        GGUF(size="two-words").pinned()
+
+
+def test_a_file_without_all_weights_is_refused(tmp_path: Path, cache: Path) -> None:
+    """transformers would draw what is missing at random."""
+    path = gguf_file.write(tmp_path / "half.gguf", without="blk.1.attn_q")
+    with pytest.raises(UserError, match=r"half\.gguf lacks weights of its model, such as .*layers\.1.*q_proj"):
+        GGUF(size=str(path)).folder(Settings())
+    assert not list(cache.iterdir())
+
+
+def test_a_file_that_changed_after_the_plan_is_refused(tmp_path: Path) -> None:
+    model = GGUF(size=str(gguf_file.write(tmp_path / "a.gguf"))).pinned()
+    gguf_file.write(tmp_path / "a.gguf", seed=1)
+    gguf._digest.cache_clear()
+    with pytest.raises(UserError, match=r"gguf/a has changed since the experiment was planned: run it again"):
+        model.folder(Settings())
 
 
 def test_a_piece_that_is_not_installed_is_named(file: Path, tmp_path: Path) -> None:

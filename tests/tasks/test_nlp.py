@@ -119,6 +119,13 @@ def test_an_abbreviated_commit_is_looked_up_and_kept(monkeypatch: pytest.MonkeyP
     task = Nlp(set="mctaco").pinned()
     assert task.revision == whole
     assert task.load().rows
+    there["main"].append(short + "1" * 33)
+    with pytest.raises(
+        UserError, match=r"2 commits of the hub's 'CogComp/mc_taco' begin with '9916937': give one in full"
+    ):
+        Nlp(set="mctaco").pinned()
+    with pytest.raises(UserError, match="0 commits of the hub's 'CogComp/mc_taco' begin with 'abcdef0'"):
+        Nlp(set="mctaco", revision="abcdef0").pinned()
 
 
 def test_without_a_network_an_abbreviation_means_what_was_fetched(
@@ -135,6 +142,9 @@ def test_without_a_network_an_abbreviation_means_what_was_fetched(
     whole = "9916937" + "0" * 33
     (tmp_path / "datasets--CogComp--mc_taco" / "snapshots" / whole).mkdir(parents=True)
     assert hub.commit_of("CogComp/mc_taco", "9916937") == whole
+    for unknown in ("9", "/9916937", "9916938"):
+        with pytest.raises(UserError, match="cannot be reached: connect once"):
+            hub.commit_of("CogComp/mc_taco", unknown)
 
 
 def test_a_branch_is_resolved_once_and_the_commit_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,20 +21,8 @@ from outgrow.tasks.base import Readout
 from outgrow.training.features import Reading
 from outgrow.types import Doubles, Examples, Floats, Labels, UserError
 
-PENALTIES = (
-    100.0,
-    30.0,
-    10.0,
-    3.0,
-    1.0,
-    0.3,
-    0.1,
-    0.03,
-    0.01,
-    0.003,
-    0.001,
-    0.0001,
-)  # on the squared weights of standardised features
+# On the squared weights of standardised features.
+PENALTIES = (100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0001)
 
 
 @dataclass(frozen=True, kw_only=True)

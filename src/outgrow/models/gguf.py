@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-import tempfile
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
@@ -14,7 +13,7 @@ from typing import Any, ClassVar, Self
 
 from outgrow.content import digest_of
 from outgrow.graph import Settings, located
-from outgrow.models.base import Model, cache_folder, written_whole
+from outgrow.models.base import Model, cache_folder, first_line, quiet, written_whole
 from outgrow.types import UserError
 
 CONVERTER = 1  # bump when the conversion would write other weights
@@ -43,7 +42,9 @@ class GGUF(Model):
 
     def folder(self, settings: Settings) -> Path:
         pieces = _pieces(self.size)
-        folder = cache_folder() / f"gguf-{_digest(pieces)}"
+        if self.digest not in ("", digest := _digest(pieces)):
+            raise UserError(f"{self.name} has changed since the experiment was planned: run it again")
+        folder = cache_folder() / f"gguf-{digest}"
         if not folder.is_dir():
             _convert(pieces, folder)
         return folder
@@ -56,13 +57,31 @@ def _pieces(size: str) -> tuple[Path, ...]:
         if not path.is_file():
             raise UserError(f"there is no file {path}: check the path")
         return (path,)
-    packages = [_installed(size)]
-    asked = (re.match(r"[\w.-]+", needed) for needed in packages[0].requires or ())
-    packages += [_installed(name[0]) for name in asked if name and name[0].startswith(f"{size}-")]
-    found = [file for package in packages for file in package.files or () if re.search(r"\.gguf(\.\w+)?$", file.name)]
+    files = [file for package in _packages(size) for file in package.files or ()]
+    found = {file.name: [file] for file in files if file.name.endswith(".gguf")}
+    if not found:
+        parts = [(match, file) for file in files if (match := re.fullmatch(r"(.+\.gguf)\.\D*(\d+)", file.name))]
+        for match, file in sorted(parts, key=lambda part: int(part[0][2])):
+            found.setdefault(match[1], []).append(file)
     if not found:
         raise UserError(f"the package {size} holds no GGUF file: give the path of one")
-    return tuple(Path(str(file.locate())) for file in sorted(found, key=lambda file: file.name))
+    if len(found) > 1:
+        raise UserError(f"the package {size} holds {' and '.join(sorted(found))}: give the path of one")
+    (pieces,) = found.values()
+    return tuple(Path(str(file.locate())) for file in pieces)
+
+
+def _packages(name: str) -> list[Distribution]:
+    """An installed package, and those that it asks for whose names begin with its own."""
+    package = _installed(name)
+    needed = [line for line in package.requires or () if "extra ==" not in line]
+    asked = [match[0] for line in needed if (match := re.match(r"[\w.-]+", line))]
+    return [package, *(_installed(each) for each in asked if _normal(each).startswith(f"{_normal(name)}-"))]
+
+
+def _normal(package: str) -> str:
+    """Its name as indexes compare names."""
+    return re.sub(r"[-_.]+", "-", package).lower()
 
 
 def _installed(package: str) -> Distribution:
@@ -80,39 +99,40 @@ def _digest(pieces: tuple[Path, ...]) -> str:
 
 
 def _convert(pieces: tuple[Path, ...], target: Path) -> None:
-    from outgrow.training.network import quiet
-
-    with tempfile.TemporaryDirectory() as beside, written_whole(target) as draft:
-        whole = pieces[0]
+    with written_whole(target) as draft:
+        whole, joined = pieces[0], draft / "model.gguf"
         if len(pieces) > 1:
-            whole = Path(beside) / "model.gguf"
-            with whole.open("wb") as file:
+            with joined.open("wb") as file:
                 for piece in pieces:
                     with piece.open("rb") as part:
                         shutil.copyfileobj(part, file)
-        for part in _read(whole):
-            with quiet():
-                part.save_pretrained(draft)
+            whole = joined
+        module, tokenizer = _read(whole)
+        joined.unlink(missing_ok=True)
+        with quiet():
+            module.save_pretrained(draft)
+            tokenizer.save_pretrained(draft)
 
 
 def _read(file: Path) -> tuple[Any, Any]:
-    """The model, in bfloat16, and its tokenizer."""
+    """The model, in bfloat16, and its tokenizer. A file without all of the model's weights is a UserError."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    from outgrow.training.network import quiet
 
     auto: Any = AutoModelForCausalLM
     where = {"gguf_file": file.name}
     try:
         with quiet():
-            read = auto.from_pretrained(file.parent, dtype=torch.bfloat16, **where)
+            read, info = auto.from_pretrained(file.parent, dtype=torch.bfloat16, output_loading_info=True, **where)
             tokenizer: Any = AutoTokenizer.from_pretrained(file.parent, **where)
     except ImportError:
         raise UserError("GGUF files are read with gguf: pip install 'outgrow[gguf]'") from None
     except Exception as error:  # of whatever the reader trips over in a damaged file
-        why = str(error).strip().partition("\n")[0]
-        raise UserError(f"{file.name} is no GGUF file of a causal model that can be read: {why}") from None
+        raise UserError(
+            f"{file.name} is no GGUF file of a causal model that can be read: {first_line(error)}"
+        ) from None
+    if missing := sorted([*info["missing_keys"], *info["mismatched_keys"]], key=str):
+        raise UserError(f"{file.name} lacks weights of its model, such as {missing[0]}: give a whole GGUF file")
     config = read.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config  # no longer true, and what has it cannot be saved

@@ -92,8 +92,8 @@ class ChessPuzzles(Task):
 
     def passages(self, examples: Examples) -> tuple[Passage, ...]:
         """The moves that led to a puzzle, after the position that they began from, at most `LEAD_UP` of them or, for
-        prompts of moves, `plies`. There are none where an earlier puzzle stood in the game: what followed that one
-        would tell of its solution."""
+        prompts of moves, `plies`. There are none where an earlier puzzle stood in the game, as far as that is known:
+        what followed that one would tell of its solution."""
         known, most = _puzzles(self.path), LEAD_UP if self.prompt == "position" else self.plies
         found = (_lead_up(known, id, most) for id in examples.ids if not _follows(known, id))
         return tuple(passage for passage in found if passage.text)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from outgrow.types import UserError
 
 BRANCHES = ("main", "refs/convert/parquet")
+ABBREVIATED = re.compile("[0-9a-f]{7,39}")
 
 
 def commit_of(repo: str, revision: str) -> str:
@@ -22,13 +24,16 @@ def commit_of(repo: str, revision: str) -> str:
 
     try:
         return _asked(repo, revision)
+    except UserError:
+        raise
     except (RepositoryNotFoundError, RevisionNotFoundError):
         raise UserError(f"the hub has no data set {repo!r} at {revision!r}: check the revision") from None
     except Exception:  # of whatever HTTP library: no network, a refusing proxy, offline mode
         cached = Path(constants.HF_HUB_CACHE) / f"datasets--{repo.replace('/', '--')}"
         if (named := cached / "refs" / revision).is_file():
             return named.read_text().strip()
-        if len(known := [path.name for path in (cached / "snapshots").glob(f"{revision}*")]) == 1:
+        known = [path.name for path in (cached / "snapshots").glob("*") if path.name.startswith(revision)]
+        if ABBREVIATED.fullmatch(revision) and len(known) == 1:
             return known[0]
         raise UserError(
             f"the hub's {repo} cannot be reached: connect once, or set OUTGROW_DATA to a folder that has it"
@@ -40,16 +45,16 @@ def _asked(repo: str, revision: str) -> str:
     from huggingface_hub import dataset_info, list_repo_commits
     from huggingface_hub.errors import RevisionNotFoundError
 
-    if re.fullmatch("[0-9a-f]{7,39}", revision):
-        for branch in BRANCHES:
-            try:
-                commits = list_repo_commits(repo, repo_type="dataset", revision=branch)
-            except RevisionNotFoundError:
-                continue
-            for commit in commits:
-                if commit.commit_id.startswith(revision):
-                    return str(commit.commit_id)
-    return str(dataset_info(repo, revision=revision).sha)
+    if not ABBREVIATED.fullmatch(revision):
+        return str(dataset_info(repo, revision=revision).sha)
+    known = set[str]()
+    for branch in BRANCHES:
+        with suppress(RevisionNotFoundError):
+            known |= {str(commit.commit_id) for commit in list_repo_commits(repo, repo_type="dataset", revision=branch)}
+    found = sorted(commit for commit in known if commit.startswith(revision))
+    if len(found) != 1:
+        raise UserError(f"{len(found)} commits of the hub's {repo!r} begin with {revision!r}: give one in full")
+    return found[0]
 
 
 def files(repo: str, commit: str, patterns: list[str]) -> list[Path]:

@@ -128,7 +128,9 @@ def _json(path: Path, content: bytes) -> Numbered:
     try:
         records = json.loads(text)
     except json.JSONDecodeError as error:
-        if error.msg == "Extra data":  # a value a line, as many data sets are published
+        if error.msg == "Extra data" and text.lstrip().startswith(
+            "{"
+        ):  # a value a line, as many data sets are published
             yield from _json_lines(path, content)
             return
         raise UserError(f"{path}, line {error.lineno}: this is not JSON ({error.msg})") from None

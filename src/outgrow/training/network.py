@@ -3,8 +3,6 @@ of one output that scores each choice."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from outgrow.graph import Settings
+from outgrow.models.base import first_line, quiet
 from outgrow.models.hf import check
 from outgrow.tasks.base import Readout
 from outgrow.training.batches import Batch, Encoded, padded
@@ -203,7 +202,7 @@ def open_module(auto: Any, folder: Path, settings: Settings, **options: Any) -> 
                 **options,
             )
     except (OSError, ValueError, KeyError, ImportError) as error:
-        raise UserError(f"{folder} cannot be loaded: {_first_line(error)}") from error
+        raise UserError(f"{folder} cannot be loaded: {first_line(error)}") from error
     return module, info
 
 
@@ -216,7 +215,7 @@ def open_tokenizer(folder: Path, settings: Settings) -> Any:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=settings.trust_remote_code)
     except (OSError, ValueError, KeyError, ImportError) as error:
-        raise UserError(f"the tokenizer in {folder} cannot be loaded: {_first_line(error)}") from error
+        raise UserError(f"the tokenizer in {folder} cannot be loaded: {first_line(error)}") from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token or tokenizer.convert_ids_to_tokens(0)
     return tokenizer
@@ -230,7 +229,7 @@ def prepare(settings: Settings) -> None:
     try:
         torch.empty(0, device=settings.device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UserError(f"no device {settings.device!r} here ({_first_line(error)}): use --device cpu") from error
+        raise UserError(f"no device {settings.device!r} here ({first_line(error)}): use --device cpu") from error
 
 
 def head_of(readout: Readout, examples: Examples) -> tuple[str, ...] | None:
@@ -247,27 +246,6 @@ def same_choices(examples: Examples) -> tuple[str, ...]:
         if row.choices != choices:
             raise UserError(f"example {row.id!r} has other choices than {examples.rows[0].id!r}: a head needs the same")
     return choices
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """No progress bars and no advice from transformers meanwhile."""
-    from transformers.utils import logging as untyped
-
-    logging: Any = untyped
-    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bar:
-            logging.enable_progress_bar()
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def pretrained(module: Any, key: str) -> bool:
