@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from fakes import FakeLoss, FakeMethod, FakeModel, FakeTask
 
 from outgrow.executors.inline import Inline
 from outgrow.experiment import Cell, Experiment, cells, targets
-from outgrow.graph import Outcome, Step, load, plan, run, walk
+from outgrow.graph import Outcome, load, plan, run, walk
 from outgrow.report.protocol import tasks_used
 from outgrow.steps import Fit, Prepare
 from outgrow.store import Store
@@ -177,24 +177,6 @@ def test_a_seed_draws_another_subset_but_never_another_membership() -> None:
     assert all(subset < everything for subset in subsets)
     assert all(set(task.examples("transfer", None, seed).ids) == everything for seed in range(5))
     assert all(task.examples("test", 50, seed) == task.examples("test", 50, 0) for seed in range(5))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wary(FakeTask):
-    """A task with near-duplicates."""
-
-    @property
-    def keeps_apart(self) -> bool:
-        return True
-
-
-def test_where_a_task_keeps_rows_apart_every_training_split_knows_the_test_examples() -> None:
-    (cell,) = cells(replace(GRID, tasks=(Wary(),), weak=(SMALL,), strong=(LARGE,), methods=(Technique(),), seeds=(3,)))
-    steps: list[Step[Any]] = list(walk(cell.targets))
-    splits = [step for step in steps if isinstance(step, Prepare) and step.split != "test"]
-    assert len(splits) == 4
-    assert {split.apart for split in splits} == {cell.test}
-    assert cell.test.apart is None
 
 
 # ---- what is refused

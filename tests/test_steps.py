@@ -165,13 +165,6 @@ def test_a_changed_file_makes_everything_new_and_a_moved_one_nothing(tmp_path: P
     assert all(changed[role] != first[role] for role in first)
 
 
-def test_where_rows_are_kept_apart_another_test_set_is_another_experiment(tmp_path: Path) -> None:
-    path = write_jsonl(tmp_path / "reviews.jsonl", reviews(40))
-    task = Text(path=str(path), prompt="{body}", label="sentiment").pinned()
-    one, other = (roles(replace(BASE, tasks=(task,), sizes={"test": n})) for n in (4, 5))
-    assert all(one[role].key != other[role].key for role in one)
-
-
 # ---- what they compute
 
 
@@ -268,23 +261,3 @@ def test_hard_labels_are_the_choice_of_the_soft_ones(tmp_path: Path) -> None:
     assert set(load(hard, store).probs) == {0.0, 1.0}
     assert set(load(soft, store).probs) == {np.float32(0.2), np.float32(0.8)}
     assert np.array_equal(load(hard, store).hard(), load(soft, store).hard())
-
-
-@dataclass(frozen=True, kw_only=True)
-class Twinned(FakeTask):
-    """A row is near a test example when its number ends in the same digit as one of theirs."""
-
-    def near(self, rows: Any, test: Examples) -> set[str]:
-        return {row.id for row in rows if row.id[-1] in {each.id[-1] for each in test.rows}}
-
-
-def test_prepare_leaves_out_what_is_near_a_test_example_and_counts_it(tmp_path: Path) -> None:
-    test = Prepare(task=Twinned(), split="test", n=3)
-    apart, whole = (Prepare(task=Twinned(), split="transfer", apart=each) for each in (test, None))
-    assert not done(apart, tmp_path).failures
-    assert not done(whole, tmp_path).failures
-    store = Store(str(tmp_path))
-    forbidden = {id[-1] for id in load(test, store).ids}
-    kept, every = load(apart, store), load(whole, store)
-    assert set(kept.ids) == {id for id in every.ids if id[-1] not in forbidden}
-    assert dict(kept.dropped) == {"near a test example (transfer)": len(every) - len(kept)}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import product
 from typing import Any, Literal
 
@@ -18,7 +19,10 @@ from outgrow.recipes import bundled
 from outgrow.steps import Fit, Gold, Predict, Prepare, Relabel, Score, ZeroShot, predicted
 from outgrow.tasks.base import SPLITS, Split, Task
 from outgrow.technique import Ensemble, Ground, Technique, ceiling, student, supervisors, together, untrained
-from outgrow.types import UserError
+from outgrow.training.lengths import Reader, narrowest, too_long
+from outgrow.types import Problems, UserError
+
+HERE = Settings()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +38,8 @@ class Experiment:
     recipes: Mapping[tuple[str, str], Method] = field(default_factory=dict)  # by task and model name
     pairs: Literal["all", "upward"] = "all"  # upward: only students with more weights than their supervisor
     score: Literal["test", "validation"] = "test"  # validation: to choose a set-up without a look at test
+    too_long: Literal["drop", "cut", "refuse"] = "drop"  # examples that some model cannot read whole
+    readers: Mapping[Task, tuple[Reader, ...]] = field(default_factory=dict)  # `pinned` finds whose limits drop rows
 
     def __post_init__(self) -> None:
         for name in ("tasks", "weak", "strong", "methods", "seeds"):
@@ -48,15 +54,38 @@ class Experiment:
         if self.pairs not in ("all", "upward"):
             raise UserError(f'pairs is {self.pairs!r}: choose "all", or "upward" for students larger than supervisors')
 
-    def pinned(self) -> Experiment:
-        """The same with every task and model identified by its content."""
-        return replace(
-            self,
-            tasks=tuple(task.pinned() for task in self.tasks),
-            weak=tuple(model.pinned() for model in self.weak),
-            strong=tuple(model.pinned() for model in self.strong),
-            methods=tuple(method.pinned() for method in self.methods),
-        )
+    def pinned(self, settings: Settings = HERE) -> Experiment:
+        """The same with every task and model identified by its content, and the examples known that are too long.
+
+        Raises CollectedError with all that is wrong, not the first thing alone.
+        """
+        wrong = Problems()
+        tasks = tuple(wrong.each(lambda task: task.pinned(), self.tasks))
+        weak = tuple(wrong.each(lambda side: side.pinned(), self.weak))
+        strong = tuple(wrong.each(lambda model: model.pinned(), self.strong))
+        methods = tuple(wrong.each(lambda method: method.pinned(), self.methods))
+        wrong.raised()
+        known = replace(self, tasks=tasks, weak=weak, strong=strong, methods=methods, readers={})
+        readers = narrowest(wrong.each(lambda model: Reader.of(model, settings), known.models))
+        limits = {task: _limits(task, readers, wrong) for task in tasks} if self.too_long != "cut" else {}
+        wrong.raised()
+        return replace(known, readers=limits)
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """Every model that reads examples: supervisors, students and the rungs of chains, each once."""
+        weak = [model for side in self.weak for model in (side.models if isinstance(side, Ensemble) else (side,))]
+        rungs = [rung for method in self.methods for rung in method.via]
+        return tuple(dict.fromkeys((*weak, *self.strong, *rungs)))
+
+    def size(self, task: Task, split: Split) -> int | None:
+        """How many examples of a split are asked for; None: all."""
+        return self.sizes.get(split, task.sizes.get(split))
+
+
+def _limits(task: Task, readers: Iterable[Reader], wrong: Problems) -> tuple[Reader, ...]:
+    """The readers that some example of a task is too long for. Others leave no trace in its steps' keys."""
+    return tuple(reader for reader in readers for found in wrong.each(partial(too_long, task), [reader]) if found.ids)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,17 +208,20 @@ def _cell(
 
 
 def _ground(experiment: Experiment, task: Task, seed: int) -> Ground:
-    test = _prepare(experiment, task, "test", 0, None)
-    splits = {split: _prepare(experiment, task, split, seed, test if task.keeps_apart else None) for split in SPLITS}
-    splits["test"] = test
+    splits = {split: _prepare(experiment, task, split, seed) for split in SPLITS}
     return Ground(task=task, splits=splits, recipe=lambda model: _recipe(experiment, task, model), seed=seed)
 
 
-def _prepare(experiment: Experiment, task: Task, split: Split, seed: int, apart: Prepare | None) -> Prepare:
+def _prepare(experiment: Experiment, task: Task, split: Split, seed: int) -> Prepare:
     """Only the training subsets are drawn by the seed: what does not depend on it must not carry it."""
-    n = experiment.sizes.get(split, task.sizes.get(split))
-    drawn = seed if split in ("weak_train", "transfer") else 0
-    return Prepare(task=task, split=split, n=n, seed=drawn, apart=apart)
+    return Prepare(
+        task=task,
+        split=split,
+        n=experiment.size(task, split),
+        seed=seed if split in ("weak_train", "transfer") else 0,
+        readers=experiment.readers.get(task, ()),
+        cut=experiment.too_long == "cut",
+    )
 
 
 def _recipe(experiment: Experiment, task: Task, model: Model) -> Method:

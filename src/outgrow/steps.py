@@ -18,13 +18,15 @@ from outgrow.models.base import Model
 from outgrow.tasks.base import Readout, Split, Task
 from outgrow.training.continuing import Generative
 from outgrow.training.features import Reading, Table
+from outgrow.training.lengths import Reader, too_long
 from outgrow.types import Examples, Labels, Scores, UserError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prepare(Step[Examples]):
     """`n` examples of one split, in the seed's order: the first, or a later `part`, as many that share no group with
-    those of the parts before. Where the task asks for it, rows near those of `apart` (the test examples) go."""
+    those of the parts before. What one of the `readers` cannot read whole is left out, or, where `cut`, is read by each
+    model as far as it reads."""
 
     result: ClassVar[type[Any]] = Examples
 
@@ -33,27 +35,17 @@ class Prepare(Step[Examples]):
     n: int | None = None
     seed: int = 0
     part: int = 0
-    apart: Prepare | None = None
+    readers: tuple[Reader, ...] = ()
+    cut: bool = False
 
     @property
     def title(self) -> str:
         return f"prepare {self.task.name} {self.split}"
 
     def run(self, ctx: Context) -> Examples:
-        far_from = ctx.load(self.apart) if self.apart else None
-        if not self.part:
-            return self.task.examples(self.split, self.n, self.seed, far_from)
-        found = self.task.examples(self.split, None, self.seed, far_from)
-        rows, taken = found.rows, set[str]()
-        for _ in range(self.part):
-            taken |= {row.group for row in rows[: self.n]}
-            rows = tuple(row for row in rows if row.group not in taken)
-        if len(rows) < (self.n or 0):
-            raise UserError(
-                f"task {self.task.name}: a chain takes a fresh part of {self.split} for each step, {self.n} examples a "
-                f'part, and there are {len(rows)} for part {self.part + 1}: ask for fewer, or say shares = "same"'
-            )
-        return replace(found, rows=rows[: self.n])
+        left_out = frozenset(id for reader in self.readers for id in too_long(self.task, reader).ids)
+        found = self.task.examples(self.split, self.n, self.seed, self.part, left_out)
+        return replace(found, cut=self.cut)
 
 
 @dataclass(frozen=True, kw_only=True)

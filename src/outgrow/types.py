@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +15,51 @@ Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+A = TypeVar("A")
+B = TypeVar("B")
+
 
 class UserError(Exception):
     """Something the user can mend. The message is one line: what is wrong, and what to type instead."""
+
+
+class CollectedError(UserError):
+    """Several such things at once, each a line of the message."""
+
+    def __init__(self, messages: Iterable[str]) -> None:
+        self.messages = tuple(dict.fromkeys(messages))
+        super().__init__("\n".join(self.messages))
+
+
+class Problems:
+    """Collects the CollectedError of many checks, so that a user sees them all at once."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def each(self, check: Callable[[A], B], items: Iterable[A]) -> list[B]:
+        """What `check` returns for each item, without those for which it raises a UserError."""
+        found = []
+        for item in items:
+            with self.caught():
+                found.append(check(item))
+        return found
+
+    @contextmanager
+    def caught(self) -> Iterator[None]:
+        try:
+            yield
+        except CollectedError as errors:
+            self.messages += errors.messages
+        except UserError as error:
+            self.messages.append(str(error))
+
+    def raised(self) -> None:
+        """Raises CollectedError if there were any, a plain UserError for one alone."""
+        if len(set(self.messages)) == 1:
+            raise UserError(self.messages[0])
+        if self.messages:
+            raise CollectedError(self.messages)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,10 +78,14 @@ class Example:
 
 @dataclass(frozen=True, kw_only=True)
 class Examples:
-    """The examples of one split, in a fixed order, and how many candidates were left out of it and why."""
+    """The examples of one split, in a fixed order, and how many candidates were left out of it and why.
+
+    cut: whether a model reads an example that is too long for it as far as it reads, which otherwise is an error.
+    """
 
     rows: tuple[Example, ...]
     dropped: tuple[tuple[str, int], ...] = ()
+    cut: bool = False
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -74,6 +121,8 @@ class Examples:
         )
         pq.write_table(table, folder / "examples.parquet")
         (folder / "dropped.json").write_text(json.dumps(dict(self.dropped)))
+        if self.cut:
+            (folder / "cut").touch()
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -86,7 +135,8 @@ class Examples:
             Example(id=i, group=g, prompt=p, choices=tuple(c))
             for i, g, p, c in zip(columns["id"], columns["group"], columns["prompt"], columns["choices"], strict=True)
         )
-        return cls(rows=rows, dropped=tuple(json.loads((folder / "dropped.json").read_text()).items()))
+        dropped = tuple(json.loads((folder / "dropped.json").read_text()).items())
+        return cls(rows=rows, dropped=dropped, cut=(folder / "cut").is_file())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

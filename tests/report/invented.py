@@ -8,7 +8,7 @@ two less, as many, or two more with the seeds 0, 1, 2.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +44,9 @@ class Riddles(Task):
     def pinned(self) -> Riddles:
         return self
 
-    def examples(self, split: Split, n: int | None, seed: int, far_from: Examples | None = None) -> Examples:
+    def examples(
+        self, split: Split, n: int | None, seed: int, part: int = 0, too_long: Set[str] = frozenset()
+    ) -> Examples:
         numbers = range(self.tests if split == "test" else 20)
         rows = [
             Example(id=f"{split[0]}{i:02d}", group=f"g{i % self.groups}", prompt=f"<{i}> & so on", choices=CHOICES)

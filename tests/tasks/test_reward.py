@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from text_files import shared, write_jsonl
 
-from outgrow.tasks.reward import Reward, preference, texts
+from outgrow.tasks.base import DECONTAMINATED
+from outgrow.tasks.reward import Reward
+from outgrow.text.near import Near
 from outgrow.types import UserError
 
 
@@ -105,20 +107,26 @@ def test_a_pattern_reads_all_its_files(tmp_path: Path) -> None:
         later.load()
 
 
-def test_near_pairs_leave_the_other_splits(tmp_path: Path) -> None:
-    task = read(tmp_path / "pairs.jsonl", made_up(400))
-    test = task.examples("test", None, 0)
-    row = test.rows[0]
-    near = preference("g", row.prompt, row.choices[0], " something else")
-    far = preference("g", "one two three", " four", " five")
-    assert task.near([near.example, far.example], test) == {near.example.id}
-    assert not read(tmp_path / "other.jsonl", made_up(9), near_share=0.0).near([near.example], test)
+def test_a_pair_with_a_text_near_one_of_an_earlier_split_leaves(tmp_path: Path) -> None:
+    rows = made_up(400)
+    twins = [{**row, "prompt": f"{row['prompt']} or the same in other words", "rejected": " else"} for row in rows]
+    task = read(tmp_path / "pairs.jsonl", rows + twins)
+    earlier: list[str] = []
+    for split in DECONTAMINATED:
+        kept = task.examples(split, None, 0)
+        texts = [task.texts(row) for row in kept.rows]
+        assert not Near(earlier, 0.5).find([text for own in texts for text in own]).any()
+        assert any("near-duplicate" in reason for reason, _ in kept.dropped) == (split != "test")
+        earlier += [text for own in texts for text in own]
+    assert read(tmp_path / "other.jsonl", made_up(9), near_share=0.0).likeness is None
 
 
 def test_passages_hold_both_texts_and_no_preference(tmp_path: Path) -> None:
     examples = read(tmp_path / "pairs.jsonl", made_up(400)).examples("transfer", 5, 0)
     task = Reward(path="")
-    assert [p.given + p.text for p in task.passages(examples)] == [text for row in examples.rows for text in texts(row)]
+    assert [p.given + p.text for p in task.passages(examples)] == [
+        text for row in examples.rows for text in task.texts(row)
+    ]
 
 
 @pytest.mark.parametrize(

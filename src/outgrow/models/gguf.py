@@ -11,9 +11,10 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from outgrow.cache import cache_folder
 from outgrow.content import digest_of
 from outgrow.graph import Settings, located
-from outgrow.models.base import Model, cache_folder, first_line, quiet, written_whole
+from outgrow.models.base import Model, first_line, quiet, written_whole
 from outgrow.types import UserError
 
 CONVERTER = 1  # bump when the conversion would write other weights

@@ -54,6 +54,9 @@ class HF(Model):
         check(folder, settings)
         return folder
 
+    def tokenizer_folder(self, settings: Settings) -> Path:
+        return self._local or _snapshot(self._hub()[0], self.digest, settings, BESIDE)
+
     def _hub(self) -> tuple[str, str]:
         match = _HUB_NAME.fullmatch(self.size)
         if not match or self.size.startswith("."):
@@ -133,26 +136,27 @@ def _commit(repo: str, revision: str) -> str:
 
 
 def _downloaded(repo: str, commit: str, settings: Settings) -> Path:
-    from huggingface_hub import snapshot_download
-
-    def get(patterns: tuple[str, ...]) -> Path:
-        try:
-            # Files of the top folder only: what lies deeper are exports for other programs.
-            found = snapshot_download(
-                repo,
-                revision=commit,
-                allow_patterns=list(patterns),
-                ignore_patterns=["*/*"],
-                local_files_only=settings.offline,
-            )
-        except Exception as error:
-            why = str(error).partition("\n")[0]
-            raise UserError(f"{repo} cannot be downloaded ({why}): connect to the hub, or give a folder") from None
-        return Path(found)
-
-    folder = get(WEIGHTS + BESIDE)
+    folder = _snapshot(repo, commit, settings, WEIGHTS + BESIDE)
     if not _matching(folder, WEIGHTS):
         if not settings.trust_pickle:
             raise UserError(f"{repo} has no safetensors: allow pickled weights with --trust-pickle, or choose another")
-        get(PICKLED)
+        _snapshot(repo, commit, settings, PICKLED)
     return folder
+
+
+def _snapshot(repo: str, commit: str, settings: Settings, patterns: tuple[str, ...]) -> Path:
+    """The folder of a commit with these files of its top folder: what lies deeper are exports for other programs."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        found = snapshot_download(
+            repo,
+            revision=commit,
+            allow_patterns=list(patterns),
+            ignore_patterns=["*/*"],
+            local_files_only=settings.offline,
+        )
+    except Exception as error:
+        why = str(error).partition("\n")[0]
+        raise UserError(f"{repo} cannot be downloaded ({why}): connect to the hub, or give a folder") from None
+    return Path(found)

@@ -14,9 +14,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from outgrow.cache import cache_folder
 from outgrow.content import digest_of
 from outgrow.graph import Settings
-from outgrow.models.base import Model, cache_folder, packaged, written_whole
+from outgrow.models.base import Model, packaged, written_whole
 from outgrow.models.hf import checkpoint_digest
 from outgrow.types import UserError
 

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import ClassVar, Self
 from zipfile import BadZipFile, ZipFile
 
+from outgrow.cache import cache_folder
 from outgrow.content import digest_of
 from outgrow.graph import Settings
-from outgrow.models.base import Model, cache_folder, packaged, written_whole
+from outgrow.models.base import Model, packaged, written_whole
 from outgrow.types import UserError
 
 UNPACKER = 1  # bump when other files of the archive would be taken

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
 import numpy as np
 
+from outgrow.text.near import Likeness, Near
 from outgrow.types import Example, Examples, Labels, Scores, UserError
 
 Readout = Literal["head", "tokens", "pair"]
@@ -18,6 +19,8 @@ Split = Literal["weak_train", "transfer", "transfer_validation", "validation", "
 Facet = float | str | tuple[str, ...]  # a tuple: an example that is of several kinds at once
 
 SPLITS: tuple[Split, ...] = ("weak_train", "transfer", "transfer_validation", "validation", "test")
+# Each split loses the near-duplicates of the splits before it: test stays whole, and transfer, the largest, loses most.
+DECONTAMINATED: tuple[Split, ...] = ("test", "validation", "transfer_validation", "weak_train", "transfer")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,35 +76,51 @@ class Task:
         raise NotImplementedError
 
     @property
-    def keeps_apart(self) -> bool:
-        """Whether `near` finds anything, so that the other splits must know the test examples."""
-        return False
+    def likeness(self) -> Likeness | None:
+        """When two examples are near-duplicates. Default: never, and the splits are those of the groups alone."""
+        return None
 
-    def near(self, rows: list[Example], test: Examples) -> set[str]:
-        """The ids of rows that say nearly what a test example says: they leave the other splits. Default: none."""
-        return set()
+    def texts(self, example: Example) -> tuple[str, ...]:
+        """What a model reads of an example: its prompt, or, where choices are scored, the prompt with each choice."""
+        return tuple(example.prompt + choice for choice in (example.choices if self.readout == "pair" else ("",)))
 
-    def examples(self, split: Split, n: int | None, seed: int, far_from: Examples | None = None) -> Examples:
-        """`n` examples of a split (all where None), none of them near one of `far_from`, the test examples.
+    def examples(
+        self, split: Split, n: int | None, seed: int, part: int = 0, too_long: Set[str] = frozenset()
+    ) -> Examples:
+        """`n` examples of a split (all where None), none of them near one of an earlier split in `DECONTAMINATED`.
 
         Membership is the same for every seed; the seed draws the subset of the training splits. Validation and test
-        subsets are the same for all seeds and models.
+        subsets are the same for all seeds and models. part: 0 for the first `n` of the seed's order, 1 for the next
+        `n` that share no group with these, and so on. too_long: ids to leave out.
+
+        Raises UserError where the split has fewer.
         """
         source = self.load()
-        rows = [row.example for row in source.rows if split_of(row.example.group, self.shares) == split]
+        members = source.members(self)
+        rows = [row for row in members.rows[split] if row.id not in too_long]
         dropped = Counter(dict(source.dropped))
-        if far_from is not None and (near := self.near(rows, far_from)):
-            rows = [row for row in rows if row.id not in near]
-            dropped[f"near a test example ({split})"] = len(near)
-        if n is not None and n > len(rows):
-            raise UserError(
-                f"task {self.name}: {n} examples asked for but split {split} has {len(rows)}: ask for fewer"
-            )
-        if not rows:
-            raise UserError(f"task {self.name}: split {split} is empty: more rows or more groups are needed")
+        dropped[f"near-duplicate of a row in another split ({split})"] = members.near_duplicates[split]
+        dropped[f"longer than a model reads ({split})"] = len(members.rows[split]) - len(rows)
         salt = f"{seed}" if split in ("weak_train", "transfer") else "fixed"
         rows.sort(key=lambda example: _hash(salt, example.id))
-        return Examples(rows=tuple(rows[:n]), dropped=tuple(sorted(dropped.items())))
+        taken = set[str]()
+        for _ in range(part):
+            taken |= {row.group for row in rows[:n]}
+            rows = [row for row in rows if row.group not in taken]
+        self._refuse_too_few(split, n, part, len(rows))
+        return Examples(rows=tuple(rows[:n]), dropped=tuple(sorted((+dropped).items())))
+
+    def _refuse_too_few(self, split: Split, n: int | None, part: int, there: int) -> None:
+        if not there and not part:
+            raise UserError(f"task {self.name}: split {split} is empty: more rows or more groups are needed")
+        if n is None or n <= there:
+            return
+        if part:
+            raise UserError(
+                f"task {self.name}: a chain takes a fresh part of {split} for each step, {n} examples a part, and "
+                f'there are {there} for part {part + 1}: ask for fewer, or say shares = "same"'
+            )
+        raise UserError(f"task {self.name}: {n} examples asked for but split {split} has {there}: ask for fewer")
 
     def gold(self, examples: Examples) -> Labels:
         """The ground truth of `examples`."""
@@ -131,6 +150,14 @@ class Task:
         return Scores(ids=examples.ids, groups=examples.groups, correct=correct)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Members:
+    """The examples of each split, and how many more were left out of it as near-duplicates."""
+
+    rows: Mapping[Split, tuple[Example, ...]]
+    near_duplicates: Mapping[Split, int]
+
+
 class Source:
     """The rows of a task, as read from its files. `dropped` counts what was left out, by reason."""
 
@@ -138,9 +165,35 @@ class Source:
         self.rows = rows
         self.answers = {row.example.id: row.answer for row in rows}
         self.dropped = tuple(sorted((dropped or Counter()).items()))
+        self._members: dict[tuple[Shares, Likeness | None, Readout], Members] = {}
         if len(self.answers) != len(rows):
             twice = Counter(row.example.id for row in rows).most_common(1)[0][0]
             raise UserError(f"two rows share the id {twice!r}: give every row an id of its own")
+
+    def members(self, task: Task) -> Members:
+        """Which rows each split has: found once for all seeds and sizes."""
+        key = (task.shares, task.likeness, task.readout)
+        if key not in self._members:
+            self._members[key] = _members([row.example for row in self.rows], task)
+        return self._members[key]
+
+
+def _members(rows: list[Example], task: Task) -> Members:
+    splits: dict[Split, list[Example]] = {split: [] for split in SPLITS}
+    for row in rows:
+        splits[split_of(row.group, task.shares)].append(row)
+    counts = dict.fromkeys(SPLITS, 0)
+    if task.likeness is None:
+        return Members(rows={split: tuple(own) for split, own in splits.items()}, near_duplicates=counts)
+    index = Near((), task.likeness.share, task.likeness.template)
+    for split in DECONTAMINATED:
+        texts = [task.texts(row) for row in splits[split]]
+        owner = np.repeat(np.arange(len(texts)), [len(own) for own in texts])
+        near = set(owner[index.find([text for own in texts for text in own])].tolist())
+        counts[split] = len(near)
+        splits[split] = [row for i, row in enumerate(splits[split]) if i not in near]
+        index.add(text for i, own in enumerate(texts) if i not in near for text in own)
+    return Members(rows={split: tuple(own) for split, own in splits.items()}, near_duplicates=counts)
 
 
 def split_of(group: str, shares: Shares) -> Split:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import hashlib
 import os
 from collections import Counter
@@ -18,8 +17,9 @@ from outgrow.graph import located
 from outgrow.tasks import text
 from outgrow.tasks.base import Source, Task
 from outgrow.text import hub, tables
+from outgrow.text.near import Likeness
 from outgrow.text.sets import TABLE, Entry
-from outgrow.types import Example, Examples, UserError
+from outgrow.types import UserError
 
 CLASSES = ("no", "yes")
 
@@ -35,7 +35,7 @@ class Nlp(Task):
     near_share: as in `text`.
     """
 
-    version: ClassVar[int] = 4  # 3: the template's words no longer count as likeness; 4: wrong answers drawn fairly
+    version: ClassVar[int] = 5  # 4: wrong answers drawn fairly; 5: every split is decontaminated
 
     set: str
     path: str = located(default="")
@@ -72,11 +72,8 @@ class Nlp(Task):
         return _load(self if self.digest else self.pinned())
 
     @property
-    def keeps_apart(self) -> bool:
-        return self.near_share > 0
-
-    def near(self, rows: list[Example], test: Examples) -> builtins.set[str]:
-        return text.near(rows, test, self.near_share, TABLE[self.set].prompt)
+    def likeness(self) -> Likeness | None:
+        return Likeness(share=self.near_share, template=TABLE[self.set].prompt) if self.near_share else None
 
     def plain(self, file: Path) -> text.Text:
         """The task that reads the questions, once they are written out."""

@@ -16,7 +16,7 @@ from outgrow.graph import located
 from outgrow.tasks.base import Passage, Readout, Row, Source, Task
 from outgrow.tasks.text import normal, on_this_machine
 from outgrow.text import tables
-from outgrow.text.near import Near
+from outgrow.text.near import Likeness
 from outgrow.types import Example, Examples, UserError
 
 
@@ -28,10 +28,11 @@ class Reward(Task):
     list of `{"role": ..., "content": ...}`. Without a prompt it is the paragraphs, or messages, that both begin with.
     path: the file, as in `text`; `*` stands for any characters: all files that match. Pairs with one prompt are one
     group; without prompts those with one text in common, of each pair the one that its hash picks, so that chains of
-    pairs do not end in one group. max_chars: pairs with a longer text are left out. near_share: training and validation
-    pairs leave if a text of theirs is near one of a test pair's, as in `text`; 0 lets all stay.
+    pairs do not end in one group. max_chars: pairs with a longer text are left out. near_share: a pair leaves its split
+    if one of its texts is near one of an earlier split, as in `text`; 0 lets all stay.
     """
 
+    version: ClassVar[int] = 3  # 3: every split is decontaminated
     readout: ClassVar[Readout] = "pair"
 
     path: str = located()
@@ -62,19 +63,8 @@ class Reward(Task):
         return tuple(Passage(given=row.prompt, text=choice) for row in examples.rows for choice in row.choices)
 
     @property
-    def keeps_apart(self) -> bool:
-        return self.near_share > 0
-
-    def near(self, rows: list[Example], test: Examples) -> set[str]:
-        if not self.near_share:
-            return set()
-        index = Near((text for row in test.rows for text in texts(row)), self.near_share)
-        return {row.id for row in rows if any(text in index for text in texts(row))}
-
-
-def texts(example: Example) -> tuple[str, ...]:
-    """What is scored: the prompt with each choice."""
-    return tuple(example.prompt + choice for choice in example.choices)
+    def likeness(self) -> Likeness | None:
+        return Likeness(share=self.near_share) if self.near_share else None
 
 
 def preference(group: str, prompt: str, better: str, worse: str) -> Row:
@@ -101,7 +91,7 @@ def _load(task: Reward) -> Source:
             dropped["a text is missing"] += 1
         elif better == worse:
             dropped["both texts are the same"] += 1
-        elif max(map(len, texts(row.example))) > task.max_chars:
+        elif max(map(len, task.texts(row.example))) > task.max_chars:
             dropped[f"longer than {task.max_chars} characters"] += 1
         elif rows.setdefault(row.example.id, row) is not row:
             dropped["same pair again"] += 1

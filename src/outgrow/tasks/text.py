@@ -16,8 +16,8 @@ from outgrow.content import digest_of
 from outgrow.graph import located
 from outgrow.tasks.base import Row, Source, Task
 from outgrow.text import tables
-from outgrow.text.near import Near
-from outgrow.types import Example, Examples, UserError
+from outgrow.text.near import Likeness
+from outgrow.types import Example, UserError
 
 DATA = "$OUTGROW_DATA/"
 
@@ -30,14 +30,15 @@ class Text(Task):
     template over columns, such as `{title}: {body}`. label: the column with the answer. classes: the answers in their
     order; sorted where none are given. group: a column naming what belongs together; the prompt itself where none is
     given. id: a column that names rows; a hash of the prompt where none is given. max_chars: longer prompts are left
-    out, the same for every model. near: training and validation rows leave if they share this part of their word
-    triples with a test row (`outgrow.text.near`); 0 lets all stay.
+    out, the same for every model. near_share: a row leaves its split if it shares this part of its word trigrams with a
+    row of an earlier split (test, validation, transfer_validation, weak_train, transfer: `outgrow.text.near`); 0 lets
+    all stay.
 
     Rows that ask the same (but for case and spaces) become one. Where their labels differ none stays: the truth is not
     known, and a soft answer would count any prediction as right.
     """
 
-    version: ClassVar[int] = 3  # 3: the template's words no longer count as likeness
+    version: ClassVar[int] = 4  # 3: the template's words no longer count as likeness; 4: every split is decontaminated
 
     path: str = located()
     digest: str = ""
@@ -77,24 +78,13 @@ class Text(Task):
         return _load(self if self.digest else self.pinned())
 
     @property
-    def keeps_apart(self) -> bool:
-        return self.near_share > 0
-
-    def near(self, rows: list[Example], test: Examples) -> set[str]:
-        return near(rows, test, self.near_share, self.prompt)
+    def likeness(self) -> Likeness | None:
+        return Likeness(share=self.near_share, template=self.prompt) if self.near_share else None
 
 
 def refuse_share(share: float) -> None:
     if not 0 <= share <= 1:
         raise UserError(f"near_share is {share}: give a part between 0 and 1")
-
-
-def near(rows: list[Example], test: Examples, share: float, template: str) -> set[str]:
-    """The ids of rows whose prompts, made by a template, are near one of the test examples'."""
-    if not share:
-        return set()
-    index = Near((row.prompt for row in test.rows), share, template)
-    return {row.id for row in rows if row.prompt in index}
 
 
 def on_this_machine(path: str) -> Path:

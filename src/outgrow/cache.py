@@ -1,0 +1,51 @@
+"""What this machine keeps between runs because it is slow to compute. Deleting the folder is always safe."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+
+def cache_folder() -> Path:
+    """OUTGROW_CACHE, or the platform's folder for such things."""
+    if chosen := os.environ.get("OUTGROW_CACHE"):
+        return Path(chosen).expanduser()
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "outgrow"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "outgrow" / "cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "outgrow"
+
+
+def cached(name: str, key: Any, compute: Callable[[], Any]) -> Any:
+    """What `compute` returns, from a file in the cache folder where it has been computed for this `key` before.
+
+    key and the value are JSON data; the key must say everything that the value depends on. A file that was damaged is
+    computed again; where the folder cannot be written, nothing is kept.
+    """
+    text = json.dumps([name, key], sort_keys=True)
+    path = cache_folder() / "facts" / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    with suppress(OSError, ValueError, RecursionError, KeyError, TypeError):
+        kept = json.loads(path.read_bytes())
+        if kept["checksum"] == _checksum(text, kept["value"]):
+            return kept["value"]
+    value = compute()
+    draft = path.with_name(f".{uuid.uuid4().hex}")
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(json.dumps({"checksum": _checksum(text, value), "value": value}))
+        draft.replace(path)
+    with suppress(OSError):
+        draft.unlink(missing_ok=True)
+    return value
+
+
+def _checksum(key: str, value: Any) -> str:
+    return hashlib.sha256(f"{key}\0{json.dumps(value, sort_keys=True)}".encode()).hexdigest()

@@ -1,0 +1,127 @@
+"""Which examples are too long for a model, counted with its tokenizer before anything is computed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from outgrow.cache import cached
+from outgrow.content import digest_of
+from outgrow.graph import Settings, identity, located
+from outgrow.models.base import Model, first_line
+from outgrow.models.hf import TOKENIZER
+from outgrow.tasks.base import Task
+from outgrow.types import Ints, UserError
+
+VERSION = 1  # bump when the same tokenizer would count otherwise
+_CHUNK = 10_000  # texts that are tokenised at once
+
+
+_FILES = (*TOKENIZER, "tokenizer_config.json", "special_tokens_map.json", "merges.txt")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """A tokenizer, known by the digest of its files, and how many tokens its model reads, special ones included."""
+
+    digest: str
+    longest: int
+    folder: str = located(default="")
+
+    @classmethod
+    def of(cls, model: Model, settings: Settings) -> Self | None:
+        """The reader of a pinned model; None where no length is too long for it."""
+        folder = model.tokenizer_folder(settings)
+        longest = longest_input(folder)
+        if longest is None:
+            return None
+        files = [path for name in _FILES if (path := folder / name).is_file()]
+        text = "".join(f"{path.name}\0{digest_of(path)}\n" for path in files)
+        return cls(digest=hashlib.sha256(text.encode()).hexdigest()[:16], longest=longest, folder=str(folder))
+
+    def lengths(self, texts: Sequence[str]) -> Ints:
+        """How many tokens each text has, special ones included, int64 [n]."""
+        tokenize = _tokenizer(Path(self.folder))
+        parts = [texts[start : start + _CHUNK] for start in range(0, len(texts), _CHUNK)]
+        return np.array([length for part in parts for length in tokenize(part)], dtype=np.int64)
+
+
+def narrowest(readers: Iterable[Reader | None]) -> tuple[Reader, ...]:
+    """One reader a tokenizer, the one that reads least: what it cannot read includes what the others cannot."""
+    found: dict[str, Reader] = {}
+    for reader in readers:
+        if reader and (reader.digest not in found or reader.longest < found[reader.digest].longest):
+            found[reader.digest] = reader
+    return tuple(found[digest] for digest in sorted(found))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TooLong:
+    """What a reader cannot read of a task. ids: the examples. tokens: the length of the longest. max_chars: a limit on
+    characters that leaves out all of these examples (and maybe others). rows: how many examples the task has."""
+
+    ids: tuple[str, ...]
+    tokens: int
+    max_chars: int
+    rows: int
+
+
+@lru_cache(maxsize=64)
+def too_long(task: Task, reader: Reader) -> TooLong:
+    """The examples of a pinned task that are too long for a reader, in any split."""
+    key = [identity(task), identity(reader), VERSION]
+    found = cached("too-long", key, lambda: _too_long(task, reader))
+    return TooLong(**{**found, "ids": tuple(found["ids"])})
+
+
+def _too_long(task: Task, reader: Reader) -> dict[str, Any]:
+    rows = [row.example for row in task.load().rows]
+    texts = [task.texts(row) for row in rows]
+    flat = [text for own in texts for text in own]
+    owner = np.repeat(np.arange(len(rows)), [len(own) for own in texts])
+    lengths = reader.lengths(flat)
+    over = lengths > reader.longest
+    shortest = min((len(text) for text, too in zip(flat, over, strict=True) if too), default=1)
+    return {
+        "ids": [rows[i].id for i in np.unique(owner[over])],
+        "tokens": int(lengths.max(initial=0)),
+        "max_chars": shortest - 1,
+        "rows": len(rows),
+    }
+
+
+@lru_cache(maxsize=4)
+def _tokenizer(folder: Path) -> Callable[[Sequence[str]], list[int]]:
+    """What counts the tokens of texts. The fast tokenizers' own file is read without transformers, whose import alone
+    takes seconds."""
+    if not (file := folder / "tokenizer.json").is_file():
+        from outgrow.training.checkpoint import open_tokenizer
+
+        slow = open_tokenizer(folder, Settings())
+        return lambda texts: [len(ids) for ids in slow(list(texts))["input_ids"]]
+    from tokenizers import Tokenizer
+
+    try:
+        fast = Tokenizer.from_file(str(file))
+    except Exception as error:  # tokenizers raises nothing more specific
+        raise UserError(f"the tokenizer {file} cannot be read: {first_line(error)}") from None
+    fast.no_truncation()
+    fast.no_padding()
+    return lambda texts: [len(each) for each in fast.encode_batch_fast(list(texts))]
+
+
+def longest_input(folder: Path) -> int | None:
+    """INTERIM"""
+    import json
+
+    config = json.loads((folder / "config.json").read_text()) if (folder / "config.json").is_file() else {}
+    path = folder / "tokenizer_config.json"
+    most = json.loads(path.read_text()).get("model_max_length", 10**30) if path.is_file() else 10**30
+    found = min(config.get("max_position_embeddings") or config.get("n_positions") or 10**30, most)
+    return int(found) if 0 < found < 10**9 else None
