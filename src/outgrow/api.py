@@ -13,6 +13,7 @@ from outgrow import graph
 from outgrow.experiment import Experiment, cells, targets
 from outgrow.graph import Failure, Outcome, Plan, Report, Settings, ignore
 from outgrow.plugins import find
+from outgrow.preflight import check_space, checked
 from outgrow.store import Store
 from outgrow.types import UserError
 
@@ -80,10 +81,13 @@ class Results:
         return Path(path)
 
 
-def resolved(asked: Asked, *, sets: Sequence[str] = (), seeds: Sequence[int] | None = None) -> Experiment:
+def resolved(
+    asked: Asked, *, sets: Sequence[str] = (), seeds: Sequence[int] | None = None, settings: Settings = HERE
+) -> Experiment:
     """What is asked for, as records, every task and model identified by its content.
 
-    `sets`: changes to a file or a table, such as `sizes.test=500`. Raises UserError for whatever is wrong with it.
+    `sets`: changes to a file or a table, such as `sizes.test=500`. Raises UserError for whatever is wrong with it, or
+    CollectedError with all of that: the data, the splits and the checkpoints' headers and tokenizers are looked at.
     """
     if isinstance(asked, Experiment):
         if sets:
@@ -93,14 +97,16 @@ def resolved(asked: Asked, *, sets: Sequence[str] = (), seeds: Sequence[int] | N
         from outgrow.config import experiment_from, read
 
         found = experiment_from(asked, sets) if isinstance(asked, Mapping) else read(asked, sets)
-    return (found if seeds is None else replace(found, seeds=tuple(seeds))).pinned()
+    return checked(found if seeds is None else replace(found, seeds=tuple(seeds)), settings)
 
 
 def plan(
     asked: Asked, *, store: str | Path | Store = "runs", sets: Sequence[str] = (), seeds: Sequence[int] | None = None
 ) -> Plan:
     """The steps that an experiment still needs, and why each of them is new."""
-    return graph.plan(targets(cells(resolved(asked, sets=sets, seeds=seeds))), _opened(store))
+    found = graph.plan(targets(cells(resolved(asked, sets=sets, seeds=seeds))), _opened(store))
+    check_space(found.todo, found.store, HERE)
+    return found
 
 
 def results(
@@ -127,8 +133,10 @@ def run(
     processes where there is more than one core. settings: what only this machine cares about. watch: told of every
     event. Raises UserError if the experiment asks for what is not there.
     """
-    experiment, place = resolved(asked, sets=sets, seeds=seeds), _opened(store)
+    experiment, place = resolved(asked, sets=sets, seeds=seeds, settings=settings), _opened(store)
     wanted = targets(cells(experiment))
+    if place.place.local:
+        check_space(graph.plan(wanted, place).todo, place, settings)
     with executor(on, workers) if isinstance(on, str) else on as runner:
         outcome = graph.run(wanted, place, runner, settings, watch)
     return Results(experiment, place, outcome)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from outgrow.pretrain import Pretrain
 
 BASES: dict[type, str] = {Task: "task", Model: "model", Loss: "loss", Rule: "rule", Method: "method"}
-KEYS = ("task", "weak", "strong", "methods", "seeds", "sizes", "recipes", "pairs", "score")
+KEYS = ("task", "weak", "strong", "methods", "seeds", "sizes", "recipes", "pairs", "score", "too_long")
 EXAMPLES = {"task": '"chess-puzzles"', "weak": '"ladder/pawn"', "strong": '["ladder/knight", "ladder/bishop"]'}
 
 V = TypeVar("V")
@@ -103,7 +103,7 @@ def _experiment(document: Document, sets: Sequence[str], seeds: str | None) -> E
         methods = _methods(table["methods"], folder) if "methods" in table else (Technique(),)
         models = {model.name for model in (*weak, *strong, *(rung for method in methods for rung in method.via))}
         models |= {model.name for side in weak if isinstance(side, Ensemble) for model in side.models}
-        others: dict[str, Any] = {key: table[key] for key in ("pairs", "score") if key in table}
+        others: dict[str, Any] = {key: table[key] for key in ("pairs", "score", "too_long") if key in table}
         if "seeds" in table:
             others["seeds"] = _seeds(table["seeds"])
         return Experiment(

@@ -51,6 +51,8 @@ class Experiment:
                 raise UserError(f"{name} lists {twice[0]!r} twice: name each once")
         if self.score not in ("test", "validation"):
             raise UserError(f'score is {self.score!r}: choose "test", or "validation" while the set-up is not settled')
+        if self.too_long not in ("drop", "cut", "refuse"):
+            raise UserError(f'too_long is {self.too_long!r}: choose "drop", "cut" or "refuse"')
         if self.pairs not in ("all", "upward"):
             raise UserError(f'pairs is {self.pairs!r}: choose "all", or "upward" for students larger than supervisors')
 
@@ -77,6 +79,10 @@ class Experiment:
         weak = [model for side in self.weak for model in (side.models if isinstance(side, Ensemble) else (side,))]
         rungs = [rung for method in self.methods for rung in method.via]
         return tuple(dict.fromkeys((*weak, *self.strong, *rungs)))
+
+    def recipe(self, task: Task, model: Model) -> Method:
+        """How a model is fitted on a task, unless a technique says otherwise."""
+        return self.recipes.get((task.name, model.name)) or bundled(task.name, model.name)
 
     def size(self, task: Task, split: Split) -> int | None:
         """How many examples of a split are asked for; None: all."""
@@ -209,7 +215,7 @@ def _cell(
 
 def _ground(experiment: Experiment, task: Task, seed: int) -> Ground:
     splits = {split: _prepare(experiment, task, split, seed) for split in SPLITS}
-    return Ground(task=task, splits=splits, recipe=lambda model: _recipe(experiment, task, model), seed=seed)
+    return Ground(task=task, splits=splits, recipe=partial(experiment.recipe, task), seed=seed)
 
 
 def _prepare(experiment: Experiment, task: Task, split: Split, seed: int) -> Prepare:
@@ -222,7 +228,3 @@ def _prepare(experiment: Experiment, task: Task, split: Split, seed: int) -> Pre
         readers=experiment.readers.get(task, ()),
         cut=experiment.too_long == "cut",
     )
-
-
-def _recipe(experiment: Experiment, task: Task, model: Model) -> Method:
-    return experiment.recipes.get((task.name, model.name)) or bundled(task.name, model.name)

@@ -28,6 +28,7 @@ class Prepare(Step[Examples]):
     those of the parts before. What one of the `readers` cannot read whole is left out, or, where `cut`, is read by each
     model as far as it reads."""
 
+    version: ClassVar[int] = 2  # 2: near-duplicates leave every split, not those of test alone
     result: ClassVar[type[Any]] = Examples
 
     task: Task

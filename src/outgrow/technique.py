@@ -21,7 +21,7 @@ from outgrow.models.base import Model
 from outgrow.steps import Adapt, Features, Fit, Gold, Predict, Prepare, Relabel, Said, Select, predicted
 from outgrow.tasks.base import Split, Task
 from outgrow.training.continuing import Generative
-from outgrow.types import UserError
+from outgrow.types import Problems, Shape, UserError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +56,14 @@ class Technique:
     def shown(self) -> str:
         """The label as tables give it."""
         return f"{self.label} (cheats)" if self.cheat else self.label
+
+    def check(self, shape: Shape) -> None:
+        """Raise a UserError, or a CollectedError, for every slot that does not fit a task of this shape."""
+        wrong = Problems()
+        for slot in (self.loss, *((self.fit,) if self.fit else ()), *(self.labels or ())):
+            with wrong.caught():
+                slot.check(shape)
+        wrong.raised()
 
     def pinned(self) -> Technique:
         """The same with every model identified by its content."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Literal, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,8 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+
+Readout = Literal["head", "tokens", "pair"]
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -60,6 +62,21 @@ class Problems:
             raise UserError(self.messages[0])
         if self.messages:
             raise CollectedError(self.messages)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """What a technique must know of a task to say whether it fits.
+
+    readout: a head with an output a class; the probabilities of the choices as next tokens; or a score of each choice
+    after the prompt. choices: those that all examples share, None where examples have choices of their own; then
+    `distinct` are all that occur, if they are read out as tokens. most: the most choices of an example.
+    """
+
+    readout: Readout
+    choices: tuple[str, ...] | None
+    distinct: tuple[str, ...] = ()
+    most: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

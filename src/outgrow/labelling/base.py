@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from outgrow.types import Doubles, Labels, UserError
+from outgrow.types import Doubles, Labels, Shape, UserError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +19,9 @@ class Rule:
     aggregates: ClassVar[bool] = False  # whether it takes several supervisors' labels at once
     selects: ClassVar[bool] = False  # whether it may return fewer examples than it was given
     needs_features: ClassVar[bool] = False  # whether it reads the student's frozen features
+
+    def check(self, shape: Shape) -> None:
+        """Raise a UserError where the rule cannot treat labels of a task of this shape. Default: never."""
 
     def apply(self, said: Sequence[Labels], features: Doubles | None = None) -> Labels:
         """Better labels.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from outgrow.types import Shape
+
 if TYPE_CHECKING:
     import torch
 
@@ -19,6 +21,9 @@ class Loss:
 
     version: ClassVar[int] = 1
     needs_logits: ClassVar[bool] = False  # whether `targets` reads the student's logits (one more forward pass)
+
+    def check(self, shape: Shape) -> None:
+        """Raise a UserError where the loss does not fit a task of this shape. Default: never."""
 
     def targets(self, logits: torch.Tensor | None, weak: torch.Tensor, progress: float) -> torch.Tensor:
         """Target probabilities [batch, choices], without gradient, from the whole optimiser batch.

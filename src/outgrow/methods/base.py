@@ -14,7 +14,7 @@ from outgrow.losses.base import Loss
 from outgrow.models.base import Model
 from outgrow.tasks.base import Readout
 from outgrow.training.features import Reading
-from outgrow.types import Doubles, Examples, Labels
+from outgrow.types import Doubles, Examples, Labels, Shape
 
 if TYPE_CHECKING:
     from outgrow.training.loop import Curve
@@ -78,6 +78,9 @@ class Method:
     def reads(self) -> Reading | None:
         """Which frozen features it learns from; None: the text of the examples."""
         return None
+
+    def check(self, shape: Shape) -> None:
+        """Raise a UserError where the method cannot learn a task of this shape, or lacks a library. Default: never."""
 
     def fit(self, model: Model, readout: Readout, loss: Loss, data: Supervision, seed: int, ctx: Context) -> Predictor:
         """Learn from `data`. Long fits checkpoint through `ctx` and resume there."""

@@ -42,6 +42,10 @@ class Model:
         """A local folder with config, weights and tokenizer, downloaded or converted first where need be."""
         raise NotImplementedError
 
+    def local_folder(self, settings: Settings) -> Path | None:
+        """`folder` where nothing must be downloaded for it; None where it must."""
+        return self.folder(settings)
+
     def tokenizer_folder(self, settings: Settings) -> Path:
         """A local folder with config and tokenizer, which is all that planning needs. Default: `folder`."""
         return self.folder(settings)

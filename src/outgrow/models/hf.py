@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -53,6 +54,13 @@ class HF(Model):
         folder = self._local or _downloaded(self._hub()[0], self.digest, settings)
         check(folder, settings)
         return folder
+
+    def local_folder(self, settings: Settings) -> Path | None:
+        if self._local:
+            return self._local
+        with suppress(UserError):
+            return _downloaded(self._hub()[0], self.digest, replace(settings, offline=True))
+        return None
 
     def tokenizer_folder(self, settings: Settings) -> Path:
         return self._local or _snapshot(self._hub()[0], self.digest, settings, BESIDE)

@@ -12,8 +12,8 @@ import numpy as np
 
 from outgrow.text.near import Likeness, Near
 from outgrow.types import Example, Examples, Labels, Scores, UserError
+from outgrow.types import Readout as Readout
 
-Readout = Literal["head", "tokens", "pair"]
 Split = Literal["weak_train", "transfer", "transfer_validation", "validation", "test"]
 
 Facet = float | str | tuple[str, ...]  # a tuple: an example that is of several kinds at once
@@ -55,7 +55,6 @@ class Task:
     """Subclass it, add fields, write `load`. Content enters the identity by digest: `pinned` fills it in."""
 
     version: ClassVar[int] = 2  # 2: larger shares for the training splits
-    # A head of k classes; the probabilities of the choices as next tokens; or a score of each choice after the prompt.
     readout: ClassVar[Readout] = "head"
     soft_labels: ClassVar[bool] = True  # what a supervisor hands over unless the experiment says otherwise
     sizes: ClassVar[dict[Split, int | None]] = {}  # examples a split unless the experiment says otherwise; None: all

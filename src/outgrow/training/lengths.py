@@ -47,7 +47,7 @@ class Reader:
 
     def lengths(self, texts: Sequence[str]) -> Ints:
         """How many tokens each text has, special ones included, int64 [n]."""
-        tokenize = _tokenizer(Path(self.folder))
+        tokenize = _counts(Path(self.folder))
         parts = [texts[start : start + _CHUNK] for start in range(0, len(texts), _CHUNK)]
         return np.array([length for part in parts for length in tokenize(part)], dtype=np.int64)
 
@@ -96,15 +96,39 @@ def _too_long(task: Task, reader: Reader) -> dict[str, Any]:
     }
 
 
-@lru_cache(maxsize=4)
-def _tokenizer(folder: Path) -> Callable[[Sequence[str]], list[int]]:
-    """What counts the tokens of texts. The fast tokenizers' own file is read without transformers, whose import alone
-    takes seconds."""
-    if not (file := folder / "tokenizer.json").is_file():
-        from outgrow.training.checkpoint import open_tokenizer
+def not_one_token(reader: Reader, choices: Sequence[str]) -> str | None:
+    """The first of the choices that is not one token of a tokenizer, if there is one."""
+    key = [reader.digest, list(choices), VERSION]
+    found: str | None = cached("choices", key, lambda: _not_one_token(Path(reader.folder), choices))
+    return found
 
-        slow = open_tokenizer(folder, Settings())
-        return lambda texts: [len(ids) for ids in slow(list(texts))["input_ids"]]
+
+def _not_one_token(folder: Path, choices: Sequence[str]) -> str | None:
+    fast = _fast(folder)
+    if fast is None:
+        return None  # a slow tokenizer: the model says it when it is opened
+    unknown = fast.token_to_id(getattr(fast.model, "unk_token", None) or "")
+    encoded = fast.encode_batch_fast(list(choices), add_special_tokens=False)
+    wrong = (choice for choice, each in zip(choices, encoded, strict=True) if len(each) != 1 or each.ids[0] == unknown)
+    return next(wrong, None)
+
+
+def _counts(folder: Path) -> Callable[[Sequence[str]], list[int]]:
+    """What counts the tokens of texts."""
+    if fast := _fast(folder):
+        return lambda texts: [len(each) for each in fast.encode_batch_fast(list(texts))]
+    from outgrow.training.network import open_tokenizer
+
+    slow = open_tokenizer(folder, Settings())
+    return lambda texts: [len(ids) for ids in slow(list(texts))["input_ids"]]
+
+
+@lru_cache(maxsize=4)
+def _fast(folder: Path) -> Any:
+    """The tokenizer of a checkpoint, read without transformers, whose import alone takes seconds; None where it has
+    none of the fast kind."""
+    if not (file := folder / "tokenizer.json").is_file():
+        return None
     from tokenizers import Tokenizer
 
     try:
@@ -113,7 +137,7 @@ def _tokenizer(folder: Path) -> Callable[[Sequence[str]], list[int]]:
         raise UserError(f"the tokenizer {file} cannot be read: {first_line(error)}") from None
     fast.no_truncation()
     fast.no_padding()
-    return lambda texts: [len(each) for each in fast.encode_batch_fast(list(texts))]
+    return fast
 
 
 def longest_input(folder: Path) -> int | None:

@@ -1,0 +1,181 @@
+"""What is wrong with an experiment is said before anything is computed, all of it at once."""
+
+from __future__ import annotations
+
+import shutil
+from collections import namedtuple
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+from fakes import FakeLoss, FakeMethod, FakeModel, FakeTask
+from text_files import reviews, write_jsonl
+
+import outgrow
+from outgrow import preflight
+from outgrow.experiment import Experiment
+from outgrow.graph import Settings
+from outgrow.labelling.harden import Harden
+from outgrow.models.hf import HF
+from outgrow.preflight import checked, facts_of, notes
+from outgrow.store import Store
+from outgrow.tasks.text import Text
+from outgrow.technique import Technique
+from outgrow.types import CollectedError, Shape, UserError
+
+HERE = Settings()
+WEAK, STRONG = FakeModel(size="small"), FakeModel(size="large")
+RECIPES = {("fakes", model.name): FakeMethod() for model in (WEAK, STRONG)}
+GOOD = Experiment(tasks=(FakeTask(),), weak=(WEAK,), strong=(STRONG,), seeds=(0,), recipes=RECIPES)
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTGROW_CACHE", str(tmp_path / "cache"))
+
+
+def said(experiment: Experiment) -> list[str]:
+    """The lines that a check ends in; none where nothing is wrong."""
+    try:
+        checked(experiment, HERE)
+    except CollectedError as errors:
+        return list(errors.messages)
+    except UserError as error:
+        return [str(error)]
+    return []
+
+
+def text_experiment(folder: Path, **changes: Any) -> Experiment:
+    """Every tenth text is five words longer than the others."""
+    rows = [
+        {**row, "body": row["body"] + (f" and more of it {i}" if i % 10 == 0 else "")}
+        for i, row in enumerate(reviews(300))
+    ]
+    task = Text(path=str(write_jsonl(folder / "t.jsonl", rows)), prompt="{body}", label="sentiment", near_share=0.0)
+    model = HF(size=str(tiny.checkpoint(folder / "m", "bert")))
+    sizes = {"weak_train": 40, "transfer": 40, "transfer_validation": 4, "validation": 4, "test": 20}
+    return replace(Experiment(tasks=(task,), weak=(model,), strong=(model,), seeds=(0,), sizes=sizes), **changes)
+
+
+def test_nothing_is_wrong() -> None:
+    assert said(GOOD) == []
+    assert checked(GOOD, HERE).tasks == GOOD.pinned().tasks
+
+
+def test_every_split_that_is_too_small_is_named_at_once() -> None:
+    lines = said(replace(GOOD, sizes={"transfer": 10_000, "test": 9_000, "validation": 1}))
+    assert [("split transfer" in line, "split test" in line) for line in lines] == [(True, False), (False, True)]
+    assert "10000 examples asked for" in lines[0]
+
+
+def test_data_models_and_techniques_are_said_together(tmp_path: Path) -> None:
+    good = text_experiment(tmp_path)
+    task = good.tasks[0]
+    wrong = replace(
+        good,
+        tasks=(
+            replace(task, label="mood"),
+            Text(path=str(tmp_path / "none.csv"), prompt="{body}", label="sentiment"),
+        ),
+        strong=(HF(size=str(tmp_path / "nowhere")),),
+    )
+    lines = said(wrong)
+    assert len(lines) == 3
+    for words in ("no column 'mood'", "none.csv does not exist", "nowhere"):
+        assert sum(words in line for line in lines) == 1
+    assert all("\n" not in line for line in lines)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fussy(FakeLoss):
+    """Wants three choices."""
+
+    def check(self, shape: Shape) -> None:
+        if shape.most != 3:
+            raise UserError(f"the fussy loss needs three choices, the task has {shape.most}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lacking(FakeMethod):
+    """Wants a library that is not there."""
+
+    def check(self, shape: Shape) -> None:
+        raise UserError("the lacking method needs a library: install it")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picky(Harden):
+    """Wants shared choices other than those there are."""
+
+    def check(self, shape: Shape) -> None:
+        if shape.choices != ("left", "right"):
+            raise UserError(f"the picky rule needs left and right, not {shape.choices}")
+
+
+def test_every_slot_and_recipe_is_asked_whether_it_fits_the_task() -> None:
+    techniques = (
+        Technique(label="loss", loss=Fussy()),
+        Technique(label="rule", labels=(Picky(),)),
+        Technique(label="fit", fit=Lacking()),
+    )
+    lines = said(replace(GOOD, methods=techniques))
+    assert lines == [
+        "the fussy loss needs three choices, the task has 2",
+        "the picky rule needs left and right, not ('no', 'yes')",
+        "the lacking method needs a library: install it",
+    ]
+    recipe = {**RECIPES, ("fakes", STRONG.name): Lacking()}
+    assert said(replace(GOOD, recipes=recipe)) == ["the lacking method needs a library: install it"]
+
+
+def test_a_chain_needs_a_fresh_part_of_transfer_for_each_rung() -> None:
+    chain = Technique(label="chain", via=(FakeModel(size="medium"),))
+    recipes = {**RECIPES, ("fakes", "fakes/medium"): FakeMethod()}
+    enough = replace(GOOD, methods=(chain,), recipes=recipes, sizes={"transfer": 100})
+    assert said(enough) == []
+    (line,) = said(replace(enough, sizes={"transfer": 200}))
+    assert "200 examples a part" in line
+    assert 'shares = "same"' in line
+
+
+def test_texts_that_are_too_long_are_left_out_and_said(tmp_path: Path) -> None:
+    model = HF(size=str(tiny.checkpoint(tmp_path / "short", "gpt2", n_positions=7, max_position_embeddings=7)))
+    long = text_experiment(tmp_path, weak=(model,))
+    (note,) = notes(checked(long, HERE))
+    assert "longer than the 7 tokens that a model reads, and are left out for all models" in note
+    (line,) = said(replace(long, too_long="refuse"))
+    most = int(line.partition("max_chars = ")[2].partition(",")[0])
+    assert 'too_long = "drop" or "cut"' in line
+    shorter = replace(long, tasks=(replace(long.tasks[0], max_chars=most),), too_long="refuse")
+    assert not any("longer than" in line for line in said(shorter))
+    assert notes(checked(replace(long, too_long="cut"), HERE)) == []
+
+
+def test_a_choice_that_a_model_has_no_token_for_is_said_before_a_run(tmp_path: Path) -> None:
+    model = HF(size=str(tiny.checkpoint(tmp_path / "m")))
+    lines = said(replace(GOOD, weak=(model,), strong=(model,)))
+    assert lines == [f"{model.name}: the choice 'no' is not one token of the model: rename it or use a head"]
+
+
+def test_a_second_look_reads_no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = text_experiment(tmp_path)
+    first = checked(experiment, HERE)
+    monkeypatch.setattr(Text, "load", lambda self: pytest.fail("the data were read again"))
+    preflight.too_long.cache_clear()
+    assert checked(experiment, HERE) == first
+    assert facts_of(first.tasks[0]).shape.choices == ("bad", "good")
+
+
+def test_a_disk_that_is_too_small_is_said_before_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    experiment = text_experiment(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 10_000))
+    with pytest.raises(UserError, match=r"needs about 0\.0 GB and the disk of .* has 0\.0 GB free"):
+        outgrow.plan(experiment, store=tmp_path / "store")
+    with pytest.raises(UserError, match="needs about"):
+        outgrow.run(experiment, store=tmp_path / "store", on="inline")
+    assert not (tmp_path / "store").exists()
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**12, 0, 10**12))
+    assert outgrow.plan(experiment, store=Store(str(tmp_path / "store"))).todo
