@@ -15,7 +15,7 @@ from outgrow.types import UserError
 
 def checkpoint(folder: Path, *, files: dict[str, dict[str, tuple[int, ...]]], **config: object) -> Path:
     folder.mkdir()
-    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "config.json").write_text(json.dumps({"model_type": "gpt2", **config}))
     for name, shapes in files.items():
         save_file({key: np.zeros(shape, np.float16) for key, shape in shapes.items()}, folder / name)
     return folder

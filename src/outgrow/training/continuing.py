@@ -65,7 +65,7 @@ def tokenised(network: Network, passages: Sequence[Passage]) -> Tokenised:
     for passage in passages:
         given = network.tokenizer(passage.given)["input_ids"]
         ids = [*given, *network.tokenizer(passage.text, add_special_tokens=False)["input_ids"]]
-        if len(ids) > network.longest:
+        if network.longest is not None and len(ids) > network.longest:
             raise UserError(
                 f"a passage has {len(ids)} tokens, the model reads {network.longest}: "
                 "lower the task's `max_chars` or `plies`"
