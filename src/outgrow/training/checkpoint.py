@@ -47,7 +47,7 @@ def load_module(
         config.problem_type = "single_label_classification" if len(classes) > 1 else "regression"
     auto, tensors = _auto(kind, config), tensors_in(folder)
     _require_likely_size(auto, config, tensors, folder, settings)
-    with torch.random.fork_rng(devices=[]), readable(f"{folder}"):
+    with torch.random.fork_rng(devices=[]), readable(str(folder)):
         torch.manual_seed(seed)
         module, info = auto.from_pretrained(
             folder,
@@ -81,7 +81,7 @@ def load_config(folder: Path, settings: Settings) -> Any:
 
 
 @contextmanager
-def readable(what: str) -> Iterator[None]:
+def readable(what: str, failed: str = "cannot be loaded") -> Iterator[None]:
     """No advice meanwhile; and whatever transformers and its tokenizers trip over is a UserError in one line."""
     try:
         with quiet():
@@ -89,13 +89,13 @@ def readable(what: str) -> Iterator[None]:
     except UserError:
         raise
     except MemoryError:
-        raise UserError(f"{what} cannot be loaded: there is not enough memory") from None
+        raise UserError(f"{what} {failed}: there is not enough memory") from None
     except Exception as error:
-        raise UserError(f"{what} cannot be loaded: {first_line(error)}") from error
+        raise UserError(f"{what} {failed}: {first_line(error)}") from error
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # of the Rust libraries: not an Exception
             raise
-        raise UserError(f"{what} cannot be loaded: {first_line(error)}") from None
+        raise UserError(f"{what} {failed}: {first_line(error)}") from None
 
 
 def in_backbone(module: Any, key: str) -> bool:
@@ -124,7 +124,7 @@ def _require_likely_size(
     stored = sum(_numel(tensor.shape) for tensor in tensors.values())
     if not stored or getattr(config, "quantization_config", None):
         return
-    with torch.random.fork_rng(devices=[]), readable(f"{folder}"), torch.device("meta"):
+    with torch.random.fork_rng(devices=[]), readable(str(folder)), torch.device("meta"):
         plan = auto.from_config(config, trust_remote_code=settings.trust_remote_code)
     described = sum(each.numel() for each in plan.parameters()) + sum(each.numel() for each in plan.buffers())
     if described > 2 * stored + SPARE:

@@ -15,7 +15,7 @@ from outgrow.models.base import first_line, quiet
 from outgrow.models.header import read_header
 from outgrow.tasks.base import Readout
 from outgrow.training.batches import Batch, Encoded, at, padded
-from outgrow.training.checkpoint import Kind, load_module, readable
+from outgrow.training.checkpoint import Kind, load_module
 from outgrow.training.measuring import is_causal, sees_padding
 from outgrow.training.tokenizer import fit_tokenizer, load_tokenizer, make_ordinary
 from outgrow.types import Examples, Ints, UserError
@@ -208,8 +208,7 @@ def open_encoder(folder: Path, settings: Settings) -> Network:
 def _opened(module: Any, folder: Path, readout: Readout, settings: Settings) -> Network:
     tokenizer = load_tokenizer(folder, settings)
     encoder = module.base_model is module
-    with readable(f"{folder}"):
-        causal = is_causal(module)
+    causal = is_causal(module, folder)
     if readout == "tokens" and not causal:
         raise UserError(f"{folder} does not read from left to right: next tokens need a causal language model")
     fit_tokenizer(tokenizer, module, folder, pooled=causal and readout != "tokens" and not encoder)
