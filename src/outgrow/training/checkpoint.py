@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from outgrow.graph import Settings
 from outgrow.models.base import first_line, quiet
+from outgrow.models.header import Tensor, tensors_in
 from outgrow.models.hf import check
-from outgrow.models.weights import Tensor, tensors_in
 from outgrow.types import UserError
 
 if TYPE_CHECKING:
