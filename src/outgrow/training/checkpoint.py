@@ -25,8 +25,6 @@ Kind = Literal["classifier", "language model", "encoder"]
 
 SPARE = 10**8  # weights that a config may describe beyond those that the files hold: a new head
 _BUFFER = re.compile(r"(inv_freq|masked_bias|cos_cached|sin_cached|position_ids)$")
-# BigBird's sparse attention depends on what else is in a batch, and RWKV divides its weights when it first answers.
-_STEADY = {"attention_type": ("block_sparse", "original_full"), "rescale_every": (6, 0)}
 
 
 def load_module(
@@ -74,9 +72,10 @@ def load_config(folder: Path, settings: Settings) -> Any:
         raise UserError(
             f"{folder} is an encoder-decoder ({config.model_type}): choose an encoder or a causal language model"
         )
-    for field, (value, steady) in _STEADY.items():
-        if getattr(config, field, None) == value:
-            setattr(config, field, steady)
+    if getattr(config, "attention_type", None) == "block_sparse":
+        config.attention_type = "original_full"  # BigBird's other one depends on the longest text of a batch
+    if getattr(config, "rescale_every", 0):
+        config.rescale_every = 0  # RWKV would divide its weights when it answers, and store them so
     return config
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from outgrow.training.network import Network
 
-LENGTHS = (3, 7, 18)  # tokens of the texts that a model is tried on
+LENGTHS = (4, 7, 18)  # tokens of the texts that a model is tried on
 CLOSE = 2e-5  # of the largest number, or of 1: what rounding in fp32 may change
 UNABLE = "cannot answer a text"
 

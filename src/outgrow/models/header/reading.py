@@ -66,7 +66,7 @@ def read_header(folder: Path) -> CheckpointHeader:
         token, id = _last_token(tokenizer, stamp(tokenizer))
         if vocabulary is not None and id >= vocabulary:
             raise UserError(
-                f"{tokenizer} gives {_short(token)} the id {_short(id)}, and config.json says vocab_size = {vocabulary}: "
+                f"{tokenizer} gives {_short(token)} the id {_short(id)}, config.json says vocab_size = {vocabulary}: "
                 "save the tokenizer that belongs to the model"
             )
     for name in _BESIDE:
