@@ -20,8 +20,8 @@ def load_tokenizer(folder: Path, settings: Settings) -> Any:
 
     with readable(f"the tokenizer in {folder}"):
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=settings.trust_remote_code)
-        ids = tokenizer("a", add_special_tokens=True)["input_ids"]
-    if not all(type(id) is int for id in ids):
+        ids = [*tokenizer("a")["input_ids"], *tokenizer.all_special_ids, *tokenizer.get_vocab().values()]
+    if not all(type(id) is int and id >= 0 for id in ids):
         raise UserError(f"the tokenizer in {folder} gives no token ids: save it again")
     return tokenizer
 
