@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from pathlib import Path
 
 from outgrow.types import UserError
+
+Stamp = tuple[int, int, int, int, int]
+
+_SETTLED = 2.0  # seconds; clocks of file systems are coarse, so a file that has just changed may change unseen
+_digests: dict[tuple[Path, Stamp], str] = {}
 
 
 def digest_of(path: Path) -> str:
@@ -20,6 +26,19 @@ def digest_of(path: Path) -> str:
     return total.hexdigest()[:16]
 
 
+def stamp(path: Path) -> Stamp:
+    """What changes when a file does: device, inode, size, and times of content and status in ns."""
+    found = path.stat()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
 def _sha256(path: Path) -> str:
+    """Computed once a process for as long as the file stays as it is."""
+    key = path.absolute(), stamp(path)
+    if key in _digests:
+        return _digests[key]
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if time.time() - max(key[1][3:]) / 1e9 > _SETTLED and stamp(path) == key[1]:
+        _digests[key] = digest
+    return digest

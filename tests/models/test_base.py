@@ -15,9 +15,12 @@ from outgrow.types import UserError
 
 def checkpoint(folder: Path, *, files: dict[str, dict[str, tuple[int, ...]]], **config: object) -> Path:
     folder.mkdir()
-    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "config.json").write_text(json.dumps({"model_type": "gpt2", **config}))
     for name, shapes in files.items():
         save_file({key: np.zeros(shape, np.float16) for key, shape in shapes.items()}, folder / name)
+    if len(files) > 1:
+        placed = {key: name for name, shapes in files.items() for key in shapes}
+        (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": placed}))
     return folder
 
 
@@ -25,9 +28,10 @@ EMBEDDING, LAYER = {"embed.weight": (7, 2)}, {"layer.weight": (2, 2), "layer.bia
 
 
 def test_shards_are_summed_and_buffers_left_out(tmp_path: Path) -> None:
-    files = {"model-00001-of-00002.safetensors": EMBEDDING, "model-00002-of-00002.safetensors": LAYER}
+    buffer = {"ids": (1, 512)}
+    files = {f"model-0000{i}-of-00003.safetensors": each for i, each in enumerate((EMBEDDING, LAYER, buffer), 1)}
     folder = checkpoint(tmp_path / "a", files=files)
-    save_file({"ids": np.zeros((1, 512), np.int64)}, folder / "model-00003-of-00002.safetensors")
+    save_file({"ids": np.zeros((1, 512), np.int64)}, folder / "model-00003-of-00003.safetensors")
     assert weights_in(folder) == 14 + 6
 
 

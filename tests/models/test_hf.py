@@ -7,7 +7,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from outgrow.graph import Settings, identity
 from outgrow.models.hf import HF, checkpoint_digest
@@ -20,8 +22,8 @@ def checkpoint(folder: Path, *, weights: str = "model.safetensors", **config: An
     """What looks like a checkpoint until one loads it."""
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps({"model_type": "bert", **config}))
-    (folder / "tokenizer.json").write_text("{}")
-    (folder / weights).write_bytes(b"weights")
+    (folder / "tokenizer.json").write_text('{"model": {"vocab": {"a": 0}}}')
+    save_file({"weight": np.zeros(2, np.float32)}, folder / weights)
     return folder
 
 

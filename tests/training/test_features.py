@@ -11,7 +11,7 @@ import tiny
 
 from outgrow.graph import Settings
 from outgrow.training.features import Reading, Table, features
-from outgrow.training.network import open_encoder
+from outgrow.training.network import Network, open_encoder
 from outgrow.types import Doubles, Examples, UserError
 
 
@@ -70,3 +70,10 @@ def test_a_table_is_read_back_and_asked_by_id(tmp_path: Path) -> None:
     again = Table.load(tmp_path)
     assert again.ids == table.ids
     assert again.of(("c", "a")).tolist() == [[4.0, 5.0], [0.0, 1.0]]
+
+
+def test_features_that_are_not_numbers_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden = Network.hidden
+    monkeypatch.setattr(Network, "hidden", lambda self, batch, layer=-1: hidden(self, batch, layer) / 0)
+    with pytest.raises(UserError, match="answers are not numbers"):
+        read(tiny.checkpoint(tmp_path), tiny.examples(3), layer=1)

@@ -11,8 +11,9 @@ import tiny
 import torch
 
 from outgrow.graph import Settings
+from outgrow.plugins import find
 from outgrow.training.choosing import probabilities
-from outgrow.training.network import Network, open_network
+from outgrow.training.network import Network, open_encoder, open_network
 from outgrow.types import Example, Examples, UserError
 
 READOUTS = [(a, r) for a in tiny.ARCHITECTURES for r in ("head", "tokens") if (a, r) != ("bert", "tokens")]
@@ -205,3 +206,20 @@ def test_a_classifier_cannot_score_texts(tmp_path: Path) -> None:
     network = open_network(tiny.checkpoint(tmp_path), "pair", Settings(), classes=("a", "b"))
     with pytest.raises(UserError, match="needs one output"):
         network.encode(pairs(2))
+
+
+def test_answers_that_are_not_numbers_are_said(tmp_path: Path) -> None:
+    network = opened(tiny.checkpoint(tmp_path), "head")
+    with torch.no_grad():
+        network.module.score.weight[0, 0] = float("nan")
+    with pytest.raises(UserError, match="the model's answers are not numbers"):
+        probabilities(network, network.encode(tiny.examples(4)))
+
+
+@pytest.mark.parametrize("family", ["ladder/pawn", "minilm/l6"])
+def test_what_ships_reads_in_padded_batches(family: str) -> None:
+    """Measured as seeing padding it would still be right, and slower."""
+    kind, _, size = family.partition("/")
+    folder = find("model", kind)(size=size).folder(Settings())
+    assert not open_encoder(folder, Settings()).sees_padding
+    assert not opened(folder, "head").sees_padding

@@ -68,11 +68,11 @@ def _adapted(network: Network, method: LoRA, seed: int) -> Any:
         raise UserError("LoRA needs peft: pip install 'outgrow[lora]', or use finetune") from None
     from transformers.pytorch_utils import Conv1D
 
-    from outgrow.training.network import pretrained
+    from outgrow.training.checkpoint import in_backbone
 
     module = network.module
-    head = [weight for name, weight in module.named_parameters() if not pretrained(module, name)]
-    layers = {name: layer for name, layer in module.named_modules() if pretrained(module, name)}
+    head = [weight for name, weight in module.named_parameters() if not in_backbone(module, name)]
+    layers = {name: layer for name, layer in module.named_modules() if in_backbone(module, name)}
     linear = [name for name, layer in layers.items() if isinstance(layer, torch.nn.Linear | Conv1D)]
     turned = isinstance(layers[linear[0]], Conv1D)  # GPT-2's linear layers, whose weights are transposed
     config = LoraConfig(r=method.rank, lora_alpha=method.alpha, target_modules=linear, fan_in_fan_out=turned)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, PackagePath, distribution
-from math import prod
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from outgrow.graph import Settings
+from outgrow.models.header import read_header
 from outgrow.store import flush
 from outgrow.types import UserError
 
@@ -86,29 +85,11 @@ def written_whole(target: Path) -> Iterator[Path]:
 
 
 def weights_in(folder: Path) -> int:
-    """The weights of a checkpoint, from the headers of its safetensors files: nothing else is read.
-
-    Integers are buffers and do not count; nor does an output layer that the config ties to the input embedding.
-    """
-    shapes = dict(each for path in sorted(folder.glob("model*.safetensors")) for each in _floats(path))
-    if not shapes:
+    """The weights of a checkpoint, from the headers of its safetensors files: nothing else is read."""
+    header = read_header(folder)
+    if not header.shapes:
         raise UserError(f"{folder} has no safetensors, so its weights cannot be counted: save it as safetensors")
-    config = json.loads((folder / "config.json").read_text())
-    if config.get("tie_word_embeddings", True):
-        tied = [name for name in shapes if name.endswith(("lm_head.weight", "embed_out.weight"))]
-        for name in tied:
-            if list(shapes.values()).count(shapes[name]) > 1:  # the embedding is there too
-                del shapes[name]
-    return sum(map(prod, shapes.values()))
-
-
-def _floats(path: Path) -> Iterable[tuple[str, tuple[int, ...]]]:
-    """The tensors of floats in a safetensors file: eight bytes that say how long the JSON after them is."""
-    with path.open("rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    for name, tensor in header.items():
-        if name != "__metadata__" and "F" in tensor["dtype"]:  # F32, F16, BF16, F8_E4M3
-            yield name, tuple(tensor["shape"])
+    return header.parameters
 
 
 def counted(weights: int) -> str:

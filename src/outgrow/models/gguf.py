@@ -6,7 +6,6 @@ import hashlib
 import re
 import shutil
 from dataclasses import dataclass, replace
-from functools import cache
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -94,7 +93,6 @@ def _installed(package: str) -> Distribution:
         ) from None
 
 
-@cache
 def _digest(pieces: tuple[Path, ...]) -> str:
     return hashlib.sha256("\n".join([*map(digest_of, pieces), str(CONVERTER)]).encode()).hexdigest()[:16]
 

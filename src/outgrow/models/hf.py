@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from outgrow.content import digest_of
 from outgrow.graph import Settings, located
 from outgrow.models.base import Model
+from outgrow.models.header import read_config, read_header
 from outgrow.types import UserError
 
 WEIGHTS = ("model.safetensors", "model-*.safetensors")
@@ -86,39 +86,38 @@ def checkpoint_digest(folder: Path) -> str:
 
 
 def check(folder: Path, settings: Settings) -> None:
-    """Raise a UserError unless the checkpoint is whole and needs no more trust than the settings give."""
+    """Raise a UserError unless the checkpoint is whole, as far as its header tells, and needs no more trust than the
+    settings give."""
     _require_parts(folder)
     if not _matching(folder, WEIGHTS) and not settings.trust_pickle:
         raise UserError(f"{folder} has pickled weights only: allow it with --trust-pickle, or save it as safetensors")
-    config = _config(folder)
+    config = read_config(folder)
     if config.get("auto_map") and not settings.trust_remote_code:
         from transformers import CONFIG_MAPPING
 
         if config["model_type"] not in CONFIG_MAPPING:
             raise UserError(f"{folder} brings its own code: allow it with --trust-remote-code, or choose another model")
+    read_header(folder)
 
 
 def _require_parts(folder: Path) -> None:
-    if not _config(folder).get("model_type"):
-        raise UserError(f"{folder / 'config.json'} names no model_type: this is no Hugging Face checkpoint")
-    if not any((folder / name).is_file() for name in TOKENIZER):
+    read_config(folder)
+    if not _matching(folder, TOKENIZER):
         raise UserError(f"{folder} has no tokenizer: save one there with tokenizer.save_pretrained({folder.name!r})")
     if not (_matching(folder, WEIGHTS) or _matching(folder, PICKLED)):
         raise UserError(f"{folder} has no weights: it needs model.safetensors")
 
 
-def _config(folder: Path) -> dict[str, Any]:
-    try:
-        config = json.loads((folder / "config.json").read_text())
-    except FileNotFoundError:
-        raise UserError(f"{folder} has no config.json: give the folder of a Hugging Face checkpoint") from None
-    except ValueError:
-        raise UserError(f"{folder / 'config.json'} is not JSON: save the checkpoint again") from None
-    return config if isinstance(config, dict) else {}
-
-
 def _matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
-    return sorted(path for pattern in patterns for path in folder.glob(pattern) if path.is_file())
+    """The files in `folder` itself that these patterns name. A link that leads out of it is a UserError, except where
+    the hub's cache keeps its files: snapshots/COMMIT/FILE is a link to blobs/DIGEST."""
+    found = sorted(path for pattern in patterns for path in folder.glob(pattern) if path.is_file())
+    whole = folder.resolve()
+    inside = [whole, *([whole.parents[1] / "blobs"] if whole.parent.name == "snapshots" else [])]
+    for path in found:
+        if path.is_symlink() and not any(path.resolve().is_relative_to(place) for place in inside):
+            raise UserError(f"{path} is a link to {path.resolve()}, outside the checkpoint: copy the file there")
+    return found
 
 
 def _commit(repo: str, revision: str) -> str:

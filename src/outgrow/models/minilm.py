@@ -10,7 +10,6 @@ import hashlib
 import json
 import shutil
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -71,7 +70,6 @@ def _installed(size: str, suffix: str) -> Path:
     return Path(str(packaged(_PACKAGES[size], suffix, "minilm", "'outgrow[models]'").locate()))
 
 
-@cache
 def _l3_digest(onnx_file: Path, l6: Path) -> str:
     parts = [digest_of(onnx_file), *(digest_of(path) for path in _beside(l6)), str(CONVERTER)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

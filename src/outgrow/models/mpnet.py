@@ -12,7 +12,6 @@ import tempfile
 import zlib
 from base64 import urlsafe_b64decode
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import ClassVar, Self
 from zipfile import BadZipFile, ZipFile
@@ -82,7 +81,6 @@ def _parts() -> tuple[Part, ...]:
     return tuple(found)
 
 
-@cache
 def _digest(parts: tuple[Part, ...]) -> str:
     """What the archive is known by. A part that is not what its package says it installed is a UserError."""
     digests = []

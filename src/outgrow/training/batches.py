@@ -140,3 +140,10 @@ def dense(labels: Labels) -> Floats:
     array = np.zeros((len(labels), int(counts.max(initial=0))), dtype=np.float32)
     array[np.arange(array.shape[1]) < counts[:, None]] = labels.probs
     return array
+
+
+def at(hidden: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+    """[texts, length, width] at one position a text: [texts, width]."""
+    import torch
+
+    return hidden[torch.arange(len(hidden), device=hidden.device), last]

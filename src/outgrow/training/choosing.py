@@ -10,11 +10,14 @@ import numpy as np
 from outgrow.losses.base import Loss
 from outgrow.training.batches import Batch, Encoded, collate, cut, dense, widest
 from outgrow.training.network import Network
-from outgrow.types import Floats, Ints, Labels
+from outgrow.types import Floats, Ints, Labels, UserError
 
 if TYPE_CHECKING:
     import torch
 
+NO_NUMBERS = (
+    "the model's answers are not numbers (NaN or infinite): train it again, with a lower learning rate or in fp32"
+)
 WINDOW = 512  # examples that inference sorts by length together
 
 
@@ -81,13 +84,18 @@ def probabilities(
     most_rows: int | None = None,
     progress: Callable[[float], None] = lambda fraction: None,
 ) -> Floats:
-    """The probability of each choice, float32 [n, most choices]: rows sum to 1, 0 where there is no choice."""
+    """The probability of each choice, float32 [n, most choices]: rows sum to 1, 0 where there is no choice.
+
+    Raises UserError where the model's logits are not finite.
+    """
     import torch
 
     probs = np.zeros(examples.columns.shape, dtype=np.float32)
     with torch.inference_mode():
         for batch in inference_batches(examples, network.device, most_rows, progress):
             chosen = network.choice_logits(batch).softmax(-1).cpu().numpy()
+            if not np.isfinite(chosen).all():
+                raise UserError(NO_NUMBERS)
             probs[batch.rows, : chosen.shape[1]] = chosen
     return probs
 

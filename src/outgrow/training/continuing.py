@@ -59,17 +59,13 @@ def adapt(
 
 
 def tokenised(network: Network, passages: Sequence[Passage]) -> Tokenised:
-    """The tokens of passages; those with nothing to learn are left out. One that is too long is a UserError."""
+    """The tokens of passages; those with nothing to learn are left out."""
     tokens: list[int] = []
     offsets, starts = [0], []
     for passage in passages:
         given = network.tokenizer(passage.given)["input_ids"]
         ids = [*given, *network.tokenizer(passage.text, add_special_tokens=False)["input_ids"]]
-        if len(ids) > network.longest:
-            raise UserError(
-                f"a passage has {len(ids)} tokens, the model reads {network.longest}: "
-                "lower the task's `max_chars` or `plies`"
-            )
+        ids = ids[: network.longest]  # a passage that is too long is read as far as the model reads
         if len(ids) > max(1, len(given)):
             starts.append(len(tokens) + max(1, len(given)))
             tokens += ids

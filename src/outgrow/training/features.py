@@ -63,8 +63,9 @@ def features(
     those of the second."""
     import torch
 
-    from outgrow.training.choosing import inference_batches
-    from outgrow.training.network import at, open_encoder
+    from outgrow.training.batches import at
+    from outgrow.training.choosing import NO_NUMBERS, inference_batches
+    from outgrow.training.network import open_encoder
 
     network = open_encoder(folder, settings)
     if readout == "pair" and any(len(row.choices) != 2 for row in examples.rows):
@@ -85,4 +86,6 @@ def features(
             if not pooled.shape[1]:
                 pooled = np.zeros((len(examples), states.shape[1]), dtype=np.float32)
             pooled[batch.rows] = states.float().cpu().numpy()
+    if not np.isfinite(pooled).all():
+        raise UserError(NO_NUMBERS)
     return Table(ids=examples.ids, values=pooled)

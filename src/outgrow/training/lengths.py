@@ -15,6 +15,7 @@ from outgrow.cache import cached
 from outgrow.content import digest_of
 from outgrow.graph import Settings, identity, located
 from outgrow.models.base import Model, first_line
+from outgrow.models.header import longest_input
 from outgrow.models.hf import TOKENIZER
 from outgrow.tasks.base import Task
 from outgrow.types import Ints, UserError
@@ -38,7 +39,7 @@ class Reader:
     def of(cls, model: Model, settings: Settings) -> Self | None:
         """The reader of a pinned model; None where no length is too long for it."""
         folder = model.tokenizer_folder(settings)
-        longest = longest_input(folder)
+        longest = longest_input(folder) if folder.is_dir() else None
         if longest is None:
             return None
         files = [path for name in _FILES if (path := folder / name).is_file()]
@@ -117,9 +118,9 @@ def _counts(folder: Path) -> Callable[[Sequence[str]], list[int]]:
     """What counts the tokens of texts."""
     if fast := _fast(folder):
         return lambda texts: [len(each) for each in fast.encode_batch_fast(list(texts))]
-    from outgrow.training.network import open_tokenizer
+    from outgrow.training.tokenizer import load_tokenizer
 
-    slow = open_tokenizer(folder, Settings())
+    slow = load_tokenizer(folder, Settings())
     return lambda texts: [len(ids) for ids in slow(list(texts))["input_ids"]]
 
 
@@ -138,14 +139,3 @@ def _fast(folder: Path) -> Any:
     fast.no_truncation()
     fast.no_padding()
     return fast
-
-
-def longest_input(folder: Path) -> int | None:
-    """INTERIM"""
-    import json
-
-    config = json.loads((folder / "config.json").read_text()) if (folder / "config.json").is_file() else {}
-    path = folder / "tokenizer_config.json"
-    most = json.loads(path.read_text()).get("model_max_length", 10**30) if path.is_file() else 10**30
-    found = min(config.get("max_position_embeddings") or config.get("n_positions") or 10**30, most)
-    return int(found) if 0 < found < 10**9 else None
