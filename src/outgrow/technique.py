@@ -18,6 +18,7 @@ from outgrow.losses.cross_entropy import CrossEntropy
 from outgrow.methods.base import Method
 from outgrow.methods.probe import Probe
 from outgrow.models.base import Model
+from outgrow.ranges import one_of, refuse_outside
 from outgrow.steps import Adapt, Features, Fit, Gold, Predict, Prepare, Relabel, Said, Select, predicted
 from outgrow.tasks.base import Split, Task
 from outgrow.training.continuing import Generative
@@ -43,6 +44,7 @@ class Technique:
     cheat: Literal["", "labels", "stop", "probe"] = ""
 
     def __post_init__(self) -> None:
+        refuse_outside(self, shares=one_of("fresh", "same"), cheat=one_of("", "labels", "stop", "probe"))
         if twice := [model.name for model in self.via if self.via.count(model) > 1]:
             raise UserError(f"via lists {twice[0]!r} twice: name each rung once")
         if self.shares == "same" and not self.via:

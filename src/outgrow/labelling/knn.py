@@ -9,7 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from outgrow.labelling.base import Rule, classes_of
-from outgrow.types import Doubles, Labels, UserError
+from outgrow.ranges import refuse_outside, whole
+from outgrow.types import Doubles, Labels
 
 CHUNK = 256  # examples whose distances to all others are held at once
 
@@ -24,8 +25,7 @@ class KNN(Rule):
     neighbours: int = 20
 
     def __post_init__(self) -> None:
-        if self.neighbours < 1:
-            raise UserError(f"neighbours is {self.neighbours}: give at least 1")
+        refuse_outside(self, neighbours=whole(1))
 
     def apply(self, said: Sequence[Labels], features: Doubles | None = None) -> Labels:
         (labels,) = said

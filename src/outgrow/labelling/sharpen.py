@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from outgrow.labelling.base import Rule
-from outgrow.types import Doubles, Labels, UserError
+from outgrow.ranges import above, refuse_outside
+from outgrow.types import Doubles, Labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,8 +19,7 @@ class Sharpen(Rule):
     temperature: float = 0.5
 
     def __post_init__(self) -> None:
-        if not self.temperature > 0:
-            raise UserError(f"temperature is {self.temperature}: give a number above 0")
+        refuse_outside(self, temperature=above(0))
 
     def apply(self, said: Sequence[Labels], features: Doubles | None = None) -> Labels:
         (labels,) = said
