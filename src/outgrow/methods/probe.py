@@ -38,6 +38,9 @@ class Probe(Method):
     pooling: Literal["auto", "mean", "last"] = "auto"
     layer: int = -1
 
+    def __post_init__(self) -> None:
+        Reading(pooling=self.pooling, layer=self.layer)  # refuses what cannot be read
+
     @property
     def reads(self) -> Reading:
         return Reading(pooling=self.pooling, layer=self.layer)
@@ -58,6 +61,10 @@ class Probe(Method):
         targets, held = (
             labels.probs.reshape(len(labels), -1).astype(np.float64) for labels in (data.labels, data.validation_labels)
         )
+        for what, values in (("features", data.features), ("validation features", data.validation_features)):
+            _refuse_not_finite(what, values)
+        _refuse_not_finite("labels", targets)
+        _refuse_not_finite("validation labels", held)
         read = data.features
         if readout == "pair":  # each pair both ways round, so that neither place is preferred
             read, targets = np.concatenate([read, -read]), np.concatenate([targets, targets[:, ::-1]])
@@ -74,6 +81,7 @@ class Probe(Method):
 
         stored = load_file(predictor.folder / "probe.safetensors")
         probs = np.exp(_log_softmax(features @ stored["weight"].T + stored["bias"])).astype(np.float32)
+        _refuse_not_finite("answers", probs)
         return Labels.from_rows(examples.ids, list(probs))
 
 
@@ -83,7 +91,8 @@ def regress(
     """Fit softmax(features @ weight.T + bias) to soft labels, the penalty chosen on held-out ones.
 
     train: [n, width], targets: [n, classes]. Returns weight [classes, width] and bias [classes] for features as they
-    are (the standardisation is folded in), and a record for each penalty.
+    are (the standardisation is folded in), and a record for each penalty. Raises UserError where a coefficient or loss
+    is not finite.
     """
     from scipy.optimize import minimize
 
@@ -107,12 +116,23 @@ def regress(
         )
         loss = float(-(held_targets * log_probs).sum(1).mean())
         agreement = float((log_probs.argmax(1) == held_targets.argmax(1)).mean())
+        _refuse_not_finite("coefficients", start)
+        _refuse_not_finite("validation loss", np.array(loss))
         curve.append({"penalty": penalty, "validation_loss": loss, "validation_agreement": agreement})
         if loss < best_loss:
             best, best_loss = start, loss
     scaled = best.reshape(classes, -1)
     weight = scaled[:, :-1] / spread
-    return weight.astype(np.float32), (scaled[:, -1] - weight @ mean).astype(np.float32), curve
+    with np.errstate(over="ignore"):
+        found = weight.astype(np.float32), (scaled[:, -1] - weight @ mean).astype(np.float32)
+    for each in found:
+        _refuse_not_finite("coefficients", each)
+    return *found, curve
+
+
+def _refuse_not_finite(what: str, values: Doubles | Floats) -> None:
+    if not np.isfinite(values).all():
+        raise UserError(f"a probe cannot use {what} that are not finite: look at the checkpoint's weights")
 
 
 def _log_softmax(logits: Doubles) -> Doubles:
