@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from outgrow.types import Doubles, Labels
 @dataclass(frozen=True, kw_only=True)
 class Sharpen(Rule):
     """p ** (1 / temperature), made to sum to 1: below 1 it sharpens, above 1 it softens, towards 0 it hardens."""
+
+    rescales: ClassVar[bool] = True
 
     temperature: float = 0.5
 
