@@ -61,10 +61,6 @@ class Probe(Method):
         targets, held = (
             labels.probs.reshape(len(labels), -1).astype(np.float64) for labels in (data.labels, data.validation_labels)
         )
-        for what, values in (("features", data.features), ("validation features", data.validation_features)):
-            _refuse_not_finite(what, values)
-        _refuse_not_finite("labels", targets)
-        _refuse_not_finite("validation labels", held)
         read = data.features
         if readout == "pair":  # each pair both ways round, so that neither place is preferred
             read, targets = np.concatenate([read, -read]), np.concatenate([targets, targets[:, ::-1]])
@@ -91,10 +87,14 @@ def regress(
     """Fit softmax(features @ weight.T + bias) to soft labels, the penalty chosen on held-out ones.
 
     train: [n, width], targets: [n, classes]. Returns weight [classes, width] and bias [classes] for features as they
-    are (the standardisation is folded in), and a record for each penalty. Raises UserError where a coefficient or loss
-    is not finite.
+    are (the standardisation is folded in), and a record for each penalty. Raises UserError where a number given or
+    found is not finite.
     """
     from scipy.optimize import minimize
+
+    given = {"features": train, "labels": targets, "validation features": held, "validation labels": held_targets}
+    for what, values in given.items():
+        _refuse_not_finite(what, values)
 
     mean, spread = train.mean(0), np.maximum(train.std(0), 1e-6)
     x, (n, classes) = np.column_stack([(train - mean) / spread, np.ones(len(train))]), targets.shape
@@ -117,17 +117,13 @@ def regress(
         loss = float(-(held_targets * log_probs).sum(1).mean())
         agreement = float((log_probs.argmax(1) == held_targets.argmax(1)).mean())
         _refuse_not_finite("coefficients", start)
-        _refuse_not_finite("validation loss", np.array(loss))
+        _refuse_not_finite("a validation loss", np.array(loss))
         curve.append({"penalty": penalty, "validation_loss": loss, "validation_agreement": agreement})
         if loss < best_loss:
             best, best_loss = start, loss
     scaled = best.reshape(classes, -1)
     weight = scaled[:, :-1] / spread
-    with np.errstate(over="ignore"):
-        found = weight.astype(np.float32), (scaled[:, -1] - weight @ mean).astype(np.float32)
-    for each in found:
-        _refuse_not_finite("coefficients", each)
-    return *found, curve
+    return weight.astype(np.float32), (scaled[:, -1] - weight @ mean).astype(np.float32), curve
 
 
 def _refuse_not_finite(what: str, values: Doubles | Floats) -> None:
