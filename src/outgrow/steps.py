@@ -185,11 +185,12 @@ class Fit(Step[Predictor]):
         if self.features:
             here, held = (ctx.load(each) for each in self.features)
             data = replace(data, features=here.of(examples.ids), validation_features=held.of(validation.ids))
-        model = self.model
+        model, notes = self.model, notes_of(labels)
         if self.start:
-            model = Adapted(size=model.size, of=model, path=str(ctx.load(self.start).folder))
-        fitted = self.method.fit(model, self.readout, self.loss, data, self.seed, ctx)
-        return fitted.noted(notes_of(labels))
+            start = ctx.load(self.start)
+            model = Adapted(size=model.size, of=model, path=str(start.folder))
+            notes = (*(f"Reading the inputs first: {note}" for note in start.notes()), *notes)
+        return self.method.fit(model, self.readout, self.loss, data, self.seed, ctx).noted(notes)
 
 
 @dataclass(frozen=True, kw_only=True)

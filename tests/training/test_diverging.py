@@ -52,6 +52,7 @@ def test_a_loss_that_is_no_number_ends_the_run_before_it_reaches_a_weight(by: fl
 @pytest.mark.parametrize("by", NOTHING)
 def test_the_best_check_before_is_kept_and_noted(by: float, tmp_path: Path) -> None:
     objective, found = run(tmp_path, spoiled([5], by), losses=[1.0, 2.0])
+    assert not objective._module.training
     assert objective.w.item() == objective.checks[0]
     assert len(found.curve) == len(objective.checks) == 2
     assert len(objective.rows) == 6, "it ends there"
