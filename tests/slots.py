@@ -14,7 +14,7 @@ from outgrow.graph import Outcome, run
 from outgrow.labelling.base import Rule
 from outgrow.steps import Fit, Predict, Relabel, Said
 from outgrow.store import Store
-from outgrow.tasks.base import Row, Source
+from outgrow.tasks.base import Readout, Row, Source
 from outgrow.technique import Technique
 from outgrow.types import Example
 
@@ -54,16 +54,25 @@ def done(found: Cell, folder: Path) -> Outcome:
         return run(targets([found]), Store(str(folder)), executor)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Hard(FakeTask):
-    """Its supervisors hand over their choice."""
-
-    soft_labels: ClassVar[bool] = False
-
-
 def rules(labels: Said) -> list[Rule]:
     """The rules that labels went through, the first one first."""
     return [*rules(labels.labels[0]), labels.rule] if isinstance(labels, Relabel) else []
+
+
+@dataclass(frozen=True, kw_only=True)
+class Headed(FakeTask):
+    readout: ClassVar[Readout] = "head"
+    name = "fakes"
+
+
+HEADED = (Headed(digest="fake"),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hard(Headed):
+    """Its supervisors hand over their choice."""
+
+    soft_labels: ClassVar[bool] = False
 
 
 def teacher(fit: Fit) -> Fit:

@@ -14,7 +14,7 @@ import tiny
 from fakes import FakeLoss, FakeMethod, FakeModel, FakeTask
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from slots import BASE, LARGE, MEDIUM, SLOW, SMALL, Hard, Worded, cell, done, teacher
+from slots import BASE, HEADED, LARGE, MEDIUM, SLOW, SMALL, Hard, Worded, cell, done, teacher
 
 from outgrow.executors.inline import Inline
 from outgrow.experiment import Cell, cells, targets
@@ -187,15 +187,6 @@ def test_a_fit_starts_from_the_weights_that_were_adapted(tmp_path: Path) -> None
 
 
 # ---- probes, and what cheats
-
-
-@dataclass(frozen=True, kw_only=True)
-class Headed(FakeTask):
-    readout: ClassVar[Readout] = "head"
-    name = "fakes"
-
-
-HEADED = (Headed(digest="fake"),)
 
 
 def headed(technique: Technique) -> Cell:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fakes import FakeMethod, chance
-from slots import BASE, LARGE, MEDIUM, SMALL, Hard, cell, done, rules, teacher
+from slots import BASE, HEADED, LARGE, MEDIUM, SMALL, Hard, cell, done, rules, teacher
 
 from outgrow.experiment import cells
 from outgrow.graph import Settings, load
@@ -78,7 +78,7 @@ def test_a_rule_that_selects_leaves_fewer_examples_and_the_stopping_slice_whole(
 
 
 def test_a_rule_that_reads_features_reads_those_of_whoever_learns() -> None:
-    fit = cell(Technique(labels=(KNN(),), via=(MEDIUM,))).student_fit
+    fit = cell(Technique(labels=(KNN(),), via=(MEDIUM,)), tasks=HEADED).student_fit
     for labels, examples in ((fit.labels, fit.examples), (fit.validation_labels, fit.validation)):
         assert isinstance(labels, Relabel)
         assert labels.features == Features(source=LARGE, examples=examples)
@@ -107,17 +107,27 @@ def test_supervisors_of_an_ensemble_label_together(tmp_path: Path) -> None:
 
 def test_how_an_ensemble_is_joined_can_be_chosen_and_means_nothing_for_one_supervisor() -> None:
     technique, three = Technique(labels=(DawidSkene(), Harden())), Ensemble(models=(SMALL, MEDIUM, LARGE))
-    (found,) = cells(replace(BASE, weak=(three,), methods=(technique,)))
+    (found,) = cells(replace(BASE, tasks=HEADED, weak=(three,), methods=(technique,)))
     assert rules(found.student_fit.labels) == [DawidSkene(), Harden()]
     assert isinstance(found.floor.predictions, Relabel)
     assert found.floor.predictions.rule == Mean()  # one floor for all techniques
-    assert rules(cell(technique).student_fit.labels) == [Harden()]
+    assert rules(cell(technique, tasks=HEADED).student_fit.labels) == [Harden()]
+
+
+@pytest.mark.parametrize("rule", [KNN(), DawidSkene()], ids=lambda rule: type(rule).__name__)
+def test_a_rule_for_classes_is_refused_where_examples_do_not_share_their_choices(rule: Rule) -> None:
+    three = (Ensemble(models=(SMALL, MEDIUM, LARGE)),)
+    cell(Technique(labels=(rule,)), weak=three, tasks=HEADED)
+    with pytest.raises(
+        UserError, match=f"{type(rule).__name__} needs a task whose examples share their choices: fakes"
+    ):
+        cell(Technique(labels=(rule,)), weak=three)
 
 
 def test_too_few_supervisors_for_a_rule_are_refused_when_the_graph_is_laid() -> None:
     pair = (Ensemble(models=(SMALL, MEDIUM)),)
     with pytest.raises(UserError, match=r"needs 3 supervisors, fakes/small \+ fakes/medium are 2: use mean"):
-        cell(Technique(labels=(DawidSkene(),)), weak=pair)
+        cell(Technique(labels=(DawidSkene(),)), weak=pair, tasks=HEADED)
     cell(Technique(labels=(Mean(),)), weak=pair)
 
 
@@ -133,7 +143,7 @@ def test_too_few_supervisors_for_a_rule_are_refused_when_the_graph_is_laid() -> 
     ],
 )
 def test_selections_go_before_what_only_rescales(named: tuple[Rule, ...], applied: list[Rule]) -> None:
-    assert rules(cell(Technique(labels=named)).student_fit.labels) == applied
+    assert rules(cell(Technique(labels=named), tasks=HEADED).student_fit.labels) == applied
 
 
 def test_the_most_confident_are_kept_although_labels_are_hardened_first(tmp_path: Path) -> None:

@@ -252,6 +252,9 @@ def _ruled(rules: tuple[Rule, ...], taught: tuple[Fit, ...], learner: Model, exa
         joins, names = type(rules[0]).__name__, " + ".join(fit.model.name for fit in taught)
         raise UserError(f"{joins} needs {rules[0].fewest} supervisors, {names} are {len(said)}: use mean, or name more")
     for rule in rules:
+        if rule.shared_choices and examples.task.readout == "tokens":
+            name = type(rule).__name__
+            raise UserError(f"{name} needs a task whose examples share their choices: {examples.task.name} has none")
         features = Features(source=learner, examples=examples) if rule.needs_features else None
         said = (Relabel(rule=rule, labels=said, features=features),)
     return said[0]

@@ -31,6 +31,7 @@ class Rule:
     # Whether it only changes how sure each label is, by that label alone. Selecting rules are applied before it, since
     # they read how sure the supervisor was.
     rescales: ClassVar[bool] = False
+    shared_choices: ClassVar[bool] = False  # whether all examples must have the same choices
     needs_features: ClassVar[bool] = False  # whether it reads the student's frozen features
 
     @property

@@ -30,6 +30,7 @@ class DawidSkene(Rule):
     version: ClassVar[int] = 2  # 2: an abstention is no vote; equals share one; one supervisor's labels stay
     aggregates: ClassVar[bool] = True
     fewest: ClassVar[int] = 3
+    shared_choices: ClassVar[bool] = True
 
     iterations: int = 100
     smoothing: float = 0.01
