@@ -133,6 +133,7 @@ def test_bf16_without_trouble_is_left_alone(tmp_path: Path) -> None:
     objective, found = run(tmp_path, precision="bf16")
     assert len(objective.rows) == 6
     assert found.notes == ()
+    assert not list(tmp_path.glob("checkpoint-*")), "none was due"
 
 
 def test_what_diverges_in_both_fails_and_says_so(tmp_path: Path) -> None:
