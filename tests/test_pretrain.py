@@ -184,3 +184,43 @@ def test_a_changed_corpus_is_another_corpus(files: Path) -> None:
     at = (Path(base.mined), Path(base.masters), [files / "puzzles.parquet"])
     assert base.key == corpus_step(*at, MIX, "train").key
     assert base.key != corpus_step(*at, Mix(engine=121, players=40, masters=10), "train").key
+
+
+def test_muon_works_in_the_precision_of_training(files: Path) -> None:
+    import torch
+
+    kinds = {"bf16": torch.bfloat16, "fp32": torch.float32}
+    for precision, kind in kinds.items():
+        pretrain = step(files, precision=precision)
+        muon, adamw = pretrain.optimisers(pretrain._network())
+        assert muon._dtype is kind  # type: ignore[attr-defined]
+        assert muon.param_groups[0]["lr"] == pretrain.matrix_learning_rate
+        assert adamw.param_groups[0]["lr"] == pretrain.learning_rate
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"width": 9}, "width is 9, heads 2"),
+        ({"width": 0}, "width is 0"),
+        ({"heads": 0}, "heads is 0"),
+        ({"layers": -1}, "layers is -1"),
+        ({"positions": 50}, "lines of the corpus have up to 51 tokens"),
+        ({"matrix_learning_rate": 0.0}, "matrix_learning_rate is 0.0"),
+        ({"batch": 0}, "batch is 0"),
+    ],
+)
+def test_sizes_that_make_no_model_are_refused(changes: dict[str, Any], said: str, files: Path) -> None:
+    with pytest.raises(UserError, match=said):
+        step(files, **changes)
+    step(files, positions=51)
+
+
+def test_a_corpus_without_lines_is_refused() -> None:
+    for fields, said in (
+        ({"engine": 0}, "no lines"),
+        ({"engine": -1}, "engine is -1"),
+        ({"game_moves": 0}, "game_moves"),
+    ):
+        with pytest.raises(UserError, match=said):
+            Mix(**{"engine": 0, "players": 0, "masters": 0, **fields})

@@ -10,20 +10,23 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+import tiny
 from fakes import FakeLoss, FakeMethod, FakeModel, FakeTask
 from text_files import reviews, write_jsonl
 
 from outgrow.executors.inline import Inline
 from outgrow.experiment import Experiment, cells
 from outgrow.graph import Outcome, Step, load, run
+from outgrow.labelling.base import Ruled
 from outgrow.labelling.harden import Harden
 from outgrow.methods.base import Predictor
 from outgrow.methods.finetune import Finetune
-from outgrow.steps import Fit, Gold, Predict, Prepare, Relabel, Score
+from outgrow.steps import Adapt, Fit, Gold, Predict, Prepare, Relabel, Score
 from outgrow.store import Store
 from outgrow.tasks.base import Readout
 from outgrow.tasks.text import Text
 from outgrow.technique import Technique
+from outgrow.training.continuing import Generative
 from outgrow.types import Examples, Labels
 
 SMALL, MEDIUM, LARGE = (FakeModel(size=size).pinned() for size in ("small", "medium", "large"))
@@ -261,3 +264,44 @@ def test_hard_labels_are_the_choice_of_the_soft_ones(tmp_path: Path) -> None:
     assert set(load(hard, store).probs) == {0.0, 1.0}
     assert set(load(soft, store).probs) == {np.float32(0.2), np.float32(0.8)}
     assert np.array_equal(load(hard, store).hard(), load(soft, store).hard())
+
+
+def test_a_fit_carries_the_notes_of_what_it_started_from_and_learned_from(tmp_path: Path) -> None:
+    """Its own come last; without any there is no file."""
+    task = FakeTask(digest="fake")
+    part, held = (Prepare(task=task, split=split, n=10) for split in ("transfer", "transfer_validation"))
+    model = FakeModel(size="small").pinned()
+    supervisor = Fit(
+        model=model,
+        readout="tokens",
+        method=FakeMethod(),
+        examples=part,
+        labels=Gold(examples=part),
+        validation=held,
+        validation_labels=Gold(examples=held),
+    )
+    weak = Relabel(rule=Harden(), labels=(Predict(fitted=supervisor, examples=part),))
+    start = Adapt(model=model, method=Generative(), examples=part, validation=held)
+    fit = replace(supervisor, labels=weak, start=start)
+    examples, other = (task.examples(step.split, 10, 0) for step in (part, held))
+
+    def fitted(name: str, of_start: tuple[str, ...], of_labels: tuple[str, ...]) -> Predictor:
+        (tmp_path / name / "start").mkdir(parents=True)
+        gold = task.gold(examples)
+        artifacts = {
+            part.key: examples,
+            held.key: other,
+            weak.key: Ruled(ids=gold.ids, probs=gold.probs, offsets=gold.offsets, notes=of_labels),
+            fit.validation_labels.key: task.gold(other),
+            start.key: Predictor(tmp_path / name / "start").noted(of_start),
+        }
+        scratch = tiny.Scratch(tmp_path / name / "scratch")
+        scratch.load = lambda step: artifacts[step.key]  # type: ignore[method-assign]
+        return fit.run(scratch)
+
+    assert fitted("both", ("It ended early.",), ("Three were drawn.",)).notes() == (
+        "Reading the inputs first: It ended early.",
+        "Three were drawn.",
+    )
+    assert fitted("labels", (), ("Three were drawn.",)).notes() == ("Three were drawn.",)
+    assert not (fitted("none", (), ()).folder / "notes.json").exists()

@@ -18,12 +18,18 @@ from outgrow.chess.corpus import Corpus, Mix, build
 from outgrow.content import digest_of
 from outgrow.graph import Context, Resources, Step, located
 from outgrow.methods.base import Predictor
+from outgrow.ranges import above, refuse_outside, whole
 from outgrow.tasks.base import Shares, split_of
 from outgrow.tasks.chess_puzzles import ChessPuzzles
 from outgrow.training.loop import Hyper
+from outgrow.types import UserError
 
 if TYPE_CHECKING:
     import torch
+
+    from outgrow.training.loop import Trained
+
+POSITION = 35  # tokens of a position at most: 32 pieces, the side to move, castling, en passant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +83,17 @@ class Pretrain(Hyper, Step[Predictor]):
     keep: Literal["best", "last"] = "last"
     checks: int = 100
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sizes = ("width", "layers", "heads", "positions")
+        refuse_outside(self, **dict.fromkeys(sizes, whole(1, 100_000)), matrix_learning_rate=above(0))
+        if self.width % self.heads:
+            raise UserError(f"width is {self.width}, heads {self.heads}: give a width that the heads divide")
+        mixes = (self.corpus.mix, self.held_out.mix)
+        longest = POSITION + max(max(mix.engine_moves, mix.game_moves) for mix in mixes)
+        if self.positions < longest:
+            raise UserError(f"positions is {self.positions}: lines of the corpus have up to {longest} tokens")
+
     @property
     def resources(self) -> Resources:
         return Resources(cores=1, memory_gb=2)
@@ -94,8 +111,8 @@ class Pretrain(Hyper, Step[Predictor]):
         corpus, held_out = ctx.load(self.corpus), ctx.load(self.held_out)
         network = self._network().to(ctx.settings.device)
         objective = Continuing(network, corpus, held_out, ctx.settings.microbatch)
-        curve = train(network, objective, self, self.seed, ctx, self._optimisers)
-        return self._save(network, curve, corpus.counts, ctx.scratch / "fitted")
+        trained = train(network, objective, self, self.seed, ctx)
+        return self._save(network, trained, corpus.counts, ctx.scratch / "fitted")
 
     def _network(self) -> Any:
         import torch
@@ -123,13 +140,13 @@ class Pretrain(Hyper, Step[Predictor]):
             network.get_input_embeddings().weight.data.copy_(initial_embeddings(self.width))
         return network
 
-    def _optimisers(self, network: torch.nn.Module) -> tuple[torch.optim.Optimizer, ...]:
+    def optimisers(self, module: torch.nn.Module) -> tuple[torch.optim.Optimizer, ...]:
         import torch
 
         from outgrow.training.muon import Muon
 
-        inner = {name: w for name, w in network.named_parameters() if w.ndim == 2 and ".h." in name}
-        outer = [w for name, w in network.named_parameters() if name not in inner]
+        inner = {name: w for name, w in module.named_parameters() if w.ndim == 2 and ".h." in name}
+        outer = [w for name, w in module.named_parameters() if name not in inner]
         return (
             Muon(
                 inner.values(),
@@ -139,7 +156,7 @@ class Pretrain(Hyper, Step[Predictor]):
             torch.optim.AdamW(outer, lr=self.learning_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
         )
 
-    def _save(self, network: Any, curve: list[dict[str, float]], counts: dict[str, int], folder: Path) -> Predictor:
+    def _save(self, network: Any, trained: Trained, counts: dict[str, int], folder: Path) -> Predictor:
         import torch
 
         from outgrow.models.base import quiet
@@ -148,8 +165,8 @@ class Pretrain(Hyper, Step[Predictor]):
         with quiet():
             network.to(torch.bfloat16).save_pretrained(folder)
             tokenizer().save_pretrained(folder)
-        (folder / "curve.json").write_text(json.dumps({"curve": curve, "corpus": counts}, indent=1))
-        return Predictor(folder)
+        (folder / "curve.json").write_text(json.dumps({"curve": trained.curve, "corpus": counts}, indent=1))
+        return Predictor(folder).noted(trained.notes)
 
 
 def initial_embeddings(width: int) -> torch.Tensor:

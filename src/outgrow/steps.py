@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from outgrow.graph import Context, Settings, Step, located
-from outgrow.labelling.base import Rule
+from outgrow.labelling.base import Rule, Ruled, notes_of
 from outgrow.losses.base import Loss
 from outgrow.losses.cross_entropy import CrossEntropy
 from outgrow.methods.base import Method, Predictor, Supervision, finished
@@ -167,9 +167,10 @@ class Fit(Step[Predictor]):
 
     def run(self, ctx: Context) -> Predictor:
         examples, validation = ctx.load(self.examples), ctx.load(self.validation)
+        labels = ctx.load(self.labels)
         data = Supervision(
             examples=examples,
-            labels=ctx.load(self.labels).aligned(examples),
+            labels=labels.aligned(examples),
             validation=validation,
             validation_labels=ctx.load(self.validation_labels).aligned(validation),
             watched=ctx.load(self.watched).aligned(validation) if self.watched else None,
@@ -177,10 +178,12 @@ class Fit(Step[Predictor]):
         if self.features:
             here, held = (ctx.load(each) for each in self.features)
             data = replace(data, features=here.of(examples.ids), validation_features=held.of(validation.ids))
-        model = self.model
+        model, notes = self.model, notes_of(labels)
         if self.start:
-            model = Adapted(size=model.size, of=model, path=str(ctx.load(self.start).folder))
-        return self.method.fit(model, self.readout, self.loss, data, self.seed, ctx)
+            start = ctx.load(self.start)
+            model = Adapted(size=model.size, of=model, path=str(start.folder))
+            notes = (*(f"Reading the inputs first: {note}" for note in start.notes()), *notes)
+        return self.method.fit(model, self.readout, self.loss, data, self.seed, ctx).noted(notes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,7 +237,7 @@ class ZeroShot(Step[Labels]):
 class Relabel(Step[Labels]):
     """Labels as a rule makes them better: harder, smoother, fewer, or one out of those of several supervisors."""
 
-    result: ClassVar[type[Any]] = Labels
+    result: ClassVar[type[Any]] = Ruled
 
     rule: Rule
     labels: tuple[Predict | Relabel, ...]  # of the same examples, a supervisor each
@@ -256,7 +259,9 @@ class Relabel(Step[Labels]):
 
     def run(self, ctx: Context) -> Labels:
         said = [ctx.load(labels) for labels in self.labels]
-        return self.rule.apply(said, ctx.load(self.features).of(said[0].ids) if self.features else None)
+        found = self.rule.apply(said, ctx.load(self.features).of(said[0].ids) if self.features else None)
+        notes = tuple(note for labels in (*said, found) for note in notes_of(labels))
+        return Ruled(ids=found.ids, probs=found.probs, offsets=found.offsets, notes=notes)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from outgrow.losses.cross_entropy import CrossEntropy
 from outgrow.methods.base import Method
 from outgrow.methods.probe import Probe
 from outgrow.models.base import Model
+from outgrow.ranges import one_of, refuse_outside
 from outgrow.steps import Adapt, Features, Fit, Gold, Predict, Prepare, Relabel, Said, Select, predicted
 from outgrow.tasks.base import Split, Task
 from outgrow.training.continuing import Generative
@@ -28,6 +29,11 @@ from outgrow.types import Problems, Shape, UserError
 class Technique:
     """One row of the comparison: how a student learns from weak labels. The label is for people and is not hashed.
 
+    `labels` are rules that change weak labels. None: the task's own rules (chess hardens); (): none. Where the rules
+    only select or aggregate, the task's own stay and come last; a rule that transforms labels replaces them. A rule
+    that selects is applied before rules that only rescale (harden, sharpen), so that it reads the confidence that the
+    supervisor had.
+
     A technique with `cheat` reads ground truth that a student should not, for reference: "labels" learns from that of
     transfer, "stop" stops on that of transfer_validation, "probe" learns from weak labels and then has a linear probe
     on its features learn from that of transfer.
@@ -37,12 +43,13 @@ class Technique:
     adapt: Generative | None = None  # read the task's inputs without labels first; causal models only
     via: tuple[Model, ...] = ()  # the rungs of a bootstrapping chain, between supervisor and student
     shares: Literal["fresh", "same"] = "fresh"  # each step of a chain labels its own part of transfer, or the same one
-    labels: tuple[Rule, ...] | None = None  # rules that change weak labels; None: what the task is used to, (): none
+    labels: tuple[Rule, ...] | None = None
     loss: Loss = field(default_factory=CrossEntropy)
     fit: Method | None = None  # None: the recipe of the model on the task
     cheat: Literal["", "labels", "stop", "probe"] = ""
 
     def __post_init__(self) -> None:
+        refuse_outside(self, shares=one_of("fresh", "same"), cheat=one_of("", "labels", "stop", "probe"))
         if twice := [model.name for model in self.via if self.via.count(model) > 1]:
             raise UserError(f"via lists {twice[0]!r} twice: name each rung once")
         if self.shares == "same" and not self.via:
@@ -220,13 +227,26 @@ def _weak(
     taught: tuple[Fit, ...], learner: Model, examples: Prepare, held: Prepare, technique: Technique
 ) -> tuple[Said, Said]:
     """What supervisors say of these examples, to learn from, and of the held-out slice, to stop on."""
-    rules = technique.labels
-    if rules is None:
-        rules = () if examples.task.soft_labels else (Harden(),)
+    rules = _rules(technique, examples.task)
     return (
         _ruled(rules, taught, learner, examples),
         _ruled(tuple(rule for rule in rules if not rule.selects), taught, learner, held),  # the slice stays whole
     )
+
+
+def _rules(technique: Technique, task: Task) -> tuple[Rule, ...]:
+    """The rules of a technique and its task, in the order in which they are applied."""
+    usual = () if task.soft_labels else (Harden(),)
+    named = usual if technique.labels is None else technique.labels
+    if technique.labels and not any(rule.transforms for rule in technique.labels):
+        named = (*technique.labels, *usual)
+    ordered: list[Rule] = []
+    for rule in named:
+        at = len(ordered)
+        while rule.selects and at and ordered[at - 1].rescales:
+            at -= 1
+        ordered.insert(at, rule)
+    return tuple(ordered)
 
 
 def _ruled(rules: tuple[Rule, ...], taught: tuple[Fit, ...], learner: Model, examples: Prepare) -> Predict | Relabel:
@@ -236,7 +256,13 @@ def _ruled(rules: tuple[Rule, ...], taught: tuple[Fit, ...], learner: Model, exa
         rules = tuple(rule for rule in rules if not rule.aggregates)
     elif not (rules and rules[0].aggregates):
         rules = (Mean(), *rules)
+    elif len(said) < rules[0].fewest:
+        joins, names = type(rules[0]).__name__, " + ".join(fit.model.name for fit in taught)
+        raise UserError(f"{joins} needs {rules[0].fewest} supervisors, {names} are {len(said)}: use mean, or name more")
     for rule in rules:
+        if rule.shared_choices and examples.task.readout == "tokens":
+            name = type(rule).__name__
+            raise UserError(f"{name} needs a task whose examples share their choices: {examples.task.name} has none")
         features = Features(source=learner, examples=examples) if rule.needs_features else None
         said = (Relabel(rule=rule, labels=said, features=features),)
     return said[0]

@@ -81,6 +81,42 @@ def test_supervisors_are_joined_by_id(kind: type[Rule]) -> None:
         assert mixed[id] == pytest.approx(row, abs=1e-6)
 
 
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.aggregates], ids=lambda kind: kind.__name__)
+def test_one_supervisor_s_labels_stay_as_they_are(kind: type[Rule]) -> None:
+    one = said(kind)[0]
+    assert by_id(kind().apply([one])) == by_id(one)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.aggregates], ids=lambda kind: kind.__name__)
+def test_who_abstains_does_not_vote_and_examples_without_labels_are_dropped(kind: type[Rule]) -> None:
+    """Each supervisor labels two thirds of the examples."""
+    parts = []
+    for k, labels in enumerate(said(kind)):
+        rows = [i for i in range(len(labels)) if i % 3 != k]
+        parts.append(Labels.from_rows([labels.ids[i] for i in rows], [labels.row(i) for i in rows]))
+    found = kind().apply(parts)
+    assert set(found.ids) == {f"e{i}" for i in range(60)}
+    assert np.allclose([row.sum() for row in found.rows()], 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.selects], ids=lambda kind: kind.__name__)
+def test_what_a_selection_keeps_it_leaves_as_it_was(kind: type[Rule]) -> None:
+    given = said(kind)[0]
+    before, kept = by_id(given), by_id(kind().apply([given], seen(kind)))
+    assert len(kept) < len(before)
+    assert all(before[id] == row for id, row in kept.items())
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.rescales], ids=lambda kind: kind.__name__)
+def test_what_only_rescales_looks_at_each_label_alone(kind: type[Rule]) -> None:
+    """So that a selection may go before it."""
+    given = said(kind)[0]
+    every = by_id(kind().apply([given]))
+    alone = Labels.from_rows(given.ids[:1], given.rows()[:1])
+    assert by_id(kind().apply([alone]))[given.ids[0]] == pytest.approx(every[given.ids[0]])
+    assert kind().transforms
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_it_has_an_identity_and_a_docstring(kind: type[Rule]) -> None:
     assert identity(kind())

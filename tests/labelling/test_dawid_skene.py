@@ -50,7 +50,62 @@ def test_it_converges_and_agrees_where_all_do() -> None:
     assert np.isfinite(DawidSkene(smoothing=0.0).apply([labels([0, 0, 0])] * 3).probs).all()
 
 
+def test_one_supervisor_s_labels_stay_as_they_are() -> None:
+    soft = Labels.from_rows("abc", [[0.9, 0.1], [0.5, 0.5], [0.3, 0.7]])
+    assert DawidSkene().apply([soft]) is soft
+
+
+def test_two_supervisors_are_refused() -> None:
+    with pytest.raises(UserError, match="not identified with 2 supervisors"):
+        DawidSkene().apply([labels([0, 1, 1, 0]), labels([0, 1, 0, 0])])
+    undecided = Labels.from_rows([f"e{i}" for i in range(4)], [[0.5, 0.5]] * 4)  # never votes
+    with pytest.raises(UserError, match="not identified with 2 supervisors"):
+        DawidSkene().apply([labels([0, 1, 1, 0]), labels([0, 1, 0, 0]), undecided])
+
+
+def drawn(skills: tuple[float, ...], n: int = 600) -> tuple[np.ndarray, list[list[int]]]:
+    """A binary truth, and the votes of supervisors who are right so often."""
+    random = np.random.default_rng(1)
+    truth = random.integers(0, 2, n)
+    return truth, [np.where(random.random(n) < skill, truth, 1 - truth).tolist() for skill in skills]
+
+
+def test_an_abstention_is_no_vote_whether_the_label_is_missing_or_undecided() -> None:
+    _, votes = drawn((0.9, 0.8, 0.7, 0.6))
+    said = [labels(each) for each in votes]
+    silent = set(range(0, 600, 3))  # of the last supervisor
+    ids = list(said[0].ids)
+    rows = said[3].rows()
+    missing = Labels.from_rows(
+        [id for i, id in enumerate(ids) if i not in silent], [row for i, row in enumerate(rows) if i not in silent]
+    )
+    undecided = Labels.from_rows(ids, [[0.5, 0.5] if i in silent else row for i, row in enumerate(rows)])
+    left_out, level = (DawidSkene().apply([*said[:3], last]) for last in (missing, undecided))
+    assert left_out.ids == level.ids == tuple(ids)
+    assert left_out.probs == pytest.approx(level.probs, abs=1e-6)
+    assert not np.allclose(left_out.probs, DawidSkene().apply(said).probs, atol=1e-2)
+    # A fourth who abstains throughout changes nothing.
+    nobody = Labels.from_rows(ids, [[0.5, 0.5]] * 600)
+    assert DawidSkene().apply([*said[:3], nobody]).probs == pytest.approx(DawidSkene().apply(said[:3]).probs, abs=1e-6)
+
+
+def test_an_example_without_a_vote_gets_the_shares_of_the_classes() -> None:
+    # Three agree on three of class 0 and one of class 1; of the last example nobody says anything.
+    said = [Labels.from_rows("abcde", [[1.0, 0.0]] * 3 + [[0.0, 1.0], [0.5, 0.5]])] * 3
+    assert DawidSkene().apply(said).rows()[4][0] == pytest.approx(0.75, abs=0.02)
+
+
+def test_equally_likely_choices_share_a_vote() -> None:
+    """Of three classes one supervisor cannot tell the first two apart: renaming these two changes nothing."""
+    truth = np.arange(90) % 3
+    sure = [Labels.from_rows([f"e{i}" for i in range(90)], list(np.eye(3)[truth]))] * 2
+    torn = Labels.from_rows(sure[0].ids, [[0.4, 0.4, 0.2] if t < 2 else [0.0, 0.0, 1.0] for t in truth])
+    found = DawidSkene().apply([*sure, torn]).probs.reshape(-1, 3)
+    assert found.argmax(1).tolist() == truth.tolist()
+    assert found[truth == 0][:, 0] == pytest.approx(found[truth == 1][:, 1], abs=1e-6)
+
+
 def test_legal_moves_are_refused() -> None:
     ragged = Labels.from_rows("ab", [[0.5, 0.5], [0.2, 0.3, 0.5]])
     with pytest.raises(UserError, match="share their choices"):
-        DawidSkene().apply([ragged, ragged])
+        DawidSkene().apply([ragged] * 3)

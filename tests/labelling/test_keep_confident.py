@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from outgrow.labelling.base import Ruled, notes_of
 from outgrow.labelling.keep_confident import KeepConfident
 from outgrow.types import Labels, UserError
 
@@ -28,12 +31,50 @@ def test_one_stays_at_least_and_all_at_one() -> None:
     assert KeepConfident(share=1.0).apply([LABELS]).ids == LABELS.ids
 
 
-def test_equals_go_by_id() -> None:
-    same = Labels.from_rows(["z", "y", "x"], [[0.5, 0.5]] * 3)
-    assert KeepConfident(share=0.3).apply([same]).ids == ("x",)
+def test_of_equals_a_hash_draws_and_a_note_says_how_many() -> None:
+    """Ids that follow the content, the first half of one class: neither half is preferred."""
+    ids = [f"{i:04}" for i in range(1000)]
+    kept = KeepConfident(share=0.5).apply([Labels.from_rows(ids, [[1.0, 0.0]] * 500 + [[0.0, 1.0]] * 500)])
+    assert len(kept) == 500
+    assert 200 < sum(id < "0500" for id in kept.ids) < 300  # 250 expected, standard deviation 11
+    assert notes_of(kept) == (
+        "keep-confident: 500 of the 500 examples kept were drawn at random from equally sure ones.",
+    )
+    back = KeepConfident(share=0.5).apply([Labels.from_rows(ids[::-1], [[0.0, 1.0]] * 500 + [[1.0, 0.0]] * 500)])
+    assert set(back.ids) == set(kept.ids)
 
 
-@pytest.mark.parametrize("share", [0.0, 1.1])
+def test_equals_that_do_not_decide_are_not_mentioned() -> None:
+    # Of 0.9, 0.8, 0.8, 0.6 a quarter keeps the first, half draws one of two, three quarters keep both.
+    labels = Labels.from_rows("abcd", [[0.9, 0.1], [0.8, 0.2], [0.2, 0.8], [0.4, 0.6]])
+    assert notes_of(KeepConfident(share=0.25).apply([labels])) == ()
+    assert notes_of(KeepConfident(share=0.75).apply([labels])) == ()
+    half = KeepConfident(share=0.5).apply([labels])
+    assert half.ids[0] == "a"
+    assert "1 of the 2 examples" in notes_of(half)[0]
+    assert notes_of(KeepConfident(share=1.0).apply([labels])) == ()
+
+
+@pytest.mark.parametrize(("share", "n", "count"), [(0.1, 30, 3), (0.3, 10, 3), (0.5, 5, 3), (1e-12, 9, 1)])
+def test_a_share_is_rounded_up_but_for_the_error_of_floating_point(share: float, n: int, count: int) -> None:
+    # 0.1 * 30 is 3.0000000000000004.
+    labels = Labels.from_rows([f"e{i}" for i in range(n)], [[0.5 + i / 100, 0.5 - i / 100] for i in range(n)])
+    kept = KeepConfident(share=share).apply([labels])
+    assert kept.ids == labels.ids[n - count :]
+
+
+def test_notes_are_stored_with_the_labels(tmp_path: Path) -> None:
+    kept = KeepConfident().apply([Labels.from_rows("abcd", [[1.0, 0.0]] * 4)])
+    kept.save(tmp_path)
+    again = Ruled.load(tmp_path)
+    assert (again.ids, again.notes) == (kept.ids, notes_of(kept))
+    assert again.probs.tolist() == kept.probs.tolist()
+    (tmp_path / "plain").mkdir()
+    KeepConfident(share=1.0).apply([LABELS]).save(tmp_path / "plain")
+    assert not (tmp_path / "plain/notes.json").exists()
+
+
+@pytest.mark.parametrize("share", [0.0, 1.1, float("nan")])
 def test_no_share_is_refused(share: float) -> None:
     with pytest.raises(UserError, match="share"):
         KeepConfident(share=share)

@@ -89,5 +89,5 @@ def test_without_peft_one_line_says_what_to_install(tmp_path: Path, monkeypatch:
 
 @pytest.mark.parametrize("fields", [{"rank": 0}, {"alpha": 0}])
 def test_no_update_at_all_is_refused(fields: dict[str, int]) -> None:
-    with pytest.raises(UserError, match="above 0"):
+    with pytest.raises(UserError, match="of at least 1"):
         replace(METHOD, **fields)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tiny
+from scipy import optimize
 
 from outgrow.losses.base import Loss
 from outgrow.losses.cross_entropy import CrossEntropy
@@ -81,3 +83,37 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
         Probe().fit(model, "tokens", CrossEntropy(), data, 0, tiny.Scratch(tmp_path / "run"))
     with pytest.raises(UserError, match="cross-entropy"):
         Probe().fit(model, "head", Other(), data, 0, tiny.Scratch(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("by", [np.nan, np.inf])
+@pytest.mark.parametrize("what", ["features", "validation_features"])
+def test_features_that_are_no_numbers_fail(what: str, by: float, tmp_path: Path) -> None:
+    data = tiny.supervision(20)
+    random = np.random.default_rng(0)
+    arrays = {"features": random.normal(size=(20, 3)), "validation_features": random.normal(size=(12, 3))}
+    arrays[what][3, 1] = by
+    with pytest.raises(UserError, match=f"{what.replace('_', ' ')} that are not finite"):
+        Probe().fit(tiny.TinyModel(path=""), "head", CrossEntropy(), replace(data, **arrays), 0, tiny.Scratch(tmp_path))
+
+
+def test_labels_and_coefficients_that_are_no_numbers_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(20, 3)), np.eye(2)[random.integers(0, 2, 20)]
+    broken = np.where(np.arange(20)[:, None] == 4, np.nan, y)
+    with pytest.raises(UserError, match="cannot use labels"):
+        regress(x, broken, x, y)
+    with pytest.raises(UserError, match="cannot use validation labels"):
+        regress(x, y, x, broken)
+    solved = SimpleNamespace(x=np.full(8, np.nan))
+    monkeypatch.setattr(optimize, "minimize", lambda *args, **options: solved)
+    with pytest.raises(UserError, match="cannot use coefficients"):
+        regress(x, y, x, y)
+
+
+def test_the_best_penalty_is_kept_and_of_equals_the_largest() -> None:
+    """Features without any spread: every penalty gives the classes' shares."""
+    x, y = np.zeros((8, 2)), np.eye(2)[[0, 0, 0, 1, 0, 0, 0, 1]]
+    weight, bias, curve = regress(x, y, x, y)
+    assert len(curve) == len(PENALTIES)
+    assert np.exp(bias) / np.exp(bias).sum() == pytest.approx([0.75, 0.25], abs=1e-3)
+    assert not weight.any()

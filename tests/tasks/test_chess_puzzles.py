@@ -367,7 +367,7 @@ def test_a_prompt_is_asked_for_by_name_and_the_default_is_in_no_key(tmp_path: Pa
         asked(prompt="move")
     with pytest.raises(UserError, match='plies limits a prompt of moves: say prompt = "moves" too'):
         asked(plies=16)
-    with pytest.raises(UserError, match="plies is 0: give at least 1"):
+    with pytest.raises(UserError, match="plies is 0: give a whole number of at least 1"):
         asked(prompt="moves", plies=0)
 
 

@@ -86,7 +86,7 @@ def test_rows_that_ask_the_same_become_one_and_disagreement_leaves(tmp_path: Pat
         ({"classes": ("good", "good")}, "classes lists 'good' twice"),
         ({"label": "author"}, "150 different values in 300 rows"),
         ({"max_chars": 3}, "no row can be used"),
-        ({"near_share": 1.5}, "give a part between 0 and 1"),
+        ({"near_share": 1.5}, "give a number between 0 and 1"),
         ({"id": "author"}, "two rows share the id"),
     ],
 )

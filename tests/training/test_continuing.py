@@ -83,7 +83,7 @@ def test_a_model_learns_to_continue_what_it_reads(tmp_path: Path) -> None:
     opened = network(tmp_path)
     passages = [Passage(given=f"w{i}", text=f"w{i + 1} w{i + 2}") for i in range(30)]
     hyper = Generative(epochs=15, learning_rate=1e-2, batch=8)
-    curve = adapt(opened, passages, passages[:10], hyper, 0, tiny.Scratch(tmp_path / "run"))
+    curve = adapt(opened, passages, passages[:10], hyper, 0, tiny.Scratch(tmp_path / "run")).curve
     assert len(curve) == 15
     assert curve[-1]["validation_loss"] < 0.5 * curve[0]["validation_loss"]
     assert isinstance(tokenised(opened, passages), Tokenised)

@@ -186,7 +186,7 @@ def test_training_leaves_everybody_elses_random_numbers_alone(tmp_path: Path) ->
 def test_best_keeps_the_epoch_with_the_lowest_validation_loss(tmp_path: Path) -> None:
     hyper = Hyper(epochs=12, batch=8, learning_rate=3e-2)  # overfits
     network, objective = choosing(tmp_path / "model")
-    curve = train(network.module, objective, hyper, 0, tiny.Scratch(tmp_path / "run"))
+    curve = train(network.module, objective, hyper, 0, tiny.Scratch(tmp_path / "run")).curve
     lowest = min(epoch["validation_loss"] for epoch in curve)
     assert lowest < curve[-1]["validation_loss"], "it does not overfit: this test could not fail"
     assert objective.validate()["validation_loss"] == pytest.approx(lowest, abs=1e-6)
@@ -212,6 +212,6 @@ def test_schedule_by_hand() -> None:
 def test_part_of_an_epoch_is_possible(tmp_path: Path) -> None:
     network, objective = choosing(tmp_path / "model")
     scratch = tiny.Scratch(tmp_path / "run")
-    curve = train(network.module, objective, Hyper(epochs=1.4, batch=8), 0, scratch)
+    curve = train(network.module, objective, Hyper(epochs=1.4, batch=8), 0, scratch).curve
     assert scratch.updates == 7
     assert [epoch["epoch"] for epoch in curve] == [1.0, 1.4]

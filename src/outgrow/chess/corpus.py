@@ -22,6 +22,7 @@ import rust_chess
 from outgrow.chess import board as chess
 from outgrow.chess.collect import identifier
 from outgrow.chess.mining import read_games
+from outgrow.ranges import refuse_outside, whole
 from outgrow.types import UserError
 
 Line = tuple[str, tuple[str, ...]]  # the text of a position, the moves that follow
@@ -36,6 +37,12 @@ class Mix:
     masters: int
     engine_moves: int = 6
     game_moves: int = 16
+
+    def __post_init__(self) -> None:
+        refuse_outside(self, engine=whole(0), players=whole(0), masters=whole(0))
+        refuse_outside(self, engine_moves=whole(1), game_moves=whole(1))
+        if not self.engine + self.players + self.masters:
+            raise UserError("the corpus has no lines: give a number above 0 for engine, players or masters")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -8,49 +8,67 @@ from typing import ClassVar
 
 import numpy as np
 
-from outgrow.labelling.base import Rule, classes_of, joined
+from outgrow.labelling.base import Rule, joined
+from outgrow.ranges import at_least, refuse_outside, whole
 from outgrow.types import Doubles, Labels, UserError
+
+LEAST = 1e-300  # a probability of 0, as its logarithm needs it
 
 
 @dataclass(frozen=True, kw_only=True)
 class DawidSkene(Rule):
-    """Expectation maximisation over the true classes and each supervisor's confusions, from the supervisors' choices.
+    """Expectation maximisation over the true classes and each supervisor's confusions, from the supervisors' votes.
 
-    It starts from their votes and ends after `iterations`, or when no probability moves by more than a millionth.
+    A vote is a supervisor's most probable choice, shared out among equals. Who has no label for an example, or holds
+    all choices equally likely, casts no vote. One supervisor's labels stay as they are; with two the confusions are
+    not identified, so they are refused.
+
+    It starts from the mean vote and ends after `iterations`, or when no probability moves by more than a millionth.
     smoothing: added to every count of a confusion, so that none is impossible.
     """
 
+    version: ClassVar[int] = 2  # 2: an abstention is no vote; equals share one; one supervisor's labels stay
     aggregates: ClassVar[bool] = True
+    fewest: ClassVar[int] = 3
+    shared_choices: ClassVar[bool] = True
 
     iterations: int = 100
     smoothing: float = 0.01
 
     def __post_init__(self) -> None:
-        if self.iterations < 1 or self.smoothing < 0:
-            raise UserError(f"iterations is {self.iterations}, smoothing {self.smoothing}: at least 1, at least 0")
+        refuse_outside(self, iterations=whole(1), smoothing=at_least(0))
 
     def apply(self, said: Sequence[Labels], features: Doubles | None = None) -> Labels:
+        if len(said) == 1:
+            return said[0]
         together = joined(said)
-        votes = np.stack([_one_hot(labels) for labels in together])
-        truth: Doubles = votes.mean(0)
+        votes = _votes(together.classes())
+        voters = int(votes.any((1, 2)).sum())
+        if voters < self.fewest:
+            raise UserError(f"Dawid-Skene is not identified with {voters} supervisors that vote: use mean, or add some")
+        cast = votes.sum(0)
+        voted = cast.sum(1, keepdims=True)
+        truth: Doubles = np.where(voted > 0, cast / np.maximum(voted, 1), 1 / cast.shape[1])
         for _ in range(self.iterations):
             before, truth = truth, self._expected(votes, truth)
             if np.abs(truth - before).max() < 1e-6:
                 break
-        return Labels.from_rows(together[0].ids, list(truth))
+        return Labels.from_rows(together.ids, list(truth))
 
     def _expected(self, votes: Doubles, truth: Doubles) -> Doubles:
         """One round: the confusions that these truths make likeliest, then the truths given the confusions, [n, k]."""
         confusions = truth.T @ votes + self.smoothing  # [supervisors, true, said]
-        confusions /= np.maximum(confusions.sum(2, keepdims=True), 1e-300)  # a class that nobody has stays at 0
-        with np.errstate(divide="ignore"):
-            evidence, logs = np.log(truth.mean(0)), np.log(confusions)
-        evidence = evidence + sum(log.T[vote] for log, vote in zip(logs, votes.argmax(2), strict=True))
+        confusions /= np.maximum(confusions.sum(2, keepdims=True), LEAST)  # a class that nobody has stays at 0
+        logs = np.log(np.maximum(confusions, LEAST))
+        evidence = np.log(np.maximum(truth.mean(0), LEAST)) + (votes @ logs.transpose(0, 2, 1)).sum(0)
         likely = np.exp(evidence - evidence.max(1, keepdims=True))
         found: Doubles = likely / likely.sum(1, keepdims=True)
         return found
 
 
-def _one_hot(labels: Labels) -> Doubles:
-    """Each example's most probable choice, [n, k]."""
-    return np.eye(classes_of(labels).shape[1])[labels.hard()]
+def _votes(probs: Doubles) -> Doubles:
+    """One vote for each supervisor and example, [supervisors, n, k]; none where all choices are equal."""
+    top = probs == probs.max(2, keepdims=True)
+    equal = top.sum(2, keepdims=True)
+    found: Doubles = np.where(equal < probs.shape[2], top / equal, 0.0)
+    return found

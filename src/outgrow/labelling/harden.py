@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from outgrow.labelling.base import Rule
 from outgrow.types import Doubles, Labels
@@ -12,6 +13,8 @@ from outgrow.types import Doubles, Labels
 @dataclass(frozen=True, kw_only=True)
 class Harden(Rule):
     """The first of equally probable choices gets all the weight."""
+
+    rescales: ClassVar[bool] = True
 
     def apply(self, said: Sequence[Labels], features: Doubles | None = None) -> Labels:
         (labels,) = said

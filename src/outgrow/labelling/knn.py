@@ -9,7 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from outgrow.labelling.base import Rule, classes_of
-from outgrow.types import Doubles, Labels, UserError
+from outgrow.ranges import refuse_outside, whole
+from outgrow.types import Doubles, Labels
 
 CHUNK = 256  # examples whose distances to all others are held at once
 
@@ -19,13 +20,13 @@ class KNN(Rule):
     """The mean label of the `neighbours` nearest other examples (all others where there are fewer): Euclidean distance
     between standardised features. An example's own label does not count: mistakes that stand alone are voted down."""
 
+    shared_choices: ClassVar[bool] = True
     needs_features: ClassVar[bool] = True
 
     neighbours: int = 20
 
     def __post_init__(self) -> None:
-        if self.neighbours < 1:
-            raise UserError(f"neighbours is {self.neighbours}: give at least 1")
+        refuse_outside(self, neighbours=whole(1))
 
     def apply(self, said: Sequence[Labels], features: Doubles | None = None) -> Labels:
         (labels,) = said

@@ -14,11 +14,12 @@ from outgrow.types import Doubles, Labels
 
 @dataclass(frozen=True, kw_only=True)
 class Mean(Rule):
-    """The mean of their probabilities, every supervisor counting the same."""
+    """The mean of the probabilities of those who labelled an example, each counting the same."""
 
     aggregates: ClassVar[bool] = True
 
     def apply(self, said: Sequence[Labels], features: Doubles | None = None) -> Labels:
         together = joined(said)
-        mean = np.stack([labels.probs for labels in together]).astype(np.float64).mean(0)
-        return Labels(ids=together[0].ids, probs=mean.astype(np.float32), offsets=together[0].offsets)
+        voters = np.repeat(together.given.sum(0), np.diff(together.offsets))
+        mean = together.probs.sum(0) / voters
+        return Labels(ids=together.ids, probs=mean.astype(np.float32), offsets=together.offsets)

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from outgrow.labelling.base import Rule
-from outgrow.types import Doubles, Labels, UserError
+from outgrow.ranges import above, refuse_outside
+from outgrow.types import Doubles, Labels
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sharpen(Rule):
     """p ** (1 / temperature), made to sum to 1: below 1 it sharpens, above 1 it softens, towards 0 it hardens."""
 
+    rescales: ClassVar[bool] = True
+
     temperature: float = 0.5
 
     def __post_init__(self) -> None:
-        if not self.temperature > 0:
-            raise UserError(f"temperature is {self.temperature}: give a number above 0")
+        refuse_outside(self, temperature=above(0))
 
     def apply(self, said: Sequence[Labels], features: Doubles | None = None) -> Labels:
         (labels,) = said

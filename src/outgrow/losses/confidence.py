@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from outgrow.losses.base import Loss
+from outgrow.ranges import SHARE, refuse_outside
 from outgrow.types import UserError
 
 if TYPE_CHECKING:
@@ -26,9 +27,8 @@ class Confidence(Loss):
     prior: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if not (0 <= self.weight <= 1 and 0 <= self.warmup <= 1):
-            raise UserError(f"weight is {self.weight}, warmup {self.warmup}: both lie between 0 and 1")
-        if self.prior and (min(self.prior) < 0 or abs(sum(self.prior) - 1) > 1e-6):
+        refuse_outside(self, weight=SHARE, warmup=SHARE)
+        if self.prior and not (all(map(SHARE.holds, self.prior)) and abs(sum(self.prior) - 1) <= 1e-6):
             raise UserError(f"prior is {self.prior}: give each class a share, together 1")
 
     def targets(self, logits: torch.Tensor | None, weak: torch.Tensor, progress: float) -> torch.Tensor:

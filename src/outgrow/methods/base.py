@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from outgrow.graph import Context, Settings
 from outgrow.losses.base import Loss
 from outgrow.models.base import Model
+from outgrow.notes import read_notes, write_notes
 from outgrow.tasks.base import Readout
 from outgrow.training.features import Reading
 from outgrow.types import Doubles, Examples, Labels, Shape
 
 if TYPE_CHECKING:
-    from outgrow.training.loop import Curve
+    from outgrow.training.loop import Trained
     from outgrow.training.network import Network
 
 
@@ -40,10 +41,20 @@ class Supervision:
 
 class Predictor:
     """A folder that holds a finished fit: `config`, weights and tokenizer as an ordinary Hugging Face checkpoint,
-    `curve.json` with the training and validation loss, and for a probe its coefficients."""
+    `curve.json` with the training and validation loss, and for a probe its coefficients. Where something is to be known
+    of the fit, such as that it diverged, `notes.json` says it: a list of sentences."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    def notes(self) -> tuple[str, ...]:
+        """What is to be known of the fit; nothing where all went well."""
+        return read_notes(self.folder)
+
+    def noted(self, notes: Sequence[str]) -> Self:
+        """The same fit with these notes before its own."""
+        write_notes(self.folder, (*notes, *self.notes()))
+        return self
 
     def save(self, folder: Path) -> None:
         shutil.copytree(self.folder, folder, dirs_exist_ok=True)
@@ -53,13 +64,13 @@ class Predictor:
         return cls(folder)
 
 
-def finished(network: Network, curve: Curve, ctx: Context) -> Predictor:
+def finished(network: Network, trained: Trained, ctx: Context) -> Predictor:
     """A trained network as what a step gives back."""
     folder = ctx.scratch / "fitted"
     shutil.rmtree(folder, ignore_errors=True)
     network.save(folder)
-    (folder / "curve.json").write_text(json.dumps(curve, indent=1))
-    return Predictor(folder)
+    (folder / "curve.json").write_text(json.dumps(trained.curve, indent=1))
+    return Predictor(folder).noted(trained.notes)
 
 
 @dataclass(frozen=True, kw_only=True)

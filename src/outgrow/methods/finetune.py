@@ -17,7 +17,7 @@ from outgrow.training.loop import Hyper
 from outgrow.types import Examples, Labels
 
 if TYPE_CHECKING:
-    from outgrow.training.loop import Curve
+    from outgrow.training.loop import Trained
     from outgrow.training.network import Network
 
 
@@ -54,8 +54,8 @@ def opened(model: Model, readout: Readout, examples: Examples, seed: int, ctx: C
     return open_network(model.folder(ctx.settings), readout, ctx.settings, classes=classes, seed=seed)
 
 
-def learn(network: Network, loss: Loss, data: Supervision, hyper: Hyper, seed: int, ctx: Context) -> Curve:
-    """Train what is not frozen of a network, in place. Returns a record a check."""
+def learn(network: Network, loss: Loss, data: Supervision, hyper: Hyper, seed: int, ctx: Context) -> Trained:
+    """Train what is not frozen of a network, in place."""
     from outgrow.training.choosing import Choosing
     from outgrow.training.loop import train
 

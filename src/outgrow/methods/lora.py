@@ -11,6 +11,7 @@ from outgrow.losses.base import Loss
 from outgrow.methods.base import Method, Predictor, Supervision, finished
 from outgrow.methods.finetune import answers, learn, opened
 from outgrow.models.base import Model
+from outgrow.ranges import refuse_outside, whole
 from outgrow.tasks.base import Readout
 from outgrow.training.loop import Hyper
 from outgrow.types import Examples, Labels, UserError
@@ -32,8 +33,8 @@ class LoRA(Hyper, Method):
     alpha: int = 16
 
     def __post_init__(self) -> None:
-        if self.rank < 1 or self.alpha <= 0:
-            raise UserError(f"rank is {self.rank} and alpha {self.alpha}: both lie above 0")
+        super().__post_init__()
+        refuse_outside(self, rank=whole(1), alpha=whole(1))
 
     @property
     def asked(self) -> LoRA:
@@ -42,9 +43,9 @@ class LoRA(Hyper, Method):
     def fit(self, model: Model, readout: Readout, loss: Loss, data: Supervision, seed: int, ctx: Context) -> Predictor:
         network = opened(model, readout, data.examples, seed, ctx)
         adapted = _adapted(network, self, seed)
-        curve = learn(network, loss, data, self, seed, ctx)
+        trained = learn(network, loss, data, self, seed, ctx)
         adapted.merge_and_unload()
-        return finished(network, curve, ctx)
+        return finished(network, trained, ctx)
 
     def predict(
         self,

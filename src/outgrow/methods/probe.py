@@ -38,6 +38,9 @@ class Probe(Method):
     pooling: Literal["auto", "mean", "last"] = "auto"
     layer: int = -1
 
+    def __post_init__(self) -> None:
+        Reading(pooling=self.pooling, layer=self.layer)  # refuses what cannot be read
+
     @property
     def reads(self) -> Reading:
         return Reading(pooling=self.pooling, layer=self.layer)
@@ -74,6 +77,7 @@ class Probe(Method):
 
         stored = load_file(predictor.folder / "probe.safetensors")
         probs = np.exp(_log_softmax(features @ stored["weight"].T + stored["bias"])).astype(np.float32)
+        _refuse_not_finite("answers", probs)
         return Labels.from_rows(examples.ids, list(probs))
 
 
@@ -83,9 +87,14 @@ def regress(
     """Fit softmax(features @ weight.T + bias) to soft labels, the penalty chosen on held-out ones.
 
     train: [n, width], targets: [n, classes]. Returns weight [classes, width] and bias [classes] for features as they
-    are (the standardisation is folded in), and a record for each penalty.
+    are (the standardisation is folded in), and a record for each penalty. Raises UserError where a number given or
+    found is not finite.
     """
     from scipy.optimize import minimize
+
+    given = {"features": train, "labels": targets, "validation features": held, "validation labels": held_targets}
+    for what, values in given.items():
+        _refuse_not_finite(what, values)
 
     mean, spread = train.mean(0), np.maximum(train.std(0), 1e-6)
     x, (n, classes) = np.column_stack([(train - mean) / spread, np.ones(len(train))]), targets.shape
@@ -107,12 +116,19 @@ def regress(
         )
         loss = float(-(held_targets * log_probs).sum(1).mean())
         agreement = float((log_probs.argmax(1) == held_targets.argmax(1)).mean())
+        _refuse_not_finite("coefficients", start)
+        _refuse_not_finite("a validation loss", np.array(loss))
         curve.append({"penalty": penalty, "validation_loss": loss, "validation_agreement": agreement})
         if loss < best_loss:
             best, best_loss = start, loss
     scaled = best.reshape(classes, -1)
     weight = scaled[:, :-1] / spread
     return weight.astype(np.float32), (scaled[:, -1] - weight @ mean).astype(np.float32), curve
+
+
+def _refuse_not_finite(what: str, values: Doubles | Floats) -> None:
+    if not np.isfinite(values).all():
+        raise UserError(f"a probe cannot use {what} that are not finite: look at the checkpoint's weights")
 
 
 def _log_softmax(logits: Doubles) -> Doubles:

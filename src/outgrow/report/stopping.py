@@ -21,7 +21,7 @@ from outgrow.types import Doubles
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from outgrow.training.loop import Curve
+    from outgrow.training.state import Curve
 
 TRUTH, LOSS = "validation_agreement", "watched_loss"  # what is drawn: agreement with ground truth is accuracy
 STOPS: tuple[tuple[Literal["watched", "validation"], str, str], ...] = (

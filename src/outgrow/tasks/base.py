@@ -10,6 +10,7 @@ from typing import ClassVar, Literal, Self
 
 import numpy as np
 
+from outgrow.ranges import SHARE, refuse_outside
 from outgrow.text.near import Likeness, Near
 from outgrow.types import Example, Examples, Labels, Scores, UserError
 from outgrow.types import Readout as Readout
@@ -48,6 +49,12 @@ class Shares:
     transfer_validation: float = 0.04
     validation: float = 0.05
     test: float = 0.17
+
+    def __post_init__(self) -> None:
+        refuse_outside(self, **dict.fromkeys(SPLITS, SHARE))
+        if abs(sum(getattr(self, split) for split in SPLITS) - 1) > 1e-6:
+            shown = ", ".join(f"{split} {getattr(self, split):g}" for split in SPLITS)
+            raise UserError(f"shares are {shown}: make them sum to 1")
 
 
 @dataclass(frozen=True, kw_only=True)

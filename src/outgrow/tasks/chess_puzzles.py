@@ -19,6 +19,7 @@ from outgrow.chess.collect import identifier, solutions
 from outgrow.chess.themes import themes
 from outgrow.content import digest_of
 from outgrow.graph import located
+from outgrow.ranges import one_of, refuse_outside, whole
 from outgrow.tasks.base import Facet, Passage, Readout, Row, Source, Split, Task
 from outgrow.types import Example, Examples, UserError
 
@@ -61,8 +62,7 @@ class ChessPuzzles(Task):
     plies: int = LONGEST
 
     def __post_init__(self) -> None:
-        if self.plies < 1:
-            raise UserError(f"plies is {self.plies}: give at least 1")
+        refuse_outside(self, prompt=one_of("position", "moves"), plies=whole(1))
         if self.prompt == "position" and self.plies != LONGEST:
             raise UserError('plies limits a prompt of moves: say prompt = "moves" too, or leave it out')
 

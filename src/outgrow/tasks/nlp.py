@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Self
 
 from outgrow.content import digest_of
 from outgrow.graph import located
+from outgrow.ranges import SHARE, refuse_outside, whole
 from outgrow.tasks import text
 from outgrow.tasks.base import Source, Task
 from outgrow.text import hub, tables
@@ -47,7 +48,7 @@ class Nlp(Task):
     def __post_init__(self) -> None:
         if self.set not in TABLE:
             raise UserError(f"no set called {self.set!r}: choose one of {', '.join(TABLE)}")
-        text.refuse_share(self.near_share)
+        refuse_outside(self, near_share=SHARE, max_chars=whole(1))
 
     @property
     def name(self) -> str:

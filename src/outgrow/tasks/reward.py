@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 
 from outgrow.content import digest_of
 from outgrow.graph import located
+from outgrow.ranges import SHARE, refuse_outside, whole
 from outgrow.tasks.base import Passage, Readout, Row, Source, Task
 from outgrow.tasks.text import normal, on_this_machine
 from outgrow.text import tables
@@ -39,6 +40,9 @@ class Reward(Task):
     digest: str = ""
     max_chars: int = 2000
     near_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        refuse_outside(self, near_share=SHARE, max_chars=whole(1))
 
     @property
     def name(self) -> str:

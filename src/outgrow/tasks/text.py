@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Self
 
 from outgrow.content import digest_of
 from outgrow.graph import located
+from outgrow.ranges import SHARE, refuse_outside, whole
 from outgrow.tasks.base import Row, Source, Task
 from outgrow.text import tables
 from outgrow.text.near import Likeness
@@ -57,7 +58,7 @@ class Text(Task):
                 raise UserError(f"the {what} names the label column {self.label!r}, which would give the answer away")
         if not columns:
             raise UserError(f"the prompt {self.prompt!r} names no column: write one in braces, such as '{{text}}'")
-        refuse_share(self.near_share)
+        refuse_outside(self, near_share=SHARE, max_chars=whole(1))
         if twice := next((name for name in self.classes if self.classes.count(name) > 1), None):
             raise UserError(f"classes lists {twice!r} twice: name each once")
 
@@ -80,11 +81,6 @@ class Text(Task):
     @property
     def likeness(self) -> Likeness | None:
         return Likeness(share=self.near_share, template=self.prompt) if self.near_share else None
-
-
-def refuse_share(share: float) -> None:
-    if not 0 <= share <= 1:
-        raise UserError(f"near_share is {share}: give a part between 0 and 1")
 
 
 def on_this_machine(path: str) -> Path:

@@ -12,7 +12,7 @@ import numpy as np
 from outgrow.graph import Context
 from outgrow.tasks.base import Passage
 from outgrow.training.batches import MOST_TOKENS
-from outgrow.training.loop import Curve, Hyper, train
+from outgrow.training.loop import Hyper, Trained, train
 from outgrow.training.network import Network
 from outgrow.types import Ints, UserError
 
@@ -52,8 +52,8 @@ class Tokenised:
 
 def adapt(
     network: Network, train_on: Sequence[Passage], held_out: Sequence[Passage], hyper: Hyper, seed: int, ctx: Context
-) -> Curve:
-    """Train a causal model on passages, in place. Returns a record a check."""
+) -> Trained:
+    """Train a causal model on passages, in place."""
     read, held = tokenised(network, train_on), tokenised(network, held_out)
     return train(network.module, Continuing(network.module, read, held, ctx.settings.microbatch), hyper, seed, ctx)
 

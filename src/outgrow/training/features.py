@@ -11,6 +11,7 @@ from typing import Literal, Self
 import numpy as np
 
 from outgrow.graph import Settings
+from outgrow.ranges import one_of, refuse_outside, whole
 from outgrow.tasks.base import Readout
 from outgrow.types import Doubles, Examples, Floats, UserError
 
@@ -23,6 +24,9 @@ class Reading:
 
     pooling: Literal["auto", "mean", "last"] = "auto"
     layer: int = -1
+
+    def __post_init__(self) -> None:
+        refuse_outside(self, pooling=one_of("auto", "mean", "last"), layer=whole(-1000, 1000))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from outgrow.graph import Context
+from outgrow.ranges import SHARE, above, at_least, one_of, refuse_outside, whole
 from outgrow.training.batches import order
-from outgrow.types import Ints
+from outgrow.training.state import Curve, State, position, resume, save, weights
+from outgrow.types import Ints, UserError
 
 if TYPE_CHECKING:
     import torch
 
-Curve = list[dict[str, float]]
-Optimisers = Callable[["torch.nn.Module"], Sequence["torch.optim.Optimizer"]]
+MOST_EPOCHS = 1e6
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hyper:
-    """What a referee would ask about a training run."""
+    """What a referee would ask about a training run.
+
+    updates: how many in all. Where it is given it decides and `epochs` is not read, so that students on fewer examples
+    can be compared at equal updates; a check is still made `checks` times an epoch.
+    """
 
     epochs: float = 2.0
+    updates: int | None = None
     batch: int = 32  # examples that one update averages over
     learning_rate: float = 1e-5
     schedule: Literal["linear", "cosine", "constant"] = "linear"
@@ -36,6 +41,22 @@ class Hyper:
     precision: Literal["fp32", "bf16"] = "fp32"
     keep: Literal["best", "last"] = "best"  # the check with the lowest validation loss (Burns et al. 2023, A.1)
     checks: int = 1  # validations an epoch
+
+    def __post_init__(self) -> None:
+        refuse_outside(self, epochs=above(0, MOST_EPOCHS), batch=whole(1), learning_rate=above(0), warmup=SHARE)
+        refuse_outside(self, weight_decay=at_least(0), clip=above(0), checks=whole(1))
+        refuse_outside(self, schedule=one_of("linear", "cosine", "constant"))
+        refuse_outside(self, precision=one_of("fp32", "bf16"), keep=one_of("best", "last"))
+        if self.updates is not None:
+            refuse_outside(self, updates=whole(1))
+
+    def total(self, examples: int) -> int:
+        """How many updates a run on so many examples makes."""
+        return self.updates or max(1, round(self.epochs * math.ceil(examples / self.batch)))
+
+    def optimisers(self, module: torch.nn.Module) -> Sequence[torch.optim.Optimizer]:
+        """What updates the module's weights, each group of them at its own peak learning rate."""
+        return (_adamw(module, self),)
 
 
 class Objective(Protocol):
@@ -56,63 +77,124 @@ class Objective(Protocol):
         """Figures for the curve; the lowest `validation_loss` is the best."""
 
 
-@dataclass(kw_only=True)
-class _State:
-    """How far training is: all that a resume needs besides weights, optimiser and random numbers."""
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A record a check, and what is to be known of the run: `notes` are sentences, none where all went well."""
 
-    step: int = 0
-    running: float = 0.0  # summed training loss of this epoch
-    seen: int = 0  # and over how many examples
-    curve: Curve = field(default_factory=list)
-    best: dict[str, torch.Tensor] | None = None
-    best_loss: float = math.inf
+    curve: Curve
+    notes: tuple[str, ...] = ()
 
 
-def train(
+class DivergedError(Exception):
+    """A loss, gradient, weight or validation figure is not finite. The text says which, and at which update."""
+
+
+def train(module: torch.nn.Module, objective: Objective, hyper: Hyper, seed: int, ctx: Context) -> Trained:
+    """Train `module` in place; its weights end as those of the last or the best check.
+
+    A run that diverges in bf16 is run once more in fp32, from the start (a copy of the initial weights is held in
+    memory for that). One that diverges in fp32 ends there: with keep = "best" the best check until then is kept,
+    otherwise it is a UserError. Both are noted.
+
+    Resumes from the context's last checkpoint if there is one: the outcome is the same to the byte. The random numbers
+    of the rest of the process are left as they were.
+    """
+    last = ctx.last_checkpoint()
+    diverged = position(last).bf16_diverged
+    if hyper.precision == "bf16" and not diverged:
+        initial = {name: tensor.detach().to("cpu", copy=True) for name, tensor in weights(module).items()}
+        try:
+            return _attempt(module, objective, hyper, seed, ctx, last)
+        except DivergedError as error:
+            diverged, last = str(error), None
+        module.load_state_dict(initial, strict=False)
+        module.zero_grad(set_to_none=True)
+    if diverged:
+        hyper = replace(hyper, precision="fp32")
+    return _attempt(module, objective, hyper, seed, ctx, last, diverged)
+
+
+def _attempt(
     module: torch.nn.Module,
     objective: Objective,
     hyper: Hyper,
     seed: int,
     ctx: Context,
-    optimisers: Optimisers | None = None,
-) -> Curve:
-    """Train `module` in place; its weights end as those of the last or the best check. Returns a record a check.
-
-    `optimisers` makes them from the module, each group with its own peak learning rate; by default AdamW.
-
-    Resumes from the context's last checkpoint if there is one: the outcome is the same to the byte. The random numbers
-    of the rest of the process are left as they were.
-    """
+    last: Path | None,
+    bf16_diverged: str = "",
+) -> Trained:
+    """A run in one precision, from the checkpoint `last` or from the start. In bf16 it raises DivergedError."""
     import torch
 
-    device = next(module.parameters()).device
-    per_epoch = math.ceil(objective.size / hyper.batch)
-    total = max(1, round(hyper.epochs * per_epoch))
-    between = max(1, per_epoch // hyper.checks)
-    made = optimisers(module) if optimisers else (_adamw(module, hyper),)
-    peaks = [[group["lr"] for group in optimiser.param_groups] for optimiser in made]
+    device, made = next(module.parameters()).device, hyper.optimisers(module)
+    notes = [f"Training diverged in bf16 ({bf16_diverged}) and was run again in fp32."] if bf16_diverged else []
+    peaks = [[group["lr"] for group in optimiser.param_groups] for optimiser in made]  # a resume puts others there
     with _own_randomness(device):
         torch.manual_seed(seed)
-        state = _resume(ctx.last_checkpoint(), module, made, device)
-        while state.step < total:
-            epoch, at = divmod(state.step, per_epoch)
-            rows = order(objective.size, seed, epoch)[at * hyper.batch : (at + 1) * hyper.batch]
-            share = schedule(hyper, state.step, total)
-            for optimiser, own in zip(made, peaks, strict=True):
-                for group, peak in zip(optimiser.param_groups, own, strict=True):
-                    group["lr"] = peak * share
-            state.running += _update(module, objective, rows, state.step / total, made, hyper)
-            state.seen += len(rows)
-            state.step += 1
-            if state.step % between == 0 or state.step == total:
-                _check(module, objective, hyper, state, state.step / per_epoch)
-            ctx.progress(state.step / total)
-            if ctx.checkpoint_due():
-                ctx.save_checkpoint(lambda folder: _save(folder, state, module, made, device))
+        state = resume(last, module, made, device) if last else State(bf16_diverged=bf16_diverged)
+        if bf16_diverged and not last:  # so that a resume does not begin in bf16 again
+            ctx.save_checkpoint(lambda folder: save(folder, state, module, made, device))
+        try:
+            _run(module, objective, hyper, seed, ctx, state, made, peaks)
+        except DivergedError as error:
+            if hyper.precision == "bf16":
+                raise
+            if state.best is None:
+                raise UserError(_advice(error, hyper, bf16_diverged)) from None
+            kept = min(state.curve, key=lambda check: check["validation_loss"])
+            notes.append(f"Training diverged ({error}). The best check before it is kept: {kept['epoch']:.3g} epochs.")
     if state.best is not None:
         module.load_state_dict(state.best, strict=False)
     module.eval()
-    return state.curve
+    return Trained(curve=state.curve, notes=tuple(notes))
+
+
+def _run(
+    module: torch.nn.Module,
+    objective: Objective,
+    hyper: Hyper,
+    seed: int,
+    ctx: Context,
+    state: State,
+    optimisers: Sequence[torch.optim.Optimizer],
+    peaks: list[list[float]],
+) -> None:
+    """All updates and checks that `state` has not seen."""
+    device = next(module.parameters()).device
+    per_epoch, total = math.ceil(objective.size / hyper.batch), hyper.total(objective.size)
+    between = max(1, per_epoch // hyper.checks)
+    batches = _batches(objective.size, hyper.batch, seed, state.step)
+    while state.step < total:
+        rows = next(batches)
+        share = schedule(hyper, state.step, total)
+        for optimiser, own in zip(optimisers, peaks, strict=True):
+            for group, peak in zip(optimiser.param_groups, own, strict=True):
+                group["lr"] = peak * share
+        loss, norm = _gradient(module, objective, rows, state.step / total, hyper)
+        for what, value in (("the training loss", loss), ("the norm of the gradient", norm)):
+            if not math.isfinite(value):
+                raise DivergedError(f"{what} is {value} at update {state.step + 1} of {total}")
+        for optimiser in optimisers:
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+        state.running += loss
+        state.seen += len(rows)
+        state.step += 1
+        if state.step % between == 0 or state.step == total:
+            _check(module, objective, hyper, state, total, per_epoch)
+        ctx.progress(state.step / total)
+        if ctx.checkpoint_due():
+            ctx.save_checkpoint(lambda folder: save(folder, state, module, optimisers, device))
+
+
+def _batches(examples: int, batch: int, seed: int, first: int) -> Iterator[Ints]:
+    """The rows of every update from `first` on. An epoch's order is drawn once; its last batch may be smaller."""
+    epoch, at = divmod(first, math.ceil(examples / batch))
+    while True:
+        rows = order(examples, seed, epoch)
+        for start in range(at * batch, examples, batch):
+            yield rows[start : start + batch]
+        epoch, at = epoch + 1, 0
 
 
 def schedule(hyper: Hyper, step: int, total: int) -> float:
@@ -130,15 +212,11 @@ def schedule(hyper: Hyper, step: int, total: int) -> float:
             return 1.0
 
 
-def _update(
-    module: torch.nn.Module,
-    objective: Objective,
-    rows: Ints,
-    progress: float,
-    optimisers: Sequence[torch.optim.Optimizer],
-    hyper: Hyper,
-) -> float:
-    """One update. Returns the summed loss. Each piece's graph is freed before the next is built."""
+def _gradient(
+    module: torch.nn.Module, objective: Objective, rows: Ints, progress: float, hyper: Hyper
+) -> tuple[float, float]:
+    """Leave the clipped gradient of the mean loss over `rows` in the module. Returns the summed loss, and the
+    gradient's norm before it was clipped. Each piece's graph is freed before the next is built."""
     import torch
 
     device = next(module.parameters()).device
@@ -154,24 +232,52 @@ def _update(
             loss = objective.value(piece, target).sum()
         (loss / len(rows)).backward()  # type: ignore[no-untyped-call]
         summed += loss.detach()
-    torch.nn.utils.clip_grad_norm_(module.parameters(), hyper.clip)
-    for optimiser in optimisers:
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-    return float(summed)
+    norm = torch.nn.utils.clip_grad_norm_(module.parameters(), hyper.clip)
+    found = torch.stack([summed, norm.to(summed.dtype)]).tolist()  # one wait for the device
+    return float(found[0]), float(found[1])
 
 
-def _check(module: torch.nn.Module, objective: Objective, hyper: Hyper, state: _State, epoch: float) -> None:
+def _check(
+    module: torch.nn.Module, objective: Objective, hyper: Hyper, state: State, total: int, per_epoch: int
+) -> None:
+    """Validate, note it in the curve, and keep the weights if they are the best so far (of equals the first)."""
     import torch
 
+    at = f"after update {state.step} of {total}"
+    if broken := _not_finite(module):
+        raise DivergedError(f"the weight {broken} is not finite {at}")
     module.eval()
-    with torch.inference_mode():
-        figures = objective.validate()
-    state.curve.append({"epoch": epoch, "training_loss": state.running / state.seen, **figures})
+    try:
+        with torch.inference_mode():
+            figures = objective.validate()
+    except UserError as error:  # answers that are no numbers
+        raise DivergedError(f"{error}, {at}") from None
+    for name, figure in figures.items():
+        if not math.isfinite(figure):
+            raise DivergedError(f"the {name.replace('_', ' ')} is {figure} {at}")
+    state.curve.append({"epoch": state.step / per_epoch, "training_loss": state.running / state.seen, **figures})
     state.running, state.seen = 0.0, 0
     if hyper.keep == "best" and figures["validation_loss"] < state.best_loss:
         state.best_loss = figures["validation_loss"]
-        state.best = {name: tensor.detach().clone() for name, tensor in _weights(module).items()}
+        state.best = {name: tensor.detach().clone() for name, tensor in weights(module).items()}
+
+
+def _not_finite(module: torch.nn.Module) -> str | None:
+    """The first weight that holds an infinity or NaN."""
+    import torch
+
+    named = dict(module.named_parameters())
+    fine = torch.stack([weight.detach().isfinite().all() for weight in named.values()]).tolist()
+    return next((name for name, each in zip(named, fine, strict=True) if not each), None)
+
+
+def _advice(error: DivergedError, hyper: Hyper, bf16_diverged: str) -> str:
+    """What to try after a run that gave no usable check."""
+    where = f"in bf16 ({bf16_diverged}), and again in fp32 ({error})" if bf16_diverged else f"({error})"
+    return (
+        f"training diverged {where}: lower learning_rate, now {hyper.learning_rate:g}, or raise warmup; "
+        "if it fails at update 1, check the weights that it starts from"
+    )
 
 
 def _adamw(module: torch.nn.Module, hyper: Hyper) -> torch.optim.Optimizer:
@@ -200,76 +306,3 @@ def _own_randomness(device: torch.device) -> Iterator[None]:
             yield
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
-
-
-def _weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """The module's state, tied weights once."""
-    seen: set[int] = set()
-    found = {}
-    for name, tensor in module.state_dict().items():
-        if tensor.data_ptr() not in seen:
-            seen.add(tensor.data_ptr())
-            found[name] = tensor
-    return found
-
-
-def _save(
-    folder: Path,
-    state: _State,
-    module: torch.nn.Module,
-    optimisers: Sequence[torch.optim.Optimizer],
-    device: torch.device,
-) -> None:
-    """A checkpoint: safetensors and JSON, which write every number exactly."""
-    import torch
-    from safetensors.torch import save_file
-
-    moments = {
-        f"{n}.{i}.{name}": value
-        for n, optimiser in enumerate(optimisers)
-        for i, each in optimiser.state_dict()["state"].items()
-        for name, value in each.items()
-    }
-    random = {"cpu": torch.get_rng_state()}
-    if device.type != "cpu":
-        random["device"] = torch.get_device_module(device).get_rng_state()
-    files = {
-        "weights": _weights(module),
-        "optimisers": moments,
-        "random": random,
-        **({"best": state.best} if state.best is not None else {}),
-    }
-    for name, tensors in files.items():
-        save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, folder / f"{name}.safetensors")
-    position = {"step": state.step, "running": state.running, "seen": state.seen, "curve": state.curve}
-    (folder / "position.json").write_text(json.dumps({**position, "best_loss": state.best_loss}))
-
-
-def _resume(
-    folder: Path | None,
-    module: torch.nn.Module,
-    optimisers: Sequence[torch.optim.Optimizer],
-    device: torch.device,
-) -> _State:
-    """The state that a checkpoint holds, with weights, optimiser and random numbers put back; a new one without."""
-    import torch
-    from safetensors.torch import load_file
-
-    if folder is None:
-        return _State()
-    module.load_state_dict(load_file(folder / "weights.safetensors"), strict=False)
-    moments: list[dict[int, dict[str, torch.Tensor]]] = [{} for _ in optimisers]
-    for key, tensor in load_file(folder / "optimisers.safetensors").items():
-        n, i, name = key.split(".", 2)
-        moments[int(n)].setdefault(int(i), {})[name] = tensor
-    for optimiser, each in zip(optimisers, moments, strict=True):
-        optimiser.load_state_dict({**optimiser.state_dict(), "state": each})
-    random = load_file(folder / "random.safetensors")
-    torch.set_rng_state(random["cpu"])
-    if device.type != "cpu":
-        torch.get_device_module(device).set_rng_state(random["device"])
-    best = folder / "best.safetensors"
-    return _State(
-        **json.loads((folder / "position.json").read_text()),
-        best=load_file(best, device=str(device)) if best.is_file() else None,
-    )

@@ -83,7 +83,7 @@ def read_header(folder: Path) -> CheckpointHeader:
 
 
 def longest_input(folder: Path) -> int | None:
-    """How many tokens a model reads, special ones included, from its config and tokenizer alone; None: no limit known."""
+    """How many tokens a model reads, special ones included; None: no limit is known. Needs no weights."""
     config = read_config(folder)
     return _longest(folder, config["model_type"], _text_part(config))
 

@@ -1,0 +1,100 @@
+"""How far a training run is: what a checkpoint holds, so that a resumed run ends like an undisturbed one."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+Curve = list[dict[str, float]]
+
+
+@dataclass(kw_only=True)
+class State:
+    """All that a resume needs besides weights, optimisers and random numbers."""
+
+    step: int = 0
+    running: float = 0.0  # summed training loss since the last check
+    seen: int = 0  # and over how many examples
+    curve: Curve = field(default_factory=list)
+    best: dict[str, torch.Tensor] | None = None
+    best_loss: float = math.inf
+    bf16_diverged: str = ""  # where and how, if this is the second attempt, in fp32
+
+
+def weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """The module's state, tied weights once."""
+    seen: set[int] = set()
+    found = {}
+    for name, tensor in module.state_dict().items():
+        if tensor.data_ptr() not in seen:
+            seen.add(tensor.data_ptr())
+            found[name] = tensor
+    return found
+
+
+def save(
+    folder: Path,
+    state: State,
+    module: torch.nn.Module,
+    optimisers: Sequence[torch.optim.Optimizer],
+    device: torch.device,
+) -> None:
+    """Write a checkpoint: safetensors and JSON, which hold every number exactly."""
+    import torch
+    from safetensors.torch import save_file
+
+    moments = {
+        f"{n}.{i}.{name}": value
+        for n, optimiser in enumerate(optimisers)
+        for i, each in optimiser.state_dict()["state"].items()
+        for name, value in each.items()
+    }
+    random = {"cpu": torch.get_rng_state()}
+    if device.type != "cpu":
+        random["device"] = torch.get_device_module(device).get_rng_state()
+    files = {
+        "weights": weights(module),
+        "optimisers": moments,
+        "random": random,
+        **({"best": state.best} if state.best is not None else {}),
+    }
+    for name, tensors in files.items():
+        save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, folder / f"{name}.safetensors")
+    position = {name: value for name, value in vars(state).items() if name != "best"}
+    (folder / "position.json").write_text(json.dumps(position))
+
+
+def position(folder: Path | None) -> State:
+    """The state that a checkpoint holds, without the weights of the best check; a new one where there is none."""
+    return State(**json.loads((folder / "position.json").read_text())) if folder else State()
+
+
+def resume(
+    folder: Path, module: torch.nn.Module, optimisers: Sequence[torch.optim.Optimizer], device: torch.device
+) -> State:
+    """The state that a checkpoint holds. Weights, optimisers and random numbers are put back in place."""
+    import torch
+    from safetensors.torch import load_file
+
+    module.load_state_dict(load_file(folder / "weights.safetensors"), strict=False)
+    moments: list[dict[int, dict[str, torch.Tensor]]] = [{} for _ in optimisers]
+    for key, tensor in load_file(folder / "optimisers.safetensors").items():
+        n, i, name = key.split(".", 2)
+        moments[int(n)].setdefault(int(i), {})[name] = tensor
+    for optimiser, each in zip(optimisers, moments, strict=True):
+        optimiser.load_state_dict({**optimiser.state_dict(), "state": each})
+    random = load_file(folder / "random.safetensors")
+    torch.set_rng_state(random["cpu"])
+    if device.type != "cpu":
+        torch.get_device_module(device).set_rng_state(random["device"])
+    state, best = position(folder), folder / "best.safetensors"
+    if best.is_file():
+        state.best = load_file(best, device=str(device))
+    return state

@@ -1,0 +1,87 @@
+"""What the tests of techniques share: a small experiment of fakes, its only cell, and how to run it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from fakes import FakeMethod, FakeModel, FakeTask
+
+from outgrow.executors.inline import Inline
+from outgrow.experiment import Cell, Experiment, cells, targets
+from outgrow.graph import Outcome, run
+from outgrow.labelling.base import Rule
+from outgrow.steps import Fit, Predict, Relabel, Said
+from outgrow.store import Store
+from outgrow.tasks.base import Readout, Row, Source
+from outgrow.technique import Technique
+from outgrow.types import Example
+
+SMALL, MEDIUM, LARGE = (FakeModel(size=size).pinned() for size in ("small", "medium", "large"))
+SLOW = FakeMethod(seconds=0.001)
+BASE = Experiment(
+    tasks=(FakeTask(digest="fake"),),
+    weak=(SMALL,),
+    strong=(LARGE,),
+    seeds=(0,),
+    sizes={"weak_train": 60, "transfer": 40, "test": 50},
+    recipes={("fakes", "fakes/small"): FakeMethod(), ("fakes", "fakes/medium"): SLOW, ("fakes", "fakes/large"): SLOW},
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worded(FakeTask):
+    """Questions that the tiny models can read."""
+
+    rows: int = 400
+
+    def load(self) -> Source:
+        rows = []
+        for i in range(self.rows):
+            example = Example(id=f"q{i}", group=f"g{i}", prompt=f"w{i % 40} w{i % 7}", choices=("a", "b"))
+            rows.append(Row(example=example, answer=(float(i % 2), 1.0 - i % 2)))
+        return Source(rows)
+
+
+def cell(technique: Technique, **changes: Any) -> Cell:
+    (found,) = cells(replace(BASE, methods=(technique,), **changes))
+    return found
+
+
+def done(found: Cell, folder: Path) -> Outcome:
+    with Inline() as executor:
+        return run(targets([found]), Store(str(folder)), executor)
+
+
+def rules(labels: Said) -> list[Rule]:
+    """The rules that labels went through, the first one first."""
+    return [*rules(labels.labels[0]), labels.rule] if isinstance(labels, Relabel) else []
+
+
+@dataclass(frozen=True, kw_only=True)
+class Headed(FakeTask):
+    readout: ClassVar[Readout] = "head"
+    name = "fakes"
+
+
+HEADED = (Headed(digest="fake"),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hard(Headed):
+    """Its supervisors hand over their choice."""
+
+    soft_labels: ClassVar[bool] = False
+
+
+def teacher(fit: Fit) -> Fit:
+    """Whose labels a fit learns from, and stops on."""
+    labels, held = (
+        each.labels[0] if isinstance(each, Relabel) else each for each in (fit.labels, fit.validation_labels)
+    )
+    assert isinstance(labels, Predict)
+    assert isinstance(held, Predict)
+    assert labels.fitted == held.fitted
+    assert (labels.examples, held.examples) == (fit.examples, fit.validation)
+    return labels.fitted
