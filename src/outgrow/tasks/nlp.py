@@ -18,6 +18,7 @@ from outgrow.graph import located
 from outgrow.tasks import text
 from outgrow.tasks.base import Source, Task
 from outgrow.text import hub, tables
+from outgrow.text.normal import caseless
 from outgrow.text.sets import TABLE, Entry
 from outgrow.types import Example, Examples, UserError
 
@@ -131,7 +132,7 @@ def _questions(entry: Entry, rows: Iterable[dict[str, Any]], file: Path) -> Iter
             options = [option for path in entry.options for option in _listed(_field(row, path))]
             for asked, label in _judged(entry, row, options) if options else [(row, _yes_or_no(entry, row))]:
                 prompt = _filled(entry.prompt, asked)
-                group = _filled(entry.group, asked) if entry.group else text.normal(prompt)
+                group = _filled(entry.group, asked) if entry.group else caseless(prompt)
                 yield {"prompt": prompt, "label": label, "group": _short(group)}
         except KeyError as missing:
             has = ", ".join(map(str, published))

@@ -8,14 +8,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from string import Formatter
 
+from outgrow.text.normal import caseless
+
 LENGTH = 3  # words in an n-gram
 _WORD = re.compile(r"\w+(?:'\w+)?")
 
 
 def words(text: str) -> list[str]:
     """The words of a text without case and punctuation; the text itself where it has none."""
-    folded = text.casefold()
-    return _WORD.findall(folded) or [" ".join(folded.split())]
+    folded = caseless(text)
+    return _WORD.findall(folded) or [folded]
 
 
 class Near:

@@ -1,0 +1,104 @@
+"""Rows of a Parquet file, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from outgrow.text import opening
+from outgrow.types import UserError
+
+Numbered = Iterator[tuple[int, dict[str, Any]]]
+
+_BATCH = 4096
+
+
+def parquet(path: Path, stream: BinaryIO) -> Numbered:
+    """The rows of a file, whose footer is not believed: what is there is counted again as it is read.
+
+    Columns of bytes are text where they are UTF-8. Dates, times and decimals are Python's own where those can hold
+    them, else text. UserError names a column that occurs twice, and one that cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    whole = pa.BufferReader(stream.read())
+    try:
+        schema = pq.read_schema(whole)
+        names = schema.names
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise UserError(f"{path}: two columns are called {twice!r}: rename one")
+        # As a dictionary a text that recurs is held once: a small file cannot stand for more than memory holds.
+        texts = [field.name for field in schema if _is_text(field.type)]
+        file = pq.ParquetFile(whole, read_dictionary=texts, page_checksum_verification=True)
+        _refuse_large(path, file.metadata)
+        number, size = 0, 0
+        for batch in file.iter_batches(batch_size=_BATCH, use_threads=False):
+            size += sum(map(_size, batch.columns))
+            if size > opening.MOST_BYTES:
+                raise UserError(f"{path} holds more than {opening.MOST_BYTES / 2**30:g} GiB of data: split it")
+            columns = [_values(path, name, column) for name, column in zip(names, batch.columns, strict=True)]
+            for values in zip(*columns, strict=True):
+                number += 1
+                yield number, dict(zip(names, values, strict=True))
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+        why = str(error).partition("\n")[0][:200]
+        raise UserError(f"{path} is not a whole Parquet file ({why}): fetch it again") from None
+    if number != file.metadata.num_rows:
+        raise UserError(f"{path} has {number} rows, but its footer says {file.metadata.num_rows}: fetch it again")
+
+
+def _refuse_large(path: Path, metadata: Any) -> None:
+    """A footer that says more than a file may hold is refused before anything is read."""
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
+    if sum(chunk.total_uncompressed_size for chunk in chunks) > opening.MOST_BYTES:
+        raise UserError(f"{path} holds more than {opening.MOST_BYTES / 2**30:g} GiB of data: split it")
+    if max(metadata.num_rows * 5, sum(chunk.num_values for chunk in chunks)) > opening.MOST_CELLS:
+        raise UserError(f"{path} has more than {opening.MOST_CELLS:,} cells: split it")
+
+
+def _size(column: Any) -> int:
+    """The bytes of a column as they are unpacked."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_dictionary(column.type):
+        return int(column.nbytes)
+    return int(pc.sum(pc.take(pc.binary_length(column.dictionary), column.indices)).as_py() or 0)
+
+
+def _values(path: Path, name: str, column: Any) -> list[Any]:
+    """The cells of a column as Python values."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        held = _values(path, name, column.dictionary)
+        return [None if index is None else held[index] for index in column.indices.to_pylist()]
+    try:
+        values: list[Any] = column.to_pylist()
+    except (pa.ArrowException, ArithmeticError, ValueError, TypeError):
+        try:  # text that is not UTF-8; times before year 1, or in billionths of a second
+            column = column.cast(pa.binary() if pa.types.is_string(column.type) else pa.string())
+            values = column.to_pylist()
+        except (pa.ArrowException, ValueError):
+            raise UserError(f"{path}: column {name!r} ({column.type}) cannot be read: leave it out") from None
+    return values if pa.types.is_string(column.type) else [_text(v) if isinstance(v, bytes) else v for v in values]
+
+
+def _text(value: bytes) -> str | bytes:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value
+
+
+def _is_text(kind: Any) -> bool:
+    """Whether a column of this Arrow type is kept as text or bytes of any length."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        return _is_text(kind.value_type)
+    asked = ("string", "large_string", "string_view", "binary", "large_binary", "binary_view")
+    return any(getattr(pa.types, f"is_{each}")(kind) for each in asked)
