@@ -18,7 +18,7 @@ from outgrow.tasks.text import on_this_machine, refuse_share
 from outgrow.text import tables
 from outgrow.text.near import Near
 from outgrow.text.normal import caseless, normal_form, readable
-from outgrow.text.opening import digest_of_files
+from outgrow.text.opening import digest_of_files, refuse_changed
 from outgrow.types import Example, Examples, UserError
 
 
@@ -101,8 +101,7 @@ def preference(group: str, prompt: str, better: str, worse: str) -> Row:
 def _load(task: Reward) -> Source:
     """The pairs of a pinned task; files that have changed since are a UserError."""
     files = task.files()
-    if digest_of_files(files) != task.digest:
-        raise UserError(f"{files[0]} has changed since the experiment was planned: run it again")
+    refuse_changed(files, task.digest)
     dropped: Counter[str] = Counter()
     rows: dict[str, Row] = {}  # by the hash of a pair's normal forms
     disputed: set[str] = set()

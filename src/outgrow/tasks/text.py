@@ -18,7 +18,7 @@ from outgrow.text import tables
 from outgrow.text.near import Near
 from outgrow.text.normal import caseless as normal
 from outgrow.text.normal import normal_form, readable, well_formed
-from outgrow.text.opening import digest_of_files
+from outgrow.text.opening import digest_of_files, refuse_changed
 from outgrow.types import Example, Examples, UserError
 
 DATA = "$OUTGROW_DATA/"
@@ -118,8 +118,7 @@ def on_this_machine(path: str) -> Path:
 @lru_cache(maxsize=4)
 def _load(task: Text) -> Source:
     """The rows of a pinned task; a file that has changed since is a UserError."""
-    if digest_of_files([task.file]) != task.digest:
-        raise UserError(f"{task.file} has changed since the experiment was planned: run it again")
+    refuse_changed([task.file], task.digest)
     return source(task, tables.read(task.file))
 
 

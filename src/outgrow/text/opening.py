@@ -33,6 +33,12 @@ def digest_of_files(files: Sequence[Path]) -> str:
     return each[0] if len(each) == 1 else hashlib.sha256("".join(each).encode()).hexdigest()[:16]
 
 
+def refuse_changed(files: Sequence[Path], digest: str) -> None:
+    """UserError where files have changed since their digest was taken."""
+    if digest_of_files(files) != digest:
+        raise UserError(f"{files[0]} has changed since the experiment was planned: run it again")
+
+
 def refuse_irregular(path: Path) -> None:
     """UserError where there is a folder, a pipe or a device, or where the path cannot be looked up."""
     try:
