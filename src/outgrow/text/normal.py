@@ -15,8 +15,8 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 def normal_form(text: str) -> str:
     """A text in NFC, without invisible characters, every run of blanks and line ends one blank, none at the ends.
 
-    Case counts. Compatibility characters (full width, ligatures, superscripts) stay what they are: NFKC would make
-    `x²` and `x2` one text.
+    Case counts. Compatibility characters, such as superscripts, stay what they are: NFKC would make `x²` and `x2` one
+    text.
     """
     return " ".join((text if text.isascii() else _composed(text)).split())
 

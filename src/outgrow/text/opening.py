@@ -19,7 +19,7 @@ from outgrow.types import UserError
 # What one file may hold, so that a machine with 24 GiB of memory survives it, compressed bombs included.
 MOST_BYTES = 4 * 2**30  # unpacked
 MOST_AT_ONCE = 2**30  # bytes of one line, or of a JSON document
-MOST_LINES = 50_000_000
+MOST_LINES = 20_000_000
 MOST_CELLS = 200_000_000  # a row counts as four more; about 14 GiB of Python objects
 _BUFFER = 2**20
 

@@ -17,8 +17,8 @@ _BATCH = 4096
 def parquet(path: Path, stream: BinaryIO) -> Numbered:
     """The rows of a file, whose footer is not believed: what is there is counted again as it is read.
 
-    Columns of bytes are text where they are UTF-8. Dates, times and decimals are Python's own where those can hold
-    them, else text. UserError names a column that occurs twice, and one that cannot be read.
+    Columns of bytes are text where they are UTF-8. Dates, times and decimals are Python's own, but times in billionths
+    of a second are text. UserError names a column that occurs twice, and one that cannot be read.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -27,7 +27,7 @@ def parquet(path: Path, stream: BinaryIO) -> Numbered:
     try:
         schema = pq.read_schema(whole)
         names = schema.names
-        if twice := next((name for name in names if names.count(name) > 1), None):
+        if (twice := next((name for name in names if names.count(name) > 1), None)) is not None:
             raise UserError(f"{path}: two columns are called {twice!r}: rename one")
         # As a dictionary a text that recurs is held once: a small file cannot stand for more than memory holds.
         texts = [field.name for field in schema if _is_text(field.type)]
@@ -76,15 +76,18 @@ def _values(path: Path, name: str, column: Any) -> list[Any]:
     if pa.types.is_dictionary(column.type):
         held = _values(path, name, column.dictionary)
         return [None if index is None else held[index] for index in column.indices.to_pylist()]
+    kind = column.type
+    if getattr(kind, "unit", "") == "ns":  # Python's own times end at millionths of a second
+        column = column.cast(pa.string())
     try:
         values: list[Any] = column.to_pylist()
+    except UnicodeDecodeError:
+        if not pa.types.is_string(kind):
+            raise UserError(f"{path}: column {name!r} ({kind}) is not UTF-8: leave it out") from None
+        values = column.cast(pa.binary()).to_pylist()
     except (pa.ArrowException, ArithmeticError, ValueError, TypeError):
-        try:  # text that is not UTF-8; times before year 1, or in billionths of a second
-            column = column.cast(pa.binary() if pa.types.is_string(column.type) else pa.string())
-            values = column.to_pylist()
-        except (pa.ArrowException, ValueError):
-            raise UserError(f"{path}: column {name!r} ({column.type}) cannot be read: leave it out") from None
-    return values if pa.types.is_string(column.type) else [_text(v) if isinstance(v, bytes) else v for v in values]
+        raise UserError(f"{path}: column {name!r} ({kind}) has values that cannot be read: leave it out") from None
+    return [_text(value) if isinstance(value, bytes) else value for value in values]
 
 
 def _text(value: bytes) -> str | bytes:

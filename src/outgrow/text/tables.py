@@ -99,7 +99,7 @@ def _separated(delimiter: str, quoting: Literal[0, 3]) -> Callable[[Path, Binary
         number = 0
         try:
             header = [name.strip() for name in next(reader, [])]
-            if twice := next((name for name in header if header.count(name) > 1), None):
+            if (twice := next((name for name in header if header.count(name) > 1), None)) is not None:
                 raise UserError(f"{path}: two columns are called {twice!r}: rename one")
             for cells in reader:
                 if cells:  # a blank line is no row
