@@ -18,7 +18,7 @@ def parquet(path: Path, stream: BinaryIO) -> Numbered:
     """The rows of a file, whose footer is not believed: what is there is counted again as it is read.
 
     Columns of bytes are text where they are UTF-8. Dates, times and decimals are Python's own, but times in billionths
-    of a second are text. UserError names a column that occurs twice, and one that cannot be read.
+    of a second are text, durations numbers. UserError names a column that occurs twice, and one that cannot be read.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -29,7 +29,7 @@ def parquet(path: Path, stream: BinaryIO) -> Numbered:
         names = schema.names
         if (twice := next((name for name in names if names.count(name) > 1), None)) is not None:
             raise UserError(f"{path}: two columns are called {twice!r}: rename one")
-        # As a dictionary a text that recurs is held once: a small file cannot stand for more than memory holds.
+        # As a dictionary a text that recurs is held once, so that its size is known before it fills the memory.
         texts = [field.name for field in schema if _is_text(field.type)]
         file = pq.ParquetFile(whole, read_dictionary=texts, page_checksum_verification=True)
         _refuse_large(path, file.metadata)
@@ -74,19 +74,21 @@ def _values(path: Path, name: str, column: Any) -> list[Any]:
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):
-        held = _values(path, name, column.dictionary)
-        return [None if index is None else held[index] for index in column.indices.to_pylist()]
+        column = column.dictionary_decode()
     kind = column.type
     if getattr(kind, "unit", "") == "ns":  # Python's own times end at millionths of a second
-        column = column.cast(pa.string())
+        column = column.cast(pa.int64() if pa.types.is_duration(kind) else pa.string())
     try:
         values: list[Any] = column.to_pylist()
     except UnicodeDecodeError:
         if not pa.types.is_string(kind):
             raise UserError(f"{path}: column {name!r} ({kind}) is not UTF-8: leave it out") from None
-        values = column.cast(pa.binary()).to_pylist()
+        column = column.cast(pa.binary())
+        values = column.to_pylist()
     except (pa.ArrowException, ArithmeticError, ValueError, TypeError):
         raise UserError(f"{path}: column {name!r} ({kind}) has values that cannot be read: leave it out") from None
+    if pa.types.is_string(column.type):
+        return values
     return [_text(value) if isinstance(value, bytes) else value for value in values]
 
 
