@@ -128,7 +128,7 @@ def _questions(entry: Entry, file: Path) -> Iterator[dict[str, str]]:
                 group = _filled(entry.group, asked) if entry.group else prompt
                 yield {"prompt": prompt, "label": label, "group": _short(caseless(group))}
         except KeyError as missing:
-            has = ", ".join(map(str, published))
+            has = tables.listed(published)
             raise UserError(f"{file} has no column {missing.args[0]!r}: it has {has}") from None
         except TypeError as error:
             raise UserError(f"{file}, row {number}: a cell {error}: give the set as it is published") from None

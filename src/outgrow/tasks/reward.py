@@ -137,7 +137,7 @@ def _pairs(file: Path, dropped: Counter[str]) -> Iterator[tuple[str, str, str]]:
     table = tables.read(file)
     for name in ("chosen", "rejected"):
         if name not in table.columns:
-            raise UserError(f"{file} has no column {name!r}: it has {', '.join(table.columns)}")
+            raise UserError(f"{file} has no column {name!r}: it has {tables.listed(table.columns)}")
     for number, row in table.rows:
         cells = [row.get(name) for name in ("prompt", "chosen", "rejected")]
         if None not in cells[1:] and isinstance(cells[1], list) != isinstance(cells[2], list):

@@ -245,7 +245,7 @@ def _refuse_classes(task: Text, raws: Sequence[_Raw]) -> None:
 def _refuse_missing(task: Text, columns: Sequence[str]) -> None:
     for name in [*_columns(task.prompt), task.label, task.group, task.id]:
         if name and name not in columns:
-            raise UserError(f"{task.file} has no column {name!r}: it has {', '.join(columns)}")
+            raise UserError(f"{task.file} has no column {name!r}: it has {tables.listed(columns)}")
 
 
 def _refuse_giveaways(task: Text, raws: Sequence[_Raw], classes: Sequence[str]) -> None:

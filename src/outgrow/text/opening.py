@@ -20,7 +20,8 @@ from outgrow.types import UserError
 MOST_BYTES = 4 * 2**30  # unpacked
 MOST_AT_ONCE = 2**30  # bytes of one line, or of a JSON document
 MOST_LINES = 20_000_000
-MOST_CELLS = 200_000_000  # a row counts as four more; about 14 GiB of Python objects
+MOST_CELLS = 200_000_000  # about 14 GiB of Python objects
+ROW = 4  # cells that a row counts as by itself
 _BUFFER = 2**20
 
 

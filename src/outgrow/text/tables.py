@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -20,7 +20,6 @@ from outgrow.types import UserError
 
 Numbered = Iterator[tuple[int, dict[str, Any]]]
 
-_ROW = 4  # cells that a row counts as by itself
 _WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0+)?")
 
 
@@ -54,10 +53,17 @@ def rows(path: Path) -> Numbered:
     room = opening.MOST_CELLS
     with opened(path, packed) as stream:
         for number, row in parse(path, stream):
-            room -= len(row) + _ROW
+            room -= len(row) + opening.ROW
             if room < 0:
                 raise UserError(f"{path}, row {number}: more than {opening.MOST_CELLS:,} cells: split the file")
             yield number, row
+
+
+def listed(columns: Iterable[str]) -> str:
+    """Names of columns in one line; names that cannot be read in one, quoted."""
+    names = [name if name and name.isprintable() else repr(name) for name in columns]
+    more = [f"and {len(names) - 30} more"] if len(names) > 30 else []
+    return ", ".join(names[:30] + more)
 
 
 def cell(value: Any) -> str:
