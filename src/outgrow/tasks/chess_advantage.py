@@ -37,11 +37,11 @@ class ChessAdvantage(Task):
         return replace(self, digest=digest_of_files([_path()]))
 
     def load(self) -> Source:
-        return _load(self.digest or self.pinned().digest)[0]
+        return _known(self.digest or self.pinned().digest)[0]
 
     def facets(self, examples: Examples) -> Mapping[str, Mapping[str, Facet]]:
         """`margin`: how far the win probability lies from a half."""
-        scores = _load(self.digest or self.pinned().digest)[1]
+        scores = _known(self.digest or self.pinned().digest)[1]
         return {"margin": {id: abs(win_probability(scores[id]) - 0.5) for id in examples.ids}}
 
 
@@ -50,14 +50,17 @@ def _path() -> Path:
 
 
 @lru_cache(maxsize=1)
-def _load(digest: str) -> tuple[Source, dict[str, int]]:
-    """The positions, and the engine's verdicts by id, in centipawns for the side to move."""
+def _known(digest: str) -> tuple[Source, dict[str, int]]:
+    """The positions that ship, and the engine's verdicts by id, in centipawns for the side to move."""
     refuse_changed([_path()], digest)
-    rows, scores = [], {}
-    for _, row in tables.rows(_path()):
+    return _load(_path()), {row["id"]: row["score"] for _, row in tables.rows(_path())}
+
+
+def _load(path: Path) -> Source:
+    rows = []
+    for _, row in tables.rows(path):
         prompt = chess.position_text(chess.parse(row["fen"]))
         won = float(row["score"] > 0)
         example = Example(id=row["id"], group=row["game"], prompt=prompt, choices=CHOICES)
         rows.append(Row(example=example, answer=(1.0 - won, won)))
-        scores[row["id"]] = row["score"]
-    return Source(rows), scores
+    return Source(rows)
