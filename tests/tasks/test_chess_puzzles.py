@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from outgrow.chess import board as chess
@@ -30,11 +31,9 @@ ROW = {"PuzzleId": "aaaaa", "FEN": SCHOLAR, "Moves": "a7a6 h5f7", "Rating": "600
 
 def lichess(path: Path, rows: list[dict[str, str]]) -> ChessPuzzles:
     if path.suffix == ".zst":
-        import zstandard
-
         plain = path.with_suffix("")
         lichess(plain, rows)
-        path.write_bytes(zstandard.ZstdCompressor().compress(plain.read_bytes()))
+        path.write_bytes(pa.compress(plain.read_bytes(), "zstd", asbytes=True))
     elif path.suffix == ".gz":
         with gzip.open(path, "wt") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)

@@ -251,6 +251,54 @@ def test_classes_are_cut_to_the_same_size_and_the_rest_is_counted(mirror: Path) 
     assert dict(source.dropped) == {"to balance the classes": 20}
 
 
+@pytest.mark.parametrize("yes", [1, 1.0, "1", "1.0", True, "True", "TRUE"])
+def test_an_answer_is_the_same_in_any_form(yes: Any, mirror: Path) -> None:
+    rows = [{"sentence": f"word{i} term{i}", "label": label} for i, label in enumerate((yes, 0.0, yes, "False"))]
+    write_jsonl(mirror / "sst2.jsonl", rows)
+    assert asked(Nlp(set="sst2").pinned()) == {
+        "no": ["word1 term1", "word3 term3"],
+        "yes": ["word0 term0", "word2 term2"],
+    }
+
+
+def test_an_option_is_right_in_any_form_and_wrong_in_none(mirror: Path) -> None:
+    """The label is a number or a letter; an option that repeats the right one in other letters is not the wrong one."""
+    piqa = {"goal": "open a jar", "sol1": "Turn it.", "sol2": "Hit it.", "label": "1.0"}
+    write_jsonl(mirror / "piqa.jsonl", [piqa])
+    assert "Hit it." in asked(Nlp(set="piqa").pinned())["yes"][0]
+    choices = {"text": ["Red", "red ", "blue"], "label": ["A", "B", "C"]}
+    write_jsonl(mirror / "quartz.jsonl", [{"para": "p", "question": "q", "choices": choices, "answerKey": "a"}])
+    found = asked(Nlp(set="quartz").pinned())
+    assert "Red" in found["yes"][0]
+    assert "blue" in found["no"][0]
+
+
+def test_groups_are_compared_in_one_form(mirror: Path) -> None:
+    rows = [
+        {"passage": passage, "question": f"question {i}", "answer": i % 2}
+        for i, passage in enumerate(("caf\u00e9 au lait", "Cafe\u0301  au\r\nlait", "tea", "TEA"))
+    ]
+    write_jsonl(mirror / "boolq.jsonl", rows)
+    groups = [row.example.group for row in Nlp(set="boolq").pinned().load().rows]
+    assert groups[0] == groups[1] != groups[2] == groups[3]
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("sst2", {"sentence": "a", "label": [1]}),
+        ("sst2", {"sentence": {"a": 1}, "label": 1}),
+        ("quartz", {"para": "p", "question": "q", "choices": "red", "answerKey": "A"}),
+        ("quartz", {"para": "p", "question": "q", "choices": None, "answerKey": "A"}),
+        ("quartz", {"para": "p", "question": "q", "choices": {"text": [["a"]], "label": ["A"]}, "answerKey": "A"}),
+    ],
+)
+def test_a_cell_of_another_kind_is_named_with_its_row(name: str, row: dict[str, Any], mirror: Path) -> None:
+    write_jsonl(mirror / f"{name}.jsonl", [PUBLISHED[name].rows[0], row])
+    with pytest.raises(UserError, match=rf"{name}\.jsonl, row 2: a cell h.*: give the set as it is published"):
+        Nlp(set=name).pinned().load()
+
+
 def test_mistakes_are_told_in_one_line(mirror: Path) -> None:
     with pytest.raises(UserError, match="no set called 'bolq'"):
         Nlp(set="bolq")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from text_files import shared, write_jsonl
 
+from outgrow.tasks import reward
 from outgrow.tasks.base import DECONTAMINATED
 from outgrow.tasks.reward import Reward
 from outgrow.text.near import Near
@@ -71,6 +72,104 @@ def test_which_comes_first_carries_no_information(tmp_path: Path) -> None:
 def test_pairs_of_one_prompt_are_one_group(tmp_path: Path) -> None:
     found = [row.example.group for row in read(tmp_path / "pairs.jsonl", made_up(4)).load().rows]
     assert found[0] == found[1] != found[2] == found[3]
+
+
+def _text_by_hash(place: int) -> str:
+    """Of three texts the one whose hash, from which groups come, is the first, second or third."""
+    return sorted(("one text", "another text", "a third text"), key=reward._hash)[place]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_pairs_without_prompts_are_a_group_by_the_text_that_their_hash_picks(first: bool, tmp_path: Path) -> None:
+    """Of the pairs (A, B) and (B, C), B shared: one group where B has the smallest hash of the three, whichever text is
+    the better one. Where A has it, the group of the first pair is A's, and the pairs are apart: a chain ends there."""
+
+    def groups(*pairs: tuple[str, str]) -> list[str]:
+        rows = [dict(zip(("chosen", "rejected")[:: 1 if first else -1], pair, strict=True)) for pair in pairs]
+        return [row.example.group for row in read(tmp_path / "pairs.jsonl", rows).load().rows]
+
+    small, middle, large = map(_text_by_hash, range(3))
+    assert groups((middle, small), (small, large)) == [reward._hash(small)] * 2
+    assert groups((small, middle), (middle, large)) == [reward._hash(small), reward._hash(middle)]
+    assert groups((small, large), (large, middle)) == [reward._hash(small), reward._hash(middle)]
+
+
+def test_a_dialogue_has_its_prompt_whatever_its_line_ends(tmp_path: Path) -> None:
+    row, expected = FORMS["plain, no prompt"]
+    windows = {name: text.replace("\n", "\r\n") for name, text in row.items()}
+    old = {name: text.replace("\n", "\r") for name, text in row.items()}
+    for each in (windows, old):
+        assert only(read(tmp_path / "pairs.jsonl", [each])) == expected
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"), [("Yes.\r\nIndeed", "no"), ("yes.  Indeed", "No\u200b"), ("YES. INDEED ", " no")]
+)
+def test_a_pair_in_another_form_is_the_same_pair(better: str, worse: str, tmp_path: Path) -> None:
+    first = {"prompt": "q", "chosen": "Yes. Indeed", "rejected": "No"}
+    again = {"prompt": " Q", "chosen": better, "rejected": worse}
+    turned = {"prompt": "Q", "chosen": worse, "rejected": better}
+    other = {"prompt": "else", "chosen": "a", "rejected": "b"}
+    source = read(tmp_path / "pairs.jsonl", [first, again, other]).load()
+    assert (len(source.rows), dict(source.dropped)) == (2, {"same pair again": 1})
+    source = read(tmp_path / "pairs.jsonl", [first, turned, other]).load()
+    assert dict(source.dropped) == {"same pair again": 1, "same pair, different preferences": 1}
+    alike = {"prompt": "q", "chosen": "Yes. Indeed", "rejected": better}
+    source = read(tmp_path / "pairs.jsonl", [alike, other]).load()
+    assert dict(source.dropped) == {"both texts are the same": 1}
+
+
+def _say(content: Any, **more: Any) -> list[dict[str, Any]]:
+    return [{"role": "assistant", "content": content} | more]
+
+
+def _parts(*texts: str) -> list[dict[str, Any]]:
+    return [{"type": "text", "text": text, "image": None} for text in texts]
+
+
+def test_parts_of_text_are_joined_and_empty_messages_left_out(tmp_path: Path) -> None:
+    row = {
+        "prompt": [USER, {"role": "system", "content": None}],
+        "chosen": _say(_parts("Y", "es"), tool_calls=None),
+        "rejected": [*_say(""), BAD],
+    }
+    assert only(read(tmp_path / "pairs.jsonl", [row])) == FORMS["conversational"][1]
+
+
+@pytest.mark.parametrize(
+    ("message", "why"),
+    [
+        (_say(None), "a text is missing"),
+        (_say(" "), "a text is missing"),
+        ([], "a text is missing"),
+        (None, "a text is missing"),
+        (_say(None, tool_calls=[{"name": "search"}]), "a message that is no text"),
+        (_say("Let me look", function_call={"name": "search"}), "a message that is no text"),
+        (_say([{"type": "image", "text": None}]), "a message that is no text"),
+        ([*_say([{"type": "image_url", "image_url": "x"}]), GOOD], "a message that is no text"),
+    ],
+)
+def test_what_is_no_text_is_left_out_and_counted(message: Any, why: str, tmp_path: Path) -> None:
+    rows = [{"prompt": "p", "chosen": [GOOD], "rejected": message}, *made_up(1)]
+    source = read(tmp_path / "pairs.jsonl", rows).load()
+    assert (len(source.rows), dict(source.dropped)) == (1, {why: 1})
+
+
+@pytest.mark.parametrize(
+    "message",
+    [_say("x", role=1), _say("x", role=""), _say(3), _say([3]), _say([{"text": "x"}]), ["x"], [None], {}, 1.5],
+)
+def test_what_is_no_message_is_refused_with_its_row(message: Any, tmp_path: Path) -> None:
+    rows = [*made_up(1), {"prompt": "p", "chosen": message, "rejected": message}]
+    with pytest.raises(UserError, match="row 2: a cell is neither a text nor a list of role and content"):
+        read(tmp_path / "pairs.jsonl", rows).load()
+
+
+@pytest.mark.parametrize(("chosen", "rejected"), [([GOOD], "No"), ("Yes", [BAD])])
+def test_a_conversation_against_a_plain_text_is_refused(chosen: Any, rejected: Any, tmp_path: Path) -> None:
+    rows = [*made_up(1), {"prompt": "p", "chosen": chosen, "rejected": rejected}]
+    with pytest.raises(UserError, match="row 2: chosen and rejected have different forms"):
+        read(tmp_path / "pairs.jsonl", rows).load()
 
 
 def test_what_cannot_be_used_is_counted(tmp_path: Path) -> None:

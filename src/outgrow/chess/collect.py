@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from outgrow.chess import board as chess
 from outgrow.chess.engine import MATE, Verdict, win_probability
 from outgrow.chess.mining import one_wins, read_games
+from outgrow.text import tables
 from outgrow.types import UserError
 
 if TYPE_CHECKING:
@@ -110,11 +111,11 @@ def collect(mined: Path, out: Path, corpus: Corpus | None = None) -> dict[str, i
 
     out.mkdir(parents=True, exist_ok=True)
     games = list(read_games(mined))
-    tables = {"puzzles": puzzles(games), "positions": positions(games), "preferences": preferences(games)}
-    names = frozenset(row["id"] for rows in tables.values() for row in rows)
+    found = {"puzzles": puzzles(games), "positions": positions(games), "preferences": preferences(games)}
+    names = frozenset(row["id"] for rows in found.values() for row in rows)
     known = standing(corpus, names) if corpus else frozenset()
     counts: dict[str, int] = {}
-    for name, made in tables.items():
+    for name, made in found.items():
         apart = [row for row in made if row["id"] not in known]
         rows = balanced(apart) if name == "positions" else apart
         pq.write_table(pa.Table.from_pylist(rows), out / f"{name}.parquet", compression="zstd", compression_level=19)
@@ -126,13 +127,16 @@ def collect(mined: Path, out: Path, corpus: Corpus | None = None) -> dict[str, i
 
 def collected(folder: Path) -> frozenset[str]:
     """The identifiers of every row of the tables in a folder and the folders in it. UserError where there are none."""
-    import pyarrow.parquet as pq
-
-    tables = sorted(folder.rglob("*.parquet"))
-    if not tables:
+    files = sorted(folder.rglob("*.parquet"))
+    if not files:
         raise UserError(f"{folder} has no tables to keep away from: run outgrow collect {folder} --out {folder} first")
-    columns = (pq.read_table(path) for path in tables)
-    return frozenset(id for table in columns if table.num_rows for id in table["id"].to_pylist())
+    found = set()
+    for file in files:
+        for number, row in tables.rows(file):
+            if not isinstance(row.get("id"), str):
+                raise UserError(f"{file}, row {number}: there is no 'id': this is no table of outgrow collect")
+            found.add(row["id"])
+    return frozenset(found)
 
 
 def _verdict(fields: dict[str, Any]) -> Verdict:

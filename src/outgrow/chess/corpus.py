@@ -7,7 +7,6 @@ and no game of the validation and test splits of the tasks is in it.
 
 from __future__ import annotations
 
-import gzip
 import json
 import random
 from collections import Counter
@@ -23,6 +22,7 @@ from outgrow.chess import board as chess
 from outgrow.chess.collect import identifier
 from outgrow.chess.mining import read_games
 from outgrow.ranges import refuse_outside, whole
+from outgrow.text import tables
 from outgrow.types import UserError
 
 Line = tuple[str, tuple[str, ...]]  # the text of a position, the moves that follow
@@ -116,10 +116,11 @@ def player_lines(games: list[dict[str, Any]], mix: Mix, rng: random.Random) -> I
 
 def master_lines(path: Path, mix: Mix, open_to: Callable[[str], bool], rng: random.Random) -> Iterator[Any]:
     """Cuts of master games: rows with their moves in SAN under `m`, which also name the game."""
-    with gzip.open(path, "rt") as file:
-        for san in (json.loads(row)["m"] for row in file):
-            if open_to(san) and len(moves := _uci(san.split())) > 8:
-                yield _cut(moves, mix.game_moves, rng)
+    for number, row in tables.rows(path):
+        if not isinstance(san := row.get("m"), str):
+            raise UserError(f"{path}, row {number}: a game has its moves as text in column 'm'")
+        if open_to(san) and len(moves := _uci(san.split())) > 8:
+            yield _cut(moves, mix.game_moves, rng)
 
 
 def _cut(moves: list[str], length: int, rng: random.Random) -> tuple[chess.Board, tuple[str, ...]]:

@@ -18,6 +18,8 @@ from typing import Any
 from outgrow.chess import board as chess
 from outgrow.chess.engine import Engine, Verdict, win_probability
 from outgrow.chess.rung import LADDER, Rung
+from outgrow.text import tables
+from outgrow.types import UserError
 
 WINS, WINS_NOT = 0.70, 0.60  # win probability: the solution's at least the first, any other move's at most the second
 LOOK_TWICE = 0.65, 0.65  # looser, for the first look: a longer search decides
@@ -168,5 +170,7 @@ def mine_shard(folder: Path, recipe: Mining, shard: int, engine: str | None = No
 def read_games(folder: Path) -> Iterator[dict[str, Any]]:
     """Every game of the shards in a folder and the folders in it, in the order of the shards."""
     for path in sorted(folder.rglob("games-*.jsonl.gz"), key=lambda path: path.name):
-        with gzip.open(path, "rt") as file:
-            yield from map(json.loads, file)
+        for number, game in tables.rows(path):
+            if lacking := {"game", "opening", "moves", "plies"} - game.keys():
+                raise UserError(f"{path}, row {number}: this game has no {min(lacking)}: mine the shard again")
+            yield game

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import ClassVar, Self
 
 from outgrow.chess import board as chess
 from outgrow.chess.engine import win_probability
-from outgrow.content import digest_of
 from outgrow.tasks.base import Facet, Row, Source, Split, Task
+from outgrow.text import tables
+from outgrow.text.opening import digest_of_files, refuse_changed
 from outgrow.types import Example, Examples
 
 CHOICES = ("no", "yes")
@@ -33,14 +34,14 @@ class ChessAdvantage(Task):
     digest: str = ""
 
     def pinned(self) -> Self:
-        return replace(self, digest=digest_of(_path()))
+        return replace(self, digest=digest_of_files([_path()]))
 
     def load(self) -> Source:
-        return _load(_path())
+        return _known(self.digest or self.pinned().digest)[0]
 
     def facets(self, examples: Examples) -> Mapping[str, Mapping[str, Facet]]:
         """`margin`: how far the win probability lies from a half."""
-        scores = _scores(_path())
+        scores = _known(self.digest or self.pinned().digest)[1]
         return {"margin": {id: abs(win_probability(scores[id]) - 0.5) for id in examples.ids}}
 
 
@@ -48,23 +49,18 @@ def _path() -> Path:
     return Path(str(files("outgrow") / "chess/data/positions.parquet"))
 
 
-@cache
-def _load(path: Path) -> Source:
-    import pyarrow.parquet as pq
+@lru_cache(maxsize=1)
+def _known(digest: str) -> tuple[Source, dict[str, int]]:
+    """The positions that ship, and the engine's verdicts by id, in centipawns for the side to move."""
+    refuse_changed([_path()], digest)
+    return _load(_path()), {row["id"]: row["score"] for _, row in tables.rows(_path())}
 
+
+def _load(path: Path) -> Source:
     rows = []
-    for row in pq.read_table(path).to_pylist():
+    for _, row in tables.rows(path):
         prompt = chess.position_text(chess.parse(row["fen"]))
         won = float(row["score"] > 0)
         example = Example(id=row["id"], group=row["game"], prompt=prompt, choices=CHOICES)
         rows.append(Row(example=example, answer=(1.0 - won, won)))
     return Source(rows)
-
-
-@cache
-def _scores(path: Path) -> dict[str, int]:
-    """The engine's verdict by id, in centipawns for the side to move."""
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path, columns=["id", "score"])
-    return dict(zip(table["id"].to_pylist(), table["score"].to_pylist(), strict=True))

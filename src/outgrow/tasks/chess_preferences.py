@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import ClassVar, Self
 
 from outgrow.chess import board as chess
-from outgrow.content import digest_of
 from outgrow.tasks.base import Facet, Passage, Readout, Source, Split, Task
 from outgrow.tasks.reward import preference
+from outgrow.text import tables
+from outgrow.text.opening import digest_of_files, refuse_changed
 from outgrow.types import Examples
 
 
@@ -32,14 +33,14 @@ class ChessPreferences(Task):
     digest: str = ""
 
     def pinned(self) -> Self:
-        return replace(self, digest=digest_of(_path()))
+        return replace(self, digest=digest_of_files([_path()]))
 
     def load(self) -> Source:
-        return _load(_path())[0]
+        return _load(self.digest or self.pinned().digest)[0]
 
     def facets(self, examples: Examples) -> Mapping[str, Mapping[str, Facet]]:
         """`margin`: the win probability that the worse move loses."""
-        margins = _load(_path())[1]
+        margins = _load(self.digest or self.pinned().digest)[1]
         return {"margin": {id: margins[id] for id in examples.ids}}
 
     def passages(self, examples: Examples) -> tuple[Passage, ...]:
@@ -51,13 +52,12 @@ def _path() -> Path:
     return Path(str(files("outgrow") / "chess/data/preferences.parquet"))
 
 
-@cache
-def _load(path: Path) -> tuple[Source, dict[str, float]]:
+@lru_cache(maxsize=1)
+def _load(digest: str) -> tuple[Source, dict[str, float]]:
     """The pairs, and their margins by id."""
-    import pyarrow.parquet as pq
-
+    refuse_changed([_path()], digest)
     rows, margins = [], {}
-    for each in pq.read_table(path).to_pylist():
+    for _, each in tables.rows(_path()):
         prompt = chess.position_text(chess.parse(each["fen"])) + " "
         row = preference(each["game"], prompt, each["better"], each["worse"])
         rows.append(row)

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from outgrow.chess import board as chess
-from outgrow.chess.collect import identifier, solutions
+from outgrow.chess.puzzle import Puzzle, number_in, of_lichess, reader
 from outgrow.chess.themes import themes
-from outgrow.content import digest_of
 from outgrow.graph import located
 from outgrow.ranges import one_of, refuse_outside, whole
 from outgrow.tasks.base import Facet, Passage, Readout, Row, Source, Split, Task
+from outgrow.tasks.text import on_this_machine
+from outgrow.text import tables
+from outgrow.text.opening import digest_of_files, refuse_changed
 from outgrow.types import Example, Examples, UserError
 
 SHIPPED = "chess/data/puzzles.parquet"
-MINED = ".parquet"  # how files of mined puzzles end
 MOST_WRONG = 0.001  # a file with more bad rows than this share is refused, not mended
 LEAD_UP = 8  # plies before a puzzle that a passage has at most, where the prompt is the position
 LONGEST = 150  # plies: after a position of up to 35 words they fit the 192 tokens that the ladder reads
@@ -34,9 +31,9 @@ LONGEST = 150  # plies: after a position of up to 35 words they fit the 192 toke
 class ChessPuzzles(Task):
     """Chess puzzles: choose the winning move among the legal ones.
 
-    `source` is the Lichess puzzle database as published (.csv, .csv.zst, or its rows as .jsonl.gz), where the first of
-    `Moves` is played and the second is the answer, or the `puzzles.parquet` of `outgrow collect`; without it,
-    the puzzles that ship.
+    `source` is the Lichess puzzle database as published (any format that `text` reads), where the first of `Moves` is
+    played and the second is the answer, or the `puzzles.parquet` of `outgrow collect`; without it, the puzzles that
+    ship. A game is a group: Lichess names it in `GameId` or `GameUrl`; where both are absent a position is its own.
 
     `prompt`: the `position`, or, as in the paper, the `moves` that led to it. These stand after the position that they
     begin from, as in the lines that the ladder was trained on, and are the last `plies` at most. Of a mined puzzle they
@@ -46,6 +43,7 @@ class ChessPuzzles(Task):
     own position alone where that was one move ago.
     """
 
+    version: ClassVar[int] = 3  # 3: a Lichess game is named by the first part of its address, not by the last
     readout: ClassVar[Readout] = "tokens"
     soft_labels: ClassVar[bool] = False  # greedy decoding, as in the paper
     sizes: ClassVar[dict[Split, int | None]] = {
@@ -73,65 +71,101 @@ class ChessPuzzles(Task):
 
     @property
     def path(self) -> Path:
-        return Path(self.source) if self.source else Path(str(files("outgrow") / SHIPPED))
+        return on_this_machine(self.source) if self.source else Path(str(files("outgrow") / SHIPPED))
 
     def pinned(self) -> Self:
-        return replace(self, digest=digest_of(self.path))
+        return replace(self, digest=digest_of_files([self.path]))
 
     def load(self) -> Source:
-        return _puzzles(self.path).source if self.prompt == "position" else _from_moves(self.path, self.plies)
+        if self.prompt == "position":
+            return self._known().source
+        return _from_moves(self.path, self.digest or self.pinned().digest, self.plies)
+
+    def _known(self) -> _Puzzles:
+        return _puzzles(self.path, self.digest or self.pinned().digest)
 
     def facets(self, examples: Examples) -> Mapping[str, Mapping[str, Facet]]:
         """`theme`: what the solutions do, as far as the board tells. How hard it is: `difficulty`, the nodes an engine
         searched before it settled on the solution, or, from Lichess, the `rating` of the players who solve half."""
-        known = _puzzles(self.path)
+        known = self._known()
         rows = {row.example.id: row for row in known.source.rows}
         hard = {id: known.hard[id] for id in examples.ids if id in known.hard}
         theme = {id: _themes(rows[id]) for id in examples.ids}
-        return {"difficulty" if self.path.suffix == MINED else "rating": hard, "theme": theme}
+        return {known.measure: hard, "theme": theme}
 
     def passages(self, examples: Examples) -> tuple[Passage, ...]:
         """The moves that led to a puzzle, after the position that they began from, at most `LEAD_UP` of them or, for
         prompts of moves, `plies`. There are none where an earlier puzzle stood in the game, as far as that is known:
         what followed that one would tell of its solution."""
-        known, most = _puzzles(self.path), LEAD_UP if self.prompt == "position" else self.plies
+        known, most = self._known(), LEAD_UP if self.prompt == "position" else self.plies
         found = (_lead_up(known, id, most) for id in examples.ids if not _follows(known, id))
         return tuple(passage for passage in found if passage.text)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Puzzles:
-    """What a file says: the puzzles by their positions, and, by id, how hard they are where that is known and the moves
-    that led to them, after the FEN that these began from. `places` are the positions of all puzzles."""
+    """What a file says: the puzzles by their positions, and, by id, how hard they are where that is known (`measure`
+    says by what) and the moves that led to them, after the FEN that these began from. `places` are the positions of all
+    puzzles."""
 
     source: Source
+    measure: str
     hard: dict[str, float]
     games: dict[str, tuple[str, tuple[str, ...]]]
     places: Set[str]
 
 
-def _puzzles(path: Path) -> _Puzzles:
-    return _mined(path) if path.suffix == MINED else _lichess(path)
+@lru_cache(maxsize=4)
+def _puzzles(path: Path, digest: str) -> _Puzzles:
+    """The puzzles of a file, each position once. Of very few bad rows each is left out and counted."""
+    refuse_changed([path], digest)
+    rows: dict[str, Row] = {}
+    hard: dict[str, float] = {}
+    games: dict[str, tuple[str, tuple[str, ...]]] = {}
+    places: set[str] = set()
+    dropped: Counter[str] = Counter()
+    wrong: list[str] = []
+    of_row: Callable[[dict[str, Any]], Puzzle] = of_lichess
+    measure = "Rating"
+    for number, record in tables.rows(path):
+        if not (rows or wrong):
+            of_row, measure = reader(path, record)
+        fault = "no position, or a move that is not legal"
+        try:
+            puzzle = of_row(record)
+            fault = f"the {measure} is not a number"
+            difficulty = number_in(record, measure)
+        except UserError as error:  # copies of the database have such rows, one in some hundred thousand
+            wrong.append(f"{path}, row {number}: {error}")
+            dropped[fault] += 1
+            continue
+        if puzzle.place in places:
+            dropped["the same position again"] += 1
+            continue
+        places.add(puzzle.place)
+        rows[puzzle.id] = _row(puzzle)
+        games[puzzle.id] = puzzle.start, puzzle.moves
+        if difficulty is not None:
+            hard[puzzle.id] = difficulty
+    if len(wrong) > MOST_WRONG * len(rows):
+        raise UserError(wrong[0])
+    if not rows:
+        raise UserError(f"{path} is empty: it needs rows with FEN and Moves")
+    found = Source(list(rows.values()), dropped)
+    return _Puzzles(source=found, measure=measure.lower(), hard=hard, games=games, places=places)
 
 
-@cache
-def _mined(path: Path) -> _Puzzles:
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path, columns=["id", "fen", "solutions", "game", "moves", "difficulty"]).to_pylist()
-    rows = [_row(row["id"], row["game"], chess.parse(row["fen"]), tuple(row["solutions"].split())) for row in table]
-    return _Puzzles(
-        source=Source(rows),
-        hard={row["id"]: row["difficulty"] for row in table},
-        games={row["id"]: (chess.START, tuple(row["moves"].split())) for row in table},
-        places={row["fen"] for row in table},
-    )
+def _row(puzzle: Puzzle) -> Row:
+    """A puzzle of a game that is not known is a group of its own."""
+    answer = tuple(float(move in puzzle.right) / len(puzzle.right) for move in puzzle.legal)
+    group, prompt = puzzle.game or puzzle.place, chess.position_text(puzzle.board)
+    return Row(example=Example(id=puzzle.id, group=group, prompt=prompt, choices=puzzle.legal), answer=answer)
 
 
-@cache
-def _from_moves(path: Path, plies: int) -> Source:
+@lru_cache(maxsize=4)
+def _from_moves(path: Path, digest: str, plies: int) -> Source:
     """The puzzles of a file with the moves that led to them for prompts; all else stays."""
-    known = _puzzles(path)
+    known = _puzzles(path, digest)
     rows = []
     for row in known.source.rows:
         led = _lead_up(known, row.example.id, plies)
@@ -167,81 +201,3 @@ def _boards(known: _Puzzles, id: str) -> list[chess.Board]:
 def _themes(row: Row) -> tuple[str, ...]:
     right = [move for move, share in zip(row.example.choices, row.answer, strict=True) if share > 0]
     return themes(chess.read_position(row.example.prompt), right)
-
-
-@cache
-def _lichess(path: Path) -> _Puzzles:
-    rows: dict[str, Row] = {}
-    ratings: dict[str, float] = {}
-    games: dict[str, tuple[str, tuple[str, ...]]] = {}
-    places: set[str] = set()
-    dropped: Counter[str] = Counter()
-    wrong: list[str] = []
-    for number, record in enumerate(_records(path), start=1):
-        try:
-            moves = record["Moves"].split()
-            board = chess.play(chess.parse(record["FEN"]), moves[0])
-            right = solutions(board, moves[1])
-        except KeyError as error:
-            raise UserError(f"{path} has no column {error}: the Lichess puzzle database has FEN and Moves") from None
-        except IndexError:
-            raise UserError(f"{path}, row {number}: Moves needs the opponent's move and the answer") from None
-        except UserError as error:  # copies of the database have such rows, one in some hundred thousand
-            wrong.append(f"{path}, row {number}: {error}")
-            continue
-        place = chess.place(chess.fen(board))
-        if place in places:
-            dropped["the same position again"] += 1
-            continue
-        id = identifier(place)
-        places.add(place)
-        # The database names a game only in a web address, which some copies lack: a position is its own group.
-        rows[id] = _row(id, _game(record) or place, board, right)
-        games[id] = (record["FEN"], (moves[0],))
-        if record.get("Rating"):
-            ratings[id] = _rating(path, number, record["Rating"])
-    if len(wrong) > MOST_WRONG * len(rows):
-        raise UserError(wrong[0])
-    if not rows:
-        raise UserError(f"{path} is empty: it needs rows with FEN and Moves")
-    if wrong:
-        dropped["no position, or a move that is not legal"] = len(wrong)
-    return _Puzzles(source=Source(list(rows.values()), dropped), hard=ratings, games=games, places=places)
-
-
-def _rating(path: Path, number: int, said: Any) -> float:
-    try:
-        return float(said)
-    except ValueError:
-        raise UserError(f"{path}, row {number}: the Rating {said!r} is not a number: leave it empty") from None
-
-
-def _row(id: str, group: str, board: chess.Board, right: tuple[str, ...]) -> Row:
-    moves = chess.legal_moves(board)
-    if wrong := set(right) - set(moves):
-        raise UserError(f"{min(wrong)!r} is not a legal move in {chess.fen(board)!r}")
-    example = Example(id=id, group=group, prompt=chess.position_text(board), choices=moves)
-    return Row(example=example, answer=tuple(float(move in right) / len(right) for move in moves))
-
-
-def _game(record: dict[str, Any]) -> str:
-    """`https://lichess.org/F8M8OS71#53` names game F8M8OS71."""
-    return str(record.get("GameUrl") or "").rpartition("/")[2].partition("#")[0]
-
-
-def _records(path: Path) -> Iterator[dict[str, Any]]:
-    raw = path.open("rb")
-    stream: Any = raw
-    if path.suffix == ".gz":
-        stream = gzip.GzipFile(fileobj=raw)
-    elif path.suffix == ".zst":
-        try:
-            import zstandard
-        except ImportError:
-            raise UserError(f"{path} is compressed with zstd: pip install 'outgrow[zstd]'") from None
-        stream = zstandard.ZstdDecompressor().stream_reader(raw)
-    with raw, io.TextIOWrapper(stream, encoding="utf-8", newline="") as text:
-        if ".jsonl" in path.suffixes:
-            yield from map(json.loads, text)
-        else:
-            yield from csv.DictReader(text)

@@ -5,20 +5,21 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from string import Formatter
 from typing import Any, ClassVar, Self
 
-from outgrow.content import digest_of
 from outgrow.graph import located
 from outgrow.ranges import SHARE, refuse_outside, whole
 from outgrow.tasks import text
 from outgrow.tasks.base import Source, Task
 from outgrow.text import hub, tables
 from outgrow.text.near import Likeness
+from outgrow.text.normal import caseless
+from outgrow.text.opening import digest_of_files, refuse_changed
 from outgrow.text.sets import TABLE, Entry
 from outgrow.types import UserError
 
@@ -36,7 +37,9 @@ class Nlp(Task):
     near_share: as in `text`.
     """
 
-    version: ClassVar[int] = 5  # 4: wrong answers drawn fairly; 5: every split is decontaminated
+    # 3: the template's words no longer count as likeness; 4: wrong answers drawn fairly; 5: texts have one normal form,
+    # and every split is decontaminated
+    version: ClassVar[int] = 5
 
     set: str
     path: str = located(default="")
@@ -57,10 +60,10 @@ class Nlp(Task):
 
     def pinned(self) -> Self:
         if self._mirror() and not self.revision:
-            return replace(self, digest=_digest(self.files()))
+            return replace(self, digest=digest_of_files(self.files()))
         entry = self._entry()
         at = replace(self, revision=hub.commit_of(entry.hub, self.revision or entry.revision))
-        return replace(at, digest=_digest(at.files()))
+        return replace(at, digest=digest_of_files(at.files()))
 
     def files(self) -> list[Path]:
         """Where the rows lie on this machine; from the hub they are fetched."""
@@ -96,7 +99,7 @@ class Nlp(Task):
 
     def _mirror(self) -> Path | None:
         if self.path:
-            return Path(self.path).expanduser().absolute()
+            return text.on_this_machine(self.path)
         if not (folder := os.environ.get("OUTGROW_DATA")):
             return None
         found = sorted((Path(folder).expanduser().absolute() / "text").glob(f"{self.set.replace('-', '_')}.*"))
@@ -107,55 +110,50 @@ class Nlp(Task):
 def _load(task: Nlp) -> Source:
     """The questions of a pinned task; files that have changed since are a UserError."""
     files = task.files()
-    if _digest(files) != task.digest:
-        raise UserError(f"{files[0]} has changed since the experiment was planned: run it again")
-    rows = [row for file in files for _, row in tables.read(file).rows]
-    asked = _questions(TABLE[task.set], rows, files[0])
+    refuse_changed(files, task.digest)
+    asked = [question for file in files for question in _questions(TABLE[task.set], file)]
     table = tables.Table(columns=("prompt", "label", "group"), rows=tuple(enumerate(asked, start=1)))
     return _balanced(text.source(task.plain(files[0]), table))
 
 
-def _digest(files: list[Path]) -> str:
-    """One file's own digest, or that of several together."""
-    each = [digest_of(file) for file in files]
-    return each[0] if len(each) == 1 else hashlib.sha256("".join(each).encode()).hexdigest()[:16]
-
-
-def _questions(entry: Entry, rows: Iterable[dict[str, Any]], file: Path) -> Iterator[dict[str, str]]:
+def _questions(entry: Entry, file: Path) -> Iterator[dict[str, str]]:
     """A prompt, a label (nothing where it is not known) and a group for every question of yes or no."""
-    for published in rows:
+    for number, published in tables.read(file).rows:
         try:
             row = entry.tidy(published)
             options = [option for path in entry.options for option in _listed(_field(row, path))]
             for asked, label in _judged(entry, row, options) if options else [(row, _yes_or_no(entry, row))]:
                 prompt = _filled(entry.prompt, asked)
-                group = _filled(entry.group, asked) if entry.group else text.normal(prompt)
-                yield {"prompt": prompt, "label": label, "group": _short(group)}
+                group = _filled(entry.group, asked) if entry.group else prompt
+                yield {"prompt": prompt, "label": label, "group": _short(caseless(group))}
         except KeyError as missing:
-            has = ", ".join(map(str, published))
+            has = tables.listed(published)
             raise UserError(f"{file} has no column {missing.args[0]!r}: it has {has}") from None
+        except TypeError as error:
+            raise UserError(f"{file}, row {number}: a cell {error}: give the set as it is published") from None
 
 
 def _yes_or_no(entry: Entry, row: dict[str, Any]) -> str:
-    value = tables.cell(_field(row, entry.label))
+    value = caseless(tables.name(_field(row, entry.label)))
     return "yes" if value in entry.yes else "no" if value in entry.no else ""
 
 
 def _judged(entry: Entry, row: dict[str, Any], options: list[str]) -> Iterator[tuple[dict[str, Any], str]]:
     """The right answer, and one of the wrong ones, drawn by a hash: as many right as wrong ones, as in the paper."""
-    label = tables.cell(_field(row, entry.label)) if entry.label else str(entry.first)
-    names = entry.names and [tables.cell(name) for name in _field(row, entry.names)]
-    names = names or [str(i) for i in range(entry.first, entry.first + len(options))]
-    if label not in names:
+    label = tables.name(_field(row, entry.label)) if entry.label else str(entry.first)
+    names = entry.names and [tables.name(name) for name in _as_list(_field(row, entry.names))]
+    names = [caseless(name) for name in names or map(str, range(entry.first, entry.first + len(options)))]
+    if caseless(label) not in names[: len(options)]:
         return
-    right = names.index(label)
+    right = names.index(caseless(label))
     asked = [{**row, "option": option, "other": options[(i + 1) % len(options)]} for i, option in enumerate(options)]
 
     def draw(i: int) -> str:
         """Of the whole question: drawn by the option alone, one that recurs would be wrong too often or never."""
         return _short(_filled(entry.prompt, asked[i]))
 
-    wrong = sorted((i for i in range(len(options)) if options[i] != options[right]), key=draw)
+    same = [caseless(option) for option in options]
+    wrong = sorted((i for i in range(len(options)) if same[i] != same[right]), key=draw)
     yield asked[right], "yes"
     yield from ((asked[i], "no") for i in wrong[:1])
 
@@ -180,12 +178,18 @@ def _field(row: dict[str, Any], path: str) -> Any:
     """A column, or a field inside one: `choices.text`."""
     value: Any = row
     for name in path.split("."):
+        if not isinstance(value, dict):
+            raise TypeError(f"has no field {name!r}")
         value = value[name]
     return value
 
 
 def _listed(value: Any) -> list[str]:
-    return [tables.cell(each) for each in value] if isinstance(value, list) else [tables.cell(value)]
+    return [tables.cell(each) for each in _as_list(value)]
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _short(text: str) -> str:

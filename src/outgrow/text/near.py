@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from outgrow.text.normal import caseless
 from outgrow.types import Ints
 
 _WORD = re.compile(r"\w+(?:'\w+)?")
@@ -39,8 +40,8 @@ class Likeness:
 
 def words(text: str) -> list[str]:
     """The words of a text without case and punctuation; the text itself where it has none."""
-    folded = text.casefold()
-    return _WORD.findall(folded) or [" ".join(folded.split())]
+    folded = caseless(text)
+    return _WORD.findall(folded) or [folded]
 
 
 class Near:

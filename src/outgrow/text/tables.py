@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import csv
-import gzip
-import io
-import json
 import math
-import zlib
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Literal
 
+from outgrow.text import opening
+from outgrow.text.json_rows import json_document, json_lines
+from outgrow.text.normal import readable
+from outgrow.text.opening import opened
+from outgrow.text.parquet import parquet
 from outgrow.types import UserError
 
 Numbered = Iterator[tuple[int, dict[str, Any]]]
+
+_WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0+)?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,78 +32,80 @@ class Table:
 
 
 def read(path: Path) -> Table:
-    """Every row of a file whose name says its format. A file that cannot be read is a UserError with the row."""
+    """Every row of a file, as `rows` gives them. A file without rows is a UserError."""
+    found = tuple(rows(path))
+    if not found:
+        raise UserError(f"{path} is empty: it needs rows")
+    return Table(columns=tuple(dict.fromkeys(name for _, row in found for name in row)), rows=found)
+
+
+def rows(path: Path) -> Numbered:
+    """The numbered rows of a file whose name says its format, read as they are needed (a `.json` file at once).
+
+    A TSV file has no quoting: a quotation mark is text. Lone surrogates, which JSON can hold, are U+FFFD. UserError,
+    with the row where there is one, for what cannot be read, and for what is larger than `outgrow.text.opening` allows.
+    """
     suffixes = [suffix.lower() for suffix in path.suffixes]
     packed = suffixes.pop() if suffixes and suffixes[-1] in (".gz", ".zst") else ""
     parse = _FORMATS.get(suffixes[-1] if suffixes else "")
     if parse is None:
         raise UserError(f"{path}: this format is not known: use {', '.join(_FORMATS)}, each also with .gz or .zst")
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"there is no file {path}: check the path") from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from None
-    rows = tuple(parse(path, _unpacked(path, content, packed)))
-    if not rows:
-        raise UserError(f"{path} is empty: it needs rows")
-    return Table(columns=tuple(dict.fromkeys(name for _, row in rows for name in row)), rows=rows)
+    room = opening.MOST_CELLS
+    with opened(path, packed) as stream:
+        for number, row in parse(path, stream):
+            room -= len(row) + opening.ROW
+            if room < 0:
+                raise UserError(f"{path}, row {number}: more than {opening.MOST_CELLS:,} cells: split the file")
+            yield number, row
+
+
+def listed(columns: Iterable[str]) -> str:
+    """Names of columns in one line; names that cannot be read in one, quoted."""
+    names = [name if name and name.isprintable() else repr(name) for name in columns]
+    more = [f"and {len(names) - 30} more"] if len(names) > 30 else []
+    return ", ".join(names[:30] + more)
 
 
 def cell(value: Any) -> str:
-    """The text of one cell; empty where there is nothing. Lists and tables are a TypeError."""
+    """The text of one cell; empty where there is nothing. Lists, tables and bytes are a TypeError."""
     match value:
+        case str():
+            return readable(value).strip()
         case None:
             return ""
         case bool():
             return str(value).lower()
         case float() if math.isnan(value):
             return ""
-        case list() | dict():
+        case list() | dict() | tuple():
             raise TypeError(f"holds a {type(value).__name__}, not text")
+        case bytes():
+            raise TypeError("holds bytes that are not UTF-8, not text")
     return str(value).strip()
 
 
-def _unpacked(path: Path, content: bytes, packed: str) -> bytes:
-    try:
-        if packed == ".gz":
-            return gzip.decompress(content)
-        if packed == ".zst":
-            return _zstd(path, content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path} is not a whole {packed} file ({error}): fetch it again") from None
-    return content
+def name(value: Any) -> str:
+    """The text of a cell that names something: a label, a group, an id. Equal values have one name.
+
+    A whole number has no decimals: `1`, `1.0` and `"1.0"` are `1`, and -0.0 is `0`. `True`, `"TRUE"` and `"true"` are
+    `true`. All other text stays as it is: `01`, `1e0` and `1.50` are codes or versions as often as numbers.
+    """
+    if isinstance(value, float | Decimal) and math.isfinite(value) and value == int(value):
+        return str(int(value))
+    text = cell(value)
+    if whole := _WHOLE.fullmatch(text):
+        return "0" if whole[1] == "-0" else whole[1]
+    return text.lower() if text.lower() in ("true", "false") else text
 
 
-def _zstd(path: Path, content: bytes) -> bytes:
-    try:
-        import zstandard
-    except ImportError:
-        raise UserError(f"{path} is compressed with zstd: pip install 'outgrow[zstd]'") from None
-    try:
-        with zstandard.ZstdDecompressor().stream_reader(io.BytesIO(content), read_across_frames=True) as stream:
-            unpacked: bytes = stream.read()
-    except zstandard.ZstdError as error:
-        raise OSError(str(error)) from None
-    return unpacked
-
-
-def _decoded(path: Path, content: bytes) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise UserError(f"{path}, line {line}: this is not UTF-8: save the file as UTF-8") from None
-
-
-def _separated(delimiter: str) -> Callable[[Path, bytes], Numbered]:
-    def parse(path: Path, content: bytes) -> Numbered:
-        csv.field_size_limit(2**31 - 1)  # a long cell is for the task to judge; the module's limit is 131,072
-        reader = csv.reader(io.StringIO(_decoded(path, content), newline=""), delimiter=delimiter, strict=True)
+def _separated(delimiter: str, quoting: Literal[0, 3]) -> Callable[[Path, BinaryIO], Numbered]:
+    def parse(path: Path, stream: BinaryIO) -> Numbered:
+        csv.field_size_limit(opening.MOST_AT_ONCE)  # a long cell is for the task to judge
+        reader = csv.reader(_lines(path, stream), delimiter=delimiter, quoting=quoting, strict=True)
         number = 0
         try:
-            header = next(reader, [])
-            if twice := next((name for name in header if header.count(name) > 1), None):
+            header = [name.strip() for name in next(reader, [])]
+            if (twice := next((name for name in header if header.count(name) > 1), None)) is not None:
                 raise UserError(f"{path}: two columns are called {twice!r}: rename one")
             for cells in reader:
                 if cells:  # a blank line is no row
@@ -112,55 +119,21 @@ def _separated(delimiter: str) -> Callable[[Path, bytes], Numbered]:
     return parse
 
 
-def _json_lines(path: Path, content: bytes) -> Numbered:
-    for number, line in enumerate(_decoded(path, content).split("\n"), start=1):
-        if line.strip():
-            try:
-                yield number, _record(path, number, json.loads(line))
-            except json.JSONDecodeError as error:
-                raise UserError(f"{path}, row {number}: this is not JSON ({error.msg})") from None
+def _lines(path: Path, stream: BinaryIO) -> Iterator[str]:
+    """The lines of a table: they end in LF, CRLF or, in old files, in CR alone."""
+    for number, line in opening.lines(path, stream):
+        if "\0" in line:
+            raise UserError(f"{path}, line {number}: there is a NUL byte: save the file as UTF-8 text")
+        if "\r" in line[:-2]:
+            yield from filter(None, re.split("(?<=\r)(?!\n)", line))
+        else:
+            yield line
 
 
-def _json(path: Path, content: bytes) -> Numbered:
-    text = _decoded(path, content)
-    if not text.strip():
-        return
-    try:
-        records = json.loads(text)
-    except json.JSONDecodeError as error:
-        if error.msg == "Extra data" and text.lstrip().startswith(
-            "{"
-        ):  # a value a line, as many data sets are published
-            yield from _json_lines(path, content)
-            return
-        raise UserError(f"{path}, line {error.lineno}: this is not JSON ({error.msg})") from None
-    if not isinstance(records, list):
-        raise UserError(f"{path} holds one {type(records).__name__}: it needs a list of objects, one a row")
-    for number, record in enumerate(records, start=1):
-        yield number, _record(path, number, record)
-
-
-def _record(path: Path, number: int, value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise UserError(f"{path}, row {number}: this is no object with column names")
-    return value
-
-
-def _parquet(path: Path, content: bytes) -> Numbered:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(io.BytesIO(content))
-    except (pa.ArrowException, OSError):
-        raise UserError(f"{path} is not a whole Parquet file: fetch it again") from None
-    yield from enumerate(table.to_pylist(), start=1)
-
-
-_FORMATS: dict[str, Callable[[Path, bytes], Numbered]] = {
-    ".csv": _separated(","),
-    ".tsv": _separated("\t"),
-    ".jsonl": _json_lines,
-    ".json": _json,
-    ".parquet": _parquet,
+_FORMATS: dict[str, Callable[[Path, BinaryIO], Numbered]] = {
+    ".csv": _separated(",", csv.QUOTE_MINIMAL),
+    ".tsv": _separated("\t", csv.QUOTE_NONE),
+    ".jsonl": json_lines,
+    ".json": json_document,
+    ".parquet": parquet,
 }

@@ -1,0 +1,109 @@
+"""Rows of JSON: a list of objects, or an object a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from outgrow.text import opening
+from outgrow.text.normal import well_formed
+from outgrow.types import UserError
+
+Numbered = Iterator[tuple[int, dict[str, Any]]]
+
+
+def json_lines(path: Path, stream: BinaryIO) -> Numbered:
+    """An object a line; blank lines are counted and left out."""
+    yield from _each(path, opening.lines(path, stream))
+
+
+def json_document(path: Path, stream: BinaryIO) -> Numbered:
+    """A list of objects; or an object a line, as many data sets are published."""
+    text = opening.document(path, stream)
+    if not text.strip():
+        return
+    try:
+        records = _value(text, opening.MOST_CELLS - _count(text))
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data" and text.lstrip().startswith("{"):
+            yield from _each(path, enumerate(text.split("\n"), start=1))
+            return
+        raise UserError(f"{path}, line {error.lineno}: this is not JSON ({error.msg})") from None
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None
+    if not isinstance(records, list):
+        raise UserError(f"{path} holds one {type(records).__name__}: it needs a list of objects, one a row")
+    for number, record in enumerate(records, start=1):
+        yield number, _record(path, number, record)
+
+
+def _each(path: Path, lines: Iterator[tuple[int, str]]) -> Numbered:
+    room = opening.MOST_CELLS
+    for number, line in lines:
+        if line.isspace() or not line:
+            continue
+        room -= _count(line)
+        try:
+            value = _value(line, room)
+        except json.JSONDecodeError as error:
+            raise UserError(f"{path}, row {number}: this is not JSON ({error.msg})") from None
+        except ValueError as error:
+            raise UserError(f"{path}, row {number}: {error}") from None
+        yield number, _record(path, number, value)
+
+
+def _record(path: Path, number: int, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise UserError(f"{path}, row {number}: this is no object with column names")
+    return value
+
+
+def _value(text: str, room: int) -> Any:
+    """The value that a text stands for, without lone surrogates, which JSON can write as an escape.
+
+    ValueError, in words for users, where it is no JSON, is nested too deep, has a number that is too long, names a
+    field twice, or where no room is left for its values."""
+    if room < 0:
+        raise ValueError(f"more than {opening.MOST_CELLS:,} values: split the file")
+    try:
+        value = _DECODER.decode(text)
+        return _well_formed(value) if "\\ud" in text or "\\uD" in text else value
+    except RecursionError:
+        raise ValueError("this is nested too deep: keep to fewer than 500 levels") from None
+    except json.JSONDecodeError:
+        raise
+    except ValueError as error:
+        if "integer string conversion" in str(error):
+            raise ValueError("a number has more than 4,300 digits: write it as text") from None
+        raise
+
+
+def _count(text: str) -> int:
+    """At most so many values stand in a text."""
+    return 1 + text.count(",") + text.count("[") + text.count("{")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"an object names {twice!r} twice: keep one")
+    return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
+
+
+def _well_formed(value: Any) -> Any:
+    """A value without lone surrogates, names of fields included."""
+    match value:
+        case str():
+            return well_formed(value)
+        case list():
+            return [_well_formed(each) for each in value]
+        case dict():
+            return _object([(well_formed(name), _well_formed(each)) for name, each in value.items()])
+    return value
