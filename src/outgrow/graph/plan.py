@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from outgrow.graph.step import Step, identity
-from outgrow.store import Damaged, Manifest, Store, versions
+from outgrow.store import Damaged, Manifest, Store, is_key, versions
 from outgrow.types import UserError
 
 Path = tuple[str, ...]
@@ -138,4 +137,4 @@ def _difference(old: dict[Path, Any], new: dict[Path, Any]) -> str:
 
 def _is_key(value: Any) -> bool:
     """Keys have a shape no class or field name has by chance; a wrong guess costs a word in a message."""
-    return isinstance(value, str) and re.fullmatch(r"[a-z0-9_]+-[0-9a-f]{12}", value) is not None
+    return isinstance(value, str) and is_key(value)
