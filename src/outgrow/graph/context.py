@@ -52,6 +52,8 @@ def ignore(event: Event) -> None:
 class Context:
     """What `Step.run` is given."""
 
+    _lease: Lease | None = None
+
     def __init__(
         self,
         *,
