@@ -58,7 +58,7 @@ def worth(error: Exception) -> float:
         return FORBIDDEN
     if status is not None and status != 409 and status != 429 and status < 500:
         return 0.0
-    passing = isinstance(error, OSError) and (isinstance(error, TimeoutError) or error.errno in PASSING)
+    passing = isinstance(error, TimeoutError) or (isinstance(error, OSError) and error.errno in {*PASSING, None})
     return RETRIED if passing or status is not None or _is_break(error) else 0.0
 
 
