@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from outgrow.graph.step import Step, T
-from outgrow.store import Lease, Store, flush
+from outgrow.store import Damaged, Lease, Store, flush
 
 Kind = Literal["planned", "found", "started", "progress", "finished", "failed", "damaged", "waiting"]
 
@@ -127,6 +127,13 @@ class Context:
 
 
 def load(step: Step[T], store: Store) -> T:
-    """The stored artifact of `step`, its checksums verified."""
-    loaded: T = step.result.load(store.fetch(step.key))
+    """The stored artifact of `step`, its checksums verified. Raises Damaged, also where it lacks a file that it should
+    have."""
+    folder = store.fetch(step.key)
+    try:
+        loaded: T = step.result.load(folder)
+    except FileNotFoundError as error:
+        if error.filename is None or not Path(error.filename).is_relative_to(folder):
+            raise
+        raise Damaged(step.key, folder.name, f"{Path(error.filename).relative_to(folder)} is missing") from None
     return loaded
