@@ -27,6 +27,7 @@ class Threads(Step[Number]):
     def run(self, ctx: Context) -> Number:
         import torch
 
+        os.environ["SET_BY_A_STEP"] = "1"
         if self.how == "error":
             raise ValueError("boom")
         if self.how == "interrupt":

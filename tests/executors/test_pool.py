@@ -53,6 +53,17 @@ class Threads(Step[Number]):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Process(Step[Number]):
+    """The process that it runs in."""
+
+    result = Number
+    turn: int
+
+    def run(self, ctx: Context) -> Number:
+        return Number(os.getpid())
+
+
+@dataclass(frozen=True, kw_only=True)
 class Chatty(Step[Number]):
     """Leaves a thread behind that goes on to report, as if its job were still running."""
 
@@ -200,6 +211,20 @@ def test_an_error_of_the_watcher_ends_the_run_and_mixes_nothing_up(
     for step in steps:
         state = hashlib.sha256(str(step.seed).encode()).digest()
         assert load(step, store).data.startswith(state)
+
+
+def test_after_an_error_the_worker_is_another(store: Store) -> None:
+    def watch(event: Event) -> None:
+        if event.kind == "started":
+            raise ValueError("odd")
+
+    with Pool(1) as pool:
+        run([Process(turn=1), Process(turn=2)], store, pool)
+        with pytest.raises(ValueError, match="odd"):
+            run([Const(value=1)], store, pool, watch=watch)
+        run([Process(turn=3)], store, pool)
+    first, second, third = (load(Process(turn=turn), store).value for turn in (1, 2, 3))
+    assert first == second != third
 
 
 def test_an_error_of_the_watcher_cancels_what_else_runs(store: Store, marks: Path) -> None:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -47,22 +44,6 @@ def limit_threads(threads: int) -> None:
         torch.set_num_threads(threads)
 
 
-@contextmanager
-def thread_limits(threads: int) -> Iterator[None]:
-    """Environment variables that limit threads, for what is started or imported inside; put back afterwards."""
-    with _changing:
-        before = {name: os.environ.get(name) for name in THREADS}
-        os.environ.update(dict.fromkeys(THREADS, str(threads)))
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                os.environ.pop(name, None) if value is None else os.environ.update({name: value})
-
-
 def cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-_changing = threading.RLock()

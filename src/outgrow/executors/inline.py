@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 
-from outgrow.executors.base import Executor, cores, limit_threads, thread_limits
+from outgrow.executors.base import Executor, cores, limit_threads
 from outgrow.graph import Ended, Job, Report, Resources
 
 
@@ -34,13 +34,16 @@ class Inline(Executor):
 def _limited(threads: int) -> Iterator[None]:
     torch = sys.modules.get("torch")
     before = torch.get_num_threads() if torch else _default_threads()
-    with thread_limits(threads):
-        limit_threads(threads)
-        try:
-            yield
-        finally:
-            if torch := sys.modules.get("torch"):
-                torch.set_num_threads(before)
+    environment = dict(os.environ)
+    limit_threads(threads)
+    try:
+        yield
+    finally:
+        for name in os.environ.keys() - environment.keys():
+            del os.environ[name]
+        os.environ.update(environment)
+        if torch := sys.modules.get("torch"):
+            torch.set_num_threads(before)
 
 
 def _default_threads() -> int:

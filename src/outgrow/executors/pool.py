@@ -10,12 +10,13 @@ import queue
 import signal
 import threading
 import traceback
+from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing.connection import Connection
 
-from outgrow.executors.base import Executor, cores, limit_threads, thread_limits
+from outgrow.executors.base import THREADS, Executor, cores, limit_threads
 from outgrow.graph import Ended, Event, Job, Report, Resources
 from outgrow.types import UserError
 
@@ -103,7 +104,7 @@ class _Worker:
         spawn = multiprocessing.get_context("spawn")
         self._pipe, theirs = spawn.Pipe()
         self.process = spawn.Process(target=_work, args=(theirs,), daemon=True)
-        with thread_limits(threads):  # set here, because importing the main module may import a library
+        with _starting, _thread_limits(threads):  # set here, because importing the main module may import a library
             self.process.start()
         theirs.close()  # so that its death ends the pipe
         self._number = 0
@@ -195,3 +196,18 @@ def _die_with_parent() -> None:
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])
         os._exit(1)  # at once, in the middle of whatever it does: as after a kill, checkpoints are kept
+
+
+_starting = threading.Lock()
+
+
+@contextmanager
+def _thread_limits(threads: int) -> Iterator[None]:
+    """Environment variables that limit threads, for a process that is started inside."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, str(threads)))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
