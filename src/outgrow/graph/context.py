@@ -7,6 +7,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -53,6 +54,7 @@ class Context:
     """What `Step.run` is given."""
 
     _lease: Lease | None = None
+    _writing: Callable[[Path], AbstractContextManager[Any]] = nullcontext  # says it in one line if the disk is full
 
     def __init__(
         self,
@@ -64,7 +66,7 @@ class Context:
         lease: Lease | None = None,
     ) -> None:
         self.settings = settings
-        self._lease = lease
+        self._lease, self._writing = lease, store.place.writing
         self.scratch = store.scratch(step.key, lease.owner) if lease else store.scratch(step.key)
         for draft in self.scratch.glob("draft-*"):  # a kill came between
             shutil.rmtree(draft)
@@ -101,7 +103,7 @@ class Context:
         draft = self.scratch / f"draft-{uuid.uuid4().hex}"
         draft.mkdir()
         try:
-            with self._store.place.writing(draft):
+            with self._writing(draft):
                 write(draft)
                 flush(draft)
         except BaseException:

@@ -49,11 +49,15 @@ KEY = Const(value=1).key
         (Made(), Made(many=(1, 2)), "many [] -> [1.0, 2.0]"),
         (Made(many=(1,)), Made(), "many [1.0] -> []"),
         (Made(above=(Const(value=2),)), Made(above=(Const(value=1),)), f"input {KEY} is new"),
-        (Made(loss=Plain()), Made(loss=Rich()), "loss.class test_difference.Plain -> test_difference.Rich"),
+        (
+            Made(loss=Plain()),
+            Made(loss=Rich()),
+            "loss.class test_differing.Plain -> test_differing.Rich",
+        ),
         (
             Made(loss=Plain(rate=1)),
             Made(loss=Rich()),
-            "loss.class test_difference.Plain -> test_difference.Rich, loss.rate 1.0 -> 0.5",
+            "loss.class test_differing.Plain -> test_differing.Rich, loss.rate 1.0 -> 0.5",
         ),
         (
             Made(epochs=2, maybe=1, many=(1,), loss=Plain(rate=1, name="a")),
