@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toys import Blob
 
-from outgrow.store import Damaged, Manifest, Store
+from outgrow.store import Damaged, Manifest, Store, lease
 from outgrow.store.names import fault, is_key
 from outgrow.types import UserError
 
@@ -211,7 +211,10 @@ def test_a_manifest_that_is_a_link_is_not_copied_into_the_store(store: Store, tm
 
 
 @pytest.mark.parametrize("name", ["manifests", "leases", f"scratch/{KEY}", "const-ffffffffffff", "damaged"])
-def test_nothing_is_written_or_removed_through_a_link(store: Store, tmp_path: Path, name: str) -> None:
+def test_nothing_is_written_or_removed_through_a_link(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(lease, "PATIENCE", 0.1)
     link = Path(store.url) / name
     link.parent.mkdir(exist_ok=True)
     if link.exists():
