@@ -105,3 +105,18 @@ def test_a_cached_run_is_quick(folder: Path) -> None:
 def _spent() -> float:
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
+
+
+@pytest.mark.parametrize("on", ["inline", "pool"])
+def test_a_closed_pipe_ends_it_as_it_ends_other_programs(folder: Path, on: str) -> None:
+    """`outgrow run 2>&1 | head -1`"""
+    command = [sys.executable, "-m", "outgrow", "run", "quiz.toml", "--on", on]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])}
+    with subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        assert process.stdout is not None
+        assert b"steps to do" in process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(60) == 141
+    assert outgrow(folder, "check")[0] == 0
+    code, _, err = outgrow(folder, "run", "quiz.toml", "--on", on)
+    assert code == 0, err

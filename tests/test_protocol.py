@@ -232,6 +232,16 @@ def test_a_grid_with_a_leak_does_not_come_to_be() -> None:
         cells(replace(GRID, methods=(leaking,)))
 
 
+def test_a_technique_that_cheats_reads_no_test_either() -> None:
+    for cheat, split in (("labels", "test"), ("stop", "test"), ("labels", "transfer")):
+        informed = Technique(cheat=cheat, fit=Informed(prior=Prior(classes=(TRUTH[split],))))  # type: ignore[arg-type, index]
+        if split == "transfer":  # it cheats: that of transfer is allowed
+            assert cells(replace(GRID, tasks=(FakeTask(),), methods=(informed,)))
+            continue
+        with pytest.raises(UserError, match="would learn from the test examples"):
+            cells(replace(GRID, tasks=(FakeTask(),), methods=(informed,)))
+
+
 # ---- the ceiling
 
 

@@ -1,26 +1,18 @@
 from __future__ import annotations
 
-import errno
-import json
 import os
 import pickle
 import re
-import shutil
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from toys import Add, Blob, Chain, Const, Number
+from toys import Blob, Number
 
 from outgrow.executors.inline import Inline
-from outgrow.graph import Event, Outcome, Step, load, run
-from outgrow.store import Damaged, Manifest, Store, lease
-from outgrow.store.place import Place
+from outgrow.graph import Event, Outcome, Step, run
+from outgrow.store import Damaged, Manifest, Store
 from outgrow.types import UserError
 
 KEY = "const-0123456789ab"
@@ -174,212 +166,9 @@ def test_prune_stays_away_from_live_work(store: Store) -> None:
     assert store.prune(set()) > 0
 
 
-# ---- leases
-
-
-def test_a_live_owner_is_waited_for(store: Store) -> None:
-    order: list[str] = []
-    waiting = threading.Event()
-
-    def tell(owner: str) -> None:
-        order.append(owner)
-        waiting.set()
-
-    def second() -> None:
-        with store.lease(KEY, tell):
-            order.append("second")
-
-    with store.lease(KEY):
-        thread = threading.Thread(target=second)
-        thread.start()
-        assert waiting.wait(5)
-        order.append("first done")
-    thread.join(5)
-    assert order[1:] == ["first done", "second"]
-    assert str(os.getpid()) in order[0]
-    assert store.place.names("leases") == set()
-
-
-def test_a_waiter_goes_on_when_the_artifact_is_there(store: Store) -> None:
-    with store.lease(KEY):
-        commit(store)
-        with store.lease(KEY):
-            pass
-
-
-def test_many_rivals_hold_a_lease_one_at_a_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    inside: list[int] = []
-    most: list[int] = []
-    write = Place.write
-
-    def late(self: Place, path: str, data: bytes) -> None:  # so that all have looked before the first has written
-        time.sleep(0.05)
-        write(self, path, data)
-
-    monkeypatch.setattr(Place, "write", late)
-
-    def rival() -> None:
-        with store.lease(KEY):
-            inside.append(1)
-            most.append(len(inside))
-            time.sleep(0.03)
-            inside.pop()
-
-    threads = [threading.Thread(target=rival) for _ in range(5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert most == [1] * 5
-
-
-def test_a_dead_owner_on_this_host_is_followed_at_once(store: Store) -> None:
-    code = (
-        "import os, sys, signal; from outgrow.store import Store; s = Store(sys.argv[1]);\n"
-        f"with s.lease({KEY!r}): (s.scratch({KEY!r}) / 'left').touch(); os.kill(os.getpid(), signal.SIGKILL)"
-    )
-    subprocess.run([sys.executable, "-c", code, store.url], check=False)
-    assert store.place.names("leases") != set()
-    told: list[str] = []
-    started = time.monotonic()
-    with store.lease(KEY, told.append):
-        assert (store.scratch(KEY) / "left").exists()
-    assert time.monotonic() - started < 2
-    assert not told
-    assert store.place.names("leases") == set()
-
-
-def test_a_silent_owner_elsewhere_is_followed_in_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    owner = {"host": "elsewhere", "pid": 1, "started": "1", "beat": 3}
-    store.place.write(f"leases/{KEY}.abc", json.dumps(owner).encode())
-    monkeypatch.setattr(lease, "PATIENCE", 0.8)
-    told: list[str] = []
-    started = time.monotonic()
-    with store.lease(KEY, told.append):
-        assert time.monotonic() - started > 0.8
-    assert told == ["process 1 on elsewhere"]
-
-
-def test_a_beating_owner_elsewhere_lives_whatever_its_clock_says(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease, "PATIENCE", 0.8)
-    stop = threading.Event()
-
-    def beat() -> None:
-        for i in range(1000):
-            owner = {"host": "far", "pid": 1, "started": "1", "beat": i}
-            store.place.write(f"leases/{KEY}.abc", json.dumps(owner).encode())
-            if stop.wait(0.1):
-                store.place.remove([f"leases/{KEY}.abc"])
-                return
-
-    thread = threading.Thread(target=beat)
-    thread.start()
-    threading.Timer(2, stop.set).start()
-    time.sleep(0.1)
-    started = time.monotonic()
-    with store.lease(KEY):
-        assert time.monotonic() - started > 1.5
-    thread.join()
-
-
-def test_two_runs_on_one_store_commit_once_and_both_succeed(tmp_path: Path) -> None:
-    url = str(tmp_path / "store")
-    driver = Path(__file__).parent / "faults" / "driver.py"
-    command = [sys.executable, str(driver), url, "inline", "--pieces", "10"]
-    runs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    outputs = [process.communicate(timeout=60)[0] for process in runs]
-    assert [process.returncode for process in runs] == [0, 0]
-    computed = [line.split()[1] for output in outputs for line in output.splitlines() if line.startswith("computed")]
-    assert len(computed) == len(set(computed)) == 4
-    assert all(len(list((tmp_path / "store" / key).iterdir())) == 1 for key in computed)
-
-
-# ---- stores that cannot be written
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
-    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("needs the right to mount a small disk")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def test_a_full_disk_is_one_line_and_costs_nothing_finished(small_disk: Path) -> None:
-    store = Store(str(small_disk / "store"))
-    done(Const(value=1), store)
-    (small_disk / "ballast").write_bytes(b"x" * 170_000)
-    big = Chain(seed=1, pieces=12, piece_seconds=0)  # its result has 50 kB
-    filler = Const(value=2)
-    with suppress(OSError):
-        (small_disk / "ballast2").write_bytes(b"x" * 300_000)
-    (failure,) = done(big, store).failures
-    assert failure.user_error
-    assert "\n" not in failure.error_text
-    assert str(store) in failure.error_text
-    assert "full" in failure.error_text
-    assert load(Const(value=1), store).value == 1
-    for name in ("ballast", "ballast2"):
-        (small_disk / name).unlink()
-    assert not done(big, store).failures
-    assert not done(filler, store).failures
-
-
-def test_a_full_disk_keeps_the_last_checkpoint(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OUTGROW_CHECKPOINT_SECONDS", "0")
-    step = Chain(seed=1, pieces=10, piece_seconds=0)
-    reference = Store(store.url + "-reference")
-    done(step, reference)
-    with monkeypatch.context() as patch:
-
-        def full(self: Blob, folder: Path) -> None:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        patch.setattr(Blob, "save", full)
-        (failure,) = done(step, store).failures
-    assert failure.user_error
-    assert "is full" in failure.error_text
-    assert [path.name for path in store.scratch(step.key).iterdir()] == ["checkpoint-000000009"]
-    events: list[Event] = []
-    assert not done(step, store, events).failures
-    assert not [e for e in events if e.kind == "progress"]  # nothing was left to compute
-    assert store.manifest(step.key).files == reference.manifest(step.key).files
-
-
-def test_a_read_only_store_can_be_read_and_says_so_when_it_cannot_be_written(small_disk: Path) -> None:
-    store = Store(str(small_disk / "store"))
-    top = Add(terms=(Const(value=2),))
-    done(top, store)
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    again = done(top, store)
-    assert not again.failures
-    assert not again.computed
-    assert load(top, store).value == 2
-    (failure,) = done(Const(value=3), store).failures
-    assert failure.user_error
-    assert failure.error_text.startswith(f"the store {store} cannot be written to")
-    assert "--store" in failure.error_text
-    assert "\n" not in failure.error_text
-
-
-@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.ENOSPC, errno.EDQUOT])
-def test_what_the_system_says_becomes_one_line(store: Store, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
-    def refuse(*args: object, **kwargs: object) -> None:
-        raise OSError(code, os.strerror(code))
-
-    monkeypatch.setattr(os, "link", refuse)
-    (failure,) = done(Const(value=3), store).failures
-    assert failure.user_error
-    assert str(store) in failure.error_text
-    assert "--store" in failure.error_text
-    assert "\n" not in failure.error_text
-
-
 def test_a_manifest_survives_its_file() -> None:
-    manifest = Manifest(key=KEY, prefix="p", identity={"a": [1, 2.5, None]}, files={"x": ("00", 3)}, provenance={})
+    files = {"deep/x": ("0" * 64, 3)}
+    manifest = Manifest(key=KEY, prefix="f" * 32, identity={"a": [1, 2.5, None]}, files=files, provenance={})
     assert Manifest.parse(KEY, manifest.dump()) == manifest
 
 

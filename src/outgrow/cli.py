@@ -36,6 +36,10 @@ def main() -> None:
     warnings.formatwarning = lambda message, *rest, **named: f"warning: {message}\n"
     try:
         app()
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # `outgrow run | head`
+            sys.exit(128 + 13)  # as the signal of a closed pipe ends other programs
+        raise
     except Exception as error:
         from outgrow.types import UserError
 

@@ -6,19 +6,20 @@ student on ground truth, and the untrained student. All are scored on the same t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
 from typing import Any, Literal
 
-from outgrow.graph import Settings, Step, walk
+from outgrow.graph import Interned, Settings, Step, inputs_first
 from outgrow.methods.base import Method
 from outgrow.models.base import Model
 from outgrow.recipes import bundled
 from outgrow.steps import Fit, Gold, Predict, Prepare, Relabel, Score, ZeroShot, predicted
 from outgrow.tasks.base import SPLITS, Split, Task
 from outgrow.technique import Ensemble, Ground, Technique, ceiling, student, supervisors, together, untrained
+from outgrow.training.continuing import Generative
 from outgrow.training.lengths import Reader, narrowest, too_long
 from outgrow.types import Problems, UserError
 
@@ -124,12 +125,12 @@ class Cell:
 
 
 def cells(experiment: Experiment) -> tuple[Cell, ...]:
-    """The grid of a pinned experiment. Equal steps of different cells are equal records: they are computed once."""
-    grid = product(experiment.tasks, _pairs(experiment), experiment.methods, experiment.seeds)
-    found = tuple(_cell(experiment, task, *pair, method, seed) for task, pair, method, seed in grid)
+    """The grid of a pinned experiment. Equal steps of different cells are one record: they are computed once."""
+    grid = _Grid(experiment)
+    every = product(experiment.tasks, _pairs(experiment), experiment.methods, experiment.seeds)
+    found = tuple(grid.cell(task, *pair, method, seed) for task, pair, method, seed in every)
     refuse_leaks(cell.student_fit for cell in found if not cell.method.cheat)
-    for cell in found:
-        refuse_test(cell.student_fit)
+    refuse_test(cell.student_fit for cell in found)
     return found
 
 
@@ -153,64 +154,114 @@ def weights(side: Model | Ensemble, settings: Settings) -> int:
 
 def targets(found: Iterable[Cell]) -> tuple[Step[Any], ...]:
     """Everything a grid wants computed."""
-    return tuple(dict.fromkeys(step for cell in found for step in cell.targets))
+    return tuple({step.key: step for cell in found for step in cell.targets}.values())
 
 
 def refuse_leaks(students: Iterable[Fit]) -> None:
     """No ground truth reaches a student but through its supervisor, which reads that of weak_train and validation
     alone; nobody trains on test examples, whatever their labels."""
-    for fit in students:
+    unique = _unique(students)
+    truth = _first_below(unique, _forbidden_truth)
+    for fit in unique:
         if any(isinstance(step, Gold) for step in fit.inputs()):
             raise UserError(f"{fit.title} would learn from ground truth: a student learns from predictions alone")
-        for step in walk([fit]):
-            if isinstance(step, Gold) and step.examples.split not in ("weak_train", "validation"):
-                raise UserError(f"{fit.title} would read the ground truth of {step.examples.split}: not a student")
-        refuse_test(fit)
+        if split := truth[id(fit)]:
+            raise UserError(f"{fit.title} would read the ground truth of {split}: not a student")
+    refuse_test(unique)
 
 
-def refuse_test(fit: Fit) -> None:
-    """No fit reads test examples, or what comes of them; other splits may be prepared apart from them."""
-    for step in walk([fit]):
-        tests = [each for each in step.inputs() if isinstance(each, Prepare) and each.split == "test"]
-        if tests and not isinstance(step, Prepare):
+def refuse_test(fits: Iterable[Fit]) -> None:
+    """No fit reads test examples, or what comes of them."""
+    unique = _unique(fits)
+    reads = _first_below(unique, _test_read)
+    for fit in unique:
+        if reads[id(fit)]:
             raise UserError(f"{fit.title} would learn from the test examples: use another split")
 
 
-def _cell(
-    experiment: Experiment, task: Task, weak: Model | Ensemble, strong: Model, method: Technique, seed: int
-) -> Cell:
-    ground = _ground(experiment, task, seed)
-    test = ground.splits[experiment.score]
-    gold = Gold(examples=test)
-    taught = supervisors(ground, weak)
-    student_fit = student(ground, strong, method, taught)
-    if task.readout != "tokens":  # a head starts at random, so the untrained student is its frozen features
-        first: Predict | ZeroShot = predicted(untrained(ground, strong, taught), test)
-    else:
-        asked = ground.recipe(strong).asked  # no hyperparameter of training enters its key
-        first = ZeroShot(model=strong, method=asked, readout=task.readout, examples=test)
+def _unique(fits: Iterable[Fit]) -> tuple[Fit, ...]:
+    return tuple({id(fit): fit for fit in fits}.values())
 
-    def scored(predictions: Predict | ZeroShot | Relabel) -> Score:
-        return Score(predictions=predictions, examples=test, gold=gold)
 
-    matched = {
-        "matched_floor": scored(together(supervisors(ground, weak, method.adapt), test)),
-        "matched_ceiling": scored(predicted(ceiling(ground, strong, method, method.adapt), test)),
-    }
-    return Cell(
-        task=task,
-        weak=weak,
-        strong=strong,
-        method=method,
-        seed=seed,
-        supervisors=taught,
-        student_fit=student_fit,
-        floor=scored(together(taught, test)),
-        student=scored(predicted(student_fit, test)),
-        ceiling=scored(predicted(ceiling(ground, strong, method), test)),
-        untrained=scored(first),
-        **(matched if method.adapt else {}),
-    )
+def _first_below(fits: Iterable[Fit], found: Callable[[Step[Any]], str]) -> dict[int, str]:
+    """For each step, by its id, what `found` says of it or else of the first of its ancestors that it speaks of."""
+    said: dict[int, str] = {}
+    for step in inputs_first(tuple(fits)):
+        said[id(step)] = found(step) or next(filter(None, (said[id(each)] for each in step.inputs())), "")
+    return said
+
+
+def _forbidden_truth(step: Step[Any]) -> str:
+    split = step.examples.split if isinstance(step, Gold) else ""
+    return "" if split in ("weak_train", "validation") else split
+
+
+def _test_read(step: Step[Any]) -> str:
+    tests = any(isinstance(each, Prepare) and each.split == "test" for each in step.inputs())
+    return "test" if tests else ""
+
+
+class _Grid:
+    """The cells of an experiment as they are made. What depends on a part of a cell alone is made once for them all."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.experiment = experiment
+        self.once = Interned().once
+        self._made: dict[tuple[object, ...], Any] = {}
+
+    def cell(self, task: Task, weak: Model | Ensemble, strong: Model, method: Technique, seed: int) -> Cell:
+        ground: Ground = self._only("ground", lambda: _ground(self.experiment, task, seed), task, seed)
+        test = ground.splits[self.experiment.score]
+        adapt = method.adapt
+
+        def taught(adapt: Generative | None = None) -> tuple[Fit, ...]:
+            made = lambda: tuple(map(self.once, supervisors(ground, weak, adapt)))  # noqa: E731
+            found: tuple[Fit, ...] = self._only("taught", made, ground, weak, adapt)
+            return found
+
+        def floor(adapt: Generative | None = None) -> Score:
+            return self._scored(ground, "floor", lambda: together(taught(adapt), test), weak, adapt)
+
+        def top(adapt: Generative | None = None) -> Score:
+            made = lambda: predicted(ceiling(ground, strong, method, adapt), test)  # noqa: E731
+            return self._scored(ground, "ceiling", made, strong, method.fit, adapt)
+
+        def first() -> Predict | ZeroShot:
+            if task.readout != "tokens":  # a head starts at random, so the untrained student is its frozen features
+                return predicted(untrained(ground, strong, taught()), test)
+            asked = ground.recipe(strong).asked  # no hyperparameter of training enters its key
+            return ZeroShot(model=strong, method=asked, readout=task.readout, examples=test)
+
+        fitted = self.once(student(ground, strong, method, taught()))
+        return Cell(
+            task=task,
+            weak=weak,
+            strong=strong,
+            method=method,
+            seed=seed,
+            supervisors=taught(),
+            student_fit=fitted,
+            floor=floor(),
+            student=self._scored(ground, "student", lambda: predicted(fitted, test), fitted),
+            ceiling=top(),
+            untrained=self._scored(ground, "untrained", first, weak, strong),
+            **({"matched_floor": floor(adapt), "matched_ceiling": top(adapt)} if adapt else {}),
+        )
+
+    def _scored(
+        self, ground: Ground, what: str, predictions: Callable[[], Predict | ZeroShot | Relabel], *parts: object
+    ) -> Score:
+        test = ground.splits[self.experiment.score]
+        made = lambda: self.once(Score(predictions=predictions(), examples=test, gold=Gold(examples=test)))  # noqa: E731
+        found: Score = self._only(what, made, ground, *parts)
+        return found
+
+    def _only(self, what: str, make: Callable[[], Any], *parts: object) -> Any:
+        """What was made of these very parts. They belong to the experiment or the grid, so that they live as long."""
+        key = (what, *map(id, parts))
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
 
 
 def _ground(experiment: Experiment, task: Task, seed: int) -> Ground:

@@ -18,6 +18,7 @@ def _bundled() -> dict[str, Any]:
     return tomllib.loads(files("outgrow").joinpath("recipes.toml").read_text())
 
 
+@cache
 def bundled(task: str, model: str) -> Finetune:
     """The recipe of a model on a task, by their names (`chess-puzzles`, `ladder/pawn`); the defaults where none is.
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -49,6 +50,33 @@ class Threads(Step[Number]):
 
     def run(self, ctx: Context) -> Number:
         return Number(int(os.environ["OMP_NUM_THREADS"]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process(Step[Number]):
+    """The process that it runs in."""
+
+    result = Number
+    turn: int
+
+    def run(self, ctx: Context) -> Number:
+        return Number(os.getpid())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chatty(Step[Number]):
+    """Leaves a thread behind that goes on to report, as if its job were still running."""
+
+    result = Number
+
+    def run(self, ctx: Context) -> Number:
+        def chat() -> None:
+            while True:
+                ctx.progress(1.0, "still here")
+                time.sleep(0.001)
+
+        threading.Thread(target=chat, daemon=True).start()
+        return Number(1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,3 +183,80 @@ if __name__ == "__main__":
     parent.kill()
     parent.wait()
     until(lambda: not any(map(alive, pids)))
+
+
+# ---- a watcher that fails, and answers that come late
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("odd"), BrokenPipeError("closed"), EOFError(), KeyboardInterrupt()], ids=repr
+)
+@pytest.mark.parametrize("kind", ["planned", "started", "progress", "finished"])
+def test_an_error_of_the_watcher_ends_the_run_and_mixes_nothing_up(
+    store: Store, error: BaseException, kind: str
+) -> None:
+    fails = [error]
+
+    def watch(event: Event) -> None:
+        if event.kind == kind and fails:
+            raise fails.pop()
+
+    steps = [Chain(seed=seed, pieces=30, piece_seconds=0) for seed in range(4)]
+    with Pool(1) as pool:
+        with pytest.raises(type(error)) as caught:
+            run(steps, store, pool, watch=watch)
+        assert caught.value is error
+        outcome = run(steps, store, pool)  # the same pool
+        assert not outcome.failures
+    for step in steps:
+        state = hashlib.sha256(str(step.seed).encode()).digest()
+        assert load(step, store).data.startswith(state)
+
+
+def test_after_an_error_the_worker_is_another(store: Store) -> None:
+    def watch(event: Event) -> None:
+        if event.kind == "started":
+            raise ValueError("odd")
+
+    with Pool(1) as pool:
+        run([Process(turn=1), Process(turn=2)], store, pool)
+        with pytest.raises(ValueError, match="odd"):
+            run([Const(value=1)], store, pool, watch=watch)
+        run([Process(turn=3)], store, pool)
+    first, second, third = (load(Process(turn=turn), store).value for turn in (1, 2, 3))
+    assert first == second != third
+
+
+def test_an_error_of_the_watcher_cancels_what_else_runs(store: Store, marks: Path) -> None:
+    def watch(event: Event) -> None:
+        if event.kind == "started" and event.title == "Const":
+            until(lambda: any(marks.iterdir()))
+            raise ValueError("odd")
+
+    started = time.monotonic()
+    with Pool(2) as pool, pytest.raises(ValueError, match="odd"):
+        run([Sleep(seconds=60, marks=marks), Const(value=1)], store, pool, watch=watch)
+    assert time.monotonic() - started < 40
+    until(lambda: not any(alive(int(mark.name)) for mark in marks.iterdir()))
+
+
+def test_what_an_earlier_job_still_says_is_not_taken_for_the_next_ones(store: Store) -> None:
+    events: list[Event] = []
+    with Pool(1) as pool:
+        run([Chatty()], store, pool, watch=events.append)
+        chain = Chain(seed=1, pieces=20)
+        later: list[Event] = []
+        assert not run([chain], store, pool, watch=later.append).failures
+    assert {event.key for event in later} == {chain.key}
+
+
+def test_a_worker_that_cannot_be_started_is_a_failure_and_no_hang(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Any, threads: int) -> None:
+        raise OSError("too many processes")
+
+    monkeypatch.setattr("outgrow.executors.pool._Worker.__init__", refuse)
+    with Pool(1) as pool:
+        (failure,) = run([Const(value=1)], store, pool).failures
+    assert "too many processes" in failure.error_text

@@ -97,14 +97,14 @@ def test_a_kill_costs_no_more_than_the_work_since_the_last_checkpoint(tmp_path: 
 
     store = Store(str(tmp_path / "store"))
     process = start(store, "inline", 200)
-    scratch = store.scratch(Chain(seed=0, pieces=200).key)
+    scratch = Path(store.url, "scratch", Chain(seed=0, pieces=200).key)
     end = time.monotonic() + 20
-    while not list(scratch.glob("checkpoint-00000001*")):
+    while not list(scratch.glob("*/checkpoint-00000001*")):
         assert time.monotonic() < end
         time.sleep(0.01)
     process.kill()
     process.communicate()
-    (last,) = sorted(scratch.glob("checkpoint-*"))[-1:]
+    (last,) = sorted(scratch.glob("*/checkpoint-*"))[-1:]
     done = int((last / "done.txt").read_text())
     fractions: list[float] = []
     with Inline() as inline:

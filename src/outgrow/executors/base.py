@@ -42,3 +42,8 @@ def limit_threads(threads: int) -> None:
     os.environ.update(dict.fromkeys(THREADS, str(threads)))  # read when a library is imported
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(threads)
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -2,24 +2,51 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 
-from outgrow.executors.base import Executor, limit_threads
+from outgrow.executors.base import Executor, cores, limit_threads
 from outgrow.graph import Ended, Job, Report, Resources
 
 
 class Inline(Executor):
-    """`submit` returns when the job is done; an interrupt passes through it."""
+    """`submit` returns when the job is done; an interrupt passes through it. The threads of the caller's libraries and
+    its environment are afterwards what they were."""
 
     @property
     def slots(self) -> int:
         return 1
 
     def submit(self, job: Job, resources: Resources, report: Report) -> Future[Ended]:
-        limit_threads(job.settings.threads)
         future: Future[Ended] = Future()
-        try:
-            future.set_result(job(report))
-        except Exception as error:
-            future.set_exception(error)
+        with _limited(job.settings.threads):
+            try:
+                future.set_result(job(report))
+            except Exception as error:
+                future.set_exception(error)
         return future
+
+
+@contextmanager
+def _limited(threads: int) -> Iterator[None]:
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else _default_threads()
+    environment = dict(os.environ)
+    limit_threads(threads)
+    try:
+        yield
+    finally:
+        for name in os.environ.keys() - environment.keys():
+            del os.environ[name]
+        os.environ.update(environment)
+        if torch := sys.modules.get("torch"):
+            torch.set_num_threads(before)
+
+
+def _default_threads() -> int:
+    """What torch takes if it is imported now: a job that imports it first reads the limit instead."""
+    given = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return int(given) if given.isdecimal() and int(given) > 0 else cores()

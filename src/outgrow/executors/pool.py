@@ -13,9 +13,10 @@ import traceback
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing.connection import Connection
 
-from outgrow.executors.base import THREADS, Executor, limit_threads
+from outgrow.executors.base import THREADS, Executor, cores, limit_threads
 from outgrow.graph import Ended, Event, Job, Report, Resources
 from outgrow.types import UserError
 
@@ -29,7 +30,7 @@ class Pool(Executor):
     def __init__(self, workers: int | None = None) -> None:
         if getattr(multiprocessing.current_process(), "_inheriting", False):  # a worker that imports the user's script
             raise UserError("a script that runs on a pool needs `if __name__ == '__main__':` before it, or on='inline'")
-        self._slots = workers or min(_cores(), MOST)
+        self._slots = workers or min(cores(), MOST)
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._given: set[_Task] = set()
@@ -58,6 +59,10 @@ class Pool(Executor):
         self._threads.clear()
 
 
+class _Died(Exception):  # noqa: N818 - it is a finding, acted upon
+    """The worker has gone, or what comes from it cannot be read."""
+
+
 class _Task(Future[Ended]):
     """A job on its way. Unlike a plain future it can be cancelled while it runs: its worker is killed."""
 
@@ -76,38 +81,53 @@ class _Task(Future[Ended]):
                 self._worker.process.kill()
             return True
 
-    def run_on(self, worker: _Worker) -> Ended:
-        """Raises EOFError or OSError if the worker dies, be it by `cancel`."""
+    def run_on(self, worker: _Worker, data: bytes) -> Ended:
+        """Raises _Died if the worker dies, be it by `cancel`, and what `report` raises."""
         with self._guard:
             if self.stopped:
-                raise EOFError
+                raise _Died
             self._worker = worker
         try:
-            return worker.do(self.job, self.report)
+            number = worker.give(data)
+            while isinstance(answer := worker.answer(number), Event):
+                self.report(answer)
+            return answer
         finally:
             with self._guard:
                 self._worker = None
 
 
 class _Worker:
-    """A process of ours, as its parent sees it."""
+    """A process of ours, as its parent sees it. Every message names the job that it is about."""
 
     def __init__(self, threads: int) -> None:
         spawn = multiprocessing.get_context("spawn")
         self._pipe, theirs = spawn.Pipe()
         self.process = spawn.Process(target=_work, args=(theirs,), daemon=True)
-        with _environment(threads):
+        with _starting, _thread_limits(threads):  # set here, because importing the main module may import a library
             self.process.start()
         theirs.close()  # so that its death ends the pipe
+        self._number = 0
 
-    def do(self, job: Job, report: Report) -> Ended:
-        self._pipe.send_bytes(pickle.dumps(job))
+    def give(self, data: bytes) -> int:
+        """Send a job and give it a number."""
+        self._number += 1
+        try:
+            self._pipe.send((self._number, data))
+        except Exception as error:
+            raise _Died from error
+        return self._number
+
+    def answer(self, number: int) -> Event | Ended:
+        """The next message about a job. What a thread that an earlier job left behind still says is passed over."""
         while True:
-            match self._pipe.recv():
-                case Event() as event:
-                    report(event)
-                case Ended() as ended:
-                    return ended
+            try:
+                about, message = self._pipe.recv()
+            except Exception as error:
+                raise _Died from error
+            if about == number:
+                assert isinstance(message, Event | Ended)
+                return message
 
     def end(self) -> int | None:
         """Kill it, if it is not dead; its exit code, negative for a signal."""
@@ -118,24 +138,24 @@ class _Worker:
 
 
 def _serve(tasks: queue.SimpleQueue[_Task | None]) -> None:
-    """One worker's life as a thread of the parent."""
+    """One worker's life as a thread of the parent. After any error the worker is replaced: nothing it still has to
+    say can meet the next job."""
     worker: _Worker | None = None
     while (task := tasks.get()) is not None:
         if not task.set_running_or_notify_cancel():
             continue
         code: int | None = None
         for _ in range(ATTEMPTS):
-            worker = worker or _Worker(task.job.settings.threads)
             try:
-                task.set_result(task.run_on(worker))
+                data = pickle.dumps(task.job)
+                worker = worker or _Worker(task.job.settings.threads)
+                task.set_result(task.run_on(worker, data))
                 break
-            except (EOFError, ConnectionError):
-                code, worker = worker.end(), None
-                if task.stopped:
-                    task.set_exception(CancelledError())
-                    break
-            except Exception as error:  # a job that cannot be pickled
-                task.set_exception(error)
+            except BaseException as error:
+                code, worker = worker.end() if worker else None, None
+                if isinstance(error, _Died) and not task.stopped:
+                    continue
+                task.set_exception(CancelledError() if task.stopped else error)
                 break
         else:
             task.set_exception(RuntimeError(f"its worker died {ATTEMPTS} times ({_death(code)})"))
@@ -155,20 +175,20 @@ def _work(pipe: Connection) -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     lock = threading.Lock()
 
-    def send(message: Event | Ended) -> None:
+    def send(number: int, message: Event | Ended) -> None:
         with lock:
-            pipe.send(message)
+            pipe.send((number, message))
 
     with suppress(EOFError, ConnectionError):
         while True:
-            data = pipe.recv_bytes()
+            number, data = pipe.recv()
             try:
                 job: Job = pickle.loads(data)
                 limit_threads(job.settings.threads)
-                ended = job(send)
+                ended = job(partial(send, number))
             except Exception:
                 ended = Ended(kind="failed", text=traceback.format_exc())
-            send(ended)
+            send(number, ended)
 
 
 def _die_with_parent() -> None:
@@ -182,17 +202,12 @@ _starting = threading.Lock()
 
 
 @contextmanager
-def _environment(threads: int) -> Iterator[None]:
-    """Thread limits for a process started inside: set here, because importing the main module may import a library."""
-    with _starting:
-        before = {name: os.environ.get(name) for name in THREADS}
-        os.environ.update(dict.fromkeys(THREADS, str(threads)))
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                os.environ.pop(name) if value is None else os.environ.update({name: value})
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _thread_limits(threads: int) -> Iterator[None]:
+    """Environment variables that limit threads, for a process that is started inside."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, str(threads)))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})

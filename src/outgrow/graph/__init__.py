@@ -2,9 +2,10 @@
 
 from outgrow.graph.compute import Ended, Job, compute
 from outgrow.graph.context import Context, Event, Report, Settings, ignore, load
+from outgrow.graph.interned import Interned
 from outgrow.graph.plan import Plan, plan
 from outgrow.graph.run import Failure, Outcome, run
-from outgrow.graph.step import Artifact, Resources, Step, T, identity, located, walk
+from outgrow.graph.step import Artifact, Resources, Step, T, identity, inputs_first, located, walk
 
 __all__ = [
     "Artifact",
@@ -12,6 +13,7 @@ __all__ = [
     "Ended",
     "Event",
     "Failure",
+    "Interned",
     "Job",
     "Outcome",
     "Plan",
@@ -23,6 +25,7 @@ __all__ = [
     "compute",
     "identity",
     "ignore",
+    "inputs_first",
     "load",
     "located",
     "plan",

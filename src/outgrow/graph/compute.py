@@ -6,13 +6,14 @@ import shutil
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from outgrow.graph.context import Context, Event, Kind, Report, Settings
 from outgrow.graph.plan import compare
 from outgrow.graph.step import Step, identity
-from outgrow.store import Damaged, Manifest, Store, machine, versions
+from outgrow.store import Damaged, Lost, Manifest, Store, machine, versions
 from outgrow.types import UserError
 
 
@@ -43,7 +44,11 @@ def compute(step: Step[Any], store: Store, settings: Settings, report: Report) -
     """Run one step whose inputs are stored, and commit its artifact. Errors come back as data."""
     started = time.time()
     try:
-        return _attempt(step, store, settings, report, started)
+        while True:
+            try:
+                return _attempt(step, store, settings, report, started)
+            except Lost:  # it slept for long; whoever took over is waited for
+                report(Event(kind="waiting", key=step.key, title=step.title, text="another run took over"))
     except UserError as error:
         ended = Ended(kind="failed", text=str(error), user_error=True)
     except Exception as error:
@@ -56,11 +61,12 @@ def _attempt(step: Step[Any], store: Store, settings: Settings, report: Report, 
     def tell(kind: Kind, text: str = "") -> None:
         report(Event(kind=kind, key=step.key, title=step.title, text=text))
 
-    with store.lease(step.key, lambda owner: tell("waiting", f"{owner} is at it")):
+    with store.lease(step.key, lambda owner: tell("waiting", f"{owner} is at it")) as lease:
         if _finished(step, store, tell):
             return Ended(kind="found")
+        lease.check()
         tell("started")
-        context = Context(step=step, store=store, settings=settings, report=report)
+        context = Context(step=step, store=store, settings=settings, report=report, lease=lease)
         try:
             artifact = step.run(context)
         except Damaged as damage:
@@ -70,6 +76,8 @@ def _attempt(step: Step[Any], store: Store, settings: Settings, report: Report, 
         provenance = _provenance(started, settings)
         store.commit(step.key, artifact.save, identity=identity(step), provenance=provenance)
         shutil.rmtree(context.scratch, ignore_errors=True)
+        with suppress(OSError):  # a run that was robbed may have left a folder beside it
+            context.scratch.parent.rmdir()
     return Ended(kind="computed", seconds=time.time() - started)
 
 

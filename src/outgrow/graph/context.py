@@ -7,12 +7,13 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from outgrow.graph.step import Step, T
-from outgrow.store import Store, flush
+from outgrow.store import Damaged, Lease, Store, flush
 
 Kind = Literal["planned", "found", "started", "progress", "finished", "failed", "damaged", "waiting"]
 
@@ -52,11 +53,21 @@ def ignore(event: Event) -> None:
 class Context:
     """What `Step.run` is given."""
 
+    _lease: Lease | None = None
+    _writing: Callable[[Path], AbstractContextManager[Any]] = nullcontext  # says it in one line if the disk is full
+
     def __init__(
-        self, *, step: Step[Any], store: Store, settings: Settings = DEFAULTS, report: Report = ignore
+        self,
+        *,
+        step: Step[Any],
+        store: Store,
+        settings: Settings = DEFAULTS,
+        report: Report = ignore,
+        lease: Lease | None = None,
     ) -> None:
         self.settings = settings
-        self.scratch = store.scratch(step.key)
+        self._lease, self._writing = lease, store.place.writing
+        self.scratch = store.scratch(step.key, lease.owner) if lease else store.scratch(step.key)
         for draft in self.scratch.glob("draft-*"):  # a kill came between
             shutil.rmtree(draft)
         self._step, self._store, self._report = step, store, report
@@ -67,12 +78,14 @@ class Context:
 
     def load(self, step: Step[T]) -> T:
         """The artifact of an input, its checksums verified. Only inputs can be read: the graph tells no lies."""
+        self._check()
         if step.key not in self._readable:
             raise ValueError(f"{self._step.key} reads {step.key}, which is in none of its fields")
         return load(step, self._store)
 
     def progress(self, fraction: float, note: str = "") -> None:
         """Tell how far the step is, in 0..1. Cheap to call often."""
+        self._check()
         now = time.monotonic()
         if now - self._told >= 0.1 or fraction >= 1:
             self._told = now
@@ -86,28 +99,43 @@ class Context:
 
     def save_checkpoint(self, write: Callable[[Path], None]) -> None:
         """`write` fills a folder, which then replaces the last checkpoint in one rename."""
+        self._check()
         draft = self.scratch / f"draft-{uuid.uuid4().hex}"
-        draft.mkdir(parents=True)
+        draft.mkdir()
         try:
-            write(draft)
-            flush(draft)
+            with self._writing(draft):
+                write(draft)
+                flush(draft)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)  # on a full disk it would be in the way
             raise
         last = self.last_checkpoint()
         number = int(last.name.partition("-")[2]) + 1 if last else 0
         draft.rename(self.scratch / f"checkpoint-{number:09d}")
-        flush(self.scratch)
+        flush(self.scratch, files=False)
         if last:
-            shutil.rmtree(last)
+            shutil.rmtree(last.rename(draft))  # a rename first: nobody ever sees half a checkpoint
         self._saved = time.monotonic()
 
     def last_checkpoint(self) -> Path | None:
         """The folder of the last whole checkpoint, if there is one."""
+        self._check()
         return max(self.scratch.glob("checkpoint-*"), default=None)
+
+    def _check(self) -> None:
+        """Raises Lost if another run has taken this one for dead and does its work."""
+        if self._lease:
+            self._lease.check()
 
 
 def load(step: Step[T], store: Store) -> T:
-    """The stored artifact of `step`, its checksums verified."""
-    loaded: T = step.result.load(store.fetch(step.key))
+    """The stored artifact of `step`, its checksums verified. Raises Damaged, also where it lacks a file that it should
+    have."""
+    folder = store.fetch(step.key)
+    try:
+        loaded: T = step.result.load(folder)
+    except FileNotFoundError as error:
+        if error.filename is None or not Path(error.filename).is_relative_to(folder):
+            raise
+        raise Damaged(step.key, folder.name, f"{Path(error.filename).relative_to(folder)} is missing") from None
     return loaded

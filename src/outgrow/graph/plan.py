@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from outgrow.graph.difference import Leaves, difference, leaves, why
 from outgrow.graph.step import Step, identity
 from outgrow.store import Damaged, Manifest, Store, versions
 from outgrow.types import UserError
 
-Path = tuple[str, ...]
 Steps = tuple[Step[Any], ...]
-SAID = 4  # differences named
 COMPARED = 200  # stored artifacts of a class that a new step is compared with
 
 
@@ -34,13 +32,13 @@ class Plan:
     def why(self) -> dict[str, str]:
         """For each step to do, why it is new: how it differs from the most similar finished one of its class."""
         kinds = {step.key.rpartition("-")[0] for step in self.todo}
-        near: dict[str, list[dict[Path, Any]]] = {}
+        near: dict[str, list[Leaves]] = {}
         for kind in kinds:
             keys = sorted(key for key in self.stored if key.rpartition("-")[0] == kind)[:COMPARED]
             found = self.store.manifests(keys).values()
-            near[kind] = [_flat(m.identity) for m in found if isinstance(m, Manifest)]
+            near[kind] = [leaves(m.identity) for m in found if isinstance(m, Manifest)]
         return {
-            step.key: self.damaged.get(step.key) or _why(_flat(identity(step)), near[step.key.rpartition("-")[0]])
+            step.key: self.damaged.get(step.key) or why(leaves(identity(step)), near[step.key.rpartition("-")[0]])
             for step in self.todo
         }
 
@@ -100,42 +98,8 @@ def _untrusted(steps: Sequence[Step[Any]], store: Store) -> dict[str, str]:
 def compare(step: Step[Any], manifest: Manifest, store: Store) -> None:
     """A hit must have the identity that the step has; another minor version of torch warns."""
     if manifest.identity != identity(step):
-        found = _difference(_flat(manifest.identity), _flat(identity(step)))
+        found = difference(leaves(manifest.identity), leaves(identity(step)))
         raise UserError(f"the store {store} holds {step.key} with another identity ({found}): use another store")
     then, now = manifest.provenance.get("versions", {}).get("torch", ""), versions().get("torch", "")
     if then and then.split(".")[:2] != now.split(".")[:2]:
         warnings.warn(f"stored results come from torch {then}, this is {now}: numbers may differ", stacklevel=2)
-
-
-def _flat(item: Any, path: Path = ()) -> dict[Path, Any]:
-    """The leaves of an identity, by where they are."""
-    if isinstance(item, dict) and "@step" not in item:
-        pairs = [(str(name), each) for name, each in item.items()]
-    elif isinstance(item, list):
-        pairs = [(str(i), each) for i, each in enumerate(item)]
-    else:
-        return {path: item["@step"] if isinstance(item, dict) else item}
-    return {where: leaf for name, each in pairs for where, leaf in _flat(each, (*path, name)).items()}
-
-
-def _why(new: dict[Path, Any], stored: Sequence[dict[Path, Any]]) -> str:
-    items = new.items()
-    nearest = min(stored, key=lambda old: len(items ^ old.items()), default=None)
-    return "nothing like it yet" if nearest is None else _difference(nearest, new)
-
-
-def _difference(old: dict[Path, Any], new: dict[Path, Any]) -> str:
-    """Where two identities differ: `loss.weight 0.5 -> 0.75`, `input fit-3f9ac01b2d4e is new`."""
-    said: list[str] = []
-    for path in sorted(old.keys() | new.keys()):
-        before, after = old.get(path, "default"), new.get(path, "default")
-        if before != after:
-            name = ".".join(path).replace("@", "")
-            said.append(f"input {after} is new" if _is_key(after) else f"{name} {before} -> {after}")
-    rest = f" and {len(said) - SAID} more" if len(said) > SAID else ""
-    return ", ".join(said[:SAID]) + rest
-
-
-def _is_key(value: Any) -> bool:
-    """Keys have a shape no class or field name has by chance; a wrong guess costs a word in a message."""
-    return isinstance(value, str) and re.fullmatch(r"[a-z0-9_]+-[0-9a-f]{12}", value) is not None

@@ -48,7 +48,8 @@ class Outcome:
 def run(
     targets: Sequence[Step[Any]], store: Store, executor: Runs, settings: Settings = DEFAULTS, watch: Report = ignore
 ) -> Outcome:
-    """Compute what `targets` still need. A failing branch does not stop the others; an interrupt cancels what runs."""
+    """Compute what `targets` still need. A failing branch does not stop the others; an interrupt cancels what runs, and
+    so does an error of `watch`, which is raised."""
     going = _Run(targets, store, executor, settings, watch)
     try:
         return going.finish()
@@ -70,6 +71,7 @@ class _Run:
         self.failed: dict[str, Failure] = {}
         self.times: dict[str, int] = {}
         self._watch, self._lock = watch, threading.Lock()
+        self._unheard: BaseException | None = None  # what `watch` raised
         self.cached: dict[str, Step[Any]] = {}
         self.planned: set[str] = set()
         self.schedule = self._schedule(self._verified())
@@ -81,16 +83,26 @@ class _Run:
                 self.running[self.executor.submit(job, step.resources, self.report)] = step
             if not self.running:
                 break
-            for future in wait(self.running, return_when=FIRST_COMPLETED).done:
+            done = wait(self.running, return_when=FIRST_COMPLETED).done
+            if self._unheard:
+                raise self._unheard
+            for future in done:
                 self._ended(self.running.pop(future), future)
         ended = self.computed.keys() | self.cached.keys() | self.failed.keys()
         skipped = [step for step in self.schedule.todo if step.key not in ended]
-        done = (tuple(self.computed.values()), tuple(self.cached.values()), tuple(self.failed.values()))
-        return Outcome(*done, skipped=tuple(skipped))
+        found = (tuple(self.computed.values()), tuple(self.cached.values()), tuple(self.failed.values()))
+        return Outcome(*found, skipped=tuple(skipped))
 
     def report(self, event: Event) -> None:
+        """Tell the watcher. Its first error ends the job at whose event it came, and then the run."""
         with self._lock:  # executors report from threads of their own
-            self._watch(event)
+            if self._unheard:
+                raise self._unheard
+            try:
+                self._watch(event)
+            except BaseException as error:
+                self._unheard = error
+                raise
 
     def _tell(self, kind: Kind, step: Step[Any], text: str = "", seconds: float | None = None) -> None:
         self.report(Event(kind=kind, key=step.key, title=step.title, text=text, seconds=seconds))

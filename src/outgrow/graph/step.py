@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import math
-import sys
 import types
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar, Union, get_args, get_origin
 from typing import get_type_hints as hints_of
+
+from outgrow.graph.source import foreign_source
 
 if TYPE_CHECKING:
     from outgrow.graph.context import Context
@@ -67,12 +68,16 @@ class Step(Generic[T]):
     @cached_property
     def key(self) -> str:
         """Folder name and cache key, such as `fit-3f9ac01b2d4e`: equal identity, equal key."""
-        for step in _inputs_first([self], known=lambda s: "key" in s.__dict__):
+        for step in inputs_first([self], known=lambda s: "key" in s.__dict__):
             step.__dict__["key"] = _key(step)  # inputs before readers, so that a deep chain does not recurse
         return str(self.__dict__["key"])
 
     def inputs(self) -> tuple[Step[Any], ...]:
         """The steps this one reads, found in its fields and in the records nested there, each once."""
+        return self._inputs
+
+    @cached_property
+    def _inputs(self) -> tuple[Step[Any], ...]:
         kind: Any = type(self)
         found = {id(step): step for name in _counted(kind) for step in _steps(getattr(self, name))}
         return tuple(found.values())
@@ -80,11 +85,12 @@ class Step(Generic[T]):
 
 def walk(steps: Sequence[Step[Any]]) -> tuple[Step[Any], ...]:
     """`steps` and all their ancestors, each key once, inputs first."""
-    return tuple({step.key: step for step in _inputs_first(steps)}.values())
+    return tuple({step.key: step for step in inputs_first(steps)}.values())
 
 
-def _inputs_first(steps: Sequence[Step[Any]], known: Any = lambda step: False) -> Iterator[Step[Any]]:
-    """Depth first without recursion; steps already `known` are neither given nor entered."""
+def inputs_first(steps: Sequence[Step[Any]], known: Any = lambda step: False) -> Iterator[Step[Any]]:
+    """`steps` and all their ancestors, each object once: depth first without recursion. Steps already `known` are
+    neither given nor entered."""
     entered: set[int] = set()
     stack: list[tuple[Step[Any], bool]] = [(step, False) for step in reversed(steps)]
     while stack:
@@ -141,13 +147,14 @@ def identity(value: object, expected: Any = Any) -> Any:
 def _record(record: Any) -> dict[str, Any]:
     kind: Any = type(record)
     found: dict[str, Any] = {"@class": _qualified(kind), "@version": getattr(record, "version", 1)}
-    if source := _foreign_source(kind.__module__):
+    if source := foreign_source(kind.__module__):
         found["@source"] = source
-    for name, (each, expected) in _counted(kind).items():
+    defaults = defaults_of(kind)
+    for name, (_, expected) in _counted(kind).items():
         value = getattr(record, name)
         try:
             item = {"@step": value.key} if isinstance(value, Step) else identity(value, expected)
-            if _is_plain(value) and _same(item, _default(each, expected)):
+            if _is_plain(value) and name in defaults and _same(item, defaults[name]):
                 continue
         except (TypeError, ValueError) as error:
             raise TypeError(f"{kind.__name__}.{name}: {error}") from None
@@ -156,11 +163,16 @@ def _record(record: Any) -> dict[str, Any]:
 
 
 def _is_record(value: object) -> bool:
-    if not is_dataclass(value) or isinstance(value, type):
-        return False
-    if not type(value).__dataclass_params__.frozen:  # type: ignore[attr-defined]
-        raise TypeError(f"{type(value).__name__} is a dataclass that can change: declare it frozen=True")
-    return True
+    kind: Any = type(value)
+    return not isinstance(value, type) and _is_frozen(kind)
+
+
+@cache
+def _is_frozen(kind: Any) -> bool:
+    parameters = getattr(kind, "__dataclass_params__", None)
+    if parameters is not None and not parameters.frozen:
+        raise TypeError(f"{kind.__name__} is a dataclass that can change: declare it frozen=True")
+    return parameters is not None
 
 
 def _is_plain(value: object) -> bool:
@@ -169,12 +181,19 @@ def _is_plain(value: object) -> bool:
 
 
 def _same(item: Any, default: Any) -> bool:
-    return default is not MISSING and json.dumps(item) == json.dumps(default)  # as text, because True == 1
+    return item == default and json.dumps(item) == json.dumps(default)  # as text too, because True == 1
 
 
-def _default(each: Field[Any], expected: Any) -> Any:
-    default = each.default_factory() if each.default_factory is not MISSING else each.default
-    return identity(default, expected) if default is not MISSING and _is_plain(default) else MISSING
+@cache
+def defaults_of(kind: Any) -> dict[str, Any]:
+    """The identity of each plain default of a record's fields: what a field that an identity leaves out holds."""
+    found: dict[str, Any] = {}
+    for name, (each, expected) in _counted(kind).items():
+        default = each.default_factory() if each.default_factory is not MISSING else each.default
+        if default is not MISSING and _is_plain(default):
+            with suppress(TypeError):  # a default without an identity is in no identity
+                found[name] = identity(default, expected)
+    return found
 
 
 def _scalar(value: bool | int | float | str, members: tuple[Any, ...]) -> Any:
@@ -215,14 +234,3 @@ def _counted(kind: type[Any]) -> dict[str, tuple[Field[Any], Any]]:
 def _qualified(kind: type[Any]) -> str:
     module = "__main__" if kind.__module__ == "__mp_main__" else kind.__module__  # a spawned worker's name for it
     return f"{module}.{kind.__qualname__}"
-
-
-@cache
-def _foreign_source(module: str) -> str | None:
-    """A hash of the source of a module outside this package, whose author bumps no version."""
-    if module.partition(".")[0] == __name__.partition(".")[0]:
-        return None
-    try:
-        return hashlib.sha256(inspect.getsource(sys.modules[module]).encode()).hexdigest()[:12]
-    except (OSError, TypeError):
-        raise TypeError(f"the source of {module} cannot be read: define its classes in a file") from None

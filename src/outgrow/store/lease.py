@@ -28,38 +28,104 @@ PATIENCE = 60.0  # seconds without one after which an owner elsewhere counts as 
 FOLDER = "leases"
 
 
+class Lost(Exception):  # noqa: N818 - nothing is wrong: somebody else does the work
+    """The lease has gone to another owner, who took this one for dead."""
+
+
+class Lease:
+    """Held, from the side of its owner. An owner that slept too long (a suspended machine, a stopped process) is taken
+    for dead: its file is removed, and it learns so at its next `check`."""
+
+    def __init__(self, place: Place, key: str) -> None:
+        self.owner = uuid.uuid4().hex
+        self.file = f"{FOLDER}/{key}.{self.owner}"
+        self._place, self._key = place, key
+        self._beats = 0
+        self._awake = -float("inf")  # when it last looked after its file; never, while it holds nothing
+        self._lost = False
+        self._guard = threading.RLock()
+
+    def write(self) -> None:
+        self._place.write(self.file, _beat(self._beats))
+        self._awake = time.monotonic()
+
+    def beat(self) -> None:
+        """Say that the owner lives, unless the file has gone. A rival looks again after it has written a file and
+        before it removes this one: so whoever was silent for long looks for rivals after it has written."""
+        with self._guard:
+            silent_since = self._awake
+            try:
+                data = self._place.read([self.file]).get(self.file)
+                self._lost = self._lost or data is None or not _is_own(data)
+                if self._lost:
+                    return
+                self._beats += 1
+                self.write()
+                if _is_long(silent_since) and _others(self._place, self._key, self.file):
+                    self._lost = True
+                    self._place.remove([self.file])
+            finally:
+                self._awake = time.monotonic()
+
+    def check(self) -> None:
+        """Raises Lost if the lease has gone. Cheap: it looks at the store only after a long silence."""
+        with self._guard:
+            if _is_long(self._awake) and not self._lost:
+                with suppress(UserError):  # a store out of reach: nobody else reaches it either
+                    self.beat()
+            if self._lost:
+                raise Lost(self._key)
+
+    def keep_beating(self, stop: threading.Event) -> None:
+        while not stop.wait(BEAT):
+            with suppress(Exception):  # whatever happened, the next beat may get through
+                self.beat()
+
+
 @contextmanager
-def lease(place: Place, key: str, waiting: Callable[[str], None], finished: Callable[[], bool]) -> Iterator[None]:
-    """Held inside the block, once no live owner is left or the artifact is `finished`. `waiting` is told for whom."""
-    mine = f"{FOLDER}/{key}.{uuid.uuid4().hex}"
+def lease(place: Place, key: str, waiting: Callable[[str], None], finished: Callable[[], bool]) -> Iterator[Lease]:
+    """Held inside the block, once no live owner is left or the artifact is `finished`. `waiting` is told for whom.
+
+    Raises Lost if the block fails after the lease has gone to somebody else.
+    """
+    held = Lease(place, key)
     seen: dict[str, tuple[bytes, float]] = {}
     told = False
     while True:
         living = _living(place, key, seen)
         if not living:
-            place.write(mine, _beat(0))
-            dead = _others(place, key, mine)
-            if not _living(place, key, seen, but=mine):
+            held.write()
+            dead = _others(place, key, held.file)
+            if not _living(place, key, seen, but=held.file):
                 break
-            place.remove([mine])
+            place.remove([held.file])
         elif finished():
-            yield
+            yield held
             return
         elif not told:
             waiting(living)
             told = True
         time.sleep(random.uniform(0.1, 0.5))
     stop = threading.Event()
-    heart = threading.Thread(target=_keep_beating, args=(place, mine, stop), daemon=True)
-    heart.start()
+    heart = threading.Thread(target=held.keep_beating, args=(stop,), daemon=True)
     try:
+        heart.start()
         place.remove(dead)
-        yield
+        yield held
+    except Exception:
+        held.check()
+        raise
     finally:
         stop.set()
-        heart.join()
+        if heart.ident is not None:
+            heart.join()
         with suppress(UserError):  # a store that has gone keeps a file that says a dead process owns it
-            place.remove([mine])
+            place.remove([held.file])
+
+
+def _is_long(since: float) -> bool:
+    """Whether a rival may have taken an owner for dead that was last awake at this time."""
+    return time.monotonic() - since > PATIENCE / 2
 
 
 def _others(place: Place, key: str, mine: str = "") -> list[str]:
@@ -85,34 +151,40 @@ def live_keys(place: Place, since: float) -> set[str]:
     return {path.removeprefix(f"{FOLDER}/").rpartition(".")[0] for path, data in found.items() if not _gone(data)}
 
 
-def _keep_beating(place: Place, mine: str, stop: threading.Event) -> None:
-    count = 0
-    while not stop.wait(BEAT):
-        count += 1
-        with suppress(UserError):  # a store out of reach for a moment: the next beat may get through
-            place.write(mine, _beat(count))
-
-
 def _beat(count: int) -> bytes:
     owner = {"host": _host(), "pid": os.getpid(), "started": _started(os.getpid()), "beat": count}
     return json.dumps(owner).encode()
 
 
+def _owner(data: bytes) -> tuple[str, int, str | None] | None:
+    """Host, process id and when it started; None if a lease says anything else: time will tell."""
+    try:
+        match json.loads(data):
+            case {"host": str(host), "pid": int(pid), "started": str() | None as started} if (
+                pid is not True and 0 < pid < 2**31
+            ):
+                return host, pid, started
+    except (ValueError, RecursionError):
+        pass
+    return None
+
+
+def _is_own(data: bytes) -> bool:
+    return _owner(data) == _owner(_beat(0))
+
+
 def _gone(data: bytes) -> bool:
     """Whether the owner is a process of this host that no longer runs."""
-    try:
-        owner = json.loads(data)
-    except ValueError:
-        return False  # unreadable: time will tell
-    return bool(owner["host"] == _host() and _started(owner["pid"]) != owner["started"])
+    owner = _owner(data)
+    return owner is not None and owner[0] == _host() and _started(owner[1]) != owner[2]
 
 
 def _who(data: bytes) -> str:
-    try:
-        owner = json.loads(data)
-        return f"process {owner['pid']} on {owner['host'].partition(' ')[0]}"
-    except ValueError:
+    owner = _owner(data)
+    if owner is None:
         return "another process"
+    host = "".join(filter(str.isprintable, owner[0])).partition(" ")[0]
+    return f"process {owner[1]} on {host[:80]}"
 
 
 @cache

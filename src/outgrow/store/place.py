@@ -1,23 +1,51 @@
-"""Files below one root, on this machine or elsewhere: the few operations a store needs, and what their errors mean."""
+"""Files below one root, on this machine or elsewhere: the few operations a store needs, and what their errors mean.
+
+No operation leaves the root. A symbolic link that leads out of it is neither written through nor read: it counts as a
+file without content, so that whoever reads it finds it damaged.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
+import stat
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
+from outgrow.store.trouble import BROKEN, CLOSED, FULL, cause, is_remote, patiently, said
 from outgrow.types import UserError
 
-FULL = {errno.ENOSPC, errno.EDQUOT}
-RIVALS = 10  # attempts where others are at work in the same place
-CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
+RIVALS = 10  # attempts where others are at work in the same folder
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Operation = Callable[Concatenate["Place", P], R]
+
+
+def _reads(operation: Operation[P, R]) -> Operation[P, R]:
+    """An operation that is tried again where that helps, and whose last error is one line."""
+
+    @wraps(operation)
+    def tried(self: Place, /, *args: P.args, **named: P.kwargs) -> R:
+        with self.reading():
+            return self.ask(partial(operation, self, *args, **named))
+
+    return tried
+
+
+def _writes(operation: Operation[P, R]) -> Operation[P, R]:
+    @wraps(operation)
+    def tried(self: Place, /, *args: P.args, **named: P.kwargs) -> R:
+        with self.writing():
+            return self.ask(partial(operation, self, *args, **named))
+
+    return tried
 
 
 @dataclass(frozen=True)
@@ -35,13 +63,17 @@ class Place:
         return Path(rest or self.url).expanduser().absolute()
 
     @cached_property
+    def _root(self) -> str:
+        return os.path.realpath(self.local or "")
+
+    @cached_property
     def _opened(self) -> tuple[Any, str]:
         import fsspec
 
         try:
             fs, root = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
         except (ImportError, ValueError) as error:
-            raise UserError(f"the store {self} cannot be opened: {error}") from None
+            raise UserError(f"the store {self} cannot be opened: {said(error)}") from None
         return fs, root.rstrip("/")
 
     def __getstate__(self) -> dict[str, Any]:
@@ -51,143 +83,209 @@ class Place:
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if parts.netloc else self.url
 
+    def ask(self, attempt: Callable[[], R]) -> R:
+        """An answer of this store, which is asked again where it is elsewhere and an error may pass."""
+        return attempt() if self.local else patiently(attempt)
+
+    def holds(self, path: str) -> bool:
+        """Whether a local path stays below the root when its symbolic links are followed."""
+        found = os.path.realpath(self._folder / path)
+        return found == self._root or found.startswith(self._root.rstrip(os.sep) + os.sep)
+
+    def at(self, path: str) -> Path:
+        """Where a local path may be written. UserError if a folder on the way leads out of the store."""
+        if not self.holds(os.path.dirname(path)):  # noqa: PTH120
+            raise UserError(
+                f"the store {self} has a symbolic link that leads out of it on the way to {path}: remove it"
+            )
+        return self._folder / path
+
+    @property
+    def _folder(self) -> Path:
+        assert self.local is not None
+        return self.local
+
+    @_reads
     def names(self, folder: str) -> set[str]:
         """The entries of a folder, in one listing; none if there is no such folder."""
-        with self._reading():
-            try:
-                if self.local:
-                    return {path.name for path in (self.local / folder).iterdir()}
-                fs, root = self._opened
-                found = fs.ls(f"{root}/{folder}".rstrip("/"), detail=False)
-            except FileNotFoundError:
-                return set()
-            return {path.rstrip("/").rpartition("/")[2] for path in found} - {""}
+        try:
+            if self.local:
+                return {path.name for path in (self.local / folder).iterdir()}
+            fs, root = self._opened
+            found = fs.ls(f"{root}/{folder}".rstrip("/"), detail=False)
+        except FileNotFoundError:
+            return set()
+        return {path.rstrip("/").rpartition("/")[2] for path in found} - {""}
 
+    @_reads
     def files(self, folder: str) -> dict[str, tuple[int, float]]:
         """Every file below a folder: relative path -> (bytes, modification time in seconds since the epoch)."""
-        with self._reading():
-            if self.local:
-                found = [path for path in (self.local / folder).rglob("*") if path.is_file()]
-                return {
-                    str(path.relative_to(self.local)): (path.stat().st_size, path.stat().st_mtime) for path in found
-                }
-            fs, root = self._opened
-            every = fs.find(f"{root}/{folder}".rstrip("/"), detail=True)
-            return {
-                path[len(root) + 1 :]: (info["size"], info["LastModified"].timestamp() if "LastModified" in info else 0)
-                for path, info in every.items()
-            }
+        if self.local:
+            return dict(_files(self.local, self.local / folder))
+        fs, root = self._opened
+        every = fs.find(f"{root}/{folder}".rstrip("/"), detail=True)
+        return {
+            path[len(root) + 1 :]: (info["size"], info["LastModified"].timestamp() if "LastModified" in info else 0)
+            for path, info in every.items()
+        }
 
     def read(self, paths: Sequence[str]) -> dict[str, bytes]:
         """The contents of the files among `paths` that exist."""
-        with self._reading():
-            if self.local:
-                found: dict[str, bytes] = {}
-                for path in paths:
-                    with suppress(FileNotFoundError):
-                        found[path] = (self.local / path).read_bytes()
-                return found
-            fs, root = self._opened
-            answers = fs.cat([f"{root}/{path}" for path in paths], on_error="return") if paths else {}
-            for answer in answers.values():
-                if isinstance(answer, Exception) and not isinstance(answer, FileNotFoundError):
-                    raise answer
-            return {path[len(root) + 1 :]: data for path, data in answers.items() if isinstance(data, bytes)}
+        found: dict[str, bytes | None] = {}
+        self._read_rest(paths, found)
+        return {path: data for path, data in found.items() if data is not None}
 
+    @_reads
+    def _read_rest(self, paths: Sequence[str], found: dict[str, bytes | None]) -> None:
+        """Read what is not in `found` yet: a new attempt does not ask again for what it has. None: no such file."""
+        if self.local:
+            found |= {path: self._content(path) for path in paths}
+            return
+        fs, root = self._opened
+        left = {f"{root}/{path}": path for path in paths if path not in found}
+        answers = fs.cat(list(left), on_error="return") if left else {}
+        failed: Exception | None = None
+        for full, answer in answers.items():
+            if isinstance(answer, FileNotFoundError):
+                found[left[full]] = None
+            elif isinstance(answer, Exception):
+                failed = answer
+            else:
+                found[left[full]] = answer
+        if failed:
+            raise failed
+
+    def _content(self, path: str) -> bytes | None:
+        """Empty for what is there and is no file of the store's: a folder, a pipe, a link that leads out of it."""
+        file = self._folder / path
+        try:
+            if not file.is_file():
+                return b"" if file.is_symlink() or file.exists() else None
+            return file.read_bytes() if self.holds(path) else b""
+        except FileNotFoundError:
+            return None
+
+    @_writes
     def write(self, path: str, data: bytes) -> None:
         """Write or replace a file; a reader sees the old bytes or the new."""
-        with self.writing():
-            if self.local:
-                target = self.local / path
-                with _draft(target.parent, data) as draft:
-                    draft.replace(target)
-            else:
-                fs, root = self._opened
-                fs.pipe_file(f"{root}/{path}", data)
+        if self.local:
+            target = self.at(path)
+            with _draft(target.parent, data) as draft:
+                draft.replace(target)
+        else:
+            fs, root = self._opened
+            fs.pipe_file(f"{root}/{path}", data)
 
+    @_writes
     def create(self, path: str, data: bytes) -> bool:
         """Make a file whole and exclusively: False if there is one already."""
-        with self.writing():
-            try:
-                if self.local:
-                    _link_new(self.local / path, data)
-                else:
-                    self._create_remote(path, data)
-            except FileExistsError:
-                return self.read([path]).get(path) == data  # a retried request may meet its own success
-            return True
-
-    def _create_remote(self, path: str, data: bytes) -> None:
-        fs, root = self._opened
-        for attempt in range(RIVALS):
-            try:
+        try:
+            if self.local:
+                _link_new(self.at(path), data)
+            else:
+                fs, root = self._opened
                 fs.pipe_file(f"{root}/{path}", data, mode="create")
-                return
-            except OSError as error:  # S3 asks rivals of the same moment to try again
-                if "ConditionalRequestConflict" not in str(error) or attempt == RIVALS - 1:
-                    raise
+        except FileExistsError:
+            return self.read([path]).get(path) == data  # a retried request may meet its own success
+        return True
 
     def upload(self, source: Path, folder: str) -> None:
-        with self.writing():
-            fs, root = self._opened
-            for path in sorted(source.rglob("*")):
-                if path.is_file():
-                    fs.put_file(str(path), f"{root}/{folder}/{path.relative_to(source).as_posix()}")
+        for path in sorted(source.rglob("*")):
+            if path.is_file():
+                self._put(path, f"{folder}/{path.relative_to(source).as_posix()}")
 
+    @_writes
+    def _put(self, source: Path, path: str) -> None:
+        fs, root = self._opened
+        fs.put_file(str(source), f"{root}/{path}")
+
+    @_reads
     def download(self, path: str, target: Path) -> None:
-        with self._reading():
-            fs, root = self._opened
-            fs.get_file(f"{root}/{path}", str(target))
+        """Raises FileNotFoundError if there is no such file."""
+        fs, root = self._opened
+        fs.get_file(f"{root}/{path}", str(target))
 
     def remove(self, paths: Sequence[str]) -> None:
         """Delete files, and locally the folders this empties. What is gone already is fine."""
-        with self.writing():
-            if self.local is None:
-                fs, root = self._opened
-                for path in paths:
-                    with suppress(FileNotFoundError):
-                        fs.rm_file(f"{root}/{path}")
-                return
-            for path in paths:
-                file = self.local / path
-                file.unlink(missing_ok=True)
-                for parent in file.relative_to(self.local).parents[:-1]:
-                    with suppress(OSError):
-                        (self.local / parent).rmdir()
+        for path in paths:
+            self._remove(path)
+
+    @_writes
+    def _remove(self, path: str) -> None:
+        if self.local is None:
+            fs, root = self._opened
+            with suppress(FileNotFoundError):
+                fs.rm_file(f"{root}/{path}")
+            return
+        self.at(path).unlink(missing_ok=True)
+        for parent in Path(path).parents[:-1]:
+            with suppress(OSError):
+                (self.local / parent).rmdir()
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Turns what a full, closed or missing store says into one line for the user."""
+    def writing(self, folder: Path | None = None) -> Iterator[None]:
+        """Turns what a full, closed, broken or missing store says into one line for the user.
+
+        folder: where others write inside the block, in ways that do not say why they failed.
+        """
         try:
             yield
+        except UserError:
+            raise
+        except Exception as error:
+            if full := self.explained(error, folder):
+                raise full from error
+            if isinstance(error, OSError) and folder is None:
+                why = error.strerror if error.errno in CLOSED else ""
+                hint = f" ({why}): choose another with --store" if why else f": {said(error)}"
+                raise UserError(f"the store {self} cannot be written to{hint}") from error
+            if is_remote(error):
+                raise UserError(f"the store {self} cannot be reached: {said(error)}") from error
+            raise
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Turns what a broken or closed disk, or a server, says into one line. FileNotFoundError passes through."""
+        try:
+            yield
+        except (UserError, FileNotFoundError):
+            raise
         except OSError as error:
-            raise self.explained(error) from error
+            if self.local is None and (full := self.explained(error)):  # the copy that was being downloaded
+                raise full from error
+            why = said(error.strerror if self.local and error.strerror else error)
+            where = f" of {error.filename}" if self.local and error.filename else ""
+            raise UserError(
+                f"the store {self} cannot be read ({why}{where}): try again, or choose another with --store"
+            ) from error
         except Exception as error:
-            if type(error).__module__.startswith("botocore"):
-                raise UserError(f"the store {self} cannot be reached: {error}") from error
+            if is_remote(error):
+                raise UserError(f"the store {self} cannot be reached: {said(error)}") from error
             raise
 
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        try:
-            yield
-        except (PermissionError, NotADirectoryError) as error:
-            why = error.strerror or error
-            raise UserError(f"the store {self} cannot be read ({why}): choose another with --store") from error
-        except Exception as error:
-            if type(error).__module__.startswith("botocore"):
-                raise UserError(f"the store {self} cannot be reached: {error}") from error
-            raise
+    def explained(self, error: BaseException, folder: Path | None = None) -> UserError | None:
+        """What to tell the user if a full or broken disk is behind an error, whatever it is wrapped in."""
+        code = cause(error, folder)
+        if code not in FULL | BROKEN:
+            return None
+        where = f"the store {self}" if self.local else f"this machine's cache of the store {self}"
+        if code in FULL:
+            why = "is full: free some space (`outgrow check --prune`) and run again"
+        else:
+            why = f"lies on a disk that failed ({os.strerror(code or 0)}): check it and run again"
+        kept = "what is finished and the last checkpoints are kept"
+        return UserError(f"{where} {why}, or choose another with --store; {kept}")
 
-    def explained(self, error: OSError) -> UserError:
-        if error.errno in FULL:
-            return UserError(
-                f"the store {self} is full: free some space (`outgrow check --prune`) and run again, or choose another "
-                "with --store; what is finished and the last checkpoints are kept"
-            )
-        if error.errno in CLOSED:
-            return UserError(f"the store {self} cannot be written to ({error.strerror}): choose another with --store")
-        return UserError(f"the store {self} cannot be written to: {error}")
+
+def _files(root: Path, folder: Path) -> Iterator[tuple[str, tuple[int, float]]]:
+    """Links are given with their own size and are not followed."""
+    for parent, _, found in os.walk(folder):
+        for name in found:
+            path = Path(parent, name)
+            with suppress(FileNotFoundError):
+                status = path.lstat()
+                if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
+                    yield path.relative_to(root).as_posix(), (status.st_size, status.st_mtime)
 
 
 def _link_new(path: Path, data: bytes) -> None:

@@ -3,7 +3,8 @@
 manifests/<key>.json        exists if and only if the artifact does
 <key>/<prefix>/...          its files; a prefix that no manifest names is the rest of an unfinished commit
 leases/  damaged/           who works on what; manifests set aside
-scratch/<key>/              checkpoints (in a cache folder of this machine when the store is elsewhere)
+scratch/<key>/<owner>/      unfinished work, checkpoints among it, of each run that has worked on the key (in a cache
+                            folder of this machine when the store is elsewhere)
 """
 
 from __future__ import annotations
@@ -16,18 +17,21 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Set
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from outgrow.store.lease import FOLDER as LEASES
-from outgrow.store.lease import lease, live_keys
+from outgrow.store.lease import Lease, lease, live_keys
 from outgrow.store.manifest import Damaged, Manifest, describe, digest
-from outgrow.store.place import FULL, Place, flush
+from outgrow.store.names import is_key
+from outgrow.store.place import Place, flush
+from outgrow.types import UserError
 
 MANIFESTS, SET_ASIDE, SCRATCH = "manifests", "damaged", "scratch"
+CHECKPOINT = re.compile(r"checkpoint-[0-9]{9}")
 FORGOTTEN = 3600.0  # seconds after which whoever wrote an unfinished file has gone
 
 
@@ -59,7 +63,8 @@ class Store:
     def listing(self) -> frozenset[str]:
         """The keys of all finished artifacts, in one listing."""
         names = self.place.names(MANIFESTS)
-        return frozenset(name.removesuffix(".json") for name in names if name.endswith(".json") and name[0] != ".")
+        found = (name.removesuffix(".json") for name in names if name.endswith(".json"))
+        return frozenset(key for key in found if is_key(key))
 
     def has(self, key: str) -> bool:
         return bool(self.place.read([_manifest(key)]))
@@ -98,11 +103,13 @@ class Store:
             if only is not None and name not in only:
                 continue
             path = folder / name
-            if self.place.local is None and not (path.exists() and digest(path) == expected):
+            if self.place.local and not self.place.holds(f"{key}/{manifest.prefix}/{name}"):
+                raise Damaged(key, manifest.prefix, f"{name} is a symbolic link that leads out of the store")
+            if self.place.local is None and not (path.is_file() and self._digest(path) == expected):
                 self._download(manifest, name, path)
-            if not path.exists():
+            if not path.is_file():
                 raise Damaged(key, manifest.prefix, f"{name} is missing")
-            if digest(path) != expected:
+            if self._digest(path) != expected:
                 raise Damaged(key, manifest.prefix, f"the checksum of {name} is wrong")
         return folder
 
@@ -110,12 +117,13 @@ class Store:
         self, key: str, save: Callable[[Path], None], *, identity: dict[str, Any], provenance: dict[str, Any]
     ) -> bool:
         """Let `save` fill a folder and make that the artifact of `key`. False if another run was first."""
-        prefix = uuid.uuid4().hex
+        path, prefix = _manifest(key), uuid.uuid4().hex
         with self._draft(key, prefix) as folder:
-            save(folder)
+            with self.place.writing(folder):
+                save(folder)
             files = describe(folder)
         manifest = Manifest(key=key, prefix=prefix, identity=identity, files=files, provenance=provenance)
-        first = self.place.create(_manifest(key), manifest.dump())
+        first = self.place.create(path, manifest.dump())
         if not first:
             self.place.remove([f"{key}/{prefix}/{name}" for name in files])
         return first
@@ -129,15 +137,20 @@ class Store:
         self.place.write(f"{SET_ASIDE}/{damage.key}.{uuid.uuid4().hex[:8]}.json", data)
         self.place.remove([path])
 
-    def scratch(self, key: str) -> Path:
-        """A local folder for unfinished work on `key`: the same after a kill."""
-        folder = (self.place.local or self._cache) / SCRATCH / key
+    def scratch(self, key: str, owner: str = "alone") -> Path:
+        """A local folder for unfinished work of one owner of the lease of `key`. What earlier owners left there, alive
+        or not, is taken away from them: the newest of their checkpoints moves into it, the rest is deleted."""
+        _manifest(key)
+        name = f"{SCRATCH}/{key}"
+        above = self.place.at(f"{name}/{owner}/file").parents[1] if self.place.local else self._cache / name
         with self.place.writing():
-            folder.mkdir(parents=True, exist_ok=True)
-        return folder
+            (above / owner).mkdir(parents=True, exist_ok=True)
+            take_over(above, above / owner)
+        return above / owner
 
-    def lease(self, key: str, waiting: Callable[[str], None] = lambda owner: None) -> AbstractContextManager[None]:
+    def lease(self, key: str, waiting: Callable[[str], None] = lambda owner: None) -> AbstractContextManager[Lease]:
         """Inside the block nobody else works on `key`, or it is finished. `waiting` is told who has it before."""
+        _manifest(key)
         return lease(self.place, key, waiting, lambda: self.has(key))
 
     def check(self) -> Check:
@@ -183,13 +196,14 @@ class Store:
             return rest.partition("/")[0] not in keep
         if top == SET_ASIDE:
             return True
-        if not re.fullmatch(r"[a-z0-9_]+-[0-9a-f]{12}", top):
+        if not is_key(top):
             return False
         return not folders.get(f"{top}/{rest.partition('/')[0]}", not old)
 
     def explained(self, error: BaseException) -> str | None:
-        """One line for the user if `error` says that the store is full."""
-        return str(self.place.explained(error)) if isinstance(error, OSError) and error.errno in FULL else None
+        """One line for the user if a full or broken disk is behind `error`."""
+        found = self.place.explained(error)
+        return str(found) if found else None
 
     @cached_property
     def _cache(self) -> Path:
@@ -197,15 +211,24 @@ class Store:
         home = os.environ.get("OUTGROW_CACHE") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "outgrow")
         return Path(home).expanduser() / hashlib.sha256(self.url.encode()).hexdigest()[:12]
 
+    def _digest(self, path: Path) -> str:
+        with self.place.reading():
+            try:
+                return digest(path)
+            except FileNotFoundError:
+                return ""
+
     def _local_folder(self, manifest: Manifest) -> Path:
         return (self.place.local or self._cache) / manifest.key / manifest.prefix
 
     def _download(self, manifest: Manifest, name: str, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{uuid.uuid4().hex}")
         try:
+            with self.place.writing():
+                path.parent.mkdir(parents=True, exist_ok=True)
             self.place.download(f"{manifest.key}/{manifest.prefix}/{name}", draft)
-            draft.replace(path)
+            with self.place.writing():
+                draft.replace(path)
         except FileNotFoundError:
             raise Damaged(manifest.key, manifest.prefix, f"{name} is missing") from None
         finally:
@@ -219,7 +242,7 @@ class Store:
                 yield Path(temporary)
                 self.place.upload(Path(temporary), f"{key}/{prefix}")
             return
-        folder = self.place.local / key / prefix
+        folder = self.place.at(f"{key}/{prefix}")
         try:
             with self.place.writing():
                 folder.mkdir(parents=True)
@@ -232,4 +255,30 @@ class Store:
 
 
 def _manifest(key: str) -> str:
+    """Where the manifest of `key` lies. A key that could lie elsewhere is a UserError."""
+    if not is_key(key):
+        raise UserError(f"{ascii(key)[:90]} is no key of a step: write one such as fit-3f9ac01b2d4e")
     return f"{MANIFESTS}/{key}.json"
+
+
+def take_over(above: Path, own: Path) -> None:
+    """Move the newest whole checkpoint of the folders below `above` into `own`, and delete the other folders. A rename
+    is all or nothing, so an owner who was robbed without notice can write, move and delete at the same time."""
+    while True:
+        folders = [folder for folder in _folders(above) if folder != own]
+        left = [path for folder in (*folders, own) for path in _folders(folder) if CHECKPOINT.fullmatch(path.name)]
+        last = max(left, key=lambda path: path.name, default=None)
+        if last is None or last.parent == own:
+            break
+        with suppress(FileNotFoundError):
+            last.rename(own / last.name)
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folders(above: Path) -> list[Path]:
+    """The folders in a folder, symbolic links left out."""
+    try:
+        return [Path(entry.path) for entry in os.scandir(above) if entry.is_dir(follow_symlinks=False)]
+    except FileNotFoundError:
+        return []

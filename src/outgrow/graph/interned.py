@@ -1,0 +1,60 @@
+"""Equal steps made one object: what is asked of a step, its key above all, is then found once for all its readers."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass, replace
+from functools import cache
+from typing import Any, TypeVar
+
+from outgrow.graph.step import Step
+
+S = TypeVar("S", bound=Step[Any])
+
+_PLAIN = {int, float, bool, str, type(None)}
+
+
+class Interned:
+    """`once(step)` is the first equal step that it was given, with inputs that are first ones too. Equal means equal to
+    the digit and the type: 1, 1.0 and True are three values."""
+
+    def __init__(self) -> None:
+        self._first: dict[Any, Any] = {}  # what a record consists of -> the first such record
+        self._known: dict[int, Any] = {}  # the first ones again, by id
+
+    def once(self, step: S) -> S:
+        found: S = self._one(step)[0]
+        return found
+
+    def _one(self, value: Any) -> tuple[Any, Any]:
+        """The value with every record in it the first of its kind, and what stands for it in a comparison."""
+        if id(value) in self._known:
+            return value, id(value)
+        kind: Any = type(value)
+        if kind in _PLAIN:
+            return value, (kind, repr(value) if kind is float else value)
+        if isinstance(value, tuple):
+            parts = [self._one(each) for each in value]
+            same = all(new is old for (new, _), old in zip(parts, value, strict=True))
+            return value if same else tuple(new for new, _ in parts), tuple(mark for _, mark in parts)
+        return self._record(value) if is_dataclass(kind) else (value, (kind, value))
+
+    def _record(self, record: Any) -> tuple[Any, Any]:
+        kind: Any = type(record)
+        changed: dict[str, Any] = {}
+        marks: list[Any] = [kind]
+        for name in _names(kind):
+            value = getattr(record, name)
+            new, mark = self._one(value)
+            marks.append(mark)
+            if new is not value:
+                changed[name] = new
+        found = self._first.get(what := tuple(marks))
+        if found is None:
+            found = self._first[what] = replace(record, **changed) if changed else record
+            self._known[id(found)] = found
+        return found, id(found)
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind))

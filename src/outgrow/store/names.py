@@ -1,0 +1,52 @@
+"""Which names an artifact and its files may have: those that mean one file, inside its folder, on every system."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection
+
+KEY = re.compile(r"\w{1,200}-[0-9a-f]{12}")
+PREFIX = re.compile(r"[0-9a-f]{32}")
+LONGEST, LONGEST_PART = 800, 255  # bytes of a name and of what is between two slashes: S3 and file systems take them
+
+
+def is_key(name: str) -> bool:
+    """Whether `name` is the key of an artifact, such as `fit-3f9ac01b2d4e`."""
+    return KEY.fullmatch(name) is not None
+
+
+def fault(names: Collection[str]) -> str:
+    """Why these cannot be the names of one artifact's files; empty if they can.
+
+    Names are relative, with forward slashes. Names that differ only by case or by Unicode form are one file on some
+    systems, and a name cannot be both a file and a folder.
+    """
+    folded = {_folded(name): name for name in names}
+    for name in names:
+        if not _is_plain(name):
+            return f"{_shown(name)} is no name of a file inside it"
+        if (other := folded[_folded(name)]) != name:
+            return f"{_shown(name)} and {_shown(other)} are one file on some systems"
+        parts = _folded(name).split("/")
+        if any("/".join(parts[:i]) in folded for i in range(1, len(parts))):
+            return f"{_shown(name)} lies below another file"
+    return ""
+
+
+def _is_plain(name: str) -> bool:
+    try:
+        sizes = [len(part.encode()) for part in name.split("/")]
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
+    inside = all(part not in ("", ".", "..") for part in name.split("/"))
+    printable = not any(each in '\\:"<>|?*' or unicodedata.category(each) in ("Cc", "Zl", "Zp") for each in name)
+    return inside and printable and max(sizes) <= LONGEST_PART and sum(sizes) + len(sizes) <= LONGEST
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _shown(name: str) -> str:
+    return ascii(name if len(name) <= 80 else f"{name[:77]}...")

@@ -1,0 +1,190 @@
+"""A server that times out, resets, throttles or forbids now and then: it is asked again, then one line says why."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import http.client
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import fsspec
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from toys import Add, Blob, Const
+
+from outgrow.executors.inline import Inline
+from outgrow.graph import load, run
+from outgrow.store import Store, trouble
+from outgrow.types import UserError
+
+KEY = "const-0123456789ab"
+
+
+class Flaky(MemoryFileSystem):  # type: ignore[misc]
+    """A server that answers as many requests of each kind with an error as `failing` says."""
+
+    protocol = "flaky"
+    cachable = False
+    store: Any = {}  # noqa: RUF012
+    failing = 0
+    error: Exception = OSError()
+    asked: list[str] = []  # noqa: RUF012
+
+    def _answer(self, name: str, *args: Any, **named: Any) -> Any:
+        Flaky.asked.append(name)
+        if Flaky.asked.count(name) <= Flaky.failing:
+            raise Flaky.error
+        return getattr(MemoryFileSystem, name)(self, *args, **named)
+
+    def ls(self, *args: Any, **named: Any) -> Any:
+        return self._answer("ls", *args, **named)
+
+    def find(self, *args: Any, **named: Any) -> Any:
+        return self._answer("find", *args, **named)
+
+    def cat_file(self, *args: Any, **named: Any) -> Any:
+        return self._answer("cat_file", *args, **named)
+
+    def pipe_file(self, *args: Any, **named: Any) -> Any:
+        return self._answer("pipe_file", *args, **named)
+
+    def put_file(self, *args: Any, **named: Any) -> Any:
+        return self._answer("put_file", *args, **named)
+
+    def get_file(self, *args: Any, **named: Any) -> Any:
+        return self._answer("get_file", *args, **named)
+
+    def rm_file(self, *args: Any, **named: Any) -> Any:
+        return self._answer("rm_file", *args, **named)
+
+
+@pytest.fixture
+def store(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    fsspec.register_implementation("flaky", Flaky, clobber=True)
+    Flaky.store.clear()
+    Flaky.asked.clear()
+    Flaky.failing = 0
+    monkeypatch.setenv("OUTGROW_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(trouble, "PAUSE", 0.001)
+    yield Store("flaky://bucket/store")
+    Flaky.failing = 0
+
+
+class AnswerError(Exception):
+    """As botocore's: what the server said, with its status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"An error occurred ({status})")
+        self.response = {"ResponseMetadata": {"HTTPStatusCode": status}}
+
+
+def _timeout() -> Exception:
+    from botocore.exceptions import ReadTimeoutError
+
+    found: Exception = ReadTimeoutError(endpoint_url="http://x")
+    return found
+
+
+PASSING: dict[str, Callable[[], Exception]] = {
+    "reset": lambda: ConnectionResetError(errno.ECONNRESET, "reset"),
+    "timeout": TimeoutError,
+    "timeout of the loop": asyncio.TimeoutError,
+    "slow down": lambda: OSError(errno.EBUSY, "Please reduce your request rate."),
+    "internal error": lambda: OSError(errno.EREMOTEIO, "We encountered an internal error."),
+    "bad gateway": lambda: AnswerError(502),
+    "throttled": lambda: AnswerError(429),
+    "half an answer": lambda: http.client.IncompleteRead(b"half"),
+    "read timeout": _timeout,
+    "forbidden now and then": lambda: PermissionError("Access Denied"),
+}
+
+
+@pytest.mark.parametrize("name", PASSING)
+def test_every_operation_survives_what_passes(store: Store, name: str) -> None:
+    Flaky.error, Flaky.failing = PASSING[name](), 2
+    top = Add(terms=(Const(value=1), Const(value=2)))
+    with Inline() as executor:
+        outcome = run([top], store, executor)
+    assert not outcome.failures
+    assert load(top, store).value == 3
+    assert len(store.check().intact) == 3
+    assert store.prune({top.key}) > 0
+    assert store.listing() == {top.key}
+    assert store.place.names("leases") == set()
+    assert {"ls", "find", "cat_file", "pipe_file", "put_file", "get_file", "rm_file"} <= set(Flaky.asked)
+
+
+def test_what_was_read_is_not_asked_for_again(store: Store) -> None:
+    store.place.write("a", b"1")
+    store.place.write("b", b"2")
+    Flaky.error, Flaky.failing = TimeoutError(), 1
+    assert store.place.read(["a", "b", "c"]) == {"a": b"1", "b": b"2"}
+    assert Flaky.asked.count("cat_file") == 4  # the first of three failed, and only it came again
+
+
+@pytest.mark.parametrize("name", [name for name in PASSING if name not in ("bad gateway", "throttled")])
+def test_what_does_not_pass_is_one_line(store: Store, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(trouble, "RETRIED", 0.05)
+    monkeypatch.setattr(trouble, "FORBIDDEN", 0.02)
+    Flaky.error, Flaky.failing = PASSING[name](), 10**9
+    operations: list[Callable[[], Any]] = [
+        store.listing,
+        lambda: store.manifests([KEY]),
+        lambda: store.commit(KEY, Blob(b"x").save, identity={}, provenance={}),
+        lambda: store.place.files(""),
+        lambda: store.place.remove([KEY]),
+        lambda: store.lease(KEY).__enter__(),
+    ]
+    for operation in operations:
+        with pytest.raises(UserError, match="flaky://bucket/store") as caught:
+            operation()
+        assert "\n" not in str(caught.value)
+
+
+def test_what_asking_again_cannot_mend_is_said_at_once(store: Store) -> None:
+    Flaky.failing = 10**9
+    for error in (OSError(errno.EINVAL, "no such parameter"), AnswerError(400), ValueError("a fault of ours")):
+        Flaky.error = error
+        Flaky.asked.clear()
+        with pytest.raises((UserError, AnswerError, ValueError)):
+            store.listing()
+        assert Flaky.asked == ["ls"]
+
+
+def test_an_exclusive_creation_whose_answer_was_lost_has_succeeded(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = [TimeoutError()]
+
+    def pipe_file(self: Flaky, path: str, data: bytes, mode: str = "overwrite") -> None:
+        if mode == "create" and self.exists(path):
+            raise FileExistsError(path)
+        MemoryFileSystem.pipe_file(self, path, data)
+        if lost:
+            raise lost.pop()
+
+    monkeypatch.setattr(Flaky, "pipe_file", pipe_file)
+    assert store.place.create("once", b"mine")
+    assert not store.place.create("once", b"another")
+    assert store.place.read(["once"]) == {"once": b"mine"}
+
+
+def test_the_pauses_grow_and_end_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, pauses = [0.0], list[float]()
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        now[0] += seconds
+
+    monkeypatch.setattr(trouble.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(trouble.time, "sleep", sleep)
+
+    def refuses() -> None:
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        trouble.patiently(refuses)
+    assert 40 < sum(pauses) <= trouble.RETRIED  # the last pause, of 15 s at most, would have been too long
+    assert pauses[0] < trouble.PAUSE <= 4 * pauses[1]
+    assert max(pauses) <= trouble.LONGEST_PAUSE
