@@ -1,7 +1,8 @@
 """What a user asks for, and the graph it means (Burns et al. 2023, section 3).
 
 Supervisor on ground truth, weak labels on held-out data, student on weak labels; beside it the ceiling, the same
-student on ground truth, and the untrained student. All are scored on the same test examples.
+student on ground truth, and the student before finetuning: zero-shot, or a probe on its frozen features. All are scored
+on the same test examples.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from outgrow.graph import Settings, Step, walk
 from outgrow.methods.base import Method
 from outgrow.models.base import Model
 from outgrow.recipes import bundled
-from outgrow.steps import Fit, Gold, Predict, Prepare, Relabel, Score, ZeroShot, predicted
+from outgrow.steps import Fit, Gold, Predict, Prepare, Relabel, Score, Select, ZeroShot, predicted
 from outgrow.tasks.base import SPLITS, Split, Task
-from outgrow.technique import Ensemble, Ground, Technique, ceiling, student, supervisors, together, untrained
+from outgrow.technique import Ensemble, Ground, Technique, ceiling, frozen_probe, student, supervisors, together
 from outgrow.types import UserError
 
 
@@ -61,8 +62,13 @@ class Experiment:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One point of the grid: the four scores, and the test predictions that agreement is measured on. Where the
-    experiment scores validation, that is what `test` means here."""
+    """One point of the grid: its scores, and the fits behind them. Where the experiment scores validation, that is
+    what `test` means here.
+
+    label_accuracy: the labels that the student learned from, on the examples of transfer that it learned from.
+    zero_shot: the student before any training, for tasks that are answered by next tokens. frozen_probe: a linear probe
+    on its frozen features that learned the weak labels, for the other tasks: there a model has no answer yet.
+    """
 
     task: Task
     weak: Model | Ensemble
@@ -74,14 +80,17 @@ class Cell:
     floor: Score
     student: Score
     ceiling: Score
-    untrained: Score
+    label_accuracy: Score
+    zero_shot: Score | None = None
+    frozen_probe: Score | None = None
     matched_floor: Score | None = None  # where the technique adapts: a supervisor and a ceiling that are adapted too
     matched_ceiling: Score | None = None
 
     @property
     def targets(self) -> tuple[Step[Any], ...]:
-        scores = (self.floor, self.student, self.ceiling, self.untrained, self.matched_floor, self.matched_ceiling)
-        return tuple(score for score in scores if score)
+        always = (self.floor, self.student, self.ceiling, self.label_accuracy)
+        others = (self.zero_shot, self.frozen_probe, self.matched_floor, self.matched_ceiling)
+        return (*always, *(score for score in others if score))
 
     @property
     def test(self) -> Prepare:
@@ -149,15 +158,18 @@ def _cell(
     gold = Gold(examples=test)
     taught = supervisors(ground, weak)
     student_fit = student(ground, strong, method, taught)
-    if task.readout != "tokens":  # a head starts at random, so the untrained student is its frozen features
-        first: Predict | ZeroShot = predicted(untrained(ground, strong, taught), test)
-    else:
-        asked = ground.recipe(strong).asked  # no hyperparameter of training enters its key
-        first = ZeroShot(model=strong, method=asked, readout=task.readout, examples=test)
 
     def scored(predictions: Predict | ZeroShot | Relabel) -> Score:
         return Score(predictions=predictions, examples=test, gold=gold)
 
+    if task.readout == "tokens":
+        asked = ground.recipe(strong).asked  # no hyperparameter of training enters its key
+        zero_shot = ZeroShot(model=strong, method=asked, readout=task.readout, examples=test)
+        before = {"zero_shot": scored(zero_shot)}
+    else:  # a head starts at random
+        before = {"frozen_probe": scored(predicted(frozen_probe(ground, strong, taught), test))}
+    learned = student_fit.examples
+    transfer = learned.examples if isinstance(learned, Select) else learned
     matched = {
         "matched_floor": scored(together(supervisors(ground, weak, method.adapt), test)),
         "matched_ceiling": scored(predicted(ceiling(ground, strong, method, method.adapt), test)),
@@ -173,7 +185,8 @@ def _cell(
         floor=scored(together(taught, test)),
         student=scored(predicted(student_fit, test)),
         ceiling=scored(predicted(ceiling(ground, strong, method), test)),
-        untrained=scored(first),
+        label_accuracy=Score(predictions=student_fit.labels, examples=learned, gold=Gold(examples=transfer)),
+        **before,
         **(matched if method.adapt else {}),
     )
 

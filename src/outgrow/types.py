@@ -152,7 +152,10 @@ class Labels:
 
     def confidence(self) -> Floats:
         """The largest probability of each example, float32 [n]."""
-        return np.maximum.reduceat(self.probs, self.offsets[:-1]) if len(self) else self.probs
+        if not len(self):
+            return self.probs
+        found: Floats = np.maximum.reduceat(self.probs, self.offsets[:-1])
+        return found
 
     def hard(self) -> Ints:
         """The most probable choice of each example (the first of equals), int64 [n]."""
@@ -162,7 +165,8 @@ class Labels:
 
     def of(self, choices: Ints) -> Floats:
         """The probability of one choice of each example, choices int64 [n]."""
-        return self.probs[self.offsets[:-1] + choices]
+        found: Floats = self.probs[self.offsets[:-1] + choices]
+        return found
 
     def hardened(self) -> Labels:
         """All the weight on the most probable choice."""
@@ -253,7 +257,11 @@ def _doubled(ids: tuple[str, ...]) -> str | None:
     if len(set(ids)) == len(ids):
         return None
     seen: set[str] = set()
-    return next(id for id in ids if id in seen or seen.add(id))
+    for id in ids:
+        if id in seen:
+            return id
+        seen.add(id)
+    return None
 
 
 def _offsets(counts: npt.NDArray[Any]) -> Ints:

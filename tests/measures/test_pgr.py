@@ -114,7 +114,7 @@ def test_a_ceiling_below_its_floor_is_named() -> None:
 
 def test_an_interval_wider_than_the_gap_is_not_determined() -> None:
     # Floor right on none of 100, ceiling on the first 8, student on 4 of these and 4 others: a = b = 8/100.
-    # v_aa = v_bb = 0.08 · 0.92 / 99 = 0.000743434, v_ab = (0.04 − 0.0064) / 99 = 0.000339394; t(99)² = 1.98422² = 3.93711
+    # v_aa = v_bb = 0.08 · 0.92 / 99 = 0.000743434, v_ab = (0.04 − 0.0064) / 99 = 0.000339394; t(99)² = 3.93711
     #   (0.0064 − 0.00292698)(1 + r²) − 2 (0.0064 − 0.00133623) r = 0.00347302 (1 + r²) − 0.01012754 r = 0
     #   → r = 1.45803 ± √(1.45803² − 1) = 0.39698, 2.51908: 212 points wide
     ceiling, student = np.zeros((1, 100)), np.zeros((1, 100))

@@ -1,14 +1,15 @@
 """Accuracy where each seed has examples of its own, which may overlap: labels on the transfer subset of every seed.
 
-The mean over seeds of each seed's accuracy has the variance V = V_seed + V_group − V_both of `outgrow.measures.crossed`,
-here for a table in which most places may be empty. With d_sg what leaving group g out moves the accuracy of seed s by,
+The mean over seeds of each seed's accuracy has the variance V = V_seed + V_group − V_both of
+`outgrow.measures.crossed`, here for a table in which most places may be empty. With d_sg what leaving group g out moves
+the accuracy of seed s by,
 
     V_group = Σ_g (mean over s of d_sg)²         groups as clusters, whichever seeds have them
     within  = Σ_s Σ_g d_sg² / S²                 as if no two seeds shared a group
     V_both  = (S · within − V_group) / (S − 1)
 
-each sum over groups times (G − 1) / G. Where all seeds have the same examples these are the parts of `crossed`. Where no
-two seeds share a group V_both = V_group, and V_seed, the variance of the seeds' accuracies over S, is all there is.
+each sum over groups times (G − 1) / G. Where all seeds have the same examples these are the parts of `crossed`. Where
+no two seeds share a group V_both is V_group, and V is V_seed, the variance of the seeds' accuracies over S.
 """
 
 from __future__ import annotations
