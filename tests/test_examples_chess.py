@@ -16,7 +16,20 @@ SMALL = ("weak_train=60", "transfer=60", "transfer_validation=30", "validation=3
 SETS = [f"sizes.{size}" for size in SMALL]
 NUMBERS = ("floor", "student", "ceiling")
 KEYS = {
-    *("task", "weak", "strong", "method", "seed", "untrained", "pgr", "pgr_low", "pgr_high", "withheld", "gap"),
+    *(
+        "task",
+        "weak",
+        "strong",
+        "method",
+        "seed",
+        "zero_shot",
+        "label_accuracy",
+        "pgr",
+        "pgr_low",
+        "pgr_high",
+        "withheld",
+        "gap",
+    ),
     *("agreement", "n_test", "n_groups", "n_dropped"),
     *(f"{name}{end}" for name in NUMBERS for end in ("", "_low", "_high")),
 }
@@ -46,7 +59,10 @@ def test_each_pair_gets_a_record_a_seed_and_one_over_all(store: Path) -> None:
     ]
     for record in records:
         assert set(record) >= KEYS
-        assert all(0 <= record[name] <= 1 for name in ("floor", "student", "ceiling", "untrained", "agreement"))
+        assert all(
+            0 <= record[name] <= 1
+            for name in ("floor", "student", "ceiling", "zero_shot", "label_accuracy", "agreement")
+        )
         assert (record["pgr"] is None) == (record["withheld"] is not None)
         assert record["n_test"] == 80
 

@@ -17,7 +17,8 @@ from outgrow.types import Examples
 PURPOSES = {
     "weak_train": "the supervisor learns from its ground truth",
     "validation": "ground truth that supervisors are validated on",
-    "transfer": "the supervisor labels it; students learn from these labels, ceilings from its ground truth",
+    "transfer": "the supervisor labels it; students learn from these labels, ceilings from its ground truth; "
+    "how right the labels are is scored, and read by no fit",
     "transfer_validation": "students are validated on weak labels here, ceilings on its ground truth; no fit learns it",
     "test": "every model is scored here; its labels are read by the scoring step alone, which sees no weights",
 }
