@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
@@ -60,7 +61,8 @@ def panels(count: int, height: float = 2.6) -> Iterator[tuple[Figure, list[Axes]
         "axes.spines.right": False,
         "axes.axisbelow": True,
     }
-    with mpl.rc_context():
+    with mpl.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the reader's browser draws the letters
         mpl.rcdefaults()  # a style file of the reader's must not change a figure
         mpl.rcParams.update(style)
         figure = Figure(figsize=(WIDTH, height * count), layout="constrained")

@@ -182,7 +182,11 @@ def _task_table(task: str, records: Sequence[Record], notes: _Notes) -> Renderab
 
 def _slice(record: Record) -> str:
     """Which test examples, and how many: `1000–1400 (312)`."""
-    return "" if record.slice is None else f"{record.slice} ({ABSENT if record.n_test is None else record.n_test})"
+    return (
+        ""
+        if record.slice is None
+        else f"{one_line(record.slice)} ({ABSENT if record.n_test is None else record.n_test})"
+    )
 
 
 def aggregates_first(records: Sequence[Record]) -> list[Record]:
