@@ -46,8 +46,8 @@ def many(monkeypatch: pytest.MonkeyPatch) -> tuple[Experiment, Any]:
 
 
 def test_a_student_takes_a_few_bytes_an_example(many: tuple[Experiment, Any]) -> None:
-    """A byte for its scores, one for its answers, one for the scores of its ceiling: with all that is kept once, less than
-    8 bytes. Scores with their ids and labels with their probabilities would take more than 100."""
+    """A byte for its scores, one for its answers, one for the scores of its ceiling: with all that is kept once, less
+    than 8. Scores with their ids and labels with their probabilities would take more than 100."""
     asked, store = many
     kept, grid = Shelf(store, ()), cells(asked)
     t_quantile(2.0, 0.95)  # imports scipy
