@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from invented import BETTER, Know, computed, experiment
+from invented import BETTER, Know, Riddles, computed, experiment
 
 from outgrow.experiment import Experiment
 from outgrow.report.page import write
@@ -100,6 +100,16 @@ def test_nothing_is_wider_than_the_screen(browser: Any, unfinished: Any, width: 
         "return [...document.querySelectorAll('table')].every(t => t.parentElement.matches('.scroll[tabindex]'))"
     )
     assert browser.execute_script("return parseFloat(getComputedStyle(document.body).fontSize)") >= 16
+
+
+def test_no_name_is_wider_than_the_screen(browser: Any, tmp_path: Path) -> None:
+    methods = (Technique(label="m" * 300), Technique(label="n" * 300, fit=Know(skill=32, breaks_at_seed=0)))
+    asked = experiment(tasks=(Riddles(topic="t" * 300),), strong=("s" * 300,), methods=methods, seeds=(0, 1, 2))
+    store = Store(str(tmp_path / "store"))
+    write(asked, store, tmp_path / "page.html", computed(asked, store).failures)
+    show(browser, tmp_path / "page.html", width=375)
+    browser.execute_script("document.querySelectorAll('details').forEach(each => each.open = true)")
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 375
 
 
 def luminance(colour: str) -> float:
