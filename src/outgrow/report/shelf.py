@@ -176,7 +176,8 @@ class Shelf:
         return "failed" if any(self.problems[score.key].status == "failed" for score in absent) else "missing"
 
     def _problem(self, score: Score) -> Problem:
-        failure = next((self._failed[step.key] for step in walk([score]) if step.key in self._failed), None)
+        behind = walk([score]) if self._failed else ()
+        failure = next((self._failed[step.key] for step in behind if step.key in self._failed), None)
         if failure:
             return Problem(step=failure.step, status="failed", why=failure.error_text.strip())
         return Problem(step=score, status="missing", why="not computed yet")
