@@ -153,7 +153,7 @@ def test_a_level_of_more_certainty_is_wider() -> None:
     values = np.arange(10.0)[None]
     assert mean_interval(values, np.arange(10), level=0.99).low < mean_interval(values, np.arange(10), level=0.9).low
     with pytest.raises(ValueError, match="between 0 and 1"):
-        mean_interval(values, np.arange(10), level=95)
+        mean_interval(values, np.arange(10), level=1.0)
 
 
 @pytest.mark.parametrize(
