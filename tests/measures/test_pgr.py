@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outgrow.measures.pgr import pgr, recovered
+from outgrow.measures.pgr import _points, pgr, recovered
 
 
 def world(*, seeds: int = 5, n: int = 600, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -126,6 +126,29 @@ def test_an_interval_wider_than_the_gap_is_not_determined() -> None:
     assert found.withheld == (
         "not determined, the interval 40 to 252 % says nothing: more test examples or a weaker supervisor are needed"
     )
+
+
+def test_what_would_narrow_the_interval_of_a_share_is_asked_for() -> None:
+    """A student that is its ceiling with some seeds and its floor with others: seeds differ in the share alone."""
+    floor, ceiling = np.zeros((5, 200)), np.tile(np.arange(200) < 160, (5, 1)).astype(float)
+    student = ceiling * np.array([[1.0], [0.0], [1.0], [0.0], [1.0]])
+    found = recovered(floor, student, ceiling, np.arange(200))
+    assert found.withheld is not None
+    assert found.withheld.startswith("not determined, the interval ")
+    assert "more seeds or a weaker supervisor" in found.withheld
+
+
+def test_twenty_groups_are_enough_and_two_seeds_show_seed_noise() -> None:
+    floor, student, ceiling, _ = world(seeds=2)
+    assert "too few" not in (recovered(floor, student, ceiling, np.arange(600) % 20).withheld or "")
+    nineteen = recovered(floor, student, ceiling, np.arange(600) % 19).withheld
+    assert nineteen is not None
+    assert nineteen.startswith("too few test groups (19")
+    assert recovered(floor, student, ceiling, np.arange(600)).seed_noise
+
+
+def test_points_have_no_minus_before_a_zero() -> None:
+    assert [_points(value) for value in (-0.04, 0.04, -1.25, 0.0)] == ["0.0", "0.0", "−1.2", "0.0"]
 
 
 def test_too_few_groups_withhold_it() -> None:
