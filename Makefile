@@ -26,6 +26,7 @@ check: .venv/dev
 bench: .venv/dev
 	$(BIN)/python -m bench.training
 	$(BIN)/python -m bench.coverage
+	$(BIN)/python -m bench.report
 
 docs: .venv/dev  ## every figure of the documentation, made anew
 	$(BIN)/outgrow run examples/chess.toml --report report.html

@@ -136,7 +136,7 @@ def test_results_in_every_format(quiz: Path) -> None:
     outgrow("run", "quiz.toml", "--on", "inline")
     records = json.loads(outgrow("results", "quiz.toml", "--format", "json").stdout)
     assert {(r["method"], r["seed"]) for r in records} == {(m, s) for m in ("naive", "other") for s in (0, 1, None)}
-    assert all(0 <= r[role] <= 1 for r in records for role in ("floor", "student", "ceiling", "untrained"))
+    assert all(0 <= r[role] <= 1 for r in records for role in ("floor", "student", "ceiling", "zero_shot"))
     rows = list(csv.DictReader(io.StringIO(outgrow("results", "quiz.toml", "--format", "csv").stdout)))
     assert [float(row["student"]) for row in rows] == [r["student"] for r in records]
     assert "| naive |" in outgrow("results", "quiz.toml", "--format", "md").stdout

@@ -16,7 +16,8 @@ SMALL = ("weak_train=60", "transfer=60", "transfer_validation=30", "validation=3
 SETS = [f"sizes.{size}" for size in SMALL]
 NUMBERS = ("floor", "student", "ceiling")
 KEYS = {
-    *("task", "weak", "strong", "method", "seed", "untrained", "pgr", "pgr_low", "pgr_high", "withheld", "gap"),
+    *("task", "weak", "strong", "method", "seed", "zero_shot", "frozen_probe", "label_accuracy"),
+    *("pgr", "pgr_low", "pgr_high", "withheld", "gap"),
     *("agreement", "n_test", "n_groups", "n_dropped"),
     *(f"{name}{end}" for name in NUMBERS for end in ("", "_low", "_high")),
 }
@@ -46,7 +47,12 @@ def test_each_pair_gets_a_record_a_seed_and_one_over_all(store: Path) -> None:
     ]
     for record in records:
         assert set(record) >= KEYS
-        assert all(0 <= record[name] <= 1 for name in ("floor", "student", "ceiling", "untrained", "agreement"))
+        before, other = (
+            ("zero_shot", "frozen_probe") if record["task"] == "chess-puzzles" else ("frozen_probe", "zero_shot")
+        )
+        assert all(0 <= record[name] <= 1 for name in ("floor", "label_accuracy", "student", "ceiling", before))
+        assert 0 <= record["agreement"] <= 1
+        assert record[other] is None
         assert (record["pgr"] is None) == (record["withheld"] is not None)
         assert record["n_test"] == 80
 

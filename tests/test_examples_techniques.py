@@ -122,4 +122,5 @@ def test_shrunk_it_runs_to_numbers(name: str, tmp_path: Path) -> None:
     assert not found.failures
     for record in found.records:
         assert record["status"] == "done"
-        assert all(0 <= record[role] <= 1 for role in ("floor", "student", "ceiling", "untrained", "agreement"))
+        before = "frozen_probe" if record["zero_shot"] is None else "zero_shot"
+        assert all(0 <= record[role] <= 1 for role in ("floor", "student", "ceiling", before, "agreement"))

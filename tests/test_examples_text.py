@@ -47,5 +47,5 @@ def test_shrunk_it_runs_to_a_result(example: Path, tmp_path: Path) -> None:
     assert not found.failures
     record = next(each for each in found.records if each["seed"] is None)
     assert (record["weak"], record["strong"], record["n_test"]) == ("minilm/l3", "minilm/l6", 100)
-    assert all(0 <= record[name] <= 1 for name in ("floor", "student", "ceiling", "untrained"))
+    assert all(0 <= record[name] <= 1 for name in ("floor", "student", "ceiling", "frozen_probe"))
     assert record["pgr"] is None or math.isfinite(record["pgr"])

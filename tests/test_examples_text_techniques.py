@@ -132,7 +132,7 @@ def test_a_frozen_student_has_a_frozen_ceiling_on_the_same_features() -> None:
         assert (type(cell.student_fit.method), type(ceiling.method)) == (Probe, Probe)
         assert ceiling.features == cell.student_fit.features
         assert isinstance(ceiling.labels, Gold)
-        assert cell.untrained == cell.student
+        assert cell.frozen_probe == cell.student
     read_once = [step for step in walk(targets(found)) if isinstance(step, Features)]
     assert len(read_once) == 2 * (5 + 2)  # a task: transfer of each seed, the held-out slice, test
 
@@ -186,5 +186,5 @@ def test_shrunk_it_runs_to_numbers(name: str, tmp_path: Path) -> None:
     assert not found.failures
     for record in found.records:
         assert record["status"] == "done"
-        assert all(0 <= record[role] <= 1 for role in ("floor", "student", "ceiling", "untrained", "agreement"))
+        assert all(0 <= record[role] <= 1 for role in ("floor", "student", "ceiling", "frozen_probe", "agreement"))
     assert found.table()

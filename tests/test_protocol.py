@@ -89,7 +89,7 @@ def test_the_grid_has_every_kind_of_step() -> None:
 def test_students_descend_from_the_ground_truth_of_weak_train_and_validation_alone() -> None:
     for cell in CELLS:
         assert golds(cell.student_fit) == {"weak_train", "validation"}
-        assert golds(cell.untrained.predictions) <= {"weak_train", "validation"}
+        assert golds((cell.zero_shot or cell.frozen_probe).predictions) <= {"weak_train", "validation"}
 
 
 def test_a_student_stops_on_weak_labels_of_its_own_supervisor() -> None:
@@ -112,7 +112,7 @@ def test_supervisors_are_taught_and_stopped_by_ground_truth_of_their_own_splits(
 def test_only_scores_read_the_ground_truth_of_test_and_they_read_no_weights() -> None:
     for step in STEPS:
         reads_truth = any(isinstance(each, Gold) and each.examples.split == "test" for each in step.inputs())
-        assert reads_truth is isinstance(step, Score)
+        assert reads_truth is (isinstance(step, Score) and step.gold.examples.split == "test")
         if isinstance(step, Score):
             assert not any(isinstance(each, Fit) for each in step.inputs())
 
@@ -127,6 +127,17 @@ def test_a_fit_does_not_descend_from_test_examples() -> None:
     for step in STEPS:
         if isinstance(step, Fit):
             assert not any(isinstance(each, Prepare) and each.split == "test" for each in ancestors(step))
+
+
+def test_label_accuracy_reads_the_ground_truth_of_transfer_and_nothing_reads_it() -> None:
+    scores = {cell.label_accuracy.key: cell for cell in CELLS}
+    assert not any(each.key in scores for step in STEPS for each in step.inputs())
+    for cell in scores.values():
+        assert cell.label_accuracy.predictions == cell.student_fit.labels
+        assert cell.label_accuracy.examples == cell.student_fit.examples
+        assert cell.label_accuracy.gold == Gold(examples=cell.student_fit.examples)
+        assert cell.label_accuracy in cell.targets
+        assert not any(isinstance(each, Fit) for each in cell.label_accuracy.inputs())
 
 
 # ---- the rule broken by hand
@@ -268,13 +279,15 @@ def test_the_slice_that_student_and_ceiling_stop_on_is_in_neithers_training() ->
             assert stop.ids == cell.task.examples(each.validation.split, each.validation.n, 9).ids
 
 
-def test_the_untrained_student_has_seen_no_labels_or_is_a_probe_on_the_weak_ones() -> None:
+def test_the_student_before_finetuning_has_seen_no_labels_or_is_a_probe_on_the_weak_ones() -> None:
     for cell in CELLS:
-        if isinstance(cell.untrained.predictions, ZeroShot):
-            assert ancestors(cell.untrained.predictions) == (cell.test,)
+        assert (cell.zero_shot is None) == (cell.task.readout != "tokens") == (cell.frozen_probe is not None)
+        if cell.zero_shot:
+            assert isinstance(cell.zero_shot.predictions, ZeroShot)
+            assert ancestors(cell.zero_shot.predictions) == (cell.test,)
         else:
             naive = next(each for each in CELLS if _row(each) == _row(cell))  # no technique touches it
-            assert differing(fitted(cell.untrained), naive.student_fit) == {"method", "features"}
+            assert differing(fitted(cell.frozen_probe), naive.student_fit) == {"method", "features"}
 
 
 def _row(cell: Cell) -> tuple[str, ...]:

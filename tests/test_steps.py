@@ -44,7 +44,7 @@ BASE = Experiment(
 
 @dataclass(frozen=True, kw_only=True)
 class Headed(FakeTask):
-    """The same questions, answered by a head: the untrained student is a probe, which is fitted to weak labels."""
+    """The same questions, answered by a head: before finetuning there is a probe, which is fitted to weak labels."""
 
     readout: ClassVar[Readout] = "head"
     name = "fakes"
@@ -70,7 +70,8 @@ def roles(experiment: Experiment) -> dict[str, Step[Any]]:
         "student score": cell.student,
         "ceiling": _fitted(cell.ceiling),
         "ceiling score": cell.ceiling,
-        "untrained": cell.untrained,
+        "before": cell.zero_shot or cell.frozen_probe,
+        "label accuracy": cell.label_accuracy,
     }
 
 
@@ -85,7 +86,8 @@ def with_recipe(model: str, **fields: Any) -> Callable[[Experiment], Experiment]
 
 
 FLOOR, STUDENT, CEILING = ({"supervisor", "floor"}, {"student", "student score"}, {"ceiling", "ceiling score"})
-SCORES = {"floor", "student score", "ceiling score", "untrained"}
+LABELS = {"weak labels", "label accuracy"}
+SCORES = {"floor", "student score", "ceiling score", "before"}
 EVERYTHING = set(roles(BASE))
 Change = Callable[[Experiment], Experiment]
 CHANGES: dict[str, tuple[Change, set[str], set[str]]] = {  # a change, the roles it makes new, and with a head more
@@ -94,12 +96,12 @@ CHANGES: dict[str, tuple[Change, set[str], set[str]]] = {  # a change, the roles
     "loss": (lambda e: replace(e, methods=(replace(e.methods[0], loss=FakeLoss(weight=0.75)),)), STUDENT, set()),
     "hard labels": (
         lambda e: replace(e, methods=(replace(e.methods[0], labels=(Harden(),)),)),
-        STUDENT | {"weak labels"},
+        STUDENT | LABELS,
         set(),
     ),
     "chain": (
         lambda e: replace(e, methods=(replace(e.methods[0], via=(MEDIUM,), shares="same"),)),
-        STUDENT | {"weak labels"},
+        STUDENT | LABELS,
         set(),
     ),
     "student's learning rate": (with_recipe("fakes/large", learning_rate=0.5), STUDENT | CEILING, set()),
@@ -107,22 +109,22 @@ CHANGES: dict[str, tuple[Change, set[str], set[str]]] = {  # a change, the roles
     "student's epochs": (with_recipe("fakes/large", epochs=7), STUDENT | CEILING, set()),
     "supervisor's learning rate": (
         with_recipe("fakes/small", learning_rate=0.5),
-        FLOOR | STUDENT | {"weak labels"},
-        {"untrained"},
+        FLOOR | STUDENT | LABELS,
+        {"before"},
     ),
     "seed": (
         lambda e: replace(e, seeds=(1,)),
-        {"weak_train", "transfer", "weak labels"} | FLOOR | STUDENT | CEILING,
-        {"untrained"},
+        {"weak_train", "transfer"} | LABELS | FLOOR | STUDENT | CEILING,
+        {"before"},
     ),
     "supervisor's weights": (
         lambda e: replace(e, weak=(replace(e.weak[0], digest="new"),)),
-        FLOOR | STUDENT | {"weak labels"},
-        {"untrained"},
+        FLOOR | STUDENT | LABELS,
+        {"before"},
     ),
     "student's weights": (
         lambda e: replace(e, strong=(replace(e.strong[0], digest="new"),)),
-        STUDENT | CEILING | {"untrained"},
+        STUDENT | CEILING | {"before"},
         set(),
     ),
     "data": (lambda e: replace(e, tasks=(replace(e.tasks[0], digest="new"),)), EVERYTHING, set()),  # type: ignore[call-arg]
@@ -133,13 +135,13 @@ CHANGES: dict[str, tuple[Change, set[str], set[str]]] = {  # a change, the roles
     ),
     "size of transfer": (
         lambda e: replace(e, sizes={"transfer": 50}),
-        {"transfer", "weak labels"} | STUDENT | CEILING,
-        {"untrained"},
+        {"transfer"} | LABELS | STUDENT | CEILING,
+        {"before"},
     ),
     "size of weak_train": (
         lambda e: replace(e, sizes={"weak_train": 50}),
-        {"weak_train", "weak labels"} | FLOOR | STUDENT,
-        {"untrained"},
+        {"weak_train"} | LABELS | FLOOR | STUDENT,
+        {"before"},
     ),
     "size of test": (lambda e: replace(e, sizes={"test": 50}), {"test", "gold"} | SCORES, set()),
 }

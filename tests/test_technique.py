@@ -59,7 +59,7 @@ def test_each_rung_of_a_chain_labels_for_the_next_and_the_student_keeps_its_own_
     assert supervisor == teacher(naive.student_fit)
     assert found.ceiling == naive.ceiling
     assert found.floor == naive.floor
-    assert found.untrained == naive.untrained
+    assert found.zero_shot == naive.zero_shot
 
 
 def test_a_chain_may_use_the_same_part_throughout() -> None:
@@ -135,7 +135,7 @@ def test_an_adapted_student_starts_from_a_model_that_has_read_its_inputs() -> No
     )
     assert replace(found.student_fit, start=None) == naive.student_fit
     assert not any(isinstance(step, Gold) for step in walk([start]))
-    assert (found.floor, found.ceiling, found.untrained) == (naive.floor, naive.ceiling, naive.untrained)
+    assert (found.floor, found.ceiling, found.zero_shot) == (naive.floor, naive.ceiling, naive.zero_shot)
 
 
 def test_beside_it_stand_a_supervisor_and_a_ceiling_that_are_adapted_likewise() -> None:
@@ -201,7 +201,7 @@ def test_probes_share_the_features_of_a_model_and_their_ceiling_is_finetuned() -
     assert held == Features(source=LARGE, examples=naive.student_fit.validation)
     assert truth.student_fit.features == weak.student_fit.features
     assert weak.ceiling == truth.ceiling == naive.ceiling
-    assert weak.student == weak.untrained == naive.untrained
+    assert weak.student == weak.frozen_probe == naive.frozen_probe
     assert truth.student_fit.labels == Gold(examples=naive.student_fit.examples)
     deep = headed(Technique(fit=Probe(layer=1, pooling="mean"))).student_fit.features
     assert deep is not None

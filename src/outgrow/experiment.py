@@ -1,7 +1,8 @@
 """What a user asks for, and the graph it means (Burns et al. 2023, section 3).
 
 Supervisor on ground truth, weak labels on held-out data, student on weak labels; beside it the ceiling, the same
-student on ground truth, and the untrained student. All are scored on the same test examples.
+student on ground truth, and the student before finetuning: zero-shot, or a probe on its frozen features. All are scored
+on the same test examples.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from outgrow.graph import Interned, Settings, Step, inputs_first
 from outgrow.methods.base import Method
 from outgrow.models.base import Model
 from outgrow.recipes import bundled
-from outgrow.steps import Fit, Gold, Predict, Prepare, Relabel, Score, ZeroShot, predicted
+from outgrow.steps import Fit, Gold, Predict, Prepare, Relabel, Score, Select, ZeroShot, predicted
 from outgrow.tasks.base import SPLITS, Split, Task
-from outgrow.technique import Ensemble, Ground, Technique, ceiling, student, supervisors, together, untrained
+from outgrow.technique import Ensemble, Ground, Technique, ceiling, frozen_probe, student, supervisors, together
 from outgrow.training.continuing import Generative
 from outgrow.training.lengths import Reader, narrowest, too_long
 from outgrow.types import Problems, UserError
@@ -97,8 +98,13 @@ def _limits(task: Task, readers: Iterable[Reader], wrong: Problems) -> tuple[Rea
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One point of the grid: the four scores, and the test predictions that agreement is measured on. Where the
-    experiment scores validation, that is what `test` means here."""
+    """One point of the grid: its scores, and the fits behind them. Where the experiment scores validation, that is
+    what `test` means here.
+
+    label_accuracy: the labels that the student learned from, on the examples of transfer that it learned from.
+    zero_shot: the student before any training, for tasks that are answered by next tokens. frozen_probe: a linear probe
+    on its frozen features that learned the weak labels, for the other tasks: there a model has no answer yet.
+    """
 
     task: Task
     weak: Model | Ensemble
@@ -110,14 +116,17 @@ class Cell:
     floor: Score
     student: Score
     ceiling: Score
-    untrained: Score
+    label_accuracy: Score
+    zero_shot: Score | None = None
+    frozen_probe: Score | None = None
     matched_floor: Score | None = None  # where the technique adapts: a supervisor and a ceiling that are adapted too
     matched_ceiling: Score | None = None
 
     @property
     def targets(self) -> tuple[Step[Any], ...]:
-        scores = (self.floor, self.student, self.ceiling, self.untrained, self.matched_floor, self.matched_ceiling)
-        return tuple(score for score in scores if score)
+        always = (self.floor, self.student, self.ceiling, self.label_accuracy)
+        others = (self.zero_shot, self.frozen_probe, self.matched_floor, self.matched_ceiling)
+        return (*always, *(score for score in others if score))
 
     @property
     def test(self) -> Prepare:
@@ -226,12 +235,13 @@ class _Grid:
             made = lambda: predicted(ceiling(ground, strong, method, adapt), test)  # noqa: E731
             return self._scored(ground, "ceiling", made, strong, method.fit, adapt)
 
-        def first() -> Predict | ZeroShot:
-            if task.readout != "tokens":  # a head starts at random, so the untrained student is its frozen features
-                return predicted(untrained(ground, strong, taught()), test)
+        def before() -> Predict | ZeroShot:
+            if task.readout != "tokens":  # a head starts at random
+                return predicted(frozen_probe(ground, strong, taught()), test)
             asked = ground.recipe(strong).asked  # no hyperparameter of training enters its key
             return ZeroShot(model=strong, method=asked, readout=task.readout, examples=test)
 
+        first = "zero_shot" if task.readout == "tokens" else "frozen_probe"
         fitted = self.once(student(ground, strong, method, taught()))
         return Cell(
             task=task,
@@ -244,7 +254,8 @@ class _Grid:
             floor=floor(),
             student=self._scored(ground, "student", lambda: predicted(fitted, test), fitted),
             ceiling=top(),
-            untrained=self._scored(ground, "untrained", first, weak, strong),
+            label_accuracy=self._only("labels", lambda: self.once(_label_accuracy(fitted)), fitted),
+            **{first: self._scored(ground, first, before, weak, strong)},
             **({"matched_floor": floor(adapt), "matched_ceiling": top(adapt)} if adapt else {}),
         )
 
@@ -262,6 +273,12 @@ class _Grid:
         if key not in self._made:
             self._made[key] = make()
         return self._made[key]
+
+
+def _label_accuracy(fit: Fit) -> Score:
+    """How right the labels are that a student learned from. Nothing reads this score."""
+    transfer = fit.examples.examples if isinstance(fit.examples, Select) else fit.examples
+    return Score(predictions=fit.labels, examples=fit.examples, gold=Gold(examples=transfer))
 
 
 def _ground(experiment: Experiment, task: Task, seed: int) -> Ground:

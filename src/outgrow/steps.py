@@ -295,12 +295,13 @@ Said = Gold | Predict | Relabel  # labels of any origin
 
 @dataclass(frozen=True, kw_only=True)
 class Score(Step[Scores]):
-    """How right predictions on the test examples are. The only reader of test labels: it sees no weights."""
+    """How right predictions, or the labels that a student learns from, are. The only step that reads ground truth of
+    test or, for weak labels, of transfer without learning from it: it sees no weights, and no fit reads it."""
 
     result: ClassVar[type[Any]] = Scores
 
-    predictions: Predict | ZeroShot | Relabel
-    examples: Prepare
+    predictions: Said | ZeroShot
+    examples: Prepare | Select
     gold: Gold
 
     @property

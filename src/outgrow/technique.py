@@ -217,7 +217,7 @@ def ceiling(ground: Ground, model: Model, technique: Technique, adapt: Generativ
     return ground.fit(model, ground.part(0), ground.held, method=method, adapt=adapt)
 
 
-def untrained(ground: Ground, model: Model, taught: tuple[Fit, ...]) -> Fit:
+def frozen_probe(ground: Ground, model: Model, taught: tuple[Fit, ...]) -> Fit:
     """A linear probe on the frozen features of the student and the weak labels: what a head starts from."""
     labels = _weak(taught, model, ground.part(0), ground.held, Technique())
     return ground.fit(model, ground.part(0), ground.held, labels=labels, method=Probe())

@@ -116,7 +116,8 @@ def numbers(found: tuple[Cell, ...], folder: Path) -> dict[str, dict[str, Any]]:
     """The probability of the second choice for the first test examples, and the accuracy on all."""
     artifacts: dict[str, Any] = {}
     naive, confident = found
-    scores = {name: getattr(naive, name) for name in ("floor", "student", "ceiling", "untrained")}
+    before = "zero_shot" if naive.zero_shot else "frozen_probe"
+    scores = {name: getattr(naive, name) for name in ("floor", "student", "ceiling", before)}
     scores["confident"] = confident.student
     for step in walk(scores.values()):
         artifacts[step.key] = step.run(Memory(folder / step.key, artifacts))

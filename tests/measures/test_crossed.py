@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outgrow.measures.crossed import OneGroupError, crossed, fieller, mean_interval, t_quantile
+from outgrow.measures.crossed import Crossed, OneGroupError, crossed, fieller, mean_interval, t_quantile
 
 # Two-sided 95 % quantiles of Student's t from any printed table.
 T1, T2, T4, T9 = 12.7062, 4.30265, 2.77645, 2.26216
@@ -103,11 +103,57 @@ def test_fieller_states_nothing_where_the_denominator_may_be_zero() -> None:
     assert fieller(crossed(np.stack([a, b])[:, None, :], np.arange(6)), level=0.95) is None
 
 
+def _two_measures(rng: np.random.Generator) -> np.ndarray:
+    """Two measures of one to four seeds × six groups, the second mostly above zero."""
+    seeds = rng.integers(1, 5)
+    drawn = [rng.normal(size=shape) * rng.exponential() for shape in ((2, seeds, 1), (2, 1, 6), (2, seeds, 6))]
+    values = sum(drawn) + np.array([rng.normal(), rng.exponential(4)])[:, None, None]
+    values[0] += values[1] * rng.normal()
+    return np.asarray(values)
+
+
+def _bound(parts: Crossed, directions: np.ndarray) -> np.ndarray:
+    """half_width² of many directions at once."""
+    seed, group, both = (((directions @ part) * directions).sum(1) for part in (parts.seed, parts.group, parts.both))
+    bound = t_quantile(parts.effective_groups - 1, 0.95) ** 2 * np.maximum(group, both)
+    return bound + (parts.seeds > 1 and t_quantile(max(parts.seeds - 1, 1), 0.95) ** 2 * np.maximum(seed - both, 0))
+
+
+def test_fieller_holds_every_ratio_that_is_not_rejected_and_ends_at_such() -> None:
+    """Against 4,000 angles. Half of the tables have few seeds and groups, where the maxima in half_width may make the
+    accepted ratios several intervals: the ends are then those of the outermost ones."""
+    rng = np.random.default_rng(0)
+    angles = np.linspace(-math.pi / 2, math.pi / 2, 4001)[1:-1]
+    directions = np.stack([np.cos(angles), -np.sin(angles)], axis=1)
+    apart = 0
+    for _ in range(1500):
+        parts = crossed(_two_measures(rng), np.arange(6))
+        found = fieller(parts, level=0.95)
+        if found is None:
+            continue
+        accepted = (directions @ parts.mean) ** 2 <= _bound(parts, directions)
+        ends = np.arctan(found)
+        if accepted.any():
+            first, last = angles[accepted][0], angles[accepted][-1]
+            assert ends[0] - 1e-9 <= first
+            assert last <= ends[1] + 1e-9
+            assert max(first - ends[0], ends[1] - last) < 1.01 * (angles[1] - angles[0])
+            apart += np.count_nonzero(np.diff(accepted.astype(int)) == 1) > 1
+    assert apart > 0, "no table had several intervals: this test says less than it should"
+
+
+def test_what_both_seeds_and_groups_do_is_not_lost_where_groups_do_nothing() -> None:
+    # 1 0 / 0 1: neither seeds nor groups move the mean of ½, yet each seed has its own group right.
+    # rest ±¼, over left = ½: ±½; V_both = ½ · (4 · ¼) / 2 = ¼, V_seed = V_group = 0: half = t(1) · √¼
+    found = mean_interval(np.array([[1.0, 0.0], [0.0, 1.0]]), ["a", "b"])
+    assert (found.low, found.high) == pytest.approx((0.5 - T1 / 2, 0.5 + T1 / 2), rel=1e-5)
+
+
 def test_a_level_of_more_certainty_is_wider() -> None:
     values = np.arange(10.0)[None]
     assert mean_interval(values, np.arange(10), level=0.99).low < mean_interval(values, np.arange(10), level=0.9).low
     with pytest.raises(ValueError, match="between 0 and 1"):
-        mean_interval(values, np.arange(10), level=95)
+        mean_interval(values, np.arange(10), level=1.0)
 
 
 @pytest.mark.parametrize(

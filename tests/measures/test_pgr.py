@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outgrow.measures.pgr import pgr, recovered
+from outgrow.measures.pgr import _points, pgr, recovered
 
 
 def world(*, seeds: int = 5, n: int = 600, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -112,6 +112,45 @@ def test_a_ceiling_below_its_floor_is_named() -> None:
     assert found.withheld.endswith("a ceiling below its floor leaves nothing to recover")
 
 
+def test_an_interval_wider_than_the_gap_is_not_determined() -> None:
+    # Floor right on none of 100, ceiling on the first 8, student on 4 of these and 4 others: a = b = 8/100.
+    # v_aa = v_bb = 0.08 · 0.92 / 99 = 0.000743434, v_ab = (0.04 − 0.0064) / 99 = 0.000339394; t(99)² = 3.93711
+    #   (0.0064 − 0.00292698)(1 + r²) − 2 (0.0064 − 0.00133623) r = 0.00347302 (1 + r²) − 0.01012754 r = 0
+    #   → r = 1.45803 ± √(1.45803² − 1) = 0.39698, 2.51908: 212 points wide
+    ceiling, student = np.zeros((1, 100)), np.zeros((1, 100))
+    ceiling[0, :8] = student[0, 4:12] = 1
+    found = recovered(np.zeros((1, 100)), student, ceiling, np.arange(100))
+    assert (found.pgr, found.low, found.high) == (None, None, None)
+    assert found.gap_low is not None
+    assert found.gap_low > 0
+    assert found.withheld == (
+        "not determined, the interval 40 to 252 % says nothing: more test examples or a weaker supervisor are needed"
+    )
+
+
+def test_what_would_narrow_the_interval_of_a_share_is_asked_for() -> None:
+    """A student that is its ceiling with some seeds and its floor with others: seeds differ in the share alone."""
+    floor, ceiling = np.zeros((5, 200)), np.tile(np.arange(200) < 160, (5, 1)).astype(float)
+    student = ceiling * np.array([[1.0], [0.0], [1.0], [0.0], [1.0]])
+    found = recovered(floor, student, ceiling, np.arange(200))
+    assert found.withheld is not None
+    assert found.withheld.startswith("not determined, the interval ")
+    assert "more seeds or a weaker supervisor" in found.withheld
+
+
+def test_twenty_groups_are_enough_and_two_seeds_show_seed_noise() -> None:
+    floor, student, ceiling, _ = world(seeds=2)
+    assert "too few" not in (recovered(floor, student, ceiling, np.arange(600) % 20).withheld or "")
+    nineteen = recovered(floor, student, ceiling, np.arange(600) % 19).withheld
+    assert nineteen is not None
+    assert nineteen.startswith("too few test groups (19")
+    assert recovered(floor, student, ceiling, np.arange(600)).seed_noise
+
+
+def test_points_have_no_minus_before_a_zero() -> None:
+    assert [_points(value) for value in (-0.04, 0.04, -1.25, 0.0)] == ["0.0", "0.0", "−1.2", "0.0"]
+
+
 def test_too_few_groups_withhold_it() -> None:
     floor, student, ceiling, _ = world()
     twelve = recovered(floor, student, ceiling, np.arange(600) % 12)
@@ -159,11 +198,14 @@ def test_pgr_does_not_depend_on_the_scale_of_scores(seed: int, scale: float, shi
 
 @given(st.integers(0, 1000), st.integers(1, 4), st.integers(12, 200))
 @settings(max_examples=60, deadline=None)
-def test_it_is_stated_just_when_the_gap_lies_above_zero_and_never_nan(seed: int, seeds: int, n: int) -> None:
+def test_it_is_stated_just_when_gap_and_interval_tell_something_and_never_nan(seed: int, seeds: int, n: int) -> None:
     floor, student, ceiling, groups = world(seed=seed, seeds=seeds, n=n)
     found = recovered(floor, student, ceiling, groups)
     sizes = np.unique(groups, return_counts=True)[1]
     enough = n**2 / np.sum(sizes**2) >= 20 and found.gap_low is not None and found.gap_low > 0
+    if enough and found.withheld is not None:
+        assert found.withheld.startswith("not determined, the interval ")
+        enough = False
     assert (found.withheld is None) == enough
     assert all(value is None or isinstance(value, str) or math.isfinite(value) for value in astuple(found))
     if found.pgr is None:
@@ -171,4 +213,4 @@ def test_it_is_stated_just_when_the_gap_lies_above_zero_and_never_nan(seed: int,
     else:
         assert found.low is not None
         assert found.high is not None
-        assert found.low <= found.pgr <= found.high
+        assert found.low <= found.pgr <= found.high <= found.low + 1

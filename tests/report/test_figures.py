@@ -24,6 +24,7 @@ RECORD = Record(
     status="done",
     **{f"{role}{end}": value + shift for role, value in (("floor", 0.4), ("student", 0.6), ("ceiling", 0.8))
        for end, shift in (("", 0.0), ("_low", -0.05), ("_high", 0.05))},
+    zero_shot=0.3,
     pgr=0.5,
     pgr_low=0.3,
     pgr_high=0.7,
@@ -75,7 +76,7 @@ def test_every_reference_in_a_figure_leads_somewhere() -> None:
 def test_numbers_and_names_are_text() -> None:
     root = ElementTree.fromstring(figures.scores([RECORD, WITHHELD]))
     texts = {node.text.rpartition(" · ")[2] for node in root.iter() if node.text}
-    assert {"naive", "a < b & c", "40.0", "60.0", "80.0", "floor", "untrained"} <= texts
+    assert {"naive", "a < b & c", "40.0", "60.0", "80.0", "floor", "zero-shot"} <= texts
 
 
 def test_a_withheld_pgr_is_drawn_as_a_word() -> None:

@@ -107,7 +107,7 @@ def test_every_step_and_version_is_told(asked: Experiment, finished: Store) -> N
 
 def test_an_empty_store_has_a_page_too(asked: Experiment, tmp_path: Path) -> None:
     text = reading(html(asked, Store(str(tmp_path)))).text
-    assert "16 scores not computed" in text
+    assert "19 scores not computed" in text
     assert "not finished" in text
     assert "Nothing yet." in text
 
@@ -153,12 +153,12 @@ def test_a_matched_pgr_is_shown_where_a_method_adapts(
     assert "PGR matched" not in html(asked, finished)
 
 
-def test_an_untrained_student_that_beats_the_taught_one_is_pointed_out(tmp_path: Path) -> None:
-    """The student of skill 32 − 24 is right on 8 of 40, untrained it is right on 12."""
+def test_a_zero_shot_student_that_beats_the_taught_one_is_pointed_out(tmp_path: Path) -> None:
+    """The student of skill 32 − 24 is right on 8 of 40, zero-shot it is right on 12."""
     asked = experiment(student=Know(skill=32, lost=24), seeds=(1,))
     store = Store(str(tmp_path))
     computed(asked, store)
-    assert "Untrained it scores 30.0 %, no less than taught" in reading(html(asked, store)).text
+    assert "Zero-shot it scores 30.0 %, no less than taught" in reading(html(asked, store)).text
 
 
 def test_a_page_that_cannot_be_written_is_one_line(asked: Experiment, finished: Store, tmp_path: Path) -> None:

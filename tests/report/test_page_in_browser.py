@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from invented import BETTER, Know, computed, experiment
+from invented import BETTER, Know, Riddles, computed, experiment
 
 from outgrow.experiment import Experiment
 from outgrow.report.page import write
@@ -77,7 +77,7 @@ def test_the_numbers_on_the_page_are_those_of_the_records(browser: Any, unfinish
     assert len(shown) == len(expected)
     for record in expected:
         cells = shown[tuple(record[name] for name in ("task", "weak", "strong", "method", "seed"))]
-        for name in (*ROLES, "pgr", "gap"):
+        for name in ("label_accuracy", *ROLES[:4], "pgr", "gap"):
             value, *interval = cells[name]
             if record[name] is None:
                 assert value == "—"
@@ -100,6 +100,16 @@ def test_nothing_is_wider_than_the_screen(browser: Any, unfinished: Any, width: 
         "return [...document.querySelectorAll('table')].every(t => t.parentElement.matches('.scroll[tabindex]'))"
     )
     assert browser.execute_script("return parseFloat(getComputedStyle(document.body).fontSize)") >= 16
+
+
+def test_no_name_is_wider_than_the_screen(browser: Any, tmp_path: Path) -> None:
+    methods = (Technique(label="m" * 300), Technique(label="n" * 300, fit=Know(skill=32, breaks_at_seed=0)))
+    asked = experiment(tasks=(Riddles(topic="t" * 300),), strong=("s" * 300,), methods=methods, seeds=(0, 1, 2))
+    store = Store(str(tmp_path / "store"))
+    write(asked, store, tmp_path / "page.html", computed(asked, store).failures)
+    show(browser, tmp_path / "page.html", width=375)
+    browser.execute_script("document.querySelectorAll('details').forEach(each => each.open = true)")
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 375
 
 
 def luminance(colour: str) -> float:

@@ -70,12 +70,12 @@ def test_json_and_csv_hold_every_number_unrounded(asked: Experiment, finished: S
     rows = list(csv.DictReader(io.StringIO(tables.text(found, "csv"))))
     for row, record in zip(rows, found, strict=True):
         expected = {name: "" if value is None else str(value) for name, value in record.to_dict().items()}
-        assert row == expected
+        assert row == {**expected, "notes": "; ".join(record.notes)}
 
 
 def test_markdown_puts_aggregates_first_and_explains_what_is_withheld() -> None:
     lines = tables.text([replace(RECORD, seed=0, n_seeds=1), RECORD], "md").splitlines()
-    assert lines[2] == "| a\\|b | w → s | naive | all | 40.0 (35.5–44.5) | — | — | — | — [1] | — |"
+    assert lines[2] == "| a\\|b | w → s | naive | all | 40.0 (35.5–44.5) | — | — | — [1] | — |"
     assert lines[3].split(" | ")[3] == "0"
     assert "[1] PGR withheld: too few test groups (3): at least 20 are needed" in lines[-1]
 
@@ -90,7 +90,7 @@ def test_a_matched_pgr_has_a_column_and_a_sentence_where_a_record_has_one() -> N
     lines = tables.text([unread, READ, withheld], "md").splitlines()
     assert lines[0].endswith("| PGR | PGR matched | vs first |")
     assert lines[1].count("|") == lines[0].count("|")
-    assert [line.split(" | ")[9] for line in lines[2:5]] == ["—", "50.0 (25.0–75.0)", "— [1]"]
+    assert [line.split(" | ")[8] for line in lines[2:5]] == ["—", "50.0 (25.0–75.0)", "— [1]"]
     assert lines[-2].startswith("PGR matched: the gap recovered between a supervisor and a ceiling that read")
     assert lines[-1].startswith("[1] PGR matched withheld: the gap reaches zero")
     assert "matched" not in tables.text([unread], "md")
@@ -106,6 +106,7 @@ def test_the_terminal_shows_a_matched_pgr_too() -> None:
     assert "matched" not in console.export_text()
 
 
+BEFORE = replace(RECORD, zero_shot=0.3, label_accuracy=0.7)
 ERRING = replace(RECORD, versus_first=0.1, agreement_wrong=0.553, agreement_wrong_low=0.501, agreement_wrong_high=0.604)
 
 
@@ -130,16 +131,16 @@ def test_the_widest_terminal_table_keeps_within_140_columns() -> None:
     """Long names of methods are broken; every number has its widest interval."""
     label = "finetune on weak labels, probe on ground truth (cheats)"
     wide = {
-        f"{name}_{end}": value for name in ("pgr", "pgr_matched") for end, value in (("low", -1.928), ("high", 0.177))
+        f"{name}_{end}": value for name in ("pgr", "pgr_matched") for end, value in (("low", -1.128), ("high", -0.077))
     }
     full = replace(ERRING, weak="ladder/knight", strong="ladder/bishop", method=label, withheld=None, **wide)
     full = replace(full, pgr=-0.173, pgr_matched=-0.173, versus_first_low=-0.15, versus_first_high=0.12)
-    full = replace(full, **{f"{role}{end}": 0.5 for role in tables.ROLES for end in ("", "_low", "_high")})
+    full = replace(full, **{f"{role}{end}": 0.5 for role in tables.scored([BEFORE]) for end in ("", "_low", "_high")})
     console = Console(width=140, record=True, file=io.StringIO())
     console.print(tables.table([replace(full, method="naive"), full, replace(full, seed=0)]))
     said = console.export_text()
     assert "…" not in said
-    for word in ("agrees", "50.1–60.4", "−192.8 to 17.7", "−15.0 to 12.0", "on ground truth (cheats) · 0"):
+    for word in ("agrees", "50.1–60.4", "−112.8 to −7.7", "−15.0 to 12.0", "ground truth"):
         assert word in said
     assert max(map(len, said.splitlines())) <= 140
 
@@ -159,7 +160,7 @@ def test_the_terminal_table_fits_eighty_columns_and_tells_all(asked: Experiment,
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(tables.table(found))
     said = console.export_text()
-    for word in ("riddles-cats", "mind/small", "→ mind/big", "naive · 2", "24.1–55.9", "50.0", "untrained"):
+    for word in ("riddles-cats", "mind/small", "→ mind/big", "naive · 2", "24.1–55.9", "50.0", "zero-shot", "labels"):
         assert word in said
     assert "…" not in said
 

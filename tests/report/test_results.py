@@ -23,8 +23,9 @@ from outgrow.training.continuing import Generative
 
 KEYS = [
     *("task", "weak", "strong", "method", "seed", "slice", "status"),
-    *("floor", "floor_low", "floor_high", "student", "student_low", "student_high"),
-    *("ceiling", "ceiling_low", "ceiling_high", "untrained", "untrained_low", "untrained_high"),
+    *("floor", "floor_low", "floor_high", "label_accuracy", "label_accuracy_low", "label_accuracy_high"),
+    *("student", "student_low", "student_high", "ceiling", "ceiling_low", "ceiling_high"),
+    *("zero_shot", "zero_shot_low", "zero_shot_high", "frozen_probe", "frozen_probe_low", "frozen_probe_high"),
     *("pgr", "pgr_low", "pgr_high", "withheld"),
     *("pgr_matched", "pgr_matched_low", "pgr_matched_high", "withheld_matched"),
     *("gap", "gap_low", "gap_high"),
@@ -32,7 +33,7 @@ KEYS = [
     *("agreement_right", "agreement_right_low", "agreement_right_high"),
     *("agreement_wrong", "agreement_wrong_low", "agreement_wrong_high"),
     *("versus_first", "versus_first_low", "versus_first_high"),
-    *("n_seeds", "n_test", "n_groups", "n_dropped"),
+    *("n_seeds", "n_test", "n_groups", "n_dropped", "notes"),
 ]
 
 
@@ -59,7 +60,7 @@ def test_the_records_of_a_grid(asked: Experiment, finished: Store) -> None:
 
 
 def test_an_aggregate_by_hand(asked: Experiment, finished: Store) -> None:
-    """Right of 40: floor 16, ceiling 32, untrained 12, students 22, 24, 26. PGR (24 − 16) / (32 − 16) = 0.5.
+    """Right of 40: floor 16, ceiling 32, zero-shot 12, students 22, 24, 26. PGR (24 − 16) / (32 − 16) = 0.5.
 
     The floor is the same for all seeds, so its interval is that of 40 examples: the variance of its mean is
     0.4 · 0.6 / 39, its root 0.0784465, times t(39) = 2.0226909: 0.4 ± 0.1586729.
@@ -67,7 +68,7 @@ def test_an_aggregate_by_hand(asked: Experiment, finished: Store) -> None:
     all, always where the supervisor is right, (18 + 16 + 14) / 72 = 2/3 of where it is wrong.
     """
     row = next(row for row in records(asked, finished) if row["method"] == "naive" and row["seed"] is None)
-    assert [row[name] for name in ("floor", "student", "ceiling", "untrained")] == [
+    assert [row[name] for name in ("floor", "student", "ceiling", "zero_shot")] == [
         close(0.4),
         close(0.6),
         close(0.8),
@@ -115,8 +116,8 @@ def test_an_empty_store_gives_records_without_numbers(asked: Experiment, tmp_pat
             status="missing",
             withheld="no floor score yet",
         )
-    # 3 floors, 3 students and 3 ceilings for each of two methods, one untrained student
-    assert len(found.problems) == 3 + 6 + 6 + 1
+    # 3 floors, 3 students and 3 ceilings for each of two methods, 3 labels that both learn from, one zero-shot student
+    assert len(found.problems) == 3 + 6 + 6 + 3 + 1
     assert {problem.status for problem in found.problems} == {"missing"}
 
 
@@ -131,14 +132,15 @@ def test_an_unfinished_run_shows_what_there_is(asked: Experiment, tmp_path: Path
 
 @pytest.mark.parametrize("excuse", ["", "the mind has no checkpoint: give it one"])
 def test_a_failed_branch_is_named_and_the_rest_counts(excuse: str, tmp_path: Path) -> None:
-    """Without seed 1 the students are right on 22 and 26 of 40: 0.6."""
+    """Without seed 1 the students are right on 22 and 26 of 40: 0.6. Two seeds are too few for a PGR."""
     asked = experiment(student=Know(skill=32, breaks_at_seed=1, excuse=excuse))
     store = Store(str(tmp_path))
     failures = computed(asked, store).failures
     found = read(asked, store, failures)
     whole, *seeds = found.records
     assert [record.status for record in found.records] == ["failed", "done", "failed", "done"]
-    assert (whole.student, whole.pgr, whole.n_seeds) == (close(0.6), close(0.5), 2)
+    assert (whole.student, whole.pgr, whole.n_seeds) == (close(0.6), None, 2)
+    assert (whole.withheld or "").startswith("not determined, the interval ")
     assert (seeds[1].student, seeds[1].pgr, seeds[1].withheld) == (None, None, "the student has failed")
     assert seeds[1].floor == close(0.4)
     (problem,) = found.problems
@@ -234,7 +236,7 @@ def test_a_matched_pgr_is_withheld_by_the_rule_of_the_plain_one(
     monkeypatch.setattr(Adapt, "run", lambda self, ctx: Predictor(ctx.scratch))
     methods = (Technique(label="generative", adapt=Generative()),)
     asked = experiment(
-        methods=methods, student=WellRead(skill=32), supervisor=WellRead(skill=16, more=20), seeds=(0, 1)
+        methods=methods, student=WellRead(skill=32), supervisor=WellRead(skill=16, more=20), seeds=(0, 1, 2)
     )
     store = Store(str(tmp_path))
     assert not computed(asked, store).failures

@@ -51,14 +51,14 @@ def close(value: float) -> object:
 
 
 def test_a_slice_by_hand(known: Experiment, store: Store) -> None:
-    """Of the 20 even numbers below 40, 8 lie below 16 (floor), 16 below 32 (ceiling), 6 below 12 (untrained), and 11,
+    """Of the 20 even numbers below 40, 8 lie below 16 (floor), 16 below 32 (ceiling), 6 below 12 (zero-shot), and 11,
     12 and 13 below 22, 24 and 26 (students): 0.4, 0.8, 0.3, 0.6; PGR (12 - 8) / (16 - 8) = 0.5."""
     found = read_by(known, store, "even").records
     assert [(r.task, r.method, r.slice, r.seed) for r in found] == [
         ("riddles-cats", method, half, None) for method in ("naive", "better") for half in ("no", "yes")
     ]
     even = found[1]
-    assert (even.floor, even.student, even.ceiling, even.untrained) == (close(0.4), close(0.6), close(0.8), close(0.3))
+    assert (even.floor, even.student, even.ceiling, even.zero_shot) == (close(0.4), close(0.6), close(0.8), close(0.3))
     assert (even.pgr, even.withheld, even.n_test, even.n_groups, even.n_seeds) == (close(0.5), None, 20, 20, 3)
     # The supervisor is right on 8 and the naive students agree there; of the 12 others on 9, 8 and 7.
     assert (even.agreement, even.agreement_right) == (close((8 * 3 + 24) / 60), close(1))

@@ -35,15 +35,22 @@ def share(hit: npt.NDArray[Any], among: npt.NDArray[Any], groups: Groups, *, lev
     ratio = fieller(parts, level=level)
     if ratio is None:
         return None
-    mean, low, high = float(parts.mean[0] / parts.mean[1]), max(ratio[0], 0.0), min(ratio[1], 1.0)
-    # Where nothing varies, the variance knows nothing of what was not seen: the exact binomial bound does
-    # (Clopper & Pearson 1934), with groups as its trials.
-    unseen = ((1.0 - level) / 2) ** (1 / _effective(weight.mean(axis=0), groups))
-    if not (inside * weight).any():
-        low, high = 0.0, 1.0 - unseen
-    elif not ((1.0 - inside) * weight).any():
-        low, high = unseen, 1.0
+    mean, hits = float(parts.mean[0] / parts.mean[1]), inside * weight
+    none, every = not hits.any(), not ((1.0 - inside) * weight).any()
+    low, high = bounded(*ratio, none, every, _effective(weight.mean(axis=0), groups), level)
     return Interval(mean=mean, low=low, high=high, seed_noise=parts.seeds > 1)
+
+
+def bounded(low: float, high: float, none: bool, every: bool, groups: float, level: float) -> tuple[float, float]:
+    """The interval of a share, within 0 to 1. `none`, `every`: whether no example is a hit, or each.
+
+    There nothing varies, and the variance knows nothing of what was not seen: the exact binomial bound does (Clopper &
+    Pearson 1934), with groups as its trials.
+    """
+    unseen = ((1.0 - level) / 2) ** (1 / groups)
+    if none or every:
+        return (0.0, 1.0 - unseen) if none else (unseen, 1.0)
+    return max(low, 0.0), min(high, 1.0)
 
 
 def _effective(weight: npt.NDArray[np.float64], groups: Groups) -> float:

@@ -52,9 +52,9 @@ def expected_calibration_error(
     said, truth, starts = _checked(probs, offsets, gold)
     if bins < 1:
         raise ValueError(f"at least one bin is needed, got {bins}")
-    ends = np.append(starts[1:], len(said))
-    answer = np.array([start + said[start:end].argmax() for start, end in zip(starts, ends, strict=True)])
-    confidence = said[answer]
+    confidence = np.maximum.reduceat(said, starts)
+    largest = np.flatnonzero(said == np.repeat(confidence, np.diff(np.append(starts, len(said)))))
+    answer = largest[np.searchsorted(largest, starts)]
     where = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)  # bins are (low, high]
     distance = np.bincount(where, weights=confidence - truth[answer], minlength=bins)
     return float(np.abs(distance).sum() / len(starts))

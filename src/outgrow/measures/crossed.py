@@ -118,26 +118,49 @@ def mean_interval(values: npt.NDArray[Any], groups: Groups, *, level: float = 0.
 
 
 def fieller(parts: Crossed, *, level: float) -> tuple[float, float] | None:
-    """All ratios r = mean[0] / mean[1] that a test of mean[0] − r · mean[1] = 0 does not reject (Fieller 1954).
+    """The ends of all ratios r = mean[0] / mean[1] that a test of mean[0] − r · mean[1] = 0 does not reject
+    (Fieller 1954).
 
-    None unless the interval of mean[1] lies above zero: that is just when these ratios are bounded.
-    With r = tan φ they are searched for by angle, where even a far end is near.
+    None unless the interval of mean[1] lies above zero: that is just when these ratios are bounded. Otherwise they are
+    all numbers but an interval, or all numbers. Since half_width takes maxima they may be several intervals: then
+    these are the ends of the outermost ones.
+
+    With r = estimate + u, the test statistic less its bound is A u² + B u + C for one choice of the two maxima, so
+    every end is a root of one of four quadratics.
     """
-
-    def rejected(angle: float) -> bool:
-        direction = np.array([math.cos(angle), -math.sin(angle)])
-        return abs(float(direction @ parts.mean)) > parts.half_width(direction, level)
-
-    def edge(inside: float, outside: float) -> float:
-        for _ in range(60):  # halving π this often reaches the spacing of floats
-            middle = (inside + outside) / 2
-            inside, outside = (inside, middle) if rejected(middle) else (middle, outside)
-        return math.tan(inside)
-
     if parts.mean[1] <= parts.half_width(np.array([0.0, 1.0]), level):
         return None
-    estimate = math.atan2(float(parts.mean[0]), float(parts.mean[1]))
-    return edge(estimate, -math.pi / 2), edge(estimate, math.pi / 2)
+    estimate = float(parts.mean[0] / parts.mean[1])
+    found = [0.0]
+    for variance in _variances(parts, level):
+        along, across = np.array([1.0, -estimate]), np.array([0.0, -1.0])
+        a = float(parts.mean[1] ** 2 - across @ variance @ across)
+        b, c = -2 * float(along @ variance @ across), -float(along @ variance @ along)
+        found += [u for u in _roots(a, b, c) if _accepted(parts, np.array([1.0, -(estimate + u)]), level)]
+    return estimate + min(found), estimate + max(found)
+
+
+def _variances(parts: Crossed, level: float) -> list[Doubles]:
+    """The matrices V [K, K] of which one gives half_width² = d · V · d, for each outcome of its two maxima."""
+    over_groups = t_quantile(parts.effective_groups - 1.0, level) ** 2
+    found = [over_groups * part for part in (parts.group, parts.both)]
+    if parts.seeds == 1:
+        return found
+    over_seeds = t_quantile(parts.seeds - 1.0, level) ** 2
+    return [*found, *(part + over_seeds * (parts.seed - parts.both) for part in found)]
+
+
+def _roots(a: float, b: float, c: float) -> list[float]:
+    """The real roots of a u² + b u + c."""
+    square = b * b - 4 * a * c
+    if square < 0:
+        return []
+    q = -(b + math.copysign(math.sqrt(square), b)) / 2  # the larger sum: no digits cancel
+    return [part / whole for part, whole in ((q, a), (c, q)) if whole]
+
+
+def _accepted(parts: Crossed, direction: Doubles, level: float) -> bool:
+    return abs(float(direction @ parts.mean)) <= parts.half_width(direction, level) * (1 + 1e-6)
 
 
 def same_shape(*tables: npt.NDArray[Any]) -> list[Doubles]:

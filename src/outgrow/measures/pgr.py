@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from outgrow.measures.crossed import Crossed, Groups, OneGroupError, crossed, fieller, same_shape
+from outgrow.types import Doubles
 
 MIN_GROUPS = 20  # below about this many groups a clustered variance is itself too noisy to state anything
+WIDEST = 1.0  # an interval wider than from floor to ceiling says nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +51,9 @@ def recovered(
 ) -> Recovery:
     """PGR over seeds and examples: the ratio of the mean differences, with a Fieller interval.
 
+    It is withheld where the test groups are too few, where the gap's interval reaches zero (Fieller's set is then not
+    an interval), and where the interval of the PGR is wider than 100 points.
+
     floor, student, ceiling: scores [S, N], or [1, N] for what no seed touches (a ready-made supervisor); row s of all
     three belongs to one seed, column i to one test example of group groups[i].
     ValueError: empty, NaN or infinite scores, shapes that do not fit.
@@ -68,6 +73,8 @@ def recovered(
         return with_gap(withheld=_too_few(_count(parts)))
     if ratio is None:
         return with_gap(withheld=_reaches_zero(parts, half))
+    if ratio[1] - ratio[0] > WIDEST:
+        return with_gap(withheld=_not_determined(parts, *ratio))
     return with_gap(pgr=float(parts.mean[0]) / gap, low=ratio[0], high=ratio[1])
 
 
@@ -85,13 +92,24 @@ def _reaches_zero(parts: Crossed, half: float) -> str:
     gap, low, high = (_points(100 * value) for value in (parts.mean[1], parts.mean[1] - half, parts.mean[1] + half))
     if parts.mean[1] + half < 0:
         return f"the gap between floor and ceiling is {gap} points: a ceiling below its floor leaves nothing to recover"
-    more = "seeds" if parts.seed[1, 1] - parts.both[1, 1] > parts.group[1, 1] else "test examples"
     return (
         f"the gap between floor and ceiling is {gap} points, its interval {low} to {high} reaches zero: "
-        f"more {more} or a weaker supervisor are needed"
+        f"more {_more(parts, np.array([0.0, 1.0]))} or a weaker supervisor are needed"
     )
 
 
-def _points(value: float) -> str:
-    """One decimal, with a real minus sign, and no minus before a zero."""
-    return f"{round(value, 1) + 0.0:.1f}".replace("-", "−")
+def _not_determined(parts: Crossed, low: float, high: float) -> str:
+    ends = " to ".join(_points(100 * value, 0) for value in (low, high))
+    more = _more(parts, np.array([1.0, -float(parts.mean[0] / parts.mean[1])]))
+    return f"not determined, the interval {ends} % says nothing: more {more} or a weaker supervisor are needed"
+
+
+def _more(parts: Crossed, direction: Doubles) -> str:
+    """What would narrow the interval of direction · mean most."""
+    seed, group, both = (float(direction @ part @ direction) for part in (parts.seed, parts.group, parts.both))
+    return "seeds" if seed - both > group else "test examples"
+
+
+def _points(value: float, decimals: int = 1) -> str:
+    """With a real minus sign, and no minus before a zero."""
+    return f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", "−")

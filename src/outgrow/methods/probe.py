@@ -1,6 +1,6 @@
 """A linear probe: multinomial logistic regression on frozen features (Burns et al. 2023, appendix D.1).
 
-On the plain model it serves as the untrained student of tasks that need a head.
+On the plain model, with weak labels, it is the frozen probe of tasks that need a head.
 """
 
 from __future__ import annotations

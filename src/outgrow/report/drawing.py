@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from outgrow.report.results import Record
-from outgrow.report.tables import percent, span
+from outgrow.report.tables import one_line, percent, span
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,12 +32,15 @@ COLOURS = {
     "floor": ("#010105", "#b86a00", "#f0a73c"),
     "student": ("#010106", "#0067a5", "#5ab4f0"),
     "ceiling": ("#010107", "#00795a", "#2fc99b"),
-    "untrained": ("#010108", "#7a8194", "#8d95a8"),
+    "zero_shot": ("#010108", "#7a8194", "#8d95a8"),
+    "frozen_probe": ("#010112", "#7a8194", "#8d95a8"),
     "second": ("#010109", "#8a3d99", "#d894e6"),
     "third": ("#010110", "#b3261e", "#ff8a80"),
     "fourth": ("#010111", "#475569", "#cbd5e1"),
 }
-MARKS = {"floor": "s", "student": "o", "ceiling": "D", "untrained": "^"}
+MARKS = {"floor": "s", "student": "o", "ceiling": "D", "zero_shot": "^", "frozen_probe": "v"}
+LETTERS = 55  # of the common size fit into the width of a figure
+SHOWN = 110  # letters of a name, which are then half as large; of a longer name both ends
 
 
 @contextmanager
@@ -47,6 +51,7 @@ def panels(count: int, height: float = 2.6) -> Iterator[tuple[Figure, list[Axes]
     style: Any = {
         "svg.fonttype": "none",
         "svg.hashsalt": "outgrow",
+        "text.parse_math": False,  # a name with a $ is no formula
         "font.size": 9,
         "axes.edgecolor": ink("muted"),
         "axes.labelcolor": ink("muted"),
@@ -56,7 +61,8 @@ def panels(count: int, height: float = 2.6) -> Iterator[tuple[Figure, list[Axes]
         "axes.spines.right": False,
         "axes.axisbelow": True,
     }
-    with mpl.rc_context():
+    with mpl.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the reader's browser draws the letters
         mpl.rcdefaults()  # a style file of the reader's must not change a figure
         mpl.rcParams.update(style)
         figure = Figure(figsize=(WIDTH, height * count), layout="constrained")
@@ -73,18 +79,22 @@ def svg(figure: Figure, name: str, title: str, rows: Sequence[str]) -> str:
     metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(out, format="svg", transparent=True, metadata=metadata)
     drawn = out.getvalue()
-    drawn = drawn[drawn.index("<svg") :]
-    for colour, (stand_in, _, _) in COLOURS.items():
-        drawn = drawn.replace(stand_in, f"var(--{colour})")
-    drawn = re.sub(r'(?<=\bid=")|(?<=href="#)|(?<=url\(#)', f"{name}-", drawn)
-    drawn = re.sub(r"(font: [^;\"]*?)'[^;\"]*", r"\1system-ui, sans-serif", drawn)
-    opening, rest = drawn.replace("xlink:href", "href").split(">", 1)
+    drawn = re.sub(r"<[^>]*>", lambda tag: _adapted(tag[0], name), drawn[drawn.index("<svg") :])  # no word of the text
+    opening, rest = drawn.split(">", 1)
     opening = re.sub(r' (width|height|xmlns:xlink)="[^"]*"', "", opening)
     label = f'class="figure" role="img" aria-labelledby="{name}-title {name}-desc"'
-    said = escape("; ".join(rows))
+    said = escape(one_line("; ".join(rows)))
     told = f'<title id="{name}-title">{escape(title)}</title><desc id="{name}-desc">{said}</desc>'
-    rest = rest.replace("*{stroke", "svg.figure *{stroke")  # a style inside an SVG speaks to the whole page
+    rest = rest.replace("*{stroke", "svg.figure *{stroke", 1)  # a style inside an SVG speaks to the whole page
     return f"{opening} {label}>{told}<style>{_style()}</style>{rest.strip()}"
+
+
+def _adapted(tag: str, figure: str) -> str:
+    """A tag with colours that follow the reader's mode, the reader's font, and ids of this figure alone."""
+    for colour, (stand_in, _, _) in COLOURS.items():
+        tag = tag.replace(stand_in, f"var(--{colour})")
+    tag = re.sub(r'(?<=\bid=")|(?<=href="#)|(?<=url\(#)', f"{figure}-", tag)
+    return re.sub(r"(font: [^;\"]*?)'[^;\"]*", r"\1system-ui, sans-serif", tag).replace("xlink:href", "href")
 
 
 def _style() -> str:
@@ -101,6 +111,19 @@ def words(record: Record, name: str) -> str:
     value, low, high = numbers(record, name)
     interval = span(low, high)
     return "none" if value is None else f"{percent(value)} %" + (f" ({interval})" if interval else "")
+
+
+def fitted(name: str, size: float) -> tuple[str, float]:
+    """A name on one line, and the size that makes it fit into the width of a figure: `size` where there is room."""
+    line = shortened(name)
+    return line, min(size, size * LETTERS / max(len(line), 1))
+
+
+def shortened(name: str, letters: int = SHOWN) -> str:
+    """A name on one line; of a long one both ends."""
+    line = one_line(name)
+    half = (letters - 1) // 2
+    return line if len(line) <= letters else f"{line[:half]}…{line[-half:]}"
 
 
 def name_of(record: Record, records: Sequence[Record]) -> str:

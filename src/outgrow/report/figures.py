@@ -6,33 +6,36 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from outgrow.report.drawing import MARKS, ink, name_of, numbers, panels, svg, words
+from outgrow.report.drawing import MARKS, fitted, ink, name_of, numbers, panels, svg, words
 from outgrow.report.results import ROLES, Record
-from outgrow.report.tables import percent
+from outgrow.report.tables import HEADS, percent, scored
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+PLACES = {"ceiling": 0, "student": 1, "floor": 2, "zero_shot": 3, "frozen_probe": 3}  # a row has one of the last two
 LINE = 0.155  # inches between two marks of a row
 
 
 def scores(records: Sequence[Record]) -> str:
-    """Floor, student, ceiling and untrained student of every aggregate, with intervals; empty if there is no score."""
+    """Floor, student, ceiling and the student before finetuning of every aggregate, with intervals; empty if there is
+    no score."""
     rows = [record for record in records if any(getattr(record, role) is not None for role in ROLES)]
     if not rows:
         return ""
     with _axes(len(rows), 5.8) as (figure, axes):
         for at, record in enumerate(rows):
             _title(axes, at, record, rows)
-            for line, role in enumerate(("ceiling", "student", "floor", "untrained")):
+            for role, line in PLACES.items():
                 _mark(axes, role, at + 0.03 + 0.14 * line, record, role)
         left, right = axes.get_xlim()
         axes.set_xlim(max(left, -1), right + 0.12 * (right - left))  # room for the numbers
         axes.set_xlabel("test accuracy, %")
-        _legend(axes, ("floor", "student", "ceiling", "untrained"))
-        said = [f"{name_of(r, rows)}: {', '.join(f'{role} {words(r, role)}' for role in ROLES)}" for r in rows]
-        drawn = svg(figure, "scores", "Accuracy of floor, student, ceiling and untrained student", said)
+        shown = [role for role in ROLES if role in scored(rows)]
+        _legend(axes, shown)
+        said = [f"{name_of(r, rows)}: {', '.join(f'{HEADS[role]} {words(r, role)}' for role in shown)}" for r in rows]
+        drawn = svg(figure, "scores", f"Accuracy of {', '.join(HEADS[role] for role in shown)}", said)
     return drawn
 
 
@@ -63,9 +66,8 @@ def recovery(records: Sequence[Record]) -> str:
 def _title(axes: Axes, at: int, record: Record, records: Sequence[Record]) -> None:
     """The name of a row, above it: beside it there is no room on a phone."""
     where = axes.get_yaxis_transform()
-    name = name_of(record, records)
+    name, size = fitted(name_of(record, records), 8.5)
     box = {"facecolor": ink("paper"), "edgecolor": "none", "pad": 1.5}
-    size = min(8.5, 8.5 * 55 / len(name))  # what fits into the width
     said = axes.text(0.004, at - 0.2, name, transform=where, va="center", size=size, weight="bold", color=ink("ink"))
     said.set(bbox=box, in_layout=False)
     if at:
@@ -87,14 +89,13 @@ def _mark(axes: Axes, style: str, y: float, record: Record, name: str) -> None:
 def _legend(axes: Axes, names: Sequence[str]) -> None:
     from matplotlib.lines import Line2D
 
-    marks = [
-        Line2D([], [], color=ink(name), marker=MARKS[name], linewidth=2.2, markersize=6, label=name) for name in names
-    ]
+    looks: dict[str, Any] = {"linewidth": 2.2, "markersize": 6}
+    marks = [Line2D([], [], color=ink(name), marker=MARKS[name], label=HEADS[name], **looks) for name in names]
     axes.legend(
         handles=marks,
         loc="lower left",
         bbox_to_anchor=(-0.02, 1.0),
-        ncols=len(names),
+        ncols=len(names) if len(names) < 5 else 3,
         frameon=False,
         fontsize=8.5,
         labelcolor=ink("ink"),

@@ -19,7 +19,18 @@ from outgrow.report.results import Record, Results, read
 from outgrow.report.scaling import scaling
 from outgrow.report.shelf import Problem
 from outgrow.report.stopping import stopping, watched
-from outgrow.report.tables import MATCHED, improves, matched, percent, scope, signed, span
+from outgrow.report.tables import (
+    HEADS,
+    MATCHED,
+    improves,
+    matched,
+    notes_of,
+    percent,
+    scope,
+    scored,
+    signed,
+    span,
+)
 from outgrow.store import Manifest, Store
 from outgrow.types import UserError
 
@@ -27,12 +38,17 @@ SPACE, JOIN = "\u00a0", "\u2060"  # a line does not break there
 
 GLOSSARY = {
     "floor": "test accuracy of the supervisor, a weak model that learned from ground truth",
+    "labels": "accuracy of the labels that the student learned from, on its own examples of transfer; where some of "
+    "these are near examples that the supervisor learned from, the labels are better than the floor says",
     "student": "test accuracy of the strong model that learned from nothing but the supervisor’s labels",
     "ceiling": "test accuracy of the same strong model, trained alike on the ground truth of the same examples",
-    "untrained": "test accuracy of the strong model without teaching; where it beats the student, PGR alone misleads",
+    "zero-shot": "test accuracy of the strong model before training; where it beats the student, PGR alone misleads",
+    "frozen probe": "test accuracy of a linear probe on the strong model’s frozen features that learned weak labels, "
+    "where the model has no answer before training: what the student has beyond it, finetuning gave",
     "PGR": "performance gap recovered, (student − floor) / (ceiling − floor): 0 % is the supervisor, 100 % the ceiling",
     "interval": "95 % confidence, over seeds and groups of test examples together; for the PGR after Fieller",
-    "withheld": "no PGR is stated where the gap from floor to ceiling is not clearly above zero",
+    "withheld": "no PGR is stated where the gap from floor to ceiling is not clearly above zero, where the interval of "
+    "the PGR is wider than 100 points, or for fewer than 20 groups of test examples",
     "naive": "plain finetuning on the weak labels, the method that every other has to improve on",
     "vs first": "student minus the student of the first method, paired by seed and example; ↑ where clearly above zero",
     "agreement": "how often student and supervisor answer alike; where the supervisor is wrong, this is imitation",
@@ -58,7 +74,7 @@ def write(experiment: Experiment, store: Store, path: Path, failures: Sequence[F
     page = html(experiment, store, failures)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page, encoding="utf-8")
+        path.write_text(page, encoding="utf-8", errors="replace")  # a name may hold half a surrogate pair
     except OSError as error:
         raise UserError(f"the report {path} cannot be written ({error.strerror}): choose another file") from None
 
@@ -87,6 +103,10 @@ def html(experiment: Experiment, store: Store, failures: Sequence[Failure] = ())
         whole_span=whole_span,
         improves=improves,
         scope=scope(results.records),
+        shown=scored(results.records),
+        heads=HEADS,
+        notes=_footnotes(results.records),
+        notes_of=notes_of,
         matched=MATCHED if matched(results.aggregates) else "",
         figures=_figures(results, _weights(experiment), store),
         glossary=GLOSSARY,
@@ -118,9 +138,13 @@ def sentence(record: Record, several: bool) -> str:
 def remarks(record: Record, first: str) -> list[str]:
     """What must be said beside a PGR. `first`: the label of the method that others are compared with."""
     found = []
-    if record.untrained is not None and record.student is not None and record.untrained >= record.student:
-        more = percent(record.untrained)
-        found.append(f"Untrained it scores {more}{SPACE}%, no less than taught: here the recovered gap misleads.")
+    student = record.student
+    if student is not None and record.zero_shot is not None and record.zero_shot >= student:
+        shown = f"{percent(record.zero_shot)}{SPACE}%"
+        found.append(f"Zero-shot it scores {shown}, no less than taught: here the recovered gap misleads.")
+    if student is not None and record.frozen_probe is not None and record.frozen_probe > student:
+        shown = f"{percent(record.frozen_probe)}{SPACE}%"
+        found.append(f"A probe on its frozen features scores {shown}, more than the student: finetuning did not help.")
     better = improves(record)
     if better is not None:
         by = f"points ({span(record.versus_first_low, record.versus_first_high)})"
@@ -154,6 +178,11 @@ def duration(seconds: float) -> str:
     if hours < 1:
         return f"{minutes}{SPACE}min {rest:02d}{SPACE}s"
     return f"{hours}{SPACE}h {minutes_left:02d}{SPACE}min"
+
+
+def _footnotes(records: Sequence[Record]) -> dict[str, int]:
+    """What fits have to say of themselves, each with its number."""
+    return {note: i for i, note in enumerate(dict.fromkeys(note for record in records for note in record.notes), 1)}
 
 
 def _by_task(records: Sequence[Record]) -> list[tuple[str, list[Record]]]:

@@ -17,7 +17,8 @@ from outgrow.types import Examples
 PURPOSES = {
     "weak_train": "the supervisor learns from its ground truth",
     "validation": "ground truth that supervisors are validated on",
-    "transfer": "the supervisor labels it; students learn from these labels, ceilings from its ground truth",
+    "transfer": "the supervisor labels it; students learn from these labels, ceilings from its ground truth; "
+    "how right the labels are is scored, and read by no fit",
     "transfer_validation": "students are validated on weak labels here, ceilings on its ground truth; no fit learns it",
     "test": "every model is scored here; its labels are read by the scoring step alone, which sees no weights",
 }
@@ -26,7 +27,7 @@ UNSETTLED = "; every model is scored here too: a look at a set-up that is not se
 
 ROLES = (
     *("supervisor", "supervisor that is adapted too", "ceiling", "ceiling that is adapted too"),
-    *("on the way", "student", "frozen features"),
+    *("on the way", "student", "frozen probe"),
 )
 
 
@@ -126,9 +127,9 @@ def _fits(cell: Cell) -> Iterable[FitUsed]:
         ("supervisor that is adapted too", _fitted(cell.matched_floor and cell.matched_floor.predictions)),
         ("ceiling", _fitted(cell.ceiling.predictions)),
         ("ceiling that is adapted too", _fitted(cell.matched_ceiling and cell.matched_ceiling.predictions)),
-        *((f"on the way: {cell.method.shown}", fit) for fit in _on_the_way(cell.student_fit)),
+        *((f"on the way: {cell.method.shown}", fit) for fit in on_the_way(cell.student_fit)),
         (f"student: {cell.method.shown}", cell.student_fit),
-        ("frozen features", _fitted(cell.untrained.predictions)),
+        ("frozen probe", _fitted(cell.frozen_probe and cell.frozen_probe.predictions)),
     ]
     for role, fit in roles:
         if fit:
@@ -147,9 +148,9 @@ def _beforehand(fit: Fit) -> tuple[tuple[str, str], ...]:
     return (("reads first", _value(fit.start.method)),) if fit.start else ()
 
 
-def _on_the_way(student: Fit) -> Iterable[Fit]:
+def on_the_way(student: Fit) -> Iterable[Fit]:
     """The fits between supervisor and student."""
-    fits = (step for step in walk([student]) if isinstance(step, Fit) and step != student)
+    fits = (step for step in walk([student]) if isinstance(step, Fit) and step.key != student.key)
     return (fit for fit in fits if fit.examples.split == "transfer")
 
 
@@ -172,8 +173,8 @@ def _rules(labels: Predict | Relabel) -> tuple[str, ...]:
 
 def explained(grid: Sequence[Cell]) -> dict[str, str]:
     """What each method and loss of the grid says of itself."""
-    scores = [score for cell in grid for score in (cell.floor, cell.student, cell.untrained)]
-    fits = [fit for score in scores if (fit := _fitted(score.predictions))]
+    scores = [score for cell in grid for score in (cell.floor, cell.student, cell.frozen_probe)]
+    fits = [fit for score in scores if (fit := _fitted(score and score.predictions))]
     kinds = dict.fromkeys(type(record) for fit in fits for record in (fit.method, fit.loss))
     docs = {kind.__name__: inspect.getdoc(kind) or "" for kind in kinds}
     return {name: doc.partition("\n\n")[0] for name, doc in docs.items() if doc and not doc.startswith(f"{name}(")}

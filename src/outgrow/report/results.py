@@ -16,13 +16,16 @@ from outgrow.measures.agreement import agreement
 from outgrow.measures.crossed import Interval, OneGroupError
 from outgrow.measures.difference import paired
 from outgrow.measures.pgr import recovered
-from outgrow.report.shelf import Problem, Shelf, Status
-from outgrow.steps import Score
+from outgrow.measures.samples import accuracy_of_samples
+from outgrow.report.protocol import on_the_way
+from outgrow.report.shelf import Compact, Problem, Shelf, Status
+from outgrow.steps import Fit, Predict, Relabel, Score
 from outgrow.store import Store
-from outgrow.types import Doubles, Examples
+from outgrow.types import Doubles
 
-ROLES = ("floor", "student", "ceiling", "untrained")
-TRIO = ROLES[:3]  # what the recovered gap is made of
+TRIO = ("floor", "student", "ceiling")  # what the recovered gap is made of
+BEFORE = ("zero_shot", "frozen_probe")  # the student before finetuning: a cell has one of them
+ROLES = (*TRIO, *BEFORE)  # what is scored on the test examples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +35,17 @@ class Record:
     `slice` names the test examples that it is of; None: all of them.
 
     Scores, intervals (95 %), the gap and agreement are fractions, not rounded; None, never NaN, where there is nothing
-    to state, and `withheld` says why where that is the PGR. `pgr_matched` is the PGR between a supervisor and a ceiling
-    that were adapted as the student was (None for a method that does not adapt), and `withheld_matched` says why it is
-    withheld, by the same rule. `agreement` of student and supervisor is also given where the supervisor is right and
-    where it is wrong. `versus_first` is the student's score minus the first method's on the same seeds and examples
-    (None for the first): above zero from low to high, this method improves on it.
+    to state, and `withheld` says why where that is the PGR. `label_accuracy` is how often the labels are right that the
+    student learned from, on the examples of transfer that it learned from; a slice of the test examples has none.
+    `zero_shot` is the student before any training, on tasks that are answered by next tokens; on the others
+    `frozen_probe` is a linear probe on its frozen features that learned the weak labels.
+
+    `pgr_matched` is the PGR between a supervisor and a ceiling that were adapted as the student was (None for a method
+    that does not adapt), and `withheld_matched` says why it is withheld, by the same rule. `agreement` of student and
+    supervisor is also given where the supervisor is right and where it is wrong. `versus_first` is the student's score
+    minus the first method's on the same seeds and examples (None for the first): above zero from low to high, this
+    method improves on it. `notes` are what fits have to say of themselves: that one diverged and fell back to an
+    earlier check, or was repeated in another precision.
     """
 
     task: str
@@ -49,15 +58,21 @@ class Record:
     floor: float | None = None
     floor_low: float | None = None
     floor_high: float | None = None
+    label_accuracy: float | None = None
+    label_accuracy_low: float | None = None
+    label_accuracy_high: float | None = None
     student: float | None = None
     student_low: float | None = None
     student_high: float | None = None
     ceiling: float | None = None
     ceiling_low: float | None = None
     ceiling_high: float | None = None
-    untrained: float | None = None
-    untrained_low: float | None = None
-    untrained_high: float | None = None
+    zero_shot: float | None = None
+    zero_shot_low: float | None = None
+    zero_shot_high: float | None = None
+    frozen_probe: float | None = None
+    frozen_probe_low: float | None = None
+    frozen_probe_high: float | None = None
     pgr: float | None = None
     pgr_low: float | None = None
     pgr_high: float | None = None
@@ -85,10 +100,11 @@ class Record:
     n_test: int | None = None
     n_groups: int | None = None
     n_dropped: int | None = None
+    notes: tuple[str, ...] = ()  # each begins with the role and, where an experiment has several, the seed
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, ready for strict JSON."""
-        return dict(self.__dict__)
+        return {**self.__dict__, "notes": list(self.notes)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,8 +154,10 @@ def _row(cell: Cell) -> tuple[str, str, str, str]:
 def record(row: Sequence[Cell], rivals: Sequence[Cell], seed: int | None, shelf: Shelf) -> Record:
     """One record over these cells, one a seed: over the complete seeds, or, without any, over what there is."""
     task, weak, strong, method = _row(row[0])
-    statuses = {role: shelf.status(_of(role, row)) for role in ROLES}
-    statuses["matched"] = shelf.status(score for cell in row for score in _matched_trio(cell))
+    statuses = {role: _status(_of(role, row), shelf) for role in ROLES}
+    statuses["matched"] = _status([score for cell in row for score in _matched_trio(cell)], shelf)
+    labels = [cell.label_accuracy for cell in row] if shelf.whole else []
+    statuses["labels"] = shelf.status((score, shelf.sample(score)) for score in labels)
     complete = [cell for cell in row if all(shelf.correct(score) is not None for score in _of_trio(cell))]
     fields: dict[str, Any] = {}
     for role in ROLES:
@@ -151,13 +169,19 @@ def record(row: Sequence[Cell], rivals: Sequence[Cell], seed: int | None, shelf:
         fields["withheld"] = f"the {absent} has failed" if statuses[absent] == "failed" else f"no {absent} score yet"
     if row[0].method != rivals[0].method:
         fields |= _versus(complete or row, rivals, shelf)
+    if shelf.whole:
+        fields |= _label_accuracy(complete or row, shelf)
     status = next((s for s in ("failed", "missing") if s in statuses.values()), "done")
-    fields |= {"status": status, "n_seeds": len(complete), **_test(row[0], shelf)}
+    fields |= {"status": status, "n_seeds": len(complete), "notes": _notes(row, shelf), **_test(row[0], shelf)}
     return Record(task=task, weak=weak, strong=strong, method=method, seed=seed, **fields)
 
 
+def _status(scores: Iterable[Score], shelf: Shelf) -> Status:
+    return shelf.status((score, shelf.correct(score)) for score in scores)
+
+
 def _of(role: str, row: Iterable[Cell]) -> list[Score]:
-    return [getattr(cell, role) for cell in row]
+    return [score for cell in row if (score := getattr(cell, role)) is not None]
 
 
 def _of_trio(cell: Cell) -> tuple[Score, ...]:
@@ -174,10 +198,10 @@ def _matched_trio(cell: Cell) -> tuple[Score, ...]:
 def _table(scores: Iterable[Score], shelf: Shelf) -> Doubles | None:
     """The scores that are there, [S, N]."""
     found = [correct for score in scores if (correct := shelf.correct(score)) is not None]
-    return np.stack(found) if found else None
+    return np.stack(found).astype(np.float64) if found else None
 
 
-def _groups(row: Sequence[Cell], shelf: Shelf) -> tuple[str, ...]:
+def _groups(row: Sequence[Cell], shelf: Shelf) -> Compact:
     test = shelf.test(row[0])
     assert test is not None  # a score of it has been read
     return test.groups
@@ -196,6 +220,47 @@ def _scored(role: str, row: Sequence[Cell], shelf: Shelf) -> dict[str, Any]:
 
 def _stated(name: str, found: Interval) -> dict[str, Any]:
     return {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
+
+
+def _label_accuracy(row: Sequence[Cell], shelf: Shelf) -> dict[str, Any]:
+    """How right the labels are that students learn from: each seed has examples of its own."""
+    samples = [sample for cell in row if (sample := shelf.sample(cell.label_accuracy)) is not None]
+    if not samples:
+        return {}
+    correct, groups = zip(*samples, strict=True)
+    try:
+        found = accuracy_of_samples(correct, groups)
+    except OneGroupError:
+        return {"label_accuracy": float(np.mean([scores.mean() for scores in correct]))}
+    return _stated("label_accuracy", found)
+
+
+def _notes(row: Sequence[Cell], shelf: Shelf) -> tuple[str, ...]:
+    """What the fits behind these cells have to say of themselves, each sentence once."""
+    fits = [(f"{role}, seed {cell.seed}", fit) for cell in row for role, fit in _fits(cell)]
+    said = shelf.notes([fit for _, fit in fits])
+    found = [
+        f"{name}, {fit.model.name}: {note}" for (name, fit), notes in zip(fits, said, strict=True) for note in notes
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def _fits(cell: Cell) -> Iterator[tuple[str, Fit]]:
+    """The fits behind each number of a cell, with its head in tables; a student's with those of the rungs before it."""
+    for rung in on_the_way(cell.student_fit) if cell.method.via else ():
+        yield "student", rung
+    roles = {"floor": cell.floor, "student": cell.student, "ceiling": cell.ceiling, "frozen probe": cell.frozen_probe}
+    for role, score in {**roles, "adapted floor": cell.matched_floor, "adapted ceiling": cell.matched_ceiling}.items():
+        if score is not None:
+            yield from ((role, fit) for fit in _behind(score.predictions))
+
+
+def _behind(predictions: object) -> Iterator[Fit]:
+    """The fits whose predictions these are: several where they are the mean of an ensemble."""
+    if isinstance(predictions, Predict):
+        yield predictions.fitted
+    elif isinstance(predictions, Relabel):
+        yield from (fit for each in predictions.labels for fit in _behind(each))
 
 
 def _recovered(row: Sequence[Cell], shelf: Shelf) -> dict[str, Any]:
@@ -257,8 +322,5 @@ def _test(cell: Cell, shelf: Shelf) -> dict[str, Any]:
     """What the test examples are: the same for every record of a task."""
     found: dict[str, Any] = {}
     if test := shelf.test(cell):
-        found |= {"n_test": len(test.ids), "n_groups": len(set(test.groups))}
-    examples: Examples | None = shelf.get(cell.test)
-    if examples is not None:
-        found["n_dropped"] = sum(count for _, count in examples.dropped)
-    return found
+        found |= {"n_test": len(test), "n_groups": len(np.unique(test.groups))}
+    return found | {"n_dropped": shelf.dropped(cell)}

@@ -11,13 +11,14 @@ from math import log10
 from typing import TYPE_CHECKING, Any
 
 from outgrow.models.base import counted
-from outgrow.report.drawing import MARKS, ink, numbers, panels, svg, words
+from outgrow.report.drawing import MARKS, fitted, ink, numbers, panels, shortened, svg, words
 from outgrow.report.results import Record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TEACHERS = ("student", "second", "third", "fourth")  # colours; a fifth supervisor starts again, with dashes
+NAME = 24  # letters of a model's name
 ROOM = 0.3  # of the width, for the names of lines
 
 
@@ -43,7 +44,8 @@ def scaling(records: Sequence[Record], weights: Mapping[str, int]) -> str:
                 [f"{_short(name)}\n{counted(weights[name])}" if known else _short(name) for name in names],
             )
             title = f"{task} · {method}" if len(methods) > 1 else task
-            axes.set_title(title, loc="left", color=ink("ink"), size=9, weight="bold")
+            line, size = fitted(title, 9.0)
+            axes.set_title(line, loc="left", color=ink("ink"), size=size, weight="bold")
             axes.set_xlabel("model, by its weights" if known else "model")
         said = [
             f"{r.task}, {r.method}, {r.weak} → {r.strong}: student {words(r, 'student')}, "
@@ -106,4 +108,4 @@ def _name_lines(axes: Axes, x: float, named: Sequence[tuple[float, str, str]]) -
 
 def _short(name: str) -> str:
     """`pawn` of `ladder/pawn`."""
-    return " + ".join(part.rpartition("/")[2] for part in name.split(" + "))
+    return shortened(" + ".join(part.rpartition("/")[2] for part in name.split(" + ")), NAME)

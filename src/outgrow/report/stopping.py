@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from outgrow.report.drawing import MARKS, ink, name_of, panels, svg
+from outgrow.report.drawing import MARKS, fitted, ink, name_of, panels, svg
 from outgrow.report.results import Results, rows
 from outgrow.report.tables import percent
 from outgrow.steps import Fit
@@ -124,8 +124,8 @@ def _head(axes: Axes, name: str, seeds: Sequence[Curve]) -> None:
     place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1.0), "ncols": 2}
     legend = axes.legend(handles=lines, handlelength=1.8, handletextpad=0.5, columnspacing=1.2, **looks, **place)
     legend.set_in_layout(False)  # it is narrower than the axes, which need not shrink for it
-    size = min(9.0, 9.0 * 55 / len(name))  # what fits into the width
-    axes.set_title(name, loc="left", x=-0.19, color=ink("ink"), size=size, weight="bold", pad=34)
+    line, size = fitted(name, 9.0)
+    axes.set_title(line, loc="left", x=-0.19, color=ink("ink"), size=size, weight="bold", pad=34)
 
 
 def _column(curve: Curve, name: str) -> Doubles:

@@ -152,7 +152,7 @@ class Task:
         """1 where the most probable choice is one of the right ones, else 0."""
         truth = gold.aligned(examples)
         chosen = predictions.aligned(examples).hard()
-        correct = np.array([float(truth.row(i)[choice] > 0) for i, choice in enumerate(chosen)], dtype=np.float64)
+        correct = (truth.of(chosen) > 0).astype(np.float64)
         return Scores(ids=examples.ids, groups=examples.groups, correct=correct)
 
 

@@ -1,0 +1,74 @@
+"""Accuracy where each seed has examples of its own, which may overlap: labels on the transfer subset of every seed.
+
+The mean over seeds of each seed's accuracy has the variance V = V_seed + V_group − V_both of
+`outgrow.measures.crossed`, here for a table in which most places may be empty. With d_sg what leaving group g out moves
+the accuracy of seed s by,
+
+    V_group = Σ_g (mean over s of d_sg)²         groups as clusters, whichever seeds have them
+    within  = Σ_s Σ_g d_sg² / S²                 as if no two seeds shared a group
+    V_both  = (S · within − V_group) / (S − 1)
+
+each sum over groups times (G − 1) / G. Where all seeds have the same examples these are the parts of `crossed`. Where
+no two seeds share a group V_both is V_group, and V is V_seed, the variance of the seeds' accuracies over S.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from outgrow.measures.accuracy import bounded
+from outgrow.measures.crossed import Crossed, Groups, Interval, OneGroupError
+
+
+def accuracy_of_samples(
+    correct: Sequence[npt.NDArray[Any]], groups: Sequence[Groups], *, level: float = 0.95
+) -> Interval:
+    """The mean over seeds of each seed's accuracy: for every seed scores [N_s] from 0 to 1, and their groups [N_s].
+
+    Groups of one name are one group. With one seed the interval is over groups only, and `seed_noise` is False.
+    ValueError: no seeds or no scores, NaN, scores outside 0 to 1, lengths that do not fit; OneGroupError where all
+    examples of a seed are of one group.
+    """
+    scores = [np.asarray(each, dtype=np.float64) for each in correct]
+    if not scores or len(scores) != len(groups) or any(s.ndim != 1 or not s.size for s in scores):
+        raise ValueError("at least one seed is needed, and at least one example of each, with its groups")
+    if not all(((s >= 0) & (s <= 1)).all() for s in scores):
+        raise ValueError("an accuracy needs scores between 0 (wrong) and 1 (right)")
+    parts = _parts(scores, groups)
+    mean, half = float(parts.mean[0]), parts.half_width(np.ones(1), level)
+    none, every = not any(s.any() for s in scores), all((s == 1).all() for s in scores)
+    low, high = bounded(mean - half, mean + half, none, every, parts.effective_groups, level)
+    return Interval(mean=mean, low=low, high=high, seed_noise=parts.seeds > 1)
+
+
+def _parts(scores: Sequence[npt.NDArray[np.float64]], groups: Sequence[Groups]) -> Crossed:
+    means = np.array([s.mean() for s in scores])
+    if any(np.shape(names) != s.shape for names, s in zip(groups, scores, strict=True)):
+        raise ValueError("each example needs one group")
+    names, codes = np.unique(np.concatenate([np.asarray(each) for each in groups]), return_inverse=True)
+    seeds, count = len(scores), len(names)
+    moved, share = np.zeros(count), np.zeros(count)
+    within = 0.0
+    for s, mean, own in zip(scores, means, np.split(codes, np.cumsum([len(s) for s in scores])[:-1]), strict=True):
+        there, inverse, sizes = np.unique(own, return_inverse=True, return_counts=True)
+        if len(there) < 2:
+            raise OneGroupError(f"all {len(s)} examples of a seed are of one group: an interval needs two groups")
+        effect = np.bincount(inverse, weights=s - mean) / (len(s) - sizes)
+        moved[there] += effect / seeds
+        share[there] += sizes / len(s) / seeds
+        within += (len(there) - 1) / len(there) * float(effect @ effect) / seeds**2
+    group = (count - 1) / count * float(moved @ moved)
+    pairs = max(seeds * (seeds - 1), 1)
+    return Crossed(
+        mean=np.array([means.mean()]),
+        seed=np.array([[np.square(means - means.mean()).sum() / pairs]]),
+        group=np.array([[group]]),
+        both=np.array([[(seeds * within - group) / max(seeds - 1, 1)]]),
+        seeds=seeds,
+        groups=count,
+        effective_groups=1.0 / float(share @ share),
+    )

@@ -1,0 +1,74 @@
+"""Records with any names, numbers and notes: every table and figure can be written, and read back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any
+from xml.etree import ElementTree
+
+from rich.console import Console
+
+from outgrow.report import figures, tables
+from outgrow.report.results import Record
+from outgrow.report.scaling import scaling
+
+LETTERS = "ab _$^\\|`*<>&\"'[]{}\n\t\0\x1b\u202e\ud800\uffff\u0301é方🙂~#%/.→−—"
+
+
+def name(rng: Random) -> str:
+    return "".join(rng.choice(LETTERS) for _ in range(rng.choice([0, 1, 3, 10, 40, 500])))
+
+
+def scored(rng: Random, field: str) -> dict[str, float | None]:
+    """A number, with an interval or without, or none."""
+    value = rng.choice([None, 0.0, 1.0, rng.random(), rng.uniform(-3, 3)])
+    width = rng.choice([None, 0.0, rng.random()])
+    low, high = (None, None) if value is None or width is None else (value - width, value + width)
+    return {field: value, f"{field}_low": low, f"{field}_high": high}
+
+
+def record(rng: Random, names: list[str]) -> Record:
+    fields: dict[str, Any] = {}
+    for field in ("floor", "label_accuracy", "student", "ceiling", "zero_shot", "frozen_probe", "pgr", "pgr_matched",
+                  "gap", "agreement", "agreement_wrong", "versus_first"):  # fmt: skip
+        fields |= scored(rng, field)
+    if rng.random() < 0.3:
+        fields |= {"pgr": None, "pgr_low": None, "pgr_high": None, "withheld": name(rng)}
+    task, weak, strong, method = (rng.choice(names) for _ in range(4))
+    role = rng.choice(["student", "floor", "ceiling", name(rng)])
+    notes = tuple(f"{role}, seed 1, {name(rng)}: {name(rng)}" for _ in range(rng.choice([0, 0, 1, 2])))
+    seed = rng.choice([None, None, 0, 10**20])
+    status: Any = rng.choice(["done", "missing", "failed"])
+    return Record(task=task, weak=weak, strong=strong, method=method, seed=seed, status=status,
+                  slice=rng.choice([None, name(rng)]), n_seeds=rng.randrange(4), notes=notes, **fields)  # fmt: skip
+
+
+def test_any_records_can_be_written(inputs: Callable[[], Iterator[Random]]) -> None:
+    for rng in inputs():
+        names = [name(rng) for _ in range(3)]
+        records = [record(rng, names) for _ in range(rng.randrange(1, 5))]
+        assert json.loads(tables.text(records, "json")) == [each.to_dict() for each in records]
+        assert len(list(csv.DictReader(io.StringIO(tables.text(records, "csv"), newline="")))) == len(records)
+        lines = tables.text(records, "md").encode().decode().split("\n")
+        table = lines[: 2 + len(records)]
+        assert len({_cells(line) for line in table}) == 1
+        assert lines[len(table)] == ""
+        console = Console(width=140, record=True, file=io.StringIO(), force_terminal=True, no_color=True)
+        console.print(tables.table(records))
+        assert not {"\x1b", "\0", "\u202e"} & set(console.export_text())
+        draw = rng.choice([figures.scores, figures.recovery, lambda shown: scaling(shown, {})])
+        if svg := draw(records):
+            ElementTree.fromstring(svg.encode())
+
+
+def _cells(line: str) -> int:
+    """The bars of a line that no backslash takes away."""
+    bars, escaped = 0, False
+    for letter in line:
+        bars += letter == "|" and not escaped
+        escaped = letter == "\\" and not escaped
+    return bars
