@@ -6,19 +6,24 @@ student on ground truth, and the untrained student. All are scored on the same t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from outgrow.graph import Settings, Step, walk
+from outgrow.graph import Settings, Step, identity, walk
 from outgrow.methods.base import Method
 from outgrow.models.base import Model
+from outgrow.naming import told_apart
 from outgrow.recipes import bundled
 from outgrow.steps import Fit, Gold, Predict, Prepare, Relabel, Score, ZeroShot, predicted
 from outgrow.tasks.base import SPLITS, Split, Task
 from outgrow.technique import Ensemble, Ground, Technique, ceiling, student, supervisors, together, untrained
 from outgrow.types import UserError
+
+MOST_SEED = 2**32 - 1  # what every generator of random numbers takes
+R = TypeVar("R", Task, Model)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,27 +41,68 @@ class Experiment:
     score: Literal["test", "validation"] = "test"  # validation: to choose a set-up without a look at test
 
     def __post_init__(self) -> None:
+        self._name_all()
         for name in ("tasks", "weak", "strong", "methods", "seeds"):
             values = getattr(self, name)
             if not values:
                 raise UserError(f"the experiment has no {name}: give at least one")
-            shown = [v.label if isinstance(v, Technique) else getattr(v, "name", v) for v in values]
-            if twice := [each for each in shown if shown.count(each) > 1]:
-                raise UserError(f"{name} lists {twice[0]!r} twice: name each once")
+            _refuse_twice(name, values)
+        for ensemble in self.weak:
+            if isinstance(ensemble, Ensemble):
+                _refuse_twice("an ensemble", ensemble.models)
+        self._refuse_ambiguous()
+        if wrong := [seed for seed in self.seeds if type(seed) is not int or not 0 <= seed <= MOST_SEED]:
+            raise UserError(f"the seed {wrong[0]!r} is not a whole number from 0 to {MOST_SEED}: give another")
         if self.score not in ("test", "validation"):
             raise UserError(f'score is {self.score!r}: choose "test", or "validation" while the set-up is not settled')
         if self.pairs not in ("all", "upward"):
             raise UserError(f'pairs is {self.pairs!r}: choose "all", or "upward" for students larger than supervisors')
 
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """Every model: supervisors, those of ensembles, students, and the rungs of chains."""
+        weak = (model for side in self.weak for model in (side.models if isinstance(side, Ensemble) else (side,)))
+        return (*weak, *self.strong, *(rung for method in self.methods for rung in method.via))
+
     def pinned(self) -> Experiment:
         """The same with every task and model identified by its content."""
-        return replace(
-            self,
-            tasks=tuple(task.pinned() for task in self.tasks),
-            weak=tuple(model.pinned() for model in self.weak),
-            strong=tuple(model.pinned() for model in self.strong),
-            methods=tuple(method.pinned() for method in self.methods),
+        return replace(self, **self._axes(lambda task: task.pinned(), lambda model: model.pinned()))
+
+    def _axes(self, of_task: Callable[[Task], Task], of_model: Callable[[Model], Model]) -> dict[str, Any]:
+        """The axes with every task and every model changed."""
+        sides = (side.each(of_model) if isinstance(side, Ensemble) else of_model(side) for side in self.weak)
+        return {
+            "tasks": tuple(map(of_task, self.tasks)),
+            "weak": tuple(sides),
+            "strong": tuple(map(of_model, self.strong)),
+            "methods": tuple(method.each(of_model) for method in self.methods),
+        }
+
+    def _name_all(self) -> None:
+        """Give tasks and models whose short names are shared a longer one each: what is alike depends on the others."""
+
+        def named(records: Sequence[R]) -> Callable[[R], R]:
+            names = told_apart(records)
+
+            def change(record: R) -> R:
+                name = names.get((record.short, record.place), "") if record.place else ""
+                return record if record.alias == name else replace(record, alias=name)
+
+            return change
+
+        for axis, values in self._axes(named(self.tasks), named(self.models)).items():
+            object.__setattr__(self, axis, values)
+
+    def _refuse_ambiguous(self) -> None:
+        """A recipe for a short name that several tasks or models share would be nobody's."""
+        sides: tuple[tuple[Sequence[Task | Model], set[str]], ...] = (
+            (self.tasks, {task for task, _ in self.recipes}),
+            (self.models, {model for _, model in self.recipes}),
         )
+        for records, asked in sides:
+            for name in sorted(asked - {record.name for record in records}):
+                if len(meant := sorted({record.name for record in records if record.short == name})) > 1:
+                    raise UserError(f"recipes: {name!r} may be {' or '.join(map(repr, meant))}: write which")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,4 +239,21 @@ def _prepare(experiment: Experiment, task: Task, split: Split, seed: int, apart:
 
 
 def _recipe(experiment: Experiment, task: Task, model: Model) -> Method:
-    return experiment.recipes.get((task.name, model.name)) or bundled(task.name, model.name)
+    names = product(dict.fromkeys((task.name, task.short)), dict.fromkeys((model.name, model.short)))
+    given = (experiment.recipes[name] for name in names if name in experiment.recipes)
+    return next(given, None) or bundled(task.short, model.short)
+
+
+def _refuse_twice(axis: str, values: Sequence[Any]) -> None:
+    """No name and no content is listed twice: a file may be given by two paths."""
+    shown = [value.label if isinstance(value, Technique) else getattr(value, "name", value) for value in values]
+    if twice := [each for each in shown if shown.count(each) > 1]:
+        raise UserError(f"{axis} lists {twice[0]!r} twice: name each once")
+    contents: dict[str, str] = {}
+    for value in values:
+        if getattr(value, "digest", "") and (first := contents.setdefault(_content(value), value.name)) != value.name:
+            raise UserError(f"{axis} lists one content twice, as {first!r} and as {value.name!r}: name it once")
+
+
+def _content(record: Task | Model) -> str:
+    return json.dumps(identity(record), sort_keys=True)

@@ -57,9 +57,9 @@ class Technique:
         """The label as tables give it."""
         return f"{self.label} (cheats)" if self.cheat else self.label
 
-    def pinned(self) -> Technique:
-        """The same with every model identified by its content."""
-        return replace(self, via=tuple(model.pinned() for model in self.via))
+    def each(self, change: Callable[[Model], Model]) -> Technique:
+        """The same with every model changed."""
+        return replace(self, via=tuple(map(change, self.via)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +76,9 @@ class Ensemble:
     def name(self) -> str:
         return " + ".join(model.name for model in self.models)
 
-    def pinned(self) -> Ensemble:
-        return replace(self, models=tuple(model.pinned() for model in self.models))
+    def each(self, change: Callable[[Model], Model]) -> Ensemble:
+        """The same with every model changed."""
+        return replace(self, models=tuple(map(change, self.models)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,9 +34,13 @@ class HF(Model):
     size: str = located(default="")
 
     @property
-    def name(self) -> str:
+    def short(self) -> str:
         """`hf/google/bert_uncased_L-2_H-128_A-2`; for a folder its last part."""
         return f"hf/{self._local.name}" if self._local else f"hf/{self.size}"
+
+    @property
+    def place(self) -> Path | None:
+        return self._local
 
     @property
     def _local(self) -> Path | None:

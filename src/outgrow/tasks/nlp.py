@@ -50,9 +50,13 @@ class Nlp(Task):
         text.refuse_share(self.near_share)
 
     @property
-    def name(self) -> str:
+    def short(self) -> str:
         """`nlp/boolq`."""
         return f"nlp/{self.set}"
+
+    @property
+    def place(self) -> Path | None:
+        return Path(self.path) if self.path else None
 
     def pinned(self) -> Self:
         if self._mirror() and not self.revision:

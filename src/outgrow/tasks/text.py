@@ -61,9 +61,13 @@ class Text(Task):
             raise UserError(f"classes lists {twice!r} twice: name each once")
 
     @property
-    def name(self) -> str:
+    def short(self) -> str:
         """`text/reviews` for reviews.csv.gz."""
-        return f"text/{Path(self.path).name.partition('.')[0]}"
+        return f"text/{self.place.name.partition('.')[0]}"
+
+    @property
+    def place(self) -> Path:
+        return Path(self.path)
 
     @property
     def file(self) -> Path:
