@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outgrow import graph
 from outgrow.experiment import Experiment, cells, targets
 from outgrow.graph import Failure, Outcome, Plan, Report, Settings, ignore
-from outgrow.plugins import find
+from outgrow.plugins import find, is_ours
 from outgrow.store import Store
 from outgrow.types import UserError
 
@@ -80,10 +81,13 @@ class Results:
         return Path(path)
 
 
-def resolved(asked: Asked, *, sets: Sequence[str] = (), seeds: Sequence[int] | None = None) -> Experiment:
+def resolved(
+    asked: Asked, *, sets: Sequence[str] = (), seeds: Sequence[int] | None = None, plugins: bool = True
+) -> Experiment:
     """What is asked for, as records, every task and model identified by its content.
 
-    `sets`: changes to a file or a table, such as `sizes.test=500`. Raises UserError for whatever is wrong with it.
+    `sets`: changes to a file or a table, such as `sizes.test=500`. Classes from outside the package are imported,
+    which runs their code; `plugins=False` refuses them. Raises UserError for whatever is wrong with it.
     """
     if isinstance(asked, Experiment):
         if sets:
@@ -92,22 +96,54 @@ def resolved(asked: Asked, *, sets: Sequence[str] = (), seeds: Sequence[int] | N
     else:
         from outgrow.config import experiment_from, read
 
-        found = experiment_from(asked, sets) if isinstance(asked, Mapping) else read(asked, sets)
-    return (found if seeds is None else replace(found, seeds=tuple(seeds))).pinned()
+        make: Any = experiment_from if isinstance(asked, Mapping) else read
+        found = make(asked, sets, plugins=plugins)
+    if not plugins:
+        _refuse_foreign(found)
+    return (found if seeds is None else replace(found, seeds=_seeds(seeds))).pinned()
+
+
+def _seeds(seeds: Sequence[int]) -> tuple[int, ...]:
+    try:
+        return tuple(index(seed) for seed in seeds)
+    except TypeError:
+        raise UserError(f"seeds is {seeds!r} but should be a list of whole numbers, such as [0, 1, 2]") from None
+
+
+def _refuse_foreign(record: Any) -> None:
+    """Raise UserError if a record, or one in its fields, is of a class from outside the package."""
+    if is_dataclass(record) and not isinstance(record, type):
+        if not is_ours(type(record)):
+            name = f"{type(record).__module__}:{type(record).__qualname__}"
+            raise UserError(f"{name!r} is from outside the package: leave out plugins=False to use it")
+        record = tuple(getattr(record, each.name) for each in fields(record))
+    inner = record.values() if isinstance(record, Mapping) else record if isinstance(record, tuple) else ()
+    for each in inner:
+        _refuse_foreign(each)
 
 
 def plan(
-    asked: Asked, *, store: str | Path | Store = "runs", sets: Sequence[str] = (), seeds: Sequence[int] | None = None
+    asked: Asked,
+    *,
+    store: str | Path | Store = "runs",
+    sets: Sequence[str] = (),
+    seeds: Sequence[int] | None = None,
+    plugins: bool = True,
 ) -> Plan:
     """The steps that an experiment still needs, and why each of them is new."""
-    return graph.plan(targets(cells(resolved(asked, sets=sets, seeds=seeds))), _opened(store))
+    return graph.plan(targets(cells(resolved(asked, sets=sets, seeds=seeds, plugins=plugins))), _opened(store))
 
 
 def results(
-    asked: Asked, *, store: str | Path | Store = "runs", sets: Sequence[str] = (), seeds: Sequence[int] | None = None
+    asked: Asked,
+    *,
+    store: str | Path | Store = "runs",
+    sets: Sequence[str] = (),
+    seeds: Sequence[int] | None = None,
+    plugins: bool = True,
 ) -> Results:
     """What a store holds of an experiment, computing nothing."""
-    return Results(resolved(asked, sets=sets, seeds=seeds), _opened(store))
+    return Results(resolved(asked, sets=sets, seeds=seeds, plugins=plugins), _opened(store))
 
 
 def run(
@@ -120,23 +156,25 @@ def run(
     seeds: Sequence[int] | None = None,
     settings: Settings = HERE,
     watch: Report = ignore,
+    plugins: bool = True,
 ) -> Results:
     """Compute what an experiment still needs and give its results; steps that fail are in `failures`.
 
     on: an executor, or the name of one (`inline`, `pool`, `package.module:Class`); by default a pool of `workers`
     processes where there is more than one core. settings: what only this machine cares about. watch: told of every
-    event. Raises UserError if the experiment asks for what is not there.
+    event. plugins: False refuses classes from outside the package. Raises UserError if the experiment asks for what is
+    not there.
     """
-    experiment, place = resolved(asked, sets=sets, seeds=seeds), _opened(store)
+    experiment, place = resolved(asked, sets=sets, seeds=seeds, plugins=plugins), _opened(store)
     wanted = targets(cells(experiment))
-    with executor(on, workers) if isinstance(on, str) else on as runner:
+    with executor(on, workers, plugins=plugins) if isinstance(on, str) else on as runner:
         outcome = graph.run(wanted, place, runner, settings, watch)
     return Results(experiment, place, outcome)
 
 
-def executor(name: str = "", workers: int | None = None) -> Executor:
+def executor(name: str = "", workers: int | None = None, *, plugins: bool = True) -> Executor:
     """An executor by name; `workers` is for those that have any."""
-    kind: Any = find("executor", name or ("pool" if (workers or _cores()) > 1 else "inline"))
+    kind: Any = find("executor", name or ("pool" if (workers or _cores()) > 1 else "inline"), plugins=plugins)
     made: Executor = kind() if workers is None or kind.__name__ == "Inline" else kind(workers=workers)
     return made
 
