@@ -110,7 +110,7 @@ def results(
     if format == "table":
         _print_table(numbers)
     else:
-        typer.echo(text(numbers.records, format), nl=False)
+        print(text(numbers.records, format), end="")
 
 
 @app.command()
@@ -154,7 +154,10 @@ def _print_table(numbers: Numbers) -> None:
     from outgrow.report.tables import table
 
     width = None if sys.stdout.isatty() else 140  # of a pipe or a file nothing is known, and a table wants room
-    Console(width=width).print(table(numbers.aggregates))
+    console = Console(width=width)
+    with console.capture() as drawn:  # printed by us: rich has an exit code of its own for a closed pipe
+        console.print(table(numbers.aggregates))
+    print(drawn.get(), end="")
     if any(cell.test.split != "test" for cell in numbers.grid):
         typer.echo("scored on validation: for choosing a set-up, not a result")
 

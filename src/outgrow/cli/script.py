@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import io
 import os
@@ -16,6 +17,8 @@ from outgrow.cli.options import app
 USAGE = typer.BadParameter.__mro__[1]  # UsageError, of the click that typer brings
 CLOSED_PIPE = 141  # 128 + SIGPIPE, as a shell reports it
 INTERRUPTED = 130
+PLAIN = "outgrow-plain"  # what to do with characters that an encoding lacks
+INSTEAD = {"−": "-", "–": "-", "—": "-", "→": "->", "’": "'", "·": ",", "…": "...", "×": "x"}
 
 
 def main() -> None:
@@ -52,13 +55,21 @@ def _exit_code(arguments: list[str]) -> int:
 
 
 def _any_text() -> None:
-    """Characters that the terminal's encoding lacks are replaced; without a stream, nothing is shown."""
+    """Characters that the terminal's encoding lacks are replaced, the minus sign by a hyphen; without a stream, nothing
+    is shown."""
+    codecs.register_error(PLAIN, _plain)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for as long as Python runs
         elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors=PLAIN)
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    missing = error.object[error.start : error.end]
+    return "".join(INSTEAD.get(letter, "?") for letter in missing), error.end
 
 
 def _said(line: str, code: int = 2) -> int:
@@ -68,13 +79,14 @@ def _said(line: str, code: int = 2) -> int:
 
 
 def _is_of_output(error: OSError) -> bool:
-    """Whether writing to the terminal, pipe or file that we print to is what failed: then it fails again."""
+    """Whether writing to the terminal, pipe or file that we print to is what failed: then it fails again. (What has
+    failed in unbuffered writing is forgotten, so something must be written: a line end.)"""
     if error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF):
         return False
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-            os.write(stream.fileno(), b"")
+            os.write(stream.fileno(), b"\n")
         except OSError:
             return True
         except ValueError:
