@@ -131,7 +131,7 @@ def plan(
     plugins: bool = True,
 ) -> Plan:
     """The steps that an experiment still needs, and why each of them is new."""
-    return graph.plan(targets(cells(resolved(asked, sets=sets, seeds=seeds, plugins=plugins))), _opened(store))
+    return graph.plan(targets(cells(resolved(asked, sets=sets, seeds=seeds, plugins=plugins))), opened(store))
 
 
 def results(
@@ -143,7 +143,7 @@ def results(
     plugins: bool = True,
 ) -> Results:
     """What a store holds of an experiment, computing nothing."""
-    return Results(resolved(asked, sets=sets, seeds=seeds, plugins=plugins), _opened(store))
+    return Results(resolved(asked, sets=sets, seeds=seeds, plugins=plugins), opened(store))
 
 
 def run(
@@ -165,7 +165,7 @@ def run(
     event. plugins: False refuses classes from outside the package. Raises UserError if the experiment asks for what is
     not there.
     """
-    experiment, place = resolved(asked, sets=sets, seeds=seeds, plugins=plugins), _opened(store)
+    experiment, place = resolved(asked, sets=sets, seeds=seeds, plugins=plugins), opened(store)
     wanted = targets(cells(experiment))
     with executor(on, workers, plugins=plugins) if isinstance(on, str) else on as runner:
         outcome = graph.run(wanted, place, runner, settings, watch)
@@ -175,7 +175,12 @@ def run(
 def executor(name: str = "", workers: int | None = None, *, plugins: bool = True) -> Executor:
     """An executor by name; `workers` is for those that have any."""
     kind: Any = find("executor", name or ("pool" if (workers or _cores()) > 1 else "inline"), plugins=plugins)
-    made: Executor = kind() if workers is None or kind.__name__ == "Inline" else kind(workers=workers)
+    try:
+        made: Executor = kind() if workers is None or kind.__name__ == "Inline" else kind(workers=workers)
+    except Exception as error:
+        if is_ours(kind):
+            raise
+        raise UserError(f"the executor {name!r} cannot be made: {type(error).__name__}: {error}") from None
     return made
 
 
@@ -183,5 +188,9 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _opened(store: str | Path | Store) -> Store:
-    return store if isinstance(store, Store) else Store(str(store))
+def opened(store: str | Path | Store) -> Store:
+    """A store by its folder or URL. Raises UserError for a folder whose path is no text: Parquet cannot be there."""
+    found = store if isinstance(store, Store) else Store(str(store))
+    if found.place.local and any("\ud800" <= letter <= "\udfff" for letter in str(found.place.local)):
+        raise UserError(f"the store {found.place.local} has a path that is not UTF-8 text: name another with --store")
+    return found

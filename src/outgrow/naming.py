@@ -32,13 +32,11 @@ def told_apart(records: Iterable[Named]) -> dict[tuple[str, Path], str]:
     places: dict[str, dict[Path | None, None]] = {}
     for record in records:
         places.setdefault(record.short, {})[record.place] = None
-    return {
-        (short, place): _name(short, place, [other for other in found if other and other != place])
-        for short, found in places.items()
-        if len(found) > 1
-        for place in found
-        if place
-    }
+    names: dict[tuple[str, Path], str] = {}
+    for short, found in places.items():
+        if len(found) > 1:
+            names |= {(short, place): name for place, name in _apart(short, [each for each in found if each]).items()}
+    return names
 
 
 def known_as(record: Named) -> tuple[str, ...]:
@@ -49,12 +47,15 @@ def known_as(record: Named) -> tuple[str, ...]:
     return tuple(dict.fromkeys([record.short, *longer]))
 
 
-def _name(short: str, place: Path, others: list[Path]) -> str:
-    mine = _parts(short, place)
-    whole = any(_parts(short, other) == mine for other in others)  # they differ in their endings alone
-    taken = {name for other in others for name in _names(short, other, whole)} | {short}
-    names = _names(short, place, whole)
-    return next((name for name in names if name not in taken), names[-1])
+def _apart(short: str, places: list[Path]) -> dict[Path, str]:
+    """The shortest name of each that none of the others could have, or its longest where there is none."""
+    whole = len({_parts(short, place) for place in places}) < len(places)  # some differ in their endings alone
+    every = {place: _names(short, place, whole) for place in places}
+    found = {}
+    for place, names in every.items():
+        taken = {short, *(name for other, theirs in every.items() if other != place for name in theirs)}
+        found[place] = next((name for name in names if name not in taken), names[-1])
+    return found
 
 
 def _names(short: str, place: Path, whole: bool) -> list[str]:

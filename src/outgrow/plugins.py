@@ -7,6 +7,7 @@ import difflib
 import importlib
 import inspect
 import sys
+import sysconfig
 import traceback
 from collections.abc import Iterable
 from dataclasses import is_dataclass
@@ -95,7 +96,7 @@ def _elsewhere(kind: str, name: str, root: type) -> type:
     if not (inspect.isclass(found) and issubclass(found, root)):
         classes = [n for n, c in vars(module).items() if inspect.isclass(c) and issubclass(c, root) and c is not root]
         hint = nearest(class_name, classes)
-        raise UserError(f"{module_name} has no {kind} called {class_name!r}.{hint} It must be a {root.__name__}")
+        raise UserError(f"{module_name} has no {kind} called {class_name!r}.{hint} It must subclass {root.__name__}")
     _refuse_unfinished(kind, name, found, root)
     return found
 
@@ -121,18 +122,21 @@ def _line(error: BaseException) -> str:
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}, line {error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
-    found = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
+    library = sysconfig.get_path("stdlib")
+    found = [frame for frame in frames if not frame.filename.startswith((library, "<frozen", __file__))]
     return f"{found[-1].filename}, line {found[-1].lineno}" if found else ""
 
 
 def _refuse_unfinished(kind: str, name: str, found: type, root: type) -> None:
     """A plug-in is a frozen dataclass with everything that its base leaves open."""
-    open_ = [
+    lacks = [
         " or ".join(any_of) for any_of in NEEDS.get(kind, ()) if not any(_writes(found, each, root) for each in any_of)
     ]
-    if lacks := [*open_, *sorted(getattr(found, "__abstractmethods__", ()))]:
+    lacks += [each for each, method in inspect.getmembers(found) if getattr(method, "__isabstractmethod__", False)]
+    if lacks:
         raise UserError(f"{name!r} lacks {', '.join(lacks)}: write what a {root.__name__} needs")
-    if is_dataclass(root) and vars(found).get("__annotations__") and "__dataclass_fields__" not in vars(found):
+    own = [each for each, hint in vars(found).get("__annotations__", {}).items() if "ClassVar" not in str(hint)]
+    if is_dataclass(root) and own and "__dataclass_fields__" not in vars(found):
         raise UserError(f"{name!r} has fields but is no dataclass: put @dataclass(frozen=True, kw_only=True) above it")
     try:
         get_type_hints(found)

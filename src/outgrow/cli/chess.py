@@ -23,12 +23,11 @@ def pretrain(
     import shutil
 
     from outgrow import graph
-    from outgrow.api import executor
+    from outgrow.api import executor, opened
     from outgrow.config import pretraining
     from outgrow.progress import showing
-    from outgrow.store import Store
 
-    step, place = pretraining(recipe), Store(store)
+    step, place = pretraining(recipe), opened(store)
     writable_folder(out, "--out")
     with executor("inline") as inline, showing(sys.stderr, 1) as watch:
         try:
@@ -76,10 +75,9 @@ def collect(
 ) -> None:
     """Make puzzles, positions and pairs of moves of mined games."""
     from outgrow import graph
-    from outgrow.api import executor
+    from outgrow.api import executor, opened
     from outgrow.chess.collect import collect as tables
     from outgrow.config import pretraining
-    from outgrow.store import Store
     from outgrow.types import UserError
 
     if not any(mined.rglob("games-*.jsonl.gz")):
@@ -87,7 +85,7 @@ def collect(
     writable_folder(out, "--out")
     corpus = None
     if apart:
-        step, place = pretraining(apart).corpus, Store(store)
+        step, place = pretraining(apart).corpus, opened(store)
         with executor("inline") as inline:
             done = graph.run([step], place, inline)
         if done.failures:

@@ -33,10 +33,10 @@ def check(
     no_plugins: NoPlugins = False,
 ) -> None:
     """Verify a store; with --repair, mend it; with --prune, free what no FILE names."""
-    from outgrow.store import Store
+    from outgrow.api import opened
     from outgrow.types import UserError
 
-    place = Store(store)
+    place = opened(store)
     if prune and repair:
         raise UserError("--prune and --repair are two things: run one after the other")
     if prune and not files:

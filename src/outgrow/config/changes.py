@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from outgrow.config.document import Document, Where, WrongError, copied, refuse_odd, say, shown
+from outgrow.config.document import SHOWN, Document, Where, WrongError, copied, refuse_odd, say, shown
 from outgrow.types import UserError
 
 # A part of a place: [0], "quoted" or plain, which may hold a slash. A dot stands before all but the first and indices.
@@ -32,7 +32,7 @@ class Change:
 
 def assignment(said: str) -> Change:
     """`sizes.test=500`, `methods[0].loss.weight=0.5`, `recipes."ladder/pawn".epochs=3`. Raises UserError."""
-    option, position = f"--set {said}", 0
+    option, position = f"--set {_cut(said)}", 0
     where: list[str | int] = []
     while position < len(said) and said[position] != "=":
         match = _PART.match(said, position)
@@ -48,7 +48,7 @@ def assignment(said: str) -> Change:
 
 def seeds(said: str) -> Change:
     """`5` is how many; `0,1,2`, `7,` and `[7]` are which; so is `0`, since no seeds at all would be nothing."""
-    option, text = f"--seeds {said}", said.strip()
+    option, text = f"--seeds {_cut(said)}", said.strip()
     if text.isascii() and text.isdigit() and len(text) < 20 and int(text) > 0:
         return Change(option, ("seeds",), text, int(text))
     inner = text[1:-1] if text[:1] == "[" and text[-1:] == "]" else text
@@ -77,6 +77,10 @@ def as_text(typed: str) -> str:
     """What was typed for a field that wants text: the text of a TOML string, and everything else as it stands."""
     value = _parsed(typed)
     return value if isinstance(value, str) else typed
+
+
+def _cut(said: str) -> str:
+    return said if len(said) <= SHOWN else f"{said[: SHOWN - 3]}..."
 
 
 def _part(match: re.Match[str]) -> str | int:

@@ -139,8 +139,8 @@ def _seeds(raw: Any) -> tuple[int, ...]:
     if type(raw) is int and 0 < raw <= MOST_SEEDS:
         return tuple(range(raw))
     if type(raw) is int and 0 <= raw <= MOST_SEED:
-        many = f"more than {MOST_SEEDS}" if raw else "none"
-        text = f"seeds = {raw} asks for {raw} seeds, {many}: for the one seed {raw} write [{raw}] (--seeds {raw},)"
+        asked = f"{raw} seeds, more than {MOST_SEEDS}" if raw else "no seeds"
+        text = f"seeds = {raw} asks for {asked}: for the one seed {raw} write [{raw}] (--seeds {raw},)"
         raise WrongError(where, text)
     if isinstance(raw, list) and raw and all(type(seed) is int for seed in raw):
         if wrong := [seed for seed in raw if not 0 <= seed <= MOST_SEED]:

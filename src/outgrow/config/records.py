@@ -14,6 +14,7 @@ from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, Val
 
 from outgrow.config.changes import as_text
 from outgrow.config.document import Where, WrongError, say, shown
+from outgrow.graph import identity
 from outgrow.labelling.base import Rule
 from outgrow.losses.base import Loss
 from outgrow.methods.base import Method
@@ -99,7 +100,10 @@ def record(kind: type[V], table: Mapping[str, Any], where: Where, reading: Readi
 def built(kind: type[V], found: Mapping[str, Any], where: Where) -> V:
     """The record. What it finds wrong with its fields is told with their place, and so is any error of a plug-in."""
     try:
-        return kind(**found)
+        made = kind(**found)
+        if not is_ours(kind):
+            identity(made)  # a field may hold what no key can be made of
+        return made
     except UserError as error:
         raise WrongError(where, f"{say(where)}: {error}") from None
     except Exception as error:

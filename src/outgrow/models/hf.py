@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,8 +45,8 @@ class HF(Model):
 
     @property
     def _local(self) -> Path | None:
-        path = Path(self.size).expanduser().absolute()
-        return path if self.size and path.is_dir() else None
+        path = os.path.abspath(os.path.expanduser(self.size))  # noqa: PTH100, PTH111 - takes any text, as a name may be
+        return Path(path) if self.size and os.path.isdir(path) else None  # noqa: PTH112
 
     def pinned(self) -> Self:
         if self._local:
