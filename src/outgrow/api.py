@@ -115,7 +115,7 @@ def _refuse_foreign(record: Any) -> None:
     if is_dataclass(record) and not isinstance(record, type):
         if not is_ours(type(record)):
             name = f"{type(record).__module__}:{type(record).__qualname__}"
-            raise UserError(f"{name!r} is from outside the package: leave out plugins=False to use it")
+            raise UserError(f"{name!r} is from outside the package, which --no-plugins (plugins=False) refuses")
         record = tuple(getattr(record, each.name) for each in fields(record))
     inner = record.values() if isinstance(record, Mapping) else record if isinstance(record, tuple) else ()
     for each in inner:

@@ -45,7 +45,7 @@ def find(kind: str, name: str, *, plugins: bool = True) -> type:
     root: type = getattr(importlib.import_module(f"{folder}.base"), kind.capitalize())
     if ":" in name:
         if not plugins and not name.startswith(f"{__package__}."):
-            raise UserError(f"{name!r} is from outside the package: leave out --no-plugins to import it")
+            raise UserError(f"{name!r} is from outside the package, which --no-plugins (plugins=False) refuses")
         return _elsewhere(kind, name, root)
     if name.replace("_", "-") not in names(kind):
         raise UserError(f"no {kind} called {name!r}.{nearest(name, names(kind))} Known: {', '.join(names(kind))}")

@@ -86,6 +86,7 @@ KEYS = st.one_of(
 
 @given(st.lists(st.one_of(KEYS, st.integers(0, 10**6)), min_size=1, max_size=5).filter(lambda where: where[0] != 0))
 def test_a_place_as_messages_write_it_is_one_that_set_takes(where: list[str | int]) -> None:
-    found = assignment(f"{say(tuple(where))}=x").where
+    shown = str(UserError(say(tuple(where))))
+    found = assignment(f"{shown}=x").where
     # A number may be the name of a field: which it is depends on what holds it.
     assert [str(part) for part in found] == [str(part) for part in where]

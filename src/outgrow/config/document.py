@@ -129,7 +129,10 @@ def say(where: Where) -> str:
 
 
 def _key(name: str) -> str:
-    return name if re.fullmatch(r"[\w-]+", name, re.ASCII) else json.dumps(name, ensure_ascii=False)
+    if re.fullmatch(r"[\w-]+", name, re.ASCII):
+        return name
+    quoted = json.dumps(name, ensure_ascii=False)
+    return "".join(letter if letter.isprintable() else f"\\U{ord(letter):08x}" for letter in quoted)
 
 
 def line_of(text: str, where: Where, word: str = "") -> int | None:

@@ -92,9 +92,9 @@ def _built(document: Document, plugins: bool) -> Experiment:
         others["seeds"] = _seeds(table["seeds"])
     try:
         found = Experiment(
+            tasks=_axis(table["task"], ("task",), lambda raw, where: plugin("task", raw, where, reading)),
             weak=_axis(table["weak"], ("weak",), lambda raw, where: _supervisors(raw, where, reading)),
             strong=_axis(table["strong"], ("strong",), lambda raw, where: model(raw, where, reading)),
-            tasks=_axis(table["task"], ("task",), lambda raw, where: plugin("task", raw, where, reading)),
             methods=_methods(table["methods"], reading) if "methods" in table else (Technique(),),
             sizes=_sizes(table.get("sizes", {})),
             **others,
