@@ -104,12 +104,11 @@ def test_a_folder_that_is_gone(folder: Path) -> None:
 
 
 def test_a_path_that_is_no_text(folder: Path) -> None:
-    odd = os.fsencode(folder) + b"/w\xffrd\nname"
-    os.mkdir(odd)
-    os.replace(folder / "quiz.toml", odd + b"/quiz.toml")
-    run = ("run", os.fsdecode(odd + b"/quiz.toml"), "--on", "inline")
-    assert outgrow(folder, *run).returncode == 0
-    refused = outgrow(Path(os.fsdecode(odd)), "run", "quiz.toml", "--on", "inline")
+    odd = folder / os.fsdecode(b"w\xffrd\nname")
+    odd.mkdir()
+    (folder / "quiz.toml").replace(odd / "quiz.toml")
+    assert outgrow(folder, "run", str(odd / "quiz.toml"), "--on", "inline").returncode == 0
+    refused = outgrow(odd, "run", "quiz.toml", "--on", "inline")
     assert refused.returncode == 2
     assert b"w\\udcffrd\\nname/runs has a path that is not UTF-8 text: name another with --store\n" in refused.stderr
 

@@ -37,7 +37,9 @@ def assignment(said: str) -> Change:
     while position < len(said) and said[position] != "=":
         match = _PART.match(said, position)
         if not match or (match["index"] is None and bool(match["dot"]) != bool(where)):
-            raise UserError(f"{option}: {said.partition('=')[0]!r} is no place: write it as methods[0].loss.weight=0.5")
+            raise UserError(
+                f"{option}: {shown(said.partition('=')[0])} is no place: write it as methods[0].loss.weight=0.5"
+            )
         where.append(_part(match))
         position = match.end()
     if not where or position == len(said):
