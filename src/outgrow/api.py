@@ -189,8 +189,13 @@ def _cores() -> int:
 
 
 def opened(store: str | Path | Store) -> Store:
-    """A store by its folder or URL. Raises UserError for a folder whose path is no text: Parquet cannot be there."""
+    """A store by its folder or URL. Raises UserError for a folder whose path is no text (Parquet cannot be there) or
+    that begins with a home folder that is none."""
     found = store if isinstance(store, Store) else Store(str(store))
+    try:
+        found.place.local  # noqa: B018 - finds it out
+    except RuntimeError:
+        raise UserError(f"the store {store} begins with a home folder that there is not: write it out") from None
     if found.place.local and any("\ud800" <= letter <= "\udfff" for letter in str(found.place.local)):
         raise UserError(f"the store {found.place.local} has a path that is not UTF-8 text: name another with --store")
     return found

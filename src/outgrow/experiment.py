@@ -47,9 +47,11 @@ class Experiment:
             if not values:
                 raise UserError(f"the experiment has no {name}: give at least one")
             _refuse_twice(name, values)
-        for ensemble in self.weak:
-            if isinstance(ensemble, Ensemble):
-                _refuse_twice("an ensemble", ensemble.models)
+        for side in self.weak:
+            if isinstance(side, Ensemble):
+                _refuse_twice("an ensemble", side.models)
+        for method in self.methods:
+            _refuse_twice("via", method.via)
         self._refuse_ambiguous()
         if wrong := [seed for seed in self.seeds if type(seed) is not int or not 0 <= seed <= MOST_SEED]:
             raise UserError(f"the seed {wrong[0]!r} is not a whole number from 0 to {MOST_SEED}: give another")

@@ -113,9 +113,35 @@ def test_a_path_that_is_no_text(folder: Path) -> None:
     assert b"w\\udcffrd\\nname/runs has a path that is not UTF-8 text: name another with --store\n" in refused.stderr
 
 
+NOBODY = """
+import os, pwd, sys
+def unknown(*args): raise KeyError("nobody")
+pwd.getpwuid = pwd.getpwnam = unknown
+from outgrow.cli import main
+main()
+"""
+
+
 def test_without_a_home(folder: Path) -> None:
-    assert outgrow(folder, "plan", shell="", HOME="/nonexistent").returncode == 0
-    done = subprocess.run(
-        ["env", "-u", "HOME", sys.executable, "-m", "outgrow", "plan"], cwd=folder, capture_output=True, timeout=60
-    )
-    assert done.returncode == 0
+    """As in a container whose user is in no list: only what asks for a home folder needs one."""
+
+    def nobody(*args: str) -> tuple[int, str]:
+        command = [
+            "env",
+            "-u",
+            "HOME",
+            "-u",
+            "XDG_CACHE_HOME",
+            "-u",
+            "OUTGROW_CACHE",
+            sys.executable,
+            "-c",
+            NOBODY,
+            *args,
+        ]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+        return done.returncode, done.stderr
+
+    assert nobody("plan") == (0, "")
+    said = "error: the store ~/runs begins with a home folder that there is not: write it out\n"
+    assert nobody("plan", "--store", "~/runs") == (2, said)

@@ -77,6 +77,13 @@ def packaged(package: str, ending: str, family: str, install: str) -> PackagePat
 
 def cache_folder() -> Path:
     """Where converted checkpoints are kept: OUTGROW_CACHE, or the platform's folder for such things."""
+    try:
+        return _cache_folder()
+    except RuntimeError:  # nobody's home is known, as in some containers
+        raise UserError("there is no home folder to keep converted checkpoints in: set OUTGROW_CACHE") from None
+
+
+def _cache_folder() -> Path:
     if chosen := os.environ.get("OUTGROW_CACHE"):
         return Path(chosen).expanduser()
     if sys.platform == "darwin":
