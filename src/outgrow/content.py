@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from pathlib import Path
 
@@ -16,7 +17,7 @@ _digests: dict[tuple[Path, Stamp], str] = {}
 
 def digest_of(path: Path) -> str:
     """SHA-256 of a file's bytes, or over the names and contents of a folder's files: 16 hex digits."""
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110 - False for a path that is too long, or no path at all
         raise UserError(f"{path} does not exist: check the path")
     if path.is_file():
         return _sha256(path)[:16]

@@ -7,15 +7,17 @@ on the same test examples.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from outgrow.graph import Interned, Settings, Step, inputs_first
+from outgrow.graph import Interned, Settings, Step, identity, inputs_first
 from outgrow.methods.base import Method
 from outgrow.models.base import Model
+from outgrow.naming import told_apart
 from outgrow.recipes import bundled
 from outgrow.steps import Fit, Gold, Predict, Prepare, Relabel, Score, Select, ZeroShot, predicted
 from outgrow.tasks.base import SPLITS, Split, Task
@@ -25,6 +27,9 @@ from outgrow.training.lengths import Reader, narrowest, too_long
 from outgrow.types import Problems, UserError
 
 HERE = Settings()
+
+MOST_SEED = 2**32 - 1  # what every generator of random numbers takes
+R = TypeVar("R", Task, Model)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +49,20 @@ class Experiment:
     readers: Mapping[Task, tuple[Reader, ...]] = field(default_factory=dict)  # `pinned` finds whose limits drop rows
 
     def __post_init__(self) -> None:
+        self._name_all()
         for name in ("tasks", "weak", "strong", "methods", "seeds"):
             values = getattr(self, name)
             if not values:
                 raise UserError(f"the experiment has no {name}: give at least one")
-            shown = [v.label if isinstance(v, Technique) else getattr(v, "name", v) for v in values]
-            if twice := [each for each in shown if shown.count(each) > 1]:
-                raise UserError(f"{name} lists {twice[0]!r} twice: name each once")
+            _refuse_twice(name, values)
+        for side in self.weak:
+            if isinstance(side, Ensemble):
+                _refuse_twice("an ensemble", side.models)
+        for method in self.methods:
+            _refuse_twice("via", method.via)
+        self._refuse_ambiguous()
+        if wrong := [seed for seed in self.seeds if type(seed) is not int or not 0 <= seed <= MOST_SEED]:
+            raise UserError(f"the seed {wrong[0]!r} is not a whole number from 0 to {MOST_SEED}: give another")
         if self.score not in ("test", "validation"):
             raise UserError(f'score is {self.score!r}: choose "test", or "validation" while the set-up is not settled')
         if self.too_long not in ("drop", "cut", "refuse"):
@@ -58,37 +70,77 @@ class Experiment:
         if self.pairs not in ("all", "upward"):
             raise UserError(f'pairs is {self.pairs!r}: choose "all", or "upward" for students larger than supervisors')
 
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """Every model: supervisors, those of ensembles, students, and the rungs of chains."""
+        weak = (model for side in self.weak for model in (side.models if isinstance(side, Ensemble) else (side,)))
+        return (*weak, *self.strong, *(rung for method in self.methods for rung in method.via))
+
     def pinned(self, settings: Settings = HERE) -> Experiment:
         """The same with every task and model identified by its content, and the examples known that are too long.
 
         Raises CollectedError with all that is wrong, not the first thing alone.
         """
         wrong = Problems()
-        tasks = tuple(wrong.each(lambda task: task.pinned(), self.tasks))
-        weak = tuple(wrong.each(lambda side: side.pinned(), self.weak))
-        strong = tuple(wrong.each(lambda model: model.pinned(), self.strong))
-        methods = tuple(wrong.each(lambda method: method.pinned(), self.methods))
+
+        def pin(record: R) -> R:
+            with wrong.caught():
+                return record.pinned()
+            return record
+
+        axes = self._axes(pin, pin)
         wrong.raised()
-        known = replace(self, tasks=tasks, weak=weak, strong=strong, methods=methods, readers={})
-        readers = narrowest(wrong.each(lambda model: Reader.of(model, settings), known.models))
-        limits = {task: _limits(task, readers, wrong) for task in tasks} if self.too_long != "cut" else {}
+        known = replace(self, **axes, readers={})
+        readers = narrowest(wrong.each(lambda model: Reader.of(model, settings), dict.fromkeys(known.models)))
+        limits = {task: _limits(task, readers, wrong) for task in known.tasks} if self.too_long != "cut" else {}
         wrong.raised()
         return replace(known, readers=limits)
 
-    @property
-    def models(self) -> tuple[Model, ...]:
-        """Every model that reads examples: supervisors, students and the rungs of chains, each once."""
-        weak = [model for side in self.weak for model in (side.models if isinstance(side, Ensemble) else (side,))]
-        rungs = [rung for method in self.methods for rung in method.via]
-        return tuple(dict.fromkeys((*weak, *self.strong, *rungs)))
-
     def recipe(self, task: Task, model: Model) -> Method:
         """How a model is fitted on a task, unless a technique says otherwise."""
-        return self.recipes.get((task.name, model.name)) or bundled(task.name, model.name)
+        names = product(dict.fromkeys((task.name, task.short)), dict.fromkeys((model.name, model.short)))
+        given = (self.recipes[name] for name in names if name in self.recipes)
+        return next(given, None) or bundled(task.short, model.short)
 
     def size(self, task: Task, split: Split) -> int | None:
         """How many examples of a split are asked for; None: all."""
         return self.sizes.get(split, task.sizes.get(split))
+
+    def _axes(self, of_task: Callable[[Task], Task], of_model: Callable[[Model], Model]) -> dict[str, Any]:
+        """The axes with every task and every model changed."""
+        sides = (side.each(of_model) if isinstance(side, Ensemble) else of_model(side) for side in self.weak)
+        return {
+            "tasks": tuple(map(of_task, self.tasks)),
+            "weak": tuple(sides),
+            "strong": tuple(map(of_model, self.strong)),
+            "methods": tuple(method.each(of_model) for method in self.methods),
+        }
+
+    def _name_all(self) -> None:
+        """Give tasks and models whose short names are shared a longer one each: what is alike depends on the others."""
+
+        def named(records: Sequence[R]) -> Callable[[R], R]:
+            names = told_apart(records)
+
+            def change(record: R) -> R:
+                name = names.get((record.short, record.place), "") if record.place else ""
+                return record if record.alias == name else replace(record, alias=name)
+
+            return change
+
+        for axis, values in self._axes(named(self.tasks), named(self.models)).items():
+            object.__setattr__(self, axis, values)
+
+    def _refuse_ambiguous(self) -> None:
+        """A recipe for a short name that several tasks or models share would be nobody's."""
+        sides: tuple[tuple[Sequence[Task | Model], set[str]], ...] = (
+            (self.tasks, {task for task, _ in self.recipes}),
+            (self.models, {model for _, model in self.recipes}),
+        )
+        for records, asked in sides:
+            for name in sorted(asked - {record.name for record in records}):
+                if len(meant := sorted({record.name for record in records if record.short == name})) > 1:
+                    raise UserError(f"recipes: {name!r} may be {' or '.join(map(repr, meant))}: write which")
 
 
 def _limits(task: Task, readers: Iterable[Reader], wrong: Problems) -> tuple[Reader, ...]:
@@ -296,3 +348,18 @@ def _prepare(experiment: Experiment, task: Task, split: Split, seed: int) -> Pre
         readers=experiment.readers.get(task, ()),
         cut=experiment.too_long == "cut",
     )
+
+
+def _refuse_twice(axis: str, values: Sequence[Any]) -> None:
+    """No name and no content is listed twice: a file may be given by two paths."""
+    shown = [value.label if isinstance(value, Technique) else getattr(value, "name", value) for value in values]
+    if twice := [each for each in shown if shown.count(each) > 1]:
+        raise UserError(f"{axis} lists {twice[0]!r} twice: name each once")
+    contents: dict[str, str] = {}
+    for value in values:
+        if getattr(value, "digest", "") and (first := contents.setdefault(_content(value), value.name)) != value.name:
+            raise UserError(f"{axis} lists one content twice, as {first!r} and as {value.name!r}: name it once")
+
+
+def _content(record: Task | Model) -> str:
+    return json.dumps(identity(record), sort_keys=True)

@@ -130,7 +130,12 @@ class _Lines:
 
     def _say(self, line: str) -> None:
         self._told = time.monotonic()
-        print(line, file=self._stream, flush=True)
+        try:
+            print(line, file=self._stream, flush=True)
+        except BrokenPipeError:
+            raise  # whoever read it has gone
+        except OSError:
+            pass  # the disk that a log goes to is full: the run goes on
 
 
 def _news(event: Event) -> str:

@@ -72,9 +72,9 @@ class Technique:
                 slot.check(shape)
         wrong.raised()
 
-    def pinned(self) -> Technique:
-        """The same with every model identified by its content."""
-        return replace(self, via=tuple(model.pinned() for model in self.via))
+    def each(self, change: Callable[[Model], Model]) -> Technique:
+        """The same with every model changed."""
+        return replace(self, via=tuple(map(change, self.via)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,8 +91,9 @@ class Ensemble:
     def name(self) -> str:
         return " + ".join(model.name for model in self.models)
 
-    def pinned(self) -> Ensemble:
-        return replace(self, models=tuple(model.pinned() for model in self.models))
+    def each(self, change: Callable[[Model], Model]) -> Ensemble:
+        """The same with every model changed."""
+        return replace(self, models=tuple(map(change, self.models)))
 
 
 @dataclass(frozen=True, kw_only=True)

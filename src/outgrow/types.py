@@ -25,7 +25,13 @@ TOLERANCE = 1e-3  # how far from 1 the probabilities of an example may sum: they
 
 
 class UserError(Exception):
-    """Something the user can mend. The message is one line: what is wrong, and what to type instead."""
+    """Something the user can mend. The message is one line: what is wrong, and what to type instead.
+
+    What it quotes may hold line ends and bytes that are no text: they are shown as escapes.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message))
 
 
 class CollectedError(UserError):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from outgrow.models.base import counted, weights_in
+from outgrow.models.base import cache_folder, counted, weights_in
 from outgrow.types import UserError
 
 
@@ -57,3 +57,14 @@ def test_pickled_weights_cannot_be_counted(tmp_path: Path) -> None:
 )
 def test_weights_for_people(weights: int, text: str) -> None:
     assert counted(weights) == text
+
+
+def test_without_a_home_folder_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("OUTGROW_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", nowhere)
+    with pytest.raises(UserError, match="no home folder to keep converted checkpoints in: set OUTGROW_CACHE"):
+        cache_folder()

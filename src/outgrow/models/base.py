@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 
 from outgrow.graph import Settings
 from outgrow.models.header import read_header
+from outgrow.naming import alias
 from outgrow.store import flush
 from outgrow.types import UserError
 
@@ -26,10 +27,21 @@ class Model:
 
     size: str = ""
     digest: str = ""
+    alias: str = alias()  # given by an experiment where several models have one short name
 
     @property
     def name(self) -> str:
-        """How tables call it, and how TOML names it: `ladder/pawn`."""
+        """The name in tables and recipes: `ladder/pawn`, or `hf/run1/best` beside `hf/run2/best`."""
+        return self.alias or self.short
+
+    @property
+    def place(self) -> Path | None:
+        """The file or folder that the user named, whose path tells models of one short name apart."""
+        return None
+
+    @property
+    def short(self) -> str:
+        """The name where no other model of an experiment has it."""
         family = type(self).__module__.rpartition(".")[2].replace("_", "-")
         return f"{family}/{self.size}"
 

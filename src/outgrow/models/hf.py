@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -35,14 +36,18 @@ class HF(Model):
     size: str = located(default="")
 
     @property
-    def name(self) -> str:
+    def short(self) -> str:
         """`hf/google/bert_uncased_L-2_H-128_A-2`; for a folder its last part."""
         return f"hf/{self._local.name}" if self._local else f"hf/{self.size}"
 
     @property
+    def place(self) -> Path | None:
+        return self._local
+
+    @property
     def _local(self) -> Path | None:
-        path = Path(self.size).expanduser().absolute()
-        return path if self.size and path.is_dir() else None
+        path = os.path.abspath(os.path.expanduser(self.size))  # noqa: PTH100, PTH111 - takes any text, as a name may be
+        return Path(path) if self.size and os.path.isdir(path) else None  # noqa: PTH112
 
     def pinned(self) -> Self:
         if self._local:

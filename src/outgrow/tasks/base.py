@@ -6,10 +6,12 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 import numpy as np
 
+from outgrow.naming import alias
 from outgrow.ranges import SHARE, refuse_outside
 from outgrow.text.near import Likeness, Near
 from outgrow.types import Example, Examples, Labels, Scores, UserError
@@ -67,11 +69,22 @@ class Task:
     sizes: ClassVar[dict[Split, int | None]] = {}  # examples a split unless the experiment says otherwise; None: all
 
     shares: Shares = Shares()
+    alias: str = alias()  # given by an experiment where several tasks have one short name
 
     @property
     def name(self) -> str:
-        """How tables call it."""
+        """The name in tables and recipes: `text/reviews`, or `text/a/reviews` beside `text/b/reviews`."""
+        return self.alias or self.short
+
+    @property
+    def short(self) -> str:
+        """The name where no other task of an experiment has it."""
         return type(self).__module__.rpartition(".")[2].replace("_", "-")
+
+    @property
+    def place(self) -> Path | None:
+        """The file that the user named, whose path tells tasks of one short name apart."""
+        return None
 
     def pinned(self) -> Self:
         """This task with the digest of its content filled in; a missing file is a UserError."""

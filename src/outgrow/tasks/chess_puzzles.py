@@ -65,9 +65,13 @@ class ChessPuzzles(Task):
             raise UserError('plies limits a prompt of moves: say prompt = "moves" too, or leave it out')
 
     @property
-    def name(self) -> str:
+    def short(self) -> str:
         """`chess-puzzles/moves`: rows of its own in the tables, and the recipes of `chess-puzzles`."""
-        return super().name if self.prompt == "position" else f"{super().name}/{self.prompt}"
+        return super().short if self.prompt == "position" else f"{super().short}/{self.prompt}"
+
+    @property
+    def place(self) -> Path | None:
+        return Path(self.source) if self.source else None
 
     @property
     def path(self) -> Path:

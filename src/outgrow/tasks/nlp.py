@@ -54,9 +54,13 @@ class Nlp(Task):
         refuse_outside(self, near_share=SHARE, max_chars=whole(1))
 
     @property
-    def name(self) -> str:
+    def short(self) -> str:
         """`nlp/boolq`."""
         return f"nlp/{self.set}"
+
+    @property
+    def place(self) -> Path | None:
+        return Path(self.path) if self.path else None
 
     def pinned(self) -> Self:
         if self._mirror() and not self.revision:

@@ -51,9 +51,13 @@ class Reward(Task):
         refuse_outside(self, near_share=SHARE, max_chars=whole(1))
 
     @property
-    def name(self) -> str:
+    def short(self) -> str:
         """`reward/hh_harmless` for hh_harmless_*.jsonl.gz."""
-        return f"reward/{Path(self.path).name.partition('.')[0].rstrip('*_-')}"
+        return f"reward/{self.place.name.partition('.')[0].rstrip('*_-')}"
+
+    @property
+    def place(self) -> Path:
+        return Path(self.path)
 
     def files(self) -> list[Path]:
         path = on_this_machine(self.path)

@@ -68,9 +68,13 @@ class Text(Task):
             raise UserError(f"the prompt {self.prompt!r} holds a lone surrogate, half of a character: leave it out")
 
     @property
-    def name(self) -> str:
+    def short(self) -> str:
         """`text/reviews` for reviews.csv.gz."""
-        return f"text/{Path(self.path).name.partition('.')[0]}"
+        return f"text/{self.place.name.partition('.')[0]}"
+
+    @property
+    def place(self) -> Path:
+        return Path(self.path)
 
     @property
     def file(self) -> Path:

@@ -1,0 +1,95 @@
+"""The verbs that make the chess ladder: train a rung, mine games, collect puzzles."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from outgrow.cli.options import RUNS, Device, StoreAt, Workers, app
+from outgrow.cli.running import fail, interrupted, writable_folder
+
+
+@app.command()
+def pretrain(
+    recipe: Annotated[Path, typer.Argument(help="A recipe of the ladder, in TOML.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the finished checkpoint.")],
+    store: StoreAt = RUNS,
+    device: Device = "cpu",
+) -> None:
+    """Train a model of the chess ladder; resumable."""
+    import shutil
+
+    from outgrow import graph
+    from outgrow.api import executor, opened
+    from outgrow.config import pretraining
+    from outgrow.progress import showing
+
+    step, place = pretraining(recipe), opened(store)
+    writable_folder(out, "--out")
+    with executor("inline") as inline, showing(sys.stderr, 1) as watch:
+        try:
+            done = graph.run([step], place, inline, graph.Settings(device=device), watch)
+        except KeyboardInterrupt:
+            interrupted()
+    if done.failures:
+        fail(done.failures, len(done.skipped))
+    shutil.copytree(place.fetch(step.key), out, dirs_exist_ok=True)
+    typer.echo(f"model: {out}")
+
+
+@app.command()
+def mine(
+    out: Annotated[Path, typer.Option("--out", help="Folder for the shards of games.")],
+    shards: Annotated[int, typer.Option(min=1, help="How many shards there should be.")] = 10,
+    seed: Annotated[int, typer.Option(help="Other games.")] = 0,
+    workers: Workers = None,
+    engine: Annotated[str | None, typer.Option(help="The engine's program; by default stockfish.")] = None,
+) -> None:
+    """Play games in which somebody errs and judge every position; resumable."""
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from multiprocessing import get_context
+
+    from outgrow.chess.mining import Mining, mine_shard
+
+    writable_folder(out, "--out")
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        going = [pool.submit(mine_shard, out, Mining(seed=seed), shard, engine) for shard in range(shards)]
+        try:
+            for count, future in enumerate(as_completed(going), 1):
+                typer.echo(f"[{count}/{shards}] {future.result()}", err=True)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+@app.command()
+def collect(
+    mined: Annotated[Path, typer.Argument(help="A folder of mined games.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the tables.")],
+    apart: Annotated[
+        Path | None, typer.Option(metavar="RECIPE", help="Leave out what stands on a line of this rung's corpus.")
+    ] = None,
+    store: StoreAt = RUNS,
+) -> None:
+    """Make puzzles, positions and pairs of moves of mined games."""
+    from outgrow import graph
+    from outgrow.api import executor, opened
+    from outgrow.chess.collect import collect as tables
+    from outgrow.config import pretraining
+    from outgrow.types import UserError
+
+    if not any(mined.rglob("games-*.jsonl.gz")):
+        raise UserError(f"{mined} holds no mined games: make some with outgrow mine --out {mined}")
+    writable_folder(out, "--out")
+    corpus = None
+    if apart:
+        step, place = pretraining(apart).corpus, opened(store)
+        with executor("inline") as inline:
+            done = graph.run([step], place, inline)
+        if done.failures:
+            fail(done.failures, 0)
+        corpus = graph.load(step, place)
+    for name, count in tables(mined, out, corpus).items():
+        typer.echo(f"{count} {name}")

@@ -1,0 +1,189 @@
+"""The verbs on an experiment: run, plan, results, report."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from outgrow.cli.options import RUNS, Device, File, NoPlugins, Seeds, Sets, StoreAt, Workers, app
+from outgrow.cli.running import fail, interrupted, writable_file
+
+if TYPE_CHECKING:
+    from outgrow.api import Results
+    from outgrow.report.results import Results as Numbers
+
+
+@app.command()
+def run(
+    file: File = None,
+    store: StoreAt = RUNS,
+    sets: Sets = None,
+    seeds: Seeds = None,
+    on: Annotated[str, typer.Option(help="inline, pool, or package.module:Class; a pool if there are cores.")] = "",
+    workers: Workers = None,
+    device: Device = "cpu",
+    microbatch: Annotated[int | None, typer.Option(min=1, help="Examples at once: fewer need less memory.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Where to write the report; by default NAME-report.html.")] = None,
+    trust_pickle: Annotated[bool, typer.Option("--trust-pickle", help="Load pickled weights.")] = False,
+    trust_remote_code: Annotated[bool, typer.Option("--trust-remote-code", help="Run a checkpoint's code.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Use what is on this machine only.")] = False,
+    no_plugins: NoPlugins = False,
+) -> None:
+    """Run what is not stored yet of an experiment; write its report."""
+    from outgrow import api
+    from outgrow.graph import Settings
+    from outgrow.progress import duration, showing
+
+    started = time.monotonic()
+    settings = Settings(
+        device=device,
+        microbatch=microbatch,
+        trust_pickle=trust_pickle,
+        trust_remote_code=trust_remote_code,
+        offline=offline,
+    )
+    experiment = _experiment(file, sets, seeds, no_plugins)
+    path = writable_file(report or _page(file), "--report")
+    with api.executor(on, workers, plugins=not no_plugins) as executor, showing(sys.stderr, executor.slots) as watch:
+        try:
+            found = api.run(experiment, store=store, on=executor, settings=settings, watch=watch)
+        except KeyboardInterrupt:
+            interrupted()
+    written = _refresh(found, path)  # before anything is printed, which may be to a pipe that has closed
+    _print_table(found.numbers)
+    typer.echo(f"report: {path}{'' if written else ' (up to date)'}")
+    assert found.outcome is not None
+    done = f"{len(found.outcome.computed)} steps computed, {len(found.outcome.cached)} cached"
+    typer.echo(f"{done}, in {duration(time.monotonic() - started)}")
+    if found.failures:
+        fail(found.failures, len(found.outcome.skipped))
+
+
+@app.command()
+def plan(
+    file: File = None,
+    store: StoreAt = RUNS,
+    sets: Sets = None,
+    seeds: Seeds = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    no_plugins: NoPlugins = False,
+) -> None:
+    """Show which steps are to do, and why they are new.
+
+    Classes that the file names as package.module:Class are imported, which runs their code, unless --no-plugins.
+    """
+    from outgrow import api
+
+    going = api.plan(_experiment(file, sets, seeds, no_plugins), store=store)
+    if as_json:
+        todo = [{"key": step.key, "title": step.title, "why": going.why[step.key]} for step in going.todo]
+        _print_json({"todo": todo, "cached": [{"key": step.key, "title": step.title} for step in going.cached]})
+        return
+    typer.echo(f"{len(going.todo)} steps to do, {len(going.cached)} cached")
+    for step in going.todo:
+        typer.echo(f"  {step.key}  {step.title}: {going.why[step.key]}")
+
+
+@app.command()
+def results(
+    file: File = None,
+    store: StoreAt = RUNS,
+    sets: Sets = None,
+    seeds: Seeds = None,
+    format: Annotated[str, typer.Option("--format", help="table, json, csv or md.")] = "table",
+    by: Annotated[str | None, typer.Option("--by", metavar="FACET", help="By rating, theme, difficulty ...")] = None,
+    no_plugins: NoPlugins = False,
+) -> None:
+    """Print the numbers that are stored of an experiment, over all test examples or by a facet of theirs."""
+    from outgrow import api
+    from outgrow.report.tables import FORMATS, text
+    from outgrow.types import UserError
+
+    if format not in FORMATS:
+        raise UserError(f"no format called {format!r}: choose one of {', '.join(FORMATS)}")
+    found = api.results(_experiment(file, sets, seeds, no_plugins), store=store)
+    numbers = found.numbers if by is None else found.sliced(by)
+    if format == "table":
+        _print_table(numbers)
+    else:
+        print(text(numbers.records, format), end="")
+
+
+@app.command()
+def report(
+    file: File = None,
+    store: StoreAt = RUNS,
+    sets: Sets = None,
+    seeds: Seeds = None,
+    out: Annotated[Path | None, typer.Option("--out", help="By default NAME-report.html.")] = None,
+    no_plugins: NoPlugins = False,
+) -> None:
+    """Write the report of an experiment: one HTML page."""
+    from outgrow import api
+
+    experiment = _experiment(file, sets, seeds, no_plugins)
+    path = writable_file(out or _page(file), "--out")
+    typer.echo(f"report: {api.results(experiment, store=store).report(path)}")
+
+
+def _path(file: Path | None) -> Path:
+    if file:
+        return file
+    from outgrow.config import bundled_example
+
+    return bundled_example()
+
+
+def _page(file: Path | None) -> Path:
+    return Path(f"{_path(file).stem}-report.html")
+
+
+def _experiment(file: Path | None, sets: list[str] | None, seeds: str | None, no_plugins: bool) -> Any:
+    from outgrow.config import read
+
+    return read(_path(file), sets or (), seeds, plugins=not no_plugins)
+
+
+def _print_table(numbers: Numbers) -> None:
+    from rich.console import Console
+
+    from outgrow.report.tables import table
+
+    width = None if sys.stdout.isatty() else 140  # of a pipe or a file nothing is known, and a table wants room
+    console = Console(width=width)
+    with console.capture() as drawn:  # printed by us: rich has an exit code of its own for a closed pipe
+        console.print(table(numbers.aggregates))
+    print(drawn.get(), end="")
+    if any(cell.test.split != "test" for cell in numbers.grid):
+        typer.echo("scored on validation: for choosing a set-up, not a result")
+
+
+def _print_json(data: Any) -> None:
+    import json
+
+    typer.echo(json.dumps(data, indent=1))
+
+
+def _refresh(found: Results, path: Path) -> bool:
+    """Write the report unless the one that is there shows these numbers already: drawing takes seconds."""
+    import hashlib
+    import json
+
+    from outgrow.types import UserError
+
+    shown = json.dumps([found.records, [str(f) for f in found.failures]], sort_keys=True)
+    mark = f"\n<!-- {hashlib.sha256(shown.encode()).hexdigest()} -->\n"
+    assert found.outcome is not None
+    if not found.outcome.computed and path.is_file() and path.read_bytes().endswith(mark.encode()):
+        return False
+    try:
+        with found.report(path).open("a", encoding="utf-8") as page:
+            page.write(mark)
+    except OSError as error:
+        text = f"the report {path} cannot be written ({error.strerror}): the results are stored, name another file"
+        raise UserError(text) from None
+    return True

@@ -1,0 +1,63 @@
+"""The application, and the arguments and options that several verbs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RUNS = "runs"
+HELP = "Weak-to-strong generalization: train a strong student on weak labels and measure how far it outgrows them."
+
+# No rich in help texts: `outgrow --help` takes a third of the time without it.
+app = typer.Typer(
+    rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)  # fmt: skip
+
+
+def _not_empty(text: str) -> str:
+    if not text.strip():
+        raise typer.BadParameter("it is empty")
+    return text
+
+
+File = Annotated[Path | None, typer.Argument(help="A TOML file; the bundled chess experiment if there is none.")]
+StoreAt = Annotated[
+    str,
+    typer.Option("--store", envvar="OUTGROW_STORE", callback=_not_empty, help="Folder or URL of finished steps."),
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="Change a field: sizes.test=500, methods[0].loss.weight=0.5."),
+]
+Seeds = Annotated[
+    str | None, typer.Option("--seeds", metavar="N|LIST", help="How many seeds (5), or which (0,1,2; one alone as 7,).")
+]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; by default one a core.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or mps.")]
+NoPlugins = Annotated[bool, typer.Option("--no-plugins", help="Refuse classes from outside the package.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from outgrow import __version__
+
+        typer.echo(f"outgrow {__version__}")
+        raise typer.Exit
+
+
+@app.callback(help=HELP)
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """What comes before every verb."""
+    try:
+        Path.cwd()
+    except OSError:
+        from outgrow.types import UserError
+
+        raise UserError("the working directory no longer exists: change to another one") from None

@@ -1,0 +1,68 @@
+"""What the verbs that compute something share: where they may write, and how a run's end is told."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from outgrow.graph import Failure
+
+
+def writable_file(path: Path, option: str) -> Path:
+    """`path`, once it is known that a file can be written there. What is there stays as it is. Raises UserError."""
+    from outgrow.types import UserError
+
+    try:
+        if path.is_dir():
+            raise UserError(f"{option} {path} is a folder: name a file in it, such as {path / 'report.html'}")
+        if path.is_fifo() or path.is_socket():
+            raise UserError(f"{option} {path} is no ordinary file: name one")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not os.path.lexists(path)
+        with path.open("a", encoding="utf-8") as file:
+            if path.is_char_device():
+                file.write("\n")
+        if is_new:
+            path.unlink()
+    except OSError as error:
+        raise UserError(f"{option} {path} cannot be written ({error.strerror}): name another file") from None
+    return path
+
+
+def writable_folder(path: Path, option: str) -> Path:
+    """`path`, made if need be, once it is known that files can be written into it. Raises UserError."""
+    from outgrow.types import UserError
+
+    draft = path / f".outgrow-{os.getpid()}"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        draft.touch()
+        draft.unlink()
+    except OSError as error:
+        raise UserError(f"{option} {path} cannot be written to ({error.strerror}): name another folder") from None
+    return path
+
+
+def interrupted() -> NoReturn:
+    typer.echo("interrupted: finished steps are stored, run again to go on", err=True)
+    raise typer.Exit(130)
+
+
+def fail(failures: tuple[Failure, ...], skipped: int) -> NoReturn:
+    """Name every failure; a traceback is shown once. Exit code 2 where the user can mend them all, else 1."""
+    shown: set[str] = set()
+    for failure in failures:
+        text = failure.error_text.strip()
+        last = text.rpartition("\n")[2]
+        if not failure.user_error and last not in shown:
+            shown.add(last)
+            typer.echo(text, err=True)
+        name = f"{failure.step.title} ({failure.step.key})"
+        typer.echo(f"{'error' if failure.user_error else 'failed'}: {name}: {last}", err=True)
+    if skipped:
+        typer.echo(f"{skipped} steps that need these were not run", err=True)
+    raise typer.Exit(2 if all(failure.user_error for failure in failures) else 1)

@@ -1,0 +1,106 @@
+"""The console script: how every end of a command is told."""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import io
+import os
+import sys
+import warnings
+from contextlib import suppress
+
+import typer
+
+from outgrow.cli.options import app
+
+USAGE = typer.BadParameter.__mro__[1]  # UsageError, of the click that typer brings
+CLOSED_PIPE = 141  # 128 + SIGPIPE, as a shell reports it
+INTERRUPTED = 130
+PLAIN = "outgrow-plain"  # what to do with characters that an encoding lacks
+INSTEAD = {"−": "-", "–": "-", "—": "-", "→": "->", "’": "'", "·": ",", "…": "...", "×": "x"}
+
+
+def main() -> None:
+    """Run the command line. What the user can mend is one line and exit code 2; a fault of ours keeps its traceback."""
+    _any_text()
+    warnings.formatwarning = lambda message, *rest, **named: f"warning: {message}\n"
+    sys.exit(_exit_code(sys.argv[1:] or ["--help"]))
+
+
+def _exit_code(arguments: list[str]) -> int:
+    try:
+        command = typer.main.get_command(app)
+        with command.make_context("outgrow", arguments) as context:
+            command.invoke(context)
+        sys.stdout.flush()
+    except typer.Exit as end:
+        return int(end.exit_code)
+    except typer.Abort:
+        return _said("aborted", code=1)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:
+        from outgrow.types import UserError
+
+        if isinstance(error, UserError):
+            return _said(f"error: {error}")
+        if isinstance(error, USAGE):
+            message = UserError(error.format_message())  # type: ignore[attr-defined]
+            return _said(f"error: {message}")
+        if isinstance(error, OSError) and _is_of_output(error):
+            return _output_failed(error)
+        raise
+    return 0
+
+
+def _any_text() -> None:
+    """Characters that the terminal's encoding lacks are replaced, the minus sign by a hyphen; without a stream, nothing
+    is shown."""
+    codecs.register_error(PLAIN, _plain)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for as long as Python runs
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=PLAIN)
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    missing = error.object[error.start : error.end]
+    return "".join(INSTEAD.get(letter, "?") for letter in missing), error.end
+
+
+def _said(line: str, code: int = 2) -> int:
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
+    return code
+
+
+def _is_of_output(error: OSError) -> bool:
+    """Whether writing to the terminal, pipe or file that we print to is what failed: then it fails again. (What has
+    failed in unbuffered writing is forgotten, so something must be written: a line end.)"""
+    if error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF):
+        return False
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+            os.write(stream.fileno(), b"\n")
+        except OSError:
+            return True
+        except ValueError:
+            continue
+    return False
+
+
+def _output_failed(error: OSError) -> int:
+    """Python would try to write the rest when it ends, and complain: it goes nowhere instead."""
+    code = (
+        CLOSED_PIPE if error.errno == errno.EPIPE else _said(f"error: the output cannot be written: {error.strerror}")
+    )
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(nowhere, stream.fileno())
+    return code

@@ -1,0 +1,110 @@
+"""`outgrow check`: verify a store, repair it, or free what no experiment names."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from outgrow.cli.options import RUNS, Device, NoPlugins, StoreAt, Workers, app
+from outgrow.cli.running import fail, interrupted
+
+if TYPE_CHECKING:
+    from outgrow.graph import Step
+    from outgrow.store import Store
+
+
+@app.command()
+def check(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="The experiments to keep (--prune) or to repair (--repair; the bundled one if none)."),
+    ] = None,
+    store: StoreAt = RUNS,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Set aside what is damaged, and compute again what a FILE names of it.")
+    ] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Delete the steps that no FILE names.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    workers: Workers = None,
+    device: Device = "cpu",
+    no_plugins: NoPlugins = False,
+) -> None:
+    """Verify a store; with --repair, mend it; with --prune, free what no FILE names."""
+    from outgrow.api import opened
+    from outgrow.types import UserError
+
+    place = opened(store)
+    if prune and repair:
+        raise UserError("--prune and --repair are two things: run one after the other")
+    if prune and not files:
+        raise UserError("--prune keeps what the given files name, and none is given: name at least one TOML file")
+    if files and not (prune or repair):
+        raise UserError("files say what --prune keeps, or --repair computes: add one of them, or leave the files out")
+    if not place.place.names("manifests"):
+        raise UserError(f"there is no store at {place}: name one with --store")
+    if prune and files:
+        _prune(place, files, yes, plugins=not no_plugins)
+    elif repair:
+        _repair(place, files or [], workers, device, plugins=not no_plugins)
+    else:
+        _verify(place)
+
+
+def _verify(place: Store) -> None:
+    found = place.check()
+    for key, why in found.damaged.items():
+        typer.echo(f"damaged: {key}: {why}", err=True)
+    typer.echo(f"{len(found.intact)} artifacts intact, {len(found.damaged)} damaged")
+    if found.damaged:
+        typer.echo("outgrow check --repair computes what is damaged again, and so does the next run", err=True)
+        raise typer.Exit(1)
+
+
+def _repair(place: Store, files: list[Path], workers: int | None, device: str, plugins: bool) -> None:
+    """Set aside every damaged artifact, then compute those that the experiments name."""
+    from outgrow import graph
+    from outgrow.api import executor
+    from outgrow.config import bundled_example
+    from outgrow.progress import showing
+    from outgrow.store import Damaged
+
+    named = {step.key: step for step in _steps(files or [bundled_example()], plugins)}
+    found = place.check()
+    for key, why in found.damaged.items():
+        place.set_aside(Damaged(key, "", why))
+        lost = "" if key in named else "; no file given here names it: it is set aside"
+        typer.echo(f"damaged: {key}: {why}{lost}", err=True)
+    wanted = [named[key] for key in found.damaged if key in named]
+    with executor("" if wanted else "inline", workers) as runner, showing(sys.stderr, runner.slots) as watch:
+        try:
+            done = graph.run(wanted, place, runner, graph.Settings(device=device), watch)
+        except KeyboardInterrupt:
+            interrupted()
+    others = len(found.damaged) - len(wanted)
+    computed = f"{len(wanted) - len(done.failures) - len(done.skipped)} computed again"
+    typer.echo(f"{len(found.intact)} artifacts intact, {len(found.damaged)} set aside: {computed}, {others} not named")
+    if done.failures:
+        fail(done.failures, len(done.skipped))
+
+
+def _prune(place: Store, files: list[Path], yes: bool, plugins: bool) -> None:
+    from outgrow.store import Manifest
+
+    keep = {step.key for step in _steps(files, plugins)}
+    doomed = place.listing() - keep
+    size = sum(m.bytes for m in place.manifests(doomed).values() if isinstance(m, Manifest))
+    typer.echo(f"{len(doomed)} artifacts of {size:,} bytes are named by none of the {len(files)} experiments")
+    if yes or typer.confirm("Delete them, and what unfinished runs left?"):
+        typer.echo(f"{place.prune(keep):,} bytes freed")
+
+
+def _steps(files: list[Path], plugins: bool) -> list[Step]:  # type: ignore[type-arg]
+    """Every step that the experiments name."""
+    from outgrow.api import resolved
+    from outgrow.experiment import cells, targets
+    from outgrow.graph import walk
+
+    return [step for file in files for step in walk(targets(cells(resolved(file, plugins=plugins))))]

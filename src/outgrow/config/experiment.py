@@ -1,0 +1,201 @@
+"""From a document to an experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from outgrow.config import changes
+from outgrow.config.changes import Change, changed
+from outgrow.config.document import Document, Where, WrongError, copied, load, refuse_odd, say, shown
+from outgrow.config.records import Reading, built, model, plugin, record, refuse_unknown, values
+from outgrow.experiment import MOST_SEED, Experiment
+from outgrow.methods.base import Method
+from outgrow.models.base import Model
+from outgrow.naming import known_as
+from outgrow.plugins import HERE
+from outgrow.recipes import bundled
+from outgrow.tasks.base import SPLITS, Split, Task
+from outgrow.technique import Ensemble, Technique
+from outgrow.types import UserError
+
+KEYS = ("task", "weak", "strong", "methods", "seeds", "sizes", "recipes", "pairs", "score", "too_long")
+EXAMPLES = {"task": '"chess-puzzles"', "weak": '"ladder/pawn"', "strong": '["ladder/knight", "ladder/bishop"]'}
+MOST_SEEDS = 100  # of a count: a larger number is meant as a seed
+
+V = TypeVar("V")
+
+
+def read(path: str | Path, sets: Sequence[str] = (), seeds: str | None = None, *, plugins: bool = True) -> Experiment:
+    """The experiment that a TOML file asks for. `sets`: `field=value` changes; `seeds`: "5", or "0,1,2".
+
+    Classes from outside the package are imported, unless `plugins` is False: then they are refused. Raises UserError
+    with the file and the line, or the option, and what is wrong there.
+    """
+    return _experiment(load(Path(path)), sets, seeds, plugins)
+
+
+def experiment_from(
+    table: Mapping[str, Any],
+    sets: Sequence[str] = (),
+    seeds: str | None = None,
+    *,
+    folder: Path = Path(),
+    plugins: bool = True,
+) -> Experiment:
+    """The same from a table. Relative paths in it are relative to `folder`."""
+    try:
+        refuse_odd(table)
+    except WrongError as wrong:
+        raise UserError(wrong.text) from None
+    return _experiment(Document(copied(table), folder), sets, seeds, plugins)
+
+
+def bundled_example() -> Path:
+    """The experiment that runs when no file is given: in the wheel, or in the checkout."""
+    candidates = (HERE / "examples" / "chess.toml", HERE.parents[1] / "examples" / "chess.toml")
+    return next((path for path in candidates if path.exists()), candidates[-1])
+
+
+def _experiment(document: Document, sets: Sequence[str], seeds: str | None, plugins: bool) -> Experiment:
+    made = [changes.assignment(said) for said in sets]
+    if seeds is not None:
+        made.append(changes.seeds(seeds))
+    try:
+        return _built(changed(document, made), plugins)
+    except WrongError as wrong:
+        raise _blamed(document, made, wrong, plugins) from None
+
+
+def _blamed(document: Document, made: Sequence[Change], wrong: WrongError, plugins: bool) -> UserError:
+    """The error with what is to blame: the first option with which it occurs, or else the line of the file."""
+    for count, option in enumerate(["", *(change.option for change in made)]):
+        try:
+            _built(changed(document, made[:count]), plugins)
+        except WrongError as again:
+            if again.text == wrong.text:
+                return UserError(f"{option}: {wrong.text}") if option else document.error(again)
+    return document.error(wrong)
+
+
+def _built(document: Document, plugins: bool) -> Experiment:
+    """Raises WrongError."""
+    table, reading = document.table, Reading(document.folder, document.typed, plugins)
+    refuse_unknown(table, KEYS, ())
+    for key, example in EXAMPLES.items():
+        if key not in table:
+            raise WrongError((), f"it has no {key!r}: say {key} = {example}, for example")
+    others: dict[str, Any] = {key: table[key] for key in ("pairs", "score", "too_long") if key in table}
+    if "seeds" in table:
+        others["seeds"] = _seeds(table["seeds"])
+    try:
+        found = Experiment(
+            tasks=_axis(table["task"], ("task",), lambda raw, where: plugin("task", raw, where, reading)),
+            weak=_axis(table["weak"], ("weak",), lambda raw, where: _supervisors(raw, where, reading)),
+            strong=_axis(table["strong"], ("strong",), lambda raw, where: model(raw, where, reading)),
+            methods=_methods(table["methods"], reading) if "methods" in table else (Technique(),),
+            sizes=_sizes(table.get("sizes", {})),
+            **others,
+        )
+        return replace(found, recipes=_recipes(table.get("recipes", {}), found, reading))
+    except UserError as error:  # of the experiment as a whole
+        raise WrongError((), str(error)) from None
+
+
+def _axis(raw: Any, where: Where, build: Callable[[Any, Where], V]) -> tuple[V, ...]:
+    """One value, or a list of them: an axis of the grid."""
+    if isinstance(raw, list):
+        return tuple(build(each, (*where, i)) for i, each in enumerate(raw))
+    return (build(raw, where),)
+
+
+def _supervisors(raw: Any, where: Where, reading: Reading) -> Model | Ensemble:
+    """A model, or a list of models that label together."""
+    if isinstance(raw, list) and raw:
+        return Ensemble(models=tuple(model(each, (*where, i), reading) for i, each in enumerate(raw)))
+    return model(raw, where, reading)
+
+
+def _methods(raw: Any, reading: Reading) -> tuple[Technique, ...]:
+    if not (isinstance(raw, list) and all(isinstance(each, dict) for each in raw)):
+        raise WrongError(("methods",), "methods should be a list of tables: write each under a line [[methods]]")
+    found: list[Technique] = []
+    for i, table in enumerate(raw):
+        where: Where = ("methods", i)
+        if "label" not in table and not table.keys() - {each.name for each in fields(Technique)}:
+            raise WrongError(where, f"methods[{i}] has no label: give it a name of its own")
+        made = record(Technique, table, where, reading)
+        if any(made.label == other.label for other in found):
+            text = f"two methods are called {made.label!r}: give each its own label"
+            raise WrongError((*where, "label"), text)
+        found.append(made)
+    return tuple(found)
+
+
+def _seeds(raw: Any) -> tuple[int, ...]:
+    where: Where = ("seeds",)
+    if type(raw) is int and 0 < raw <= MOST_SEEDS:
+        return tuple(range(raw))
+    if type(raw) is int and 0 <= raw <= MOST_SEED:
+        asked = f"{raw} seeds, more than {MOST_SEEDS}" if raw else "no seeds"
+        text = f"seeds = {raw} asks for {asked}: for the one seed {raw} write [{raw}] (--seeds {raw},)"
+        raise WrongError(where, text)
+    if isinstance(raw, list) and raw and all(type(seed) is int for seed in raw):
+        if wrong := [seed for seed in raw if not 0 <= seed <= MOST_SEED]:
+            raise WrongError(where, f"the seed {shown(wrong[0])} is not between 0 and {MOST_SEED}: give another")
+        if twice := [seed for i, seed in enumerate(raw) if seed in raw[:i]]:
+            raise WrongError(where, f"seeds lists {twice[0]} twice: name each once")
+        return tuple(raw)
+    raise WrongError(where, f"seeds is {shown(raw)} but should be a list such as [0, 1, 2], or how many: 5")
+
+
+def _sizes(raw: Any) -> dict[Split, int | None]:
+    if not isinstance(raw, dict):
+        raise WrongError(("sizes",), f"sizes is {shown(raw)} but should be a table, such as {{ test = 2000 }}")
+    refuse_unknown(raw, SPLITS, ("sizes",))
+    for split, n in raw.items():
+        if n != "all" and (type(n) is not int or n < 1):
+            text = f'sizes.{split} is {shown(n)} but should be a number of examples above 0, or "all"'
+            raise WrongError(("sizes", split), text)
+    return {split: None if raw[split] == "all" else raw[split] for split in SPLITS if split in raw}
+
+
+def _recipes(raw: Any, experiment: Experiment, reading: Reading) -> dict[tuple[str, str], Method]:
+    """`[recipes."ladder/pawn"]` changes fields of that model's recipe on every task; with a name it replaces it."""
+    if not isinstance(raw, dict):
+        raise WrongError(("recipes",), 'recipes should be tables by model, such as [recipes."ladder/pawn"]')
+    found: dict[tuple[str, str], Method] = {}
+    for key, table in raw.items():
+        where: Where = ("recipes", key)
+        chosen = _meant(key, experiment.models, where)
+        if any(chosen.name == name for _, name in found):
+            raise WrongError(where, f"recipes has two tables for {chosen.name!r}: write one")
+        if not isinstance(table, dict):
+            raise WrongError(where, f"{say(where)} should be a table of hyperparameters")
+        for task in experiment.tasks:
+            found[task.name, chosen.name] = _recipe(table, task, chosen, where, reading)
+    return found
+
+
+def _meant(key: str, models: Sequence[Model], where: Where) -> Model:
+    """The model that a key of recipes names: by the name in tables, or with as much of its path as tells it apart."""
+    named = {each.name: each for each in models}
+    if key in named:
+        return named[key]
+    meant = {name: each for name, each in named.items() if key in known_as(each)}
+    if len(meant) > 1:
+        raise WrongError(where, f"recipes: {key!r} may be {' or '.join(map(repr, sorted(meant)))}: write which", key)
+    if not meant:
+        refuse_unknown({key: None}, named, ("recipes",), what="model")
+    return next(iter(meant.values()))
+
+
+def _recipe(table: dict[str, Any], task: Task, chosen: Model, where: Where, reading: Reading) -> Method:
+    if "name" in table:
+        replaced: Method = plugin("method", table, where, reading)
+        return replaced
+    usual = bundled(task.short, chosen.short)
+    kept = {each.name: getattr(usual, each.name) for each in fields(usual)}
+    return built(type(usual), kept | values(type(usual), table, where, reading), where)
