@@ -14,7 +14,7 @@ from outgrow import graph
 from outgrow.experiment import Experiment, cells, targets
 from outgrow.graph import Failure, Outcome, Plan, Report, Settings, ignore
 from outgrow.plugins import find, is_ours
-from outgrow.preflight import check_space, checked
+from outgrow.preflight import check_device, check_space, checked
 from outgrow.store import Store
 from outgrow.types import UserError
 
@@ -175,6 +175,7 @@ def run(
     event. plugins: False refuses classes from outside the package. Raises UserError if the experiment asks for what is
     not there.
     """
+    check_device(settings)
     experiment = resolved(asked, sets=sets, seeds=seeds, plugins=plugins, settings=settings)
     place, wanted = opened(store), targets(cells(experiment))
     if place.place.local:

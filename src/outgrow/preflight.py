@@ -160,6 +160,14 @@ def notes(experiment: Experiment) -> list[str]:
     ]
 
 
+def check_device(settings: Settings) -> None:
+    """Raise a UserError where the device is not there. A processor is there without importing torch to see it."""
+    if settings.device != "cpu":
+        from outgrow.training.network import prepare
+
+        prepare(settings)
+
+
 def check_space(todo: Sequence[Step[Any]], store: Store, settings: Settings) -> None:
     """Raise a UserError where the disk of a local store cannot hold what these steps would write."""
     folder = store.place.local

@@ -33,17 +33,21 @@ class UserError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message))
 
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """The lines to show."""
+        return tuple(str(self).split("\n"))
+
 
 class CollectedError(UserError):
     """Several such things at once, each a line of the message."""
 
     def __init__(self, messages: Iterable[str]) -> None:
-        self.messages = tuple(dict.fromkeys(messages))
-        super().__init__("\n".join(self.messages))
+        Exception.__init__(self, "\n".join(dict.fromkeys(messages)))
 
 
 class Problems:
-    """Collects the CollectedError of many checks, so that a user sees them all at once."""
+    """Collects the errors of many checks, so that a user sees them all at once."""
 
     def __init__(self) -> None:
         self.messages: list[str] = []
@@ -60,10 +64,8 @@ class Problems:
     def caught(self) -> Iterator[None]:
         try:
             yield
-        except CollectedError as errors:
-            self.messages += errors.messages
         except UserError as error:
-            self.messages.append(str(error))
+            self.messages += error.messages
 
     def raised(self) -> None:
         """Raises CollectedError if there were any, a plain UserError for one alone."""

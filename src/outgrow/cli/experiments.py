@@ -36,6 +36,7 @@ def run(
     """Run what is not stored yet of an experiment; write its report."""
     from outgrow import api
     from outgrow.graph import Settings
+    from outgrow.preflight import notes
     from outgrow.progress import duration, showing
 
     started = time.monotonic()
@@ -55,6 +56,8 @@ def run(
             interrupted()
     written = _refresh(found, path)  # before anything is printed, which may be to a pipe that has closed
     _print_table(found.numbers)
+    for note in notes(found.experiment):
+        typer.echo(f"note: {note}")
     typer.echo(f"report: {path}{'' if written else ' (up to date)'}")
     assert found.outcome is not None
     done = f"{len(found.outcome.computed)} steps computed, {len(found.outcome.cached)} cached"
@@ -77,12 +80,16 @@ def plan(
     Classes that the file names as package.module:Class are imported, which runs their code, unless --no-plugins.
     """
     from outgrow import api
+    from outgrow.preflight import notes
 
-    going = api.plan(_experiment(file, sets, seeds, no_plugins), store=store)
+    experiment = api.resolved(_experiment(file, sets, seeds, no_plugins))
+    going = api.plan(experiment, store=store)
     if as_json:
         todo = [{"key": step.key, "title": step.title, "why": going.why[step.key]} for step in going.todo]
         _print_json({"todo": todo, "cached": [{"key": step.key, "title": step.title} for step in going.cached]})
         return
+    for note in notes(experiment):
+        typer.echo(f"note: {note}")
     typer.echo(f"{len(going.todo)} steps to do, {len(going.cached)} cached")
     for step in going.todo:
         typer.echo(f"  {step.key}  {step.title}: {going.why[step.key]}")

@@ -44,7 +44,7 @@ def _exit_code(arguments: list[str]) -> int:
         from outgrow.types import UserError
 
         if isinstance(error, UserError):
-            return _said(f"error: {error}")
+            return _said("\n".join(f"error: {message}" for message in error.messages))
         if isinstance(error, USAGE):
             message = UserError(error.format_message())  # type: ignore[attr-defined]
             return _said(f"error: {message}")

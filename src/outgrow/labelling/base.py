@@ -35,7 +35,12 @@ class Rule:
     needs_features: ClassVar[bool] = False  # whether it reads the student's frozen features
 
     def check(self, shape: Shape) -> None:
-        """Raise a UserError where the rule cannot treat labels of a task of this shape. Default: never."""
+        """Raise a UserError where the rule cannot treat labels of a task of this shape."""
+        if self.shared_choices and shape.readout == "tokens":
+            name = type(self).__name__
+            raise UserError(
+                f"{name} needs examples that share their choices, and this task's have their own: remove it"
+            )
 
     @property
     def transforms(self) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from outgrow.losses.base import Loss
 from outgrow.ranges import SHARE, refuse_outside
-from outgrow.types import UserError
+from outgrow.types import Shape, UserError
 
 if TYPE_CHECKING:
     import torch
@@ -30,6 +30,10 @@ class Confidence(Loss):
         refuse_outside(self, weight=SHARE, warmup=SHARE)
         if self.prior and not (all(map(SHARE.holds, self.prior)) and abs(sum(self.prior) - 1) <= 1e-6):
             raise UserError(f"prior is {self.prior}: give each class a share, together 1")
+
+    def check(self, shape: Shape) -> None:
+        if self.prior and shape.choices and len(self.prior) != len(shape.choices):
+            raise UserError(f"prior has {len(self.prior)} shares and the task {shape.most} choices: give one for each")
 
     def targets(self, logits: torch.Tensor | None, weak: torch.Tensor, progress: float) -> torch.Tensor:
         assert logits is not None

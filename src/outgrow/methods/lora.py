@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from outgrow.graph import Context, Settings
@@ -14,7 +15,7 @@ from outgrow.models.base import Model
 from outgrow.ranges import refuse_outside, whole
 from outgrow.tasks.base import Readout
 from outgrow.training.loop import Hyper
-from outgrow.types import Examples, Labels, UserError
+from outgrow.types import Examples, Labels, Shape, UserError
 
 if TYPE_CHECKING:
     from outgrow.training.network import Network
@@ -35,6 +36,10 @@ class LoRA(Hyper, Method):
     def __post_init__(self) -> None:
         super().__post_init__()
         refuse_outside(self, rank=whole(1), alpha=whole(1))
+
+    def check(self, shape: Shape) -> None:
+        if find_spec("peft") is None:
+            raise UserError("LoRA needs peft: pip install 'outgrow[lora]', or use finetune")
 
     @property
     def asked(self) -> LoRA:

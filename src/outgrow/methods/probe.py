@@ -19,7 +19,7 @@ from outgrow.methods.base import Method, Predictor, Supervision
 from outgrow.models.base import Model
 from outgrow.tasks.base import Readout
 from outgrow.training.features import Reading
-from outgrow.types import Doubles, Examples, Floats, Labels, UserError
+from outgrow.types import Doubles, Examples, Floats, Labels, Shape, UserError
 
 # On the squared weights of standardised features.
 PENALTIES = (100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0001)
@@ -40,6 +40,12 @@ class Probe(Method):
 
     def __post_init__(self) -> None:
         Reading(pooling=self.pooling, layer=self.layer)  # refuses what cannot be read
+
+    def check(self, shape: Shape) -> None:
+        if shape.readout == "tokens":
+            raise UserError("a probe needs a task whose examples share their choices: use finetune for this one")
+        if shape.readout == "pair" and shape.most != 2:
+            raise UserError("a probe compares two texts, and this task has examples with more: use finetune")
 
     @property
     def reads(self) -> Reading:
