@@ -16,5 +16,9 @@ def write_notes(folder: Path, notes: Iterable[str]) -> None:
 
 
 def read_notes(folder: Path) -> tuple[str, ...]:
-    file = folder / FILE
-    return tuple(json.loads(file.read_text())) if file.is_file() else ()
+    """The notes of an artifact. A file that holds no list of sentences, as a plug-in may write it, says nothing."""
+    try:
+        found = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return ()
+    return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()

@@ -86,7 +86,8 @@ def _facts(task: Task) -> dict[str, Any]:
 
 def _check_model(model: Model, settings: Settings) -> None:
     """Read the header of a checkpoint that lies on this machine. What a hub has is read once it is downloaded."""
-    if folder := model.local_folder(settings):
+    folder = model.local_folder(settings)
+    if folder and folder.is_dir():
         read_header(folder)
 
 

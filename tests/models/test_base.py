@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from outgrow.models.base import cache_folder, counted, weights_in
+from outgrow.cache import cache_folder
+from outgrow.models.base import counted, weights_in
 from outgrow.types import UserError
 
 
