@@ -30,8 +30,8 @@ def test_games_come_in_the_order_of_their_shards(tmp_path: Path) -> None:
     ("content", "says"),
     [
         (gzip.compress(json.dumps(GAME).encode(), mtime=0)[:-5], "not a whole .gz file"),
-        (gzip.compress(b'{"game": \n'), "row 1: this is not JSON"),
-        (gzip.compress(b'{"game": "0-0", "moves": [], "opening": 0}\n'), "row 1: this game has no plies"),
+        (gzip.compress(b'{"game": \n', mtime=0), "row 1: this is not JSON"),
+        (gzip.compress(b'{"game": "0-0", "moves": [], "opening": 0}\n', mtime=0), "row 1: this game has no plies"),
     ],
 )
 def test_a_damaged_shard_is_named(content: bytes, says: str, tmp_path: Path) -> None:
