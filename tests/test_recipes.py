@@ -75,8 +75,7 @@ def test_what_fails_leaves_the_rest(
     assert "fit hf/weak on reward/pairs" in capsys.readouterr().out
 
 
-def test_a_recipe_by_the_kind_of_task_serves_all_reward_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recipes, "_bundled", lambda: {"reward": {"minilm/l6": {"epochs": 1.0}}})
+def test_a_recipe_by_the_kind_of_task_serves_all_reward_files() -> None:
     task = Reward(path="$OUTGROW_DATA/preference/hh_harmless_*.jsonl.gz")
-    assert recipes.bundled(task.name, "minilm/l6") == Finetune(epochs=1.0)
-    assert recipes.bundled(task.name, "minilm/l3") == Finetune()
+    assert recipes.bundled(task.name, "minilm/l6") == recipes.bundled("reward", "minilm/l6") != Finetune()
+    assert recipes.bundled(task.name, "minilm/none") == Finetune()
