@@ -14,6 +14,7 @@ settings.load_profile("outgrow")
 BESIDE = Path(__file__).parents[2] / "shared" / "data"  # beside a checkout; outgrow itself looks at OUTGROW_DATA alone
 if BESIDE.is_dir():
     os.environ.setdefault("OUTGROW_DATA", str(BESIDE))
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test needs a network, and the hub's client tries for half a minute
 
 
 @pytest.fixture(scope="session")
