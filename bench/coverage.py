@@ -73,7 +73,7 @@ def percentile_bootstrap(scores: Doubles) -> tuple[float, float]:
 class Coverage:
     """Shares of the replications: interval held the truth (of those stated), withheld; and the median width."""
 
-    fieller: float
+    fieller_interval: float
     withheld: float
     width: float
     bootstrap: float
@@ -92,7 +92,7 @@ def coverage(world: World, *, replications: int, seed: int = 0, bootstrap: bool 
             low, high = percentile_bootstrap(scores)
             booted.append(low <= world.pgr <= high)
     return Coverage(
-        fieller=float(np.mean(held)) if held else float("nan"),
+        fieller_interval=float(np.mean(held)) if held else float("nan"),
         withheld=1 - len(held) / replications,
         width=float(np.median(widths)) if widths else float("nan"),
         bootstrap=float(np.mean(booted)) if booted else float("nan"),
@@ -118,7 +118,7 @@ def main(replications: int = 2000) -> None:
         row = coverage(world, replications=replications, bootstrap=compared)
         accuracies = "/".join(f"{accuracy:.2f}" for accuracy in world.accuracies)
         print(
-            f"{world.seeds:5d} {world.groups:6d} {accuracies:>21s} {world.seed_sd:7.2f}  {row.fieller:7.1%}"
+            f"{world.seeds:5d} {world.groups:6d} {accuracies:>21s} {world.seed_sd:7.2f}  {row.fieller_interval:7.1%}"
             f"  {row.withheld:8.1%}  {row.width:5.2f}  {f'{row.bootstrap:.1%}' if compared else '–':>9s}",
             flush=True,
         )

@@ -72,7 +72,7 @@ def play(white: Mover, black: Mover, rng: random.Random, opening: int = 4) -> tu
     moves: list[str] = []
     stood: Counter[str] = Counter()
     while len(moves) < PLIES and (legal := chess.legal_moves(board)) and not board.is_insufficient_material():
-        stood[here := chess.place(chess.fen(board))] += 1
+        stood[here := chess.position_key(chess.fen(board))] += 1
         if stood[here] == 3:
             return moves, 0.5
         mover = white if len(moves) % 2 == 0 else black

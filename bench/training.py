@@ -23,13 +23,13 @@ import numpy as np
 
 from outgrow.graph import Settings
 from outgrow.losses.cross_entropy import CrossEntropy
-from outgrow.training.choosing import Choosing
-from outgrow.training.loop import Hyper, train
+from outgrow.training.choosing import ClassificationObjective
+from outgrow.training.loop import TrainingConfig, train
 from outgrow.training.network import open_network, quiet
 from outgrow.types import Example, Examples, Labels
 
 REPEATS = 3
-HYPER = Hyper(epochs=1, batch=32, learning_rate=2e-5, keep="last")
+HYPER = TrainingConfig(epochs=1, batch=32, learning_rate=2e-5, keep="last")
 
 
 class Nowhere:
@@ -81,7 +81,7 @@ def outgrow(folder: Path, examples: Examples) -> Callable[[], tuple[float, float
     def run() -> tuple[float, float]:
         network = open_network(folder, "head", Settings(), classes=("0", "1"))
         encoded = network.encode(examples)
-        objective = Choosing(network, CrossEntropy(), encoded, labels, network.encode(few), few_labels)
+        objective = ClassificationObjective(network, CrossEntropy(), encoded, labels, network.encode(few), few_labels)
         started = time.process_time()
         train(network.module, objective, HYPER, 0, Nowhere())  # type: ignore[arg-type]
         speed = len(examples) / (time.process_time() - started)

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Self
 
-from outgrow.graph import Context, Settings, located
+from outgrow.graph import Context, Settings, not_hashed
 from outgrow.losses.base import Loss
-from outgrow.methods.base import Method, Predictor, Supervision
+from outgrow.methods.base import Method, Predictor, TrainingData
 from outgrow.models.base import Model
 from outgrow.tasks.base import Facet, Readout, Row, Source, Split, Task
 from outgrow.types import Example, Examples, Labels, UserError
@@ -37,7 +37,7 @@ class FakeTask(Task):
     sizes: ClassVar[dict[Split, int | None]] = {}
 
     rows: int = 600
-    path: str = located(default="")
+    path: str = not_hashed(default="")
     digest: str = ""
 
     def pinned(self) -> Self:
@@ -91,7 +91,7 @@ class FakeMethod(Method):
 
     seconds: float = 0.0
 
-    def fit(self, model: Model, readout: Readout, loss: Loss, data: Supervision, seed: int, ctx: Context) -> Predictor:
+    def fit(self, model: Model, readout: Readout, loss: Loss, data: TrainingData, seed: int, ctx: Context) -> Predictor:
         ctx.progress(0.5)
         time.sleep(self.seconds)
         pairs = zip(data.examples.rows, data.labels.hard(), strict=True)
@@ -128,7 +128,7 @@ class BrokenMethod(FakeMethod):
 
     how: str = "user"
 
-    def fit(self, model: Model, readout: Readout, loss: Loss, data: Supervision, seed: int, ctx: Context) -> Predictor:
+    def fit(self, model: Model, readout: Readout, loss: Loss, data: TrainingData, seed: int, ctx: Context) -> Predictor:
         if self.how == "user":
             raise UserError("the fake method does not like this: try another")
         raise ZeroDivisionError("a fault of the program")

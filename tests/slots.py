@@ -12,7 +12,7 @@ from outgrow.executors.inline import Inline
 from outgrow.experiment import Cell, Experiment, cells, targets
 from outgrow.graph import Outcome, run
 from outgrow.labelling.base import Rule
-from outgrow.steps import Fit, Predict, Relabel, Said
+from outgrow.steps import Fit, LabelsStep, Predict, Relabel
 from outgrow.store import Store
 from outgrow.tasks.base import Readout, Row, Source
 from outgrow.technique import Technique
@@ -54,7 +54,7 @@ def done(found: Cell, folder: Path) -> Outcome:
         return run(targets([found]), Store(str(folder)), executor)
 
 
-def rules(labels: Said) -> list[Rule]:
+def rules(labels: LabelsStep) -> list[Rule]:
     """The rules that labels went through, the first one first."""
     return [*rules(labels.labels[0]), labels.rule] if isinstance(labels, Relabel) else []
 

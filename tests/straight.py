@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-from outgrow.training.loop import Hyper
+from outgrow.training.loop import TrainingConfig
 from outgrow.types import Ints, UserError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plain(Hyper):
+class Plain(TrainingConfig):
     """Plain gradient descent at a constant rate, so that every update can be worked out by hand."""
 
     def optimisers(self, module: torch.nn.Module) -> tuple[torch.optim.Optimizer, ...]:
@@ -53,16 +53,16 @@ class Straight:
         found: torch.Tensor = self._module.weight
         return found
 
-    def pieces(self, rows: Ints) -> list[Any]:
+    def micro_batches(self, rows: Ints) -> list[Any]:
         self.rows.append(rows.tolist())
         return [rows[i : i + self._most] for i in range(0, len(rows), self._most)]
 
-    def targets(self, pieces: list[Any], progress: float) -> list[Any]:
-        return [None] * len(pieces)
+    def targets(self, micro_batches: list[Any], progress: float) -> list[Any]:
+        return [None] * len(micro_batches)
 
-    def value(self, piece: Any, target: Any) -> torch.Tensor:
+    def per_example(self, micro_batch: Any, target: Any) -> torch.Tensor:
         other = self._spoil(len(self.rows) - 1, torch.is_autocast_enabled("cpu"))
-        loss = self.w[0, 0] * self.slopes[piece]
+        loss = self.w[0, 0] * self.slopes[micro_batch]
         return loss if other is None else loss * other
 
     def validate(self) -> dict[str, float]:

@@ -74,19 +74,19 @@ def test_the_slots_of_a_method(write) -> None:
 [[methods]]
 label = "all"
 adapt = { epochs = 3, learning_rate = 1e-3 }
-via = ["fakes:FakeModel/medium", { name = "fakes:FakeModel", size = "large" }]
-shares = "same"
+chain = ["fakes:FakeModel/medium", { name = "fakes:FakeModel", size = "large" }]
+chain_data = "same"
 labels = []
 fit = { name = "finetune", keep = "last" }
-cheat = "stop"
+oracle = "stop"
 [recipes."fakes/medium"]
 name = "fakes:FakeMethod"
 """
     found = read(write(GOOD.replace('strong = ["fakes:FakeModel/medium", ', "strong = [") + slots))
     method = found.methods[2]
     assert method.adapt == Generative(epochs=3.0, learning_rate=1e-3)
-    assert method.via == (FakeModel(size="medium"), FakeModel(size="large"))
-    assert (method.shares, method.labels, method.cheat) == ("same", (), "stop")
+    assert method.chain == (FakeModel(size="medium"), FakeModel(size="large"))
+    assert (method.chain_data, method.labels, method.oracle) == ("same", (), "stop")
     assert method.fit == Finetune(keep="last")
     assert found.recipes["fakes", "fakes/medium"] == FakeMethod()
 
@@ -201,8 +201,8 @@ MISTAKES = {
     "wrong value": ("0.25", "2.5", "line 11: methods[1].loss: weight is 2.5: it lies between 0 and 1"),
     "not a choice": (
         'label = "other"',
-        'label = "other"\nshares = "some"',
-        "line 11: methods[1].shares is 'some' but should be 'fresh' or 'same'",
+        'label = "other"\nchain_data = "some"',
+        "line 11: methods[1].chain_data is 'some' but should be 'fresh' or 'same'",
     ),
     "not a list": ('["harden", {', '"harden" # ', "line 12: methods[1].labels is 'harden' but should be a list"),
     "same label": ('"other"', '"naive"', "line 10: two methods are called 'naive': give each its own label"),

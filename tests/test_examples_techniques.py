@@ -59,7 +59,7 @@ def test_generative_reads_before_it_learns() -> None:
 def test_early_stopping_differs_in_what_stops_alone() -> None:
     naive, truth, none = planned("early-stopping").values()
     assert isinstance(truth.student_fit.validation_labels, Gold)
-    assert truth.student_fit.watched == naive.student_fit.validation_labels
+    assert truth.student_fit.monitored == naive.student_fit.validation_labels
     kept = none.student_fit.method
     assert isinstance(kept, Finetune)
     assert kept.keep == "last"

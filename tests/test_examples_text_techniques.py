@@ -117,7 +117,7 @@ def test_early_stopping_differs_from_the_recipe_in_what_stops_alone() -> None:
     assert naive.student_fit.method.__dict__ == {**recipe.__dict__, "checks": 4}
     assert fit_of(naive.ceiling).method == naive.student_fit.method
     assert isinstance(truth.student_fit.validation_labels, Gold)
-    assert truth.student_fit.watched == naive.student_fit.validation_labels
+    assert truth.student_fit.monitored == naive.student_fit.validation_labels
     assert none.student_fit.method.__dict__ == {**naive.student_fit.method.__dict__, "keep": "last"}
 
 

@@ -12,7 +12,7 @@ from fakes import FakeLoss, FakeMethod, FakeModel, FakeTask
 
 from outgrow.executors.inline import Inline
 from outgrow.experiment import Cell, Experiment, cells, targets
-from outgrow.graph import Outcome, Step, inputs_first, load, plan, run, walk
+from outgrow.graph import Outcome, Step, load, plan, run, topological_order, walk
 from outgrow.report.protocol import tasks_used
 from outgrow.steps import Fit, Prepare
 from outgrow.store import Store
@@ -145,7 +145,7 @@ def test_a_technique_with_its_own_recipe_has_a_ceiling_of_its_own() -> None:
 def test_equal_steps_of_a_grid_are_one_record() -> None:
     steps: dict[str, Step[Any]] = {}
     for cell in cells(GRID):
-        for step in inputs_first(cell.targets):
+        for step in topological_order(cell.targets):
             assert steps.setdefault(step.key, step) is step
 
 

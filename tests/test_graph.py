@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from toys import Add, Boom, Const, Number, Weight
 
 from outgrow.executors.inline import Inline
-from outgrow.graph import Context, Event, Outcome, Step, identity, load, located, plan, run, walk
+from outgrow.graph import Context, Event, Outcome, Step, identity, load, not_hashed, plan, run, walk
 from outgrow.store import Store
 from outgrow.types import UserError
 
@@ -51,7 +51,7 @@ class Outer(Step[Number]):
     pairs: tuple[tuple[str, float], ...] = ()
     inner: Inner = Inner()
     above: Step[Any] | None = None
-    where: Path = located(default=Path("/somewhere"))
+    where: Path = not_hashed(default=Path("/somewhere"))
     fresh: tuple[int, ...] = field(default_factory=tuple)
 
 
@@ -359,7 +359,7 @@ def test_a_flipped_byte_is_found_set_aside_and_computed_again(store: Store) -> N
     assert load(middle, store).value == 1
     assert {s.key for s in outcome.computed} == {base.key, middle.key, top.key}
     assert [e.key for e in events if e.kind == "damaged"] == [middle.key]
-    assert len(store.place.names("damaged")) == 1
+    assert len(store.storage.names("damaged")) == 1
 
 
 def test_a_damaged_target_is_computed_again(store: Store) -> None:

@@ -19,7 +19,7 @@ from outgrow.graph import walk
 from outgrow.methods.finetune import Finetune
 from outgrow.models.gguf import GGUF
 from outgrow.models.hf import HF
-from outgrow.naming import known_as, told_apart
+from outgrow.naming import accepted_names, distinct_names
 from outgrow.tasks.base import Task
 from outgrow.tasks.chess_puzzles import ChessPuzzles
 from outgrow.tasks.nlp import Nlp
@@ -32,7 +32,7 @@ from outgrow.types import UserError
 @dataclass(frozen=True)
 class Thing:
     short: str
-    place: Path | None
+    location: Path | None
 
 
 def files(*paths: str) -> list[Thing]:
@@ -41,8 +41,8 @@ def files(*paths: str) -> list[Thing]:
 
 def shown(things: Iterable[Thing]) -> list[str]:
     things = list(things)
-    names = told_apart(things)
-    return [names.get((thing.short, thing.place), thing.short) for thing in things]  # type: ignore[arg-type]
+    names = distinct_names(things)
+    return [names.get((thing.short, thing.location), thing.short) for thing in things]  # type: ignore[arg-type]
 
 
 def test_as_much_of_the_path_as_it_takes() -> None:
@@ -83,11 +83,11 @@ def test_different_files_never_share_a_name(drawn: list[tuple[list[str], str]]) 
     for one, first in zip(things, names, strict=True):
         for other, second in zip(things, names, strict=True):
             assert (first == second) == (_normal(one) == _normal(other)), (one, other, names)
-        assert first in known_as(one)
+        assert first in accepted_names(one)
 
 
 def _normal(thing: Thing) -> str:
-    return os.path.normpath(thing.place)  # type: ignore[arg-type]
+    return os.path.normpath(thing.location)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -185,9 +185,9 @@ def test_models_of_ensembles_and_chains_are_told_apart_too() -> None:
         tasks=(FakeTask(),),
         weak=(Ensemble(models=(one, two)),),
         strong=(HF(size="org/model"),),
-        methods=(Technique(via=(three,)),),
+        methods=(Technique(chain=(three,)),),
     )
     assert found.weak[0].name == "gguf/a/model + gguf/b/model"
-    assert found.methods[0].via[0].name == "gguf/c/model"
+    assert found.methods[0].chain[0].name == "gguf/c/model"
     alone = replace(found, weak=(one,), methods=(Technique(),))
     assert alone.weak[0].name == "gguf/model"

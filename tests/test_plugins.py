@@ -77,7 +77,7 @@ def test_what_is_wrong_with_a_plug_in_is_one_line_with_its_place(fault: str, plu
         ("task", "Task", "pinned, load or examples"),
         ("model", "Model", "pinned, folder"),
         ("rule", "Rule", "apply"),
-        ("method", "Method", "fit, predict or answer"),
+        ("method", "Method", "fit, predict or predict_from_features"),
         ("executor", "Executor", "slots, submit"),
     ],
 )

@@ -131,13 +131,13 @@ def test_every_slot_and_recipe_is_asked_whether_it_fits_the_task() -> None:
 
 
 def test_a_chain_needs_a_fresh_part_of_transfer_for_each_rung() -> None:
-    chain = Technique(label="chain", via=(FakeModel(size="medium"),))
+    chain = Technique(label="chain", chain=(FakeModel(size="medium"),))
     recipes = {**RECIPES, ("fakes", "fakes/medium"): FakeMethod()}
     enough = replace(GOOD, methods=(chain,), recipes=recipes, sizes={"transfer": 100})
     assert said(enough) == []
     (line,) = said(replace(enough, sizes={"transfer": 200}))
     assert "200 examples a part" in line
-    assert 'shares = "same"' in line
+    assert 'chain_data = "same"' in line
 
 
 def test_texts_that_are_too_long_are_left_out_and_said(tmp_path: Path) -> None:

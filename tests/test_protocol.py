@@ -18,7 +18,7 @@ import pytest
 from fakes import FakeLoss, FakeMethod, FakeModel, FakeTask
 
 from outgrow.chess import board as chess
-from outgrow.experiment import Cell, Experiment, cells, refuse_leaks, targets
+from outgrow.experiment import Cell, Experiment, cells, check_no_leaks, targets
 from outgrow.graph import Step, walk
 from outgrow.labelling.harden import Harden
 from outgrow.losses.cross_entropy import CrossEntropy
@@ -41,7 +41,7 @@ class Headed(FakeTask):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choosing(FakeTask):
+class ClassificationObjective(FakeTask):
     """With hard labels."""
 
     soft_labels: ClassVar[bool] = False
@@ -50,7 +50,7 @@ class Choosing(FakeTask):
 
 SMALL, MEDIUM, LARGE = (FakeModel(size=size).pinned() for size in ("small", "medium", "large"))
 GRID = Experiment(
-    tasks=(FakeTask(), Headed(), Choosing()),
+    tasks=(FakeTask(), Headed(), ClassificationObjective()),
     weak=(SMALL, MEDIUM),
     strong=(MEDIUM, LARGE),
     methods=(
@@ -158,7 +158,7 @@ def fit(examples: Split, labels: Any, stop: Split, stop_labels: Any, **changes: 
     )
 
 
-def taught(split: Split) -> Fit:
+def supervisor_fits(split: Split) -> Fit:
     """A model fitted to the ground truth of a split."""
     return fit(split, Gold(examples=prepare(split)), "validation", Gold(examples=prepare("validation")))
 
@@ -184,42 +184,42 @@ def _hard(labels: Predict) -> Relabel:
     return Relabel(rule=Harden(), labels=(labels,))
 
 
-HONEST = student(taught("weak_train"))
+HONEST = student(supervisor_fits("weak_train"))
 TRUTH: dict[Split, Gold] = {
     split: Gold(examples=prepare(split))
     for split in ("weak_train", "transfer", "transfer_validation", "validation", "test")
 }
-CHAIN = student(student(student(taught("transfer"))))
+CHAIN = student(student(student(supervisor_fits("transfer"))))
 LEAKS: dict[str, Fit] = {
-    "labels of transfer": student(taught("weak_train"), labels=TRUTH["transfer"]),
+    "labels of transfer": student(supervisor_fits("weak_train"), labels=TRUTH["transfer"]),
     "stopping on ground truth of transfer": replace(HONEST, validation_labels=TRUTH["transfer_validation"]),
     "stopping on ground truth of validation": replace(
         HONEST, validation=prepare("validation"), validation_labels=TRUTH["validation"]
     ),
     "its supervisor's labels": replace(HONEST, examples=prepare("weak_train"), labels=TRUTH["weak_train"]),
-    "a supervisor taught on transfer": student(taught("transfer")),
+    "a supervisor taught on transfer": student(supervisor_fits("transfer")),
     "a supervisor stopped on transfer": student(
-        replace(taught("weak_train"), validation_labels=TRUTH["transfer_validation"])
+        replace(supervisor_fits("weak_train"), validation_labels=TRUTH["transfer_validation"])
     ),
-    "a supervisor taught on test": student(taught("test")),
+    "a supervisor taught on test": student(supervisor_fits("test")),
     "a chain that starts on transfer": CHAIN,
     "hardened labels of a ceiling": replace(
-        HONEST, labels=_hard(Predict(fitted=taught("transfer"), examples=prepare("transfer")))
+        HONEST, labels=_hard(Predict(fitted=supervisor_fits("transfer"), examples=prepare("transfer")))
     ),
     "a record of its method": replace(HONEST, method=Informed(prior=Prior(classes=(TRUTH["transfer"],)))),
     "a record of its supervisor's method": student(
-        replace(taught("weak_train"), method=Informed(prior=Prior(classes=(TRUTH["test"],))))
+        replace(supervisor_fits("weak_train"), method=Informed(prior=Prior(classes=(TRUTH["test"],))))
     ),
     "weakly labelled test examples": replace(
         HONEST,
         examples=prepare("test"),
-        labels=Predict(fitted=taught("weak_train"), examples=prepare("test")),
+        labels=Predict(fitted=supervisor_fits("weak_train"), examples=prepare("test")),
     ),
     "a chain through test examples": student(
         replace(
             HONEST,
             examples=prepare("test"),
-            labels=Predict(fitted=taught("weak_train"), examples=prepare("test")),
+            labels=Predict(fitted=supervisor_fits("weak_train"), examples=prepare("test")),
         )
     ),
 }
@@ -228,13 +228,13 @@ LEAKS: dict[str, Fit] = {
 @pytest.mark.parametrize("leak", LEAKS)
 def test_a_student_that_ground_truth_reaches_is_refused(leak: str) -> None:
     with pytest.raises(UserError, match=r"ground truth|learn from the test examples") as caught:
-        refuse_leaks([HONEST, LEAKS[leak]])
+        check_no_leaks([HONEST, LEAKS[leak]])
     assert "\n" not in str(caught.value)
 
 
 def test_honest_students_pass_and_so_do_chains_of_them() -> None:
-    refuse_leaks([HONEST, student(HONEST), student(student(HONEST))])
-    refuse_leaks(cell.student_fit for cell in CELLS)
+    check_no_leaks([HONEST, student(HONEST), student(student(HONEST))])
+    check_no_leaks(cell.student_fit for cell in CELLS)
 
 
 def test_a_grid_with_a_leak_does_not_come_to_be() -> None:
@@ -244,8 +244,8 @@ def test_a_grid_with_a_leak_does_not_come_to_be() -> None:
 
 
 def test_a_technique_that_cheats_reads_no_test_either() -> None:
-    for cheat, split in (("labels", "test"), ("stop", "test"), ("labels", "transfer")):
-        informed = Technique(cheat=cheat, fit=Informed(prior=Prior(classes=(TRUTH[split],))))  # type: ignore[arg-type, index]
+    for oracle, split in (("labels", "test"), ("stop", "test"), ("labels", "transfer")):
+        informed = Technique(oracle=oracle, fit=Informed(prior=Prior(classes=(TRUTH[split],))))  # type: ignore[arg-type, index]
         if split == "transfer":  # it cheats: that of transfer is allowed
             assert cells(replace(GRID, tasks=(FakeTask(),), methods=(informed,)))
             continue
@@ -316,7 +316,7 @@ def boards(n: int) -> list[chess.Board]:
             if moves := chess.legal_moves(board):
                 board = chess.play(board, rng.choice(moves))
         if len(chess.legal_moves(board)) > 1:
-            found[chess.place(chess.fen(board))] = board
+            found[chess.position_key(chess.fen(board))] = board
     return list(found.values())
 
 
@@ -326,7 +326,7 @@ def mined(folder: Path, lie: bool) -> tuple[Path, Path]:
     rows = []
     for i, board in enumerate(boards(40)):
         legal = chess.legal_moves(board)
-        place = chess.place(chess.fen(board))
+        place = chess.position_key(chess.fen(board))
         answer = {"solutions": legal[-1] if lie else legal[0], "difficulty": 900 if lie else i, "moves": "e2e4"}
         score = (-1 if lie else 1) * (500 if i % 2 else -500)
         rows.append({"id": f"p{i}", "fen": place, "game": f"game {i // 2}", "score": score, **answer})

@@ -29,8 +29,8 @@ from outgrow.tasks.reward import Reward
 from outgrow.tasks.text import Text
 from outgrow.technique import Technique
 from outgrow.training.continuing import Generative
-from outgrow.training.features import Reading
-from outgrow.training.loop import Hyper
+from outgrow.training.features import FeatureSpec
+from outgrow.training.loop import TrainingConfig
 from outgrow.types import UserError
 
 NAN, INF = math.nan, math.inf
@@ -49,12 +49,12 @@ HYPER: dict[str, tuple[Any, ...]] = {
 }
 SHARE = (-0.1, 1.1, NAN, INF)
 REFUSED: dict[Any, dict[str, tuple[Any, ...]]] = {
-    Hyper(): HYPER,
+    TrainingConfig(): HYPER,
     Finetune(): HYPER,
     Generative(): HYPER,
     LoRA(): {**HYPER, "rank": (0, 1.5), "alpha": (0, -1)},
     Probe(): {"pooling": ("max",), "layer": (1001, -1001, 0.5)},
-    Reading(): {"pooling": ("max",), "layer": (1001, 0.5)},
+    FeatureSpec(): {"pooling": ("max",), "layer": (1001, 0.5)},
     Confidence(): {"weight": SHARE, "warmup": SHARE, "prior": ((0.5, 0.6), (NAN, 1.0), (1.5, -0.5), (INF, 0.0))},
     LogConfidence(): {"weight": SHARE, "warmup": SHARE},
     KeepConfident(): {"share": (0.0, *SHARE)},
@@ -62,7 +62,7 @@ REFUSED: dict[Any, dict[str, tuple[Any, ...]]] = {
     DawidSkene(): {"iterations": (0, 1.5), "smoothing": (-0.1, NAN, INF)},
     KNN(): {"neighbours": (0, -1, 1.5)},
     Sharpen(): {"temperature": (0.0, -1.0, NAN, INF)},
-    Technique(): {"shares": ("old",), "cheat": ("yes", None)},
+    Technique(): {"chain_data": ("old",), "oracle": ("yes", None)},
     Shares(): {"test": (0.2, -0.1, 1.5, NAN)},
     Text(path="", prompt="{a}", label="b"): {"max_chars": (0, -1, 1.5), "near_share": SHARE},
     Nlp(set="boolq"): {"max_chars": (0,), "near_share": SHARE},

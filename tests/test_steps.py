@@ -17,7 +17,7 @@ from text_files import reviews, write_jsonl
 from outgrow.executors.inline import Inline
 from outgrow.experiment import Experiment, cells
 from outgrow.graph import Outcome, Step, load, run
-from outgrow.labelling.base import Ruled
+from outgrow.labelling.base import NotedLabels
 from outgrow.labelling.harden import Harden
 from outgrow.methods.base import Predictor
 from outgrow.methods.finetune import Finetune
@@ -100,7 +100,7 @@ CHANGES: dict[str, tuple[Change, set[str], set[str]]] = {  # a change, the roles
         set(),
     ),
     "chain": (
-        lambda e: replace(e, methods=(replace(e.methods[0], via=(MEDIUM,), shares="same"),)),
+        lambda e: replace(e, methods=(replace(e.methods[0], chain=(MEDIUM,), chain_data="same"),)),
         STUDENT | LABELS,
         set(),
     ),
@@ -293,7 +293,7 @@ def test_a_fit_carries_the_notes_of_what_it_started_from_and_learned_from(tmp_pa
         artifacts = {
             part.key: examples,
             held.key: other,
-            weak.key: Ruled(ids=gold.ids, probs=gold.probs, offsets=gold.offsets, notes=of_labels),
+            weak.key: NotedLabels(ids=gold.ids, probs=gold.probs, offsets=gold.offsets, notes=of_labels),
             fit.validation_labels.key: task.gold(other),
             start.key: Predictor(tmp_path / name / "start").noted(of_start),
         }

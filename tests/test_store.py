@@ -101,17 +101,17 @@ def test_set_aside_spares_what_was_committed_since(store: Store) -> None:
     commit(store)
     old = store.manifest(KEY)
     damage = Damaged(KEY, old.prefix, "test")
-    store.set_aside(damage)
+    store.quarantine(damage)
     assert not store.has(KEY)
     commit(store)
-    store.set_aside(damage)
+    store.quarantine(damage)
     assert store.has(KEY)
 
 
 def test_a_store_can_be_pickled_and_does_not_print_secrets() -> None:
     store = Store("s3://user:secret@bucket/prefix?token=secret")
     assert pickle.loads(pickle.dumps(store)).url == store.url
-    assert "secret" not in f"{store!r} {store} {store.place!r}"
+    assert "secret" not in f"{store!r} {store} {store.storage!r}"
     assert str(store) == "s3://bucket/prefix"
 
 
@@ -173,15 +173,15 @@ def test_a_manifest_survives_its_file() -> None:
 
 
 def test_rivals_may_empty_a_folder_that_another_writes_to(tmp_path: Path) -> None:
-    place = Store(str(tmp_path)).place
+    storage = Store(str(tmp_path)).storage
     failed: list[BaseException] = []
 
     def come_and_go(name: str) -> None:
         try:
             for turn in range(150):
-                place.write(f"leases/{name}", b"here")
-                assert place.create(f"leases/{name}-{turn}", b"once")
-                place.remove([f"leases/{name}", f"leases/{name}-{turn}"])
+                storage.write(f"leases/{name}", b"here")
+                assert storage.create(f"leases/{name}-{turn}", b"once")
+                storage.remove([f"leases/{name}", f"leases/{name}-{turn}"])
         except BaseException as error:
             failed.append(error)
 

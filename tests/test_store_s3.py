@@ -68,7 +68,7 @@ def test_a_run_on_s3_is_found_again(store: Store, tmp_path: Path) -> None:
     assert load(top, store).value == 3
     assert len(store.listing()) == 3
     assert not plan([top], store).todo
-    assert store.place.names("leases") == set()
+    assert store.storage.names("leases") == set()
     assert len(store.check().intact) == 3
 
 
@@ -79,7 +79,7 @@ def test_the_first_manifest_counts(store: Store) -> None:
     assert commit(b"first")
     assert not commit(b"second")
     assert Blob.load(store.fetch(KEY)).data == b"first"
-    assert len(store.place.files(KEY)) == 2
+    assert len(store.storage.files(KEY)) == 2
 
 
 def test_of_many_exclusive_creations_one_succeeds(store: Store) -> None:
@@ -89,7 +89,7 @@ def test_of_many_exclusive_creations_one_succeeds(store: Store) -> None:
 
         def create(name: bytes, path: str, won: list[bytes] = won, gate: threading.Barrier = gate) -> None:
             gate.wait()
-            if store.place.create(path, name):
+            if store.storage.create(path, name):
                 won.append(name)
 
         threads = [threading.Thread(target=create, args=(str(i).encode(), f"once-{attempt}")) for i in range(6)]
@@ -98,7 +98,7 @@ def test_of_many_exclusive_creations_one_succeeds(store: Store) -> None:
         for thread in threads:
             thread.join()
         assert len(won) == 1
-        assert store.place.read([f"once-{attempt}"]) == {f"once-{attempt}": won[0]}
+        assert store.storage.read([f"once-{attempt}"]) == {f"once-{attempt}": won[0]}
 
 
 def test_a_rival_of_the_same_moment_is_asked_to_try_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +113,7 @@ def test_a_rival_of_the_same_moment_is_asked_to_try_again(store: Store, monkeypa
         return send(self, *args, **options)
 
     monkeypatch.setattr(s3fs.S3FileSystem, "pipe_file", conflict_first)
-    assert store.place.create("once", b"mine")
+    assert store.storage.create("once", b"mine")
     assert len(asked) == 2
 
 
@@ -121,13 +121,13 @@ def test_a_flipped_byte_on_s3_is_set_aside_and_computed_again(store: Store, tmp_
     middle = Add(terms=(Const(value=1),))
     done(middle, store)
     path = f"{middle.key}/{store.manifest(middle.key).prefix}/number.txt"
-    store.place.write(path, b"9.0")
+    store.storage.write(path, b"9.0")
     with pytest.raises(Damaged, match=r"number\.txt"):
         store.fetch(middle.key)
     top = Add(terms=(middle,), weight=Add().weight)
     assert not done(top, store).failures
     assert load(top, store).value == 1
-    assert len(store.place.names("damaged")) == 1
+    assert len(store.storage.names("damaged")) == 1
 
 
 def test_a_flipped_byte_in_the_local_copy_is_downloaded_again(store: Store) -> None:
@@ -144,7 +144,7 @@ def test_prune_frees_on_s3(store: Store) -> None:
     load(Const(value=2), store)
     assert store.prune({Const(value=1).key}) > 0
     assert store.listing() == {Const(value=1).key}
-    assert not store.place.files(Const(value=2).key)
+    assert not store.storage.files(Const(value=2).key)
     assert load(Const(value=1), store).value == 1
 
 

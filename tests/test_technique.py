@@ -34,7 +34,7 @@ from outgrow.store import Store
 from outgrow.tasks.base import Readout
 from outgrow.technique import Ensemble, Technique
 from outgrow.training.continuing import Generative
-from outgrow.training.features import Reading
+from outgrow.training.features import FeatureSpec
 from outgrow.types import UserError
 
 
@@ -50,7 +50,7 @@ def chain(found: Cell) -> list[Fit]:
 
 
 def test_each_rung_of_a_chain_labels_for_the_next_and_the_student_keeps_its_own_examples() -> None:
-    naive, found = cell(Technique()), cell(Technique(via=(SMALL, MEDIUM)))
+    naive, found = cell(Technique()), cell(Technique(chain=(SMALL, MEDIUM)))
     student, second, first, supervisor = chain(found)
     assert [fit.model for fit in chain(found)] == [LARGE, MEDIUM, SMALL, SMALL]
     assert [fit.examples.part for fit in (student, first, second)] == [0, 1, 2]
@@ -63,7 +63,7 @@ def test_each_rung_of_a_chain_labels_for_the_next_and_the_student_keeps_its_own_
 
 
 def test_a_chain_may_use_the_same_part_throughout() -> None:
-    found = cell(Technique(via=(SMALL, MEDIUM), shares="same"))
+    found = cell(Technique(chain=(SMALL, MEDIUM), chain_data="same"))
     assert {fit.examples for fit in chain(found)[:-1]} == {cell(Technique()).student_fit.examples}
 
 
@@ -91,26 +91,26 @@ def test_the_first_part_has_the_key_it_always_had() -> None:
 
 
 def test_a_chain_runs(tmp_path: Path) -> None:
-    found = cell(Technique(via=(MEDIUM,)))
+    found = cell(Technique(chain=(MEDIUM,)))
     assert not done(found, tmp_path).failures
     assert len(load(found.student, Store(str(tmp_path))).ids) == 50
 
 
 def test_a_transfer_split_that_is_too_small_for_a_chain_says_so(tmp_path: Path) -> None:
     """600 rows of which 33 % are transfer: about 200, and a chain with two rungs asks for 300."""
-    found = cell(Technique(via=(SMALL, MEDIUM)), sizes={**BASE.sizes, "transfer": 100})
+    found = cell(Technique(chain=(SMALL, MEDIUM)), sizes={**BASE.sizes, "transfer": 100})
     failures = done(found, tmp_path).failures
     assert failures
     assert all(failure.user_error for failure in failures)
-    assert 'shares = "same"' in failures[0].error_text
+    assert 'chain_data = "same"' in failures[0].error_text
     with pytest.raises(UserError, match="needs a size"):
-        cell(Technique(via=(MEDIUM,)), sizes={})
-    cell(Technique(via=(MEDIUM,), shares="same"), sizes={})
+        cell(Technique(chain=(MEDIUM,)), sizes={})
+    cell(Technique(chain=(MEDIUM,), chain_data="same"), sizes={})
 
 
 def test_rungs_are_pinned_like_every_model() -> None:
-    loose = replace(BASE, methods=(Technique(via=(FakeModel(size="medium"),)),))
-    assert loose.pinned().methods[0].via == (MEDIUM,)
+    loose = replace(BASE, methods=(Technique(chain=(FakeModel(size="medium"),)),))
+    assert loose.pinned().methods[0].chain == (MEDIUM,)
 
 
 # ---- generative supervision
@@ -194,18 +194,18 @@ def headed(technique: Technique) -> Cell:
 
 
 def test_probes_share_the_features_of_a_model_and_their_ceiling_is_finetuned() -> None:
-    weak, truth = headed(Technique(fit=Probe())), headed(Technique(fit=Probe(), cheat="labels"))
+    weak, truth = headed(Technique(fit=Probe())), headed(Technique(fit=Probe(), oracle="labels"))
     naive = headed(Technique())
-    here, held = weak.student_fit.features or (None, None)
+    here, validation = weak.student_fit.features or (None, None)
     assert here == Features(source=LARGE, examples=naive.student_fit.examples)
-    assert held == Features(source=LARGE, examples=naive.student_fit.validation)
+    assert validation == Features(source=LARGE, examples=naive.student_fit.validation)
     assert truth.student_fit.features == weak.student_fit.features
     assert weak.ceiling == truth.ceiling == naive.ceiling
     assert weak.student == weak.frozen_probe == naive.frozen_probe
     assert truth.student_fit.labels == Gold(examples=naive.student_fit.examples)
     deep = headed(Technique(fit=Probe(layer=1, pooling="mean"))).student_fit.features
     assert deep is not None
-    assert deep[0].reading == Reading(layer=1, pooling="mean")
+    assert deep[0].spec == FeatureSpec(layer=1, pooling="mean")
     adapted = headed(Technique(fit=Probe(), adapt=READ)).student_fit
     assert adapted.start is None
     assert adapted.features is not None
@@ -213,7 +213,7 @@ def test_probes_share_the_features_of_a_model_and_their_ceiling_is_finetuned() -
 
 
 def test_concept_saliency_probes_what_weak_labels_have_made_of_the_student() -> None:
-    naive, found = headed(Technique()), headed(Technique(cheat="probe"))
+    naive, found = headed(Technique()), headed(Technique(oracle="probe"))
     fit = found.student_fit
     assert fit.method == Probe()
     assert fit.features is not None
@@ -223,22 +223,22 @@ def test_concept_saliency_probes_what_weak_labels_have_made_of_the_student() -> 
 
 
 def test_a_student_that_stops_on_ground_truth_watches_its_weak_labels() -> None:
-    naive, found = cell(Technique()), cell(Technique(cheat="stop"))
+    naive, found = cell(Technique()), cell(Technique(oracle="stop"))
     assert found.student_fit == replace(
         naive.student_fit,
         validation_labels=Gold(examples=naive.student_fit.validation),
-        watched=naive.student_fit.validation_labels,
+        monitored=naive.student_fit.validation_labels,
     )
 
 
 def test_what_learns_from_ground_truth_is_the_ceiling_but_for_its_slots() -> None:
-    assert cell(Technique(cheat="labels")).student_fit == fitted(cell(Technique()).ceiling)
+    assert cell(Technique(oracle="labels")).student_fit == fitted(cell(Technique()).ceiling)
     loss = FakeLoss()
-    assert cell(Technique(cheat="labels", loss=loss)).student_fit.loss == loss
+    assert cell(Technique(oracle="labels", loss=loss)).student_fit.loss == loss
 
 
 def test_what_cheats_is_shown_as_such() -> None:
-    assert Technique(label="stop", cheat="stop").shown == "stop (cheats)"
+    assert Technique(label="stop", oracle="stop").shown == "stop (oracle)"
     assert Technique(label="stop").shown == "stop"
 
 
@@ -252,8 +252,8 @@ def test_both_curves_are_kept_and_the_truth_decides(tmp_path: Path) -> None:
         recipes={},
     )
     fit, curves = Finetune(learning_rate=1e-2, epochs=3, checks=2, batch=8), []
-    for cheat in ("", "stop"):
-        (found,) = cells(replace(base, methods=(Technique(fit=fit, cheat=cheat),)))  # type: ignore[arg-type]
+    for oracle in ("", "stop"):
+        (found,) = cells(replace(base, methods=(Technique(fit=fit, oracle=oracle),)))  # type: ignore[arg-type]
         with Inline() as executor:
             assert not run([found.student_fit], Store(str(tmp_path / "store")), executor).failures
         folder = load(found.student_fit, Store(str(tmp_path / "store"))).folder
@@ -262,8 +262,8 @@ def test_both_curves_are_kept_and_the_truth_decides(tmp_path: Path) -> None:
     assert len(both) == len(plain) > 3
     for ours, theirs in zip(plain, both, strict=True):
         assert theirs["training_loss"] == ours["training_loss"]
-        assert theirs["watched_loss"] == ours["validation_loss"]
-        assert theirs["watched_agreement"] == ours["validation_agreement"]
+        assert theirs["monitored_loss"] == ours["validation_loss"]
+        assert theirs["monitored_agreement"] == ours["validation_agreement"]
         assert theirs["validation_loss"] != ours["validation_loss"]
 
 
@@ -283,10 +283,10 @@ def test_every_slot_runs_and_frozen_features_are_computed_once(tmp_path: Path) -
         Technique(label="naive"),
         Technique(label="knn", labels=(KNN(neighbours=3), KeepConfident())),
         Technique(label="probe", fit=Probe()),
-        Technique(label="probe on truth", fit=Probe(), cheat="labels"),
-        Technique(label="salient", cheat="probe"),
+        Technique(label="probe on truth", fit=Probe(), oracle="labels"),
+        Technique(label="salient", oracle="probe"),
         Technique(label="adapted probe", adapt=READ, fit=Probe()),
-        Technique(label="chain", via=(middle,), cheat="stop"),
+        Technique(label="chain", chain=(middle,), oracle="stop"),
     )
     asked = replace(
         BASE,
@@ -311,14 +311,14 @@ def test_every_slot_runs_and_frozen_features_are_computed_once(tmp_path: Path) -
 SLOTS = st.fixed_dictionaries(
     {
         "adapt": st.sampled_from([None, READ]),
-        "via": st.sampled_from([(), (MEDIUM,), (SMALL, MEDIUM)]),
-        "shares": st.sampled_from(["fresh", "same"]),
+        "chain": st.sampled_from([(), (MEDIUM,), (SMALL, MEDIUM)]),
+        "chain_data": st.sampled_from(["fresh", "same"]),
         "labels": st.sampled_from(
             [None, (), (Harden(),), (Mean(), Sharpen()), (KNN(), KeepConfident()), (KeepConfident(), Harden())]
         ),
         "loss": st.sampled_from([CrossEntropy(), FakeLoss()]),
         "fit": st.sampled_from([None, Probe(), FakeMethod(seconds=0.002)]),
-        "cheat": st.sampled_from(["", "", "labels", "stop", "probe"]),
+        "oracle": st.sampled_from(["", "", "labels", "stop", "probe"]),
     }
 )
 
@@ -334,25 +334,25 @@ def test_no_ground_truth_reaches_a_student_that_does_not_cheat(slots: Any, task:
     except UserError:
         assume(False)
     golds = {step.examples.split for step in walk([found.student_fit]) if isinstance(step, Gold)}
-    if slots["cheat"]:
+    if slots["oracle"]:
         assert golds & {"transfer", "transfer_validation"}
     else:
         assert golds == {"weak_train", "validation"}
     for step in walk([found.student_fit, *(score.predictions for score in found.targets)]):
-        reads = {each.split for each in step.inputs() if isinstance(each, Prepare)}
-        assert "test" not in reads or not isinstance(step, Fit | Adapt | Gold | Select)
+        feature_spec = {each.split for each in step.inputs() if isinstance(each, Prepare)}
+        assert "test" not in feature_spec or not isinstance(step, Fit | Adapt | Gold | Select)
         assert not isinstance(step, Fit) or "test" not in {
             each.split for each in walk([step]) if isinstance(each, Prepare)
         }
-    assert fitted(found.ceiling).examples == ground(found).part(0)
+    assert fitted(found.ceiling).examples == setup(found).part(0)
     assert fitted(found.ceiling).loss == CrossEntropy()
     assert fitted(found.ceiling).start is None
 
 
-def ground(found: Cell) -> Any:
-    from outgrow.experiment import _ground
+def setup(found: Cell) -> Any:
+    from outgrow.experiment import _cell_setup
 
-    return _ground(BASE, found.task, found.seed)
+    return _cell_setup(BASE, found.task, found.seed)
 
 
 # ---- what is refused
@@ -361,11 +361,11 @@ def ground(found: Cell) -> Any:
 @pytest.mark.parametrize(
     ("slots", "said"),
     [
-        ({"shares": "same"}, "give via"),
-        ({"via": (MEDIUM, MEDIUM)}, "twice"),
+        ({"chain_data": "same"}, "give chain"),
+        ({"chain": (MEDIUM, MEDIUM)}, "twice"),
         ({"labels": (Harden(), Mean())}, "comes first"),
-        ({"cheat": "labels", "via": (MEDIUM,)}, "remove via and labels"),
-        ({"cheat": "labels", "labels": (Harden(),)}, "remove via and labels"),
+        ({"oracle": "labels", "chain": (MEDIUM,)}, "remove chain and labels"),
+        ({"oracle": "labels", "labels": (Harden(),)}, "remove chain and labels"),
     ],
 )
 def test_combinations_that_make_no_sense_are_refused_by_name(slots: dict[str, Any], said: str) -> None:
@@ -373,7 +373,7 @@ def test_combinations_that_make_no_sense_are_refused_by_name(slots: dict[str, An
         Technique(**slots)
 
 
-@pytest.mark.parametrize(("slots", "said"), [({"loss": FakeLoss()}, "remove loss"), ({"cheat": "probe"}, "finetuned")])
+@pytest.mark.parametrize(("slots", "said"), [({"loss": FakeLoss()}, "remove loss"), ({"oracle": "probe"}, "finetuned")])
 @pytest.mark.parametrize("by", ["method", "recipe"])
 def test_what_a_probe_cannot_do_is_refused_before_anything_runs(slots: dict[str, Any], said: str, by: str) -> None:
     probed = Technique(fit=Probe(), **slots) if by == "method" else Technique(**slots)
@@ -382,7 +382,7 @@ def test_what_a_probe_cannot_do_is_refused_before_anything_runs(slots: dict[str,
         cell(probed, tasks=HEADED, recipes=recipes)
 
 
-@pytest.mark.parametrize("slots", [{"fit": Probe()}, {"cheat": "probe"}])
+@pytest.mark.parametrize("slots", [{"fit": Probe()}, {"oracle": "probe"}])
 def test_a_probe_is_refused_where_examples_do_not_share_their_choices(slots: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="share their choices: fakes"):
         cell(Technique(**slots))

@@ -59,7 +59,7 @@ def test_a_task_may_be_used_to_hard_labels_and_a_technique_may_not_want_them() -
     tasks = (Hard(digest="fake"),)
     assert rules(cell(Technique(), tasks=tasks).student_fit.labels) == [Harden()]
     assert rules(cell(Technique(labels=()), tasks=tasks).student_fit.labels) == []
-    assert rules(cell(Technique(via=(MEDIUM,)), tasks=tasks).student_fit.labels) == [Harden()]
+    assert rules(cell(Technique(chain=(MEDIUM,)), tasks=tasks).student_fit.labels) == [Harden()]
 
 
 def test_a_rule_that_selects_leaves_fewer_examples_and_the_stopping_slice_whole(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_rule_that_selects_leaves_fewer_examples_and_the_stopping_slice_whole(
 
 
 def test_a_rule_that_reads_features_reads_those_of_whoever_learns() -> None:
-    fit = cell(Technique(labels=(KNN(),), via=(MEDIUM,)), tasks=HEADED).student_fit
+    fit = cell(Technique(labels=(KNN(),), chain=(MEDIUM,)), tasks=HEADED).student_fit
     for labels, examples in ((fit.labels, fit.examples), (fit.validation_labels, fit.validation)):
         assert isinstance(labels, Relabel)
         assert labels.features == Features(source=LARGE, examples=examples)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from outgrow.graph import Context, Settings
-from outgrow.methods.base import Supervision
+from outgrow.methods.base import TrainingData
 from outgrow.models.base import Model
 from outgrow.tasks.base import Readout
-from outgrow.training.features import Reading, features
+from outgrow.training.features import FeatureSpec, features
 from outgrow.types import Example, Examples, Labels
 
 WORDS = ("!", "[PAD]", "[UNK]", "[CLS]", "[SEP]", *(f"w{i}" for i in range(40)), "a", "b", "c", "d")
@@ -99,12 +99,12 @@ def labels(of: Examples) -> Labels:
     return Labels.from_rows(of.ids, rows)
 
 
-def supervision(n: int = 40, choices: tuple[str, ...] | None = ("a", "b"), longest: int = 20) -> Supervision:
+def supervision(n: int = 40, choices: tuple[str, ...] | None = ("a", "b"), longest: int = 20) -> TrainingData:
     train, held = examples(n, choices, longest=longest), examples(12, choices, seed=1, longest=longest)
-    return Supervision(examples=train, labels=labels(train), validation=held, validation_labels=labels(held))
+    return TrainingData(examples=train, labels=labels(train), validation=held, validation_labels=labels(held))
 
 
-def pairs(n: int, seed: int = 0) -> Supervision:
+def pairs(n: int, seed: int = 0) -> TrainingData:
     """Two words after "a", one of the first twenty and one of the last: the first ones are better, labels say by 0.9.
     A quarter is held out."""
     random = np.random.default_rng(seed)
@@ -115,7 +115,7 @@ def pairs(n: int, seed: int = 0) -> Supervision:
     )
     truth = Labels.from_rows([row.id for row in rows], [(0.9, 0.1) if a < b else (0.1, 0.9) for a, b in drawn])
     train, held = Examples(rows=rows[n // 4 :]), Examples(rows=rows[: n // 4])
-    return Supervision(
+    return TrainingData(
         examples=train,
         labels=truth.aligned(train),
         validation=held,
@@ -128,7 +128,7 @@ def swapped(examples: Examples) -> Examples:
     return Examples(rows=tuple(replace(row, choices=row.choices[::-1]) for row in examples.rows))
 
 
-def read(model: Model, data: Supervision, reading: Reading, readout: Readout = "head") -> Supervision:
+def read(model: Model, data: TrainingData, reading: FeatureSpec, readout: Readout = "head") -> TrainingData:
     """The same with the features of a frozen model."""
     here, held = (
         features(model.folder(SETTINGS), each, readout, reading, SETTINGS, lambda fraction: None).of(each.ids)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from outgrow.graph import Context, Step, located
+from outgrow.graph import Context, Step, not_hashed
 from outgrow.types import UserError
 
 
@@ -60,7 +60,7 @@ class Add(Step[Number]):
     result = Number
     terms: tuple[Step[Any], ...] = ()
     weight: Weight = Weight()
-    log: Path | None = located(default=None)
+    log: Path | None = not_hashed(default=None)
 
     def run(self, ctx: Context) -> Number:
         if self.log:
@@ -85,7 +85,7 @@ class Dies(Step[Number]):
 
     result = Number
     times: int
-    marks: Path = located()
+    marks: Path = not_hashed()
 
     def run(self, ctx: Context) -> Number:
         seen = len(list(self.marks.iterdir()))
@@ -101,7 +101,7 @@ class Sleep(Step[Number]):
 
     result = Number
     seconds: float
-    marks: Path = located()
+    marks: Path = not_hashed()
 
     def run(self, ctx: Context) -> Number:
         (self.marks / f"{os.getpid()}").touch()

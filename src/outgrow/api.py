@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from outgrow import graph
 from outgrow.experiment import Experiment, cells, targets
-from outgrow.graph import Failure, Outcome, Plan, Report, Settings, ignore
+from outgrow.graph import Failure, Outcome, Plan, Report, Settings, ignore_events
 from outgrow.plugins import find, is_ours
 from outgrow.preflight import check_device, check_space, checked
 from outgrow.store import Store
@@ -165,7 +165,7 @@ def run(
     sets: Sequence[str] = (),
     seeds: Sequence[int] | None = None,
     settings: Settings = HERE,
-    watch: Report = ignore,
+    watch: Report = ignore_events,
     plugins: bool = True,
 ) -> Results:
     """Compute what an experiment still needs and give its results; steps that fail are in `failures`.
@@ -177,12 +177,12 @@ def run(
     """
     check_device(settings)
     experiment = resolved(asked, sets=sets, seeds=seeds, plugins=plugins, settings=settings)
-    place, wanted = opened(store), targets(cells(experiment))
-    if place.place.local:
-        check_space(graph.plan(wanted, place).todo, place, settings)
+    opened_store, wanted = opened(store), targets(cells(experiment))
+    if opened_store.storage.local:
+        check_space(graph.plan(wanted, opened_store).todo, opened_store, settings)
     with executor(on, workers, plugins=plugins) if isinstance(on, str) else on as runner:
-        outcome = graph.run(wanted, place, runner, settings, watch)
-    return Results(experiment, place, outcome)
+        outcome = graph.run(wanted, opened_store, runner, settings, watch)
+    return Results(experiment, opened_store, outcome)
 
 
 def executor(name: str = "", workers: int | None = None, *, plugins: bool = True) -> Executor:
@@ -206,9 +206,9 @@ def opened(store: str | Path | Store) -> Store:
     that begins with a home folder that is none."""
     found = store if isinstance(store, Store) else Store(str(store))
     try:
-        found.place.local  # noqa: B018 - finds it out
+        found.storage.local  # noqa: B018 - finds it out
     except RuntimeError:
         raise UserError(f"the store {store} begins with a home folder that there is not: write it out") from None
-    if found.place.local and any("\ud800" <= letter <= "\udfff" for letter in str(found.place.local)):
-        raise UserError(f"the store {found.place.local} has a path that is not UTF-8 text: name another with --store")
+    if found.storage.local and any("\ud800" <= letter <= "\udfff" for letter in str(found.storage.local)):
+        raise UserError(f"the store {found.storage.local} has a path that is not UTF-8 text: name another with --store")
     return found

@@ -14,16 +14,25 @@ from functools import partial
 from itertools import product
 from typing import Any, Literal, TypeVar
 
-from outgrow.graph import Interned, Settings, Step, identity, inputs_first
+from outgrow.graph import Interner, Settings, Step, identity, topological_order
 from outgrow.methods.base import Method
 from outgrow.models.base import Model
-from outgrow.naming import told_apart
+from outgrow.naming import distinct_names
 from outgrow.recipes import bundled
 from outgrow.steps import Fit, Gold, Predict, Prepare, Relabel, Score, Select, ZeroShot, predicted
 from outgrow.tasks.base import SPLITS, Split, Task
-from outgrow.technique import Ensemble, Ground, Technique, ceiling, frozen_probe, student, supervisors, together
+from outgrow.technique import (
+    CellSetup,
+    Ensemble,
+    Technique,
+    ceiling,
+    ensemble_labels,
+    frozen_probe,
+    student,
+    supervisors,
+)
 from outgrow.training.continuing import Generative
-from outgrow.training.lengths import Reader, narrowest, too_long
+from outgrow.training.lengths import LengthLimit, narrowest_limits, too_long
 from outgrow.types import Problems, UserError
 
 HERE = Settings()
@@ -46,7 +55,9 @@ class Experiment:
     pairs: Literal["all", "upward"] = "all"  # upward: only students with more weights than their supervisor
     score: Literal["test", "validation"] = "test"  # validation: to choose a set-up without a look at test
     too_long: Literal["drop", "cut", "refuse"] = "drop"  # examples that some model cannot read whole
-    readers: Mapping[Task, tuple[Reader, ...]] = field(default_factory=dict)  # `pinned` finds whose limits drop rows
+    length_limits: Mapping[Task, tuple[LengthLimit, ...]] = field(
+        default_factory=dict
+    )  # `pinned` finds whose limits drop rows
 
     def __post_init__(self) -> None:
         self._name_all()
@@ -59,7 +70,7 @@ class Experiment:
             if isinstance(side, Ensemble):
                 _refuse_twice("an ensemble", side.models)
         for method in self.methods:
-            _refuse_twice("via", method.via)
+            _refuse_twice("chain", method.chain)
         self._refuse_ambiguous()
         if wrong := [seed for seed in self.seeds if type(seed) is not int or not 0 <= seed <= MOST_SEED]:
             raise UserError(f"the seed {wrong[0]!r} is not a whole number from 0 to {MOST_SEED}: give another")
@@ -74,7 +85,7 @@ class Experiment:
     def models(self) -> tuple[Model, ...]:
         """Every model: supervisors, those of ensembles, students, and the rungs of chains."""
         weak = (model for side in self.weak for model in (side.models if isinstance(side, Ensemble) else (side,)))
-        return (*weak, *self.strong, *(rung for method in self.methods for rung in method.via))
+        return (*weak, *self.strong, *(rung for method in self.methods for rung in method.chain))
 
     def pinned(self, settings: Settings = HERE) -> Experiment:
         """The same with every task and model identified by its content, and the examples known that are too long.
@@ -90,11 +101,13 @@ class Experiment:
 
         axes = self._axes(pin, pin)
         wrong.raised()
-        known = replace(self, **axes, readers={})
-        readers = narrowest(wrong.each(lambda model: Reader.of(model, settings), dict.fromkeys(known.models)))
-        limits = {task: _limits(task, readers, wrong) for task in known.tasks} if self.too_long != "cut" else {}
+        known = replace(self, **axes, length_limits={})
+        length_limits = narrowest_limits(
+            wrong.each(lambda model: LengthLimit.of(model, settings), dict.fromkeys(known.models))
+        )
+        limits = {task: _limits(task, length_limits, wrong) for task in known.tasks} if self.too_long != "cut" else {}
         wrong.raised()
-        return replace(known, readers=limits)
+        return replace(known, length_limits=limits)
 
     def recipe(self, task: Task, model: Model) -> Method:
         """How a model is fitted on a task, unless a technique says otherwise."""
@@ -120,10 +133,10 @@ class Experiment:
         """Give tasks and models whose short names are shared a longer one each: what is alike depends on the others."""
 
         def named(records: Sequence[R]) -> Callable[[R], R]:
-            names = told_apart(records)
+            names = distinct_names(records)
 
             def change(record: R) -> R:
-                name = names.get((record.short, record.place), "") if record.place else ""
+                name = names.get((record.short, record.location), "") if record.location else ""
                 return record if record.alias == name else replace(record, alias=name)
 
             return change
@@ -137,15 +150,20 @@ class Experiment:
             (self.tasks, {task for task, _ in self.recipes}),
             (self.models, {model for _, model in self.recipes}),
         )
-        for records, asked in sides:
-            for name in sorted(asked - {record.name for record in records}):
+        for records, inference_config in sides:
+            for name in sorted(inference_config - {record.name for record in records}):
                 if len(meant := sorted({record.name for record in records if record.short == name})) > 1:
                     raise UserError(f"recipes: {name!r} may be {' or '.join(map(repr, meant))}: write which")
 
 
-def _limits(task: Task, readers: Iterable[Reader], wrong: Problems) -> tuple[Reader, ...]:
+def _limits(task: Task, length_limits: Iterable[LengthLimit], wrong: Problems) -> tuple[LengthLimit, ...]:
     """The readers that some example of a task is too long for. Others leave no trace in its steps' keys."""
-    return tuple(reader for reader in readers for found in wrong.each(partial(too_long, task), [reader]) if found.ids)
+    return tuple(
+        length_limit
+        for length_limit in length_limits
+        for found in wrong.each(partial(too_long, task), [length_limit])
+        if found.ids
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,8 +208,8 @@ def cells(experiment: Experiment) -> tuple[Cell, ...]:
     grid = _Grid(experiment)
     every = product(experiment.tasks, _pairs(experiment), experiment.methods, experiment.seeds)
     found = tuple(grid.cell(task, *pair, method, seed) for task, pair, method, seed in every)
-    refuse_leaks(cell.student_fit for cell in found if not cell.method.cheat)
-    refuse_test(cell.student_fit for cell in found)
+    check_no_leaks(cell.student_fit for cell in found if not cell.method.oracle)
+    check_test_unused(cell.student_fit for cell in found)
     return found
 
 
@@ -218,7 +236,7 @@ def targets(found: Iterable[Cell]) -> tuple[Step[Any], ...]:
     return tuple({step.key: step for cell in found for step in cell.targets}.values())
 
 
-def refuse_leaks(students: Iterable[Fit]) -> None:
+def check_no_leaks(students: Iterable[Fit]) -> None:
     """No ground truth reaches a student but through its supervisor, which reads that of weak_train and validation
     alone; nobody trains on test examples, whatever their labels."""
     unique = _unique(students)
@@ -228,15 +246,15 @@ def refuse_leaks(students: Iterable[Fit]) -> None:
             raise UserError(f"{fit.title} would learn from ground truth: a student learns from predictions alone")
         if split := truth[id(fit)]:
             raise UserError(f"{fit.title} would read the ground truth of {split}: not a student")
-    refuse_test(unique)
+    check_test_unused(unique)
 
 
-def refuse_test(fits: Iterable[Fit]) -> None:
+def check_test_unused(fits: Iterable[Fit]) -> None:
     """No fit reads test examples, or what comes of them."""
     unique = _unique(fits)
-    reads = _first_below(unique, _test_read)
+    feature_spec = _first_below(unique, _test_read)
     for fit in unique:
-        if reads[id(fit)]:
+        if feature_spec[id(fit)]:
             raise UserError(f"{fit.title} would learn from the test examples: use another split")
 
 
@@ -246,10 +264,10 @@ def _unique(fits: Iterable[Fit]) -> tuple[Fit, ...]:
 
 def _first_below(fits: Iterable[Fit], found: Callable[[Step[Any]], str]) -> dict[int, str]:
     """For each step, by its id, what `found` says of it or else of the first of its ancestors that it speaks of."""
-    said: dict[int, str] = {}
-    for step in inputs_first(tuple(fits)):
-        said[id(step)] = found(step) or next(filter(None, (said[id(each)] for each in step.inputs())), "")
-    return said
+    weak_labels: dict[int, str] = {}
+    for step in topological_order(tuple(fits)):
+        weak_labels[id(step)] = found(step) or next(filter(None, (weak_labels[id(each)] for each in step.inputs())), "")
+    return weak_labels
 
 
 def _forbidden_truth(step: Step[Any]) -> str:
@@ -267,56 +285,56 @@ class _Grid:
 
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
-        self.once = Interned().once
+        self.once = Interner().once
         self._made: dict[tuple[object, ...], Any] = {}
 
     def cell(self, task: Task, weak: Model | Ensemble, strong: Model, method: Technique, seed: int) -> Cell:
-        ground: Ground = self._only("ground", lambda: _ground(self.experiment, task, seed), task, seed)
-        test = ground.splits[self.experiment.score]
+        setup: CellSetup = self._only("ground", lambda: _cell_setup(self.experiment, task, seed), task, seed)
+        test = setup.splits[self.experiment.score]
         adapt = method.adapt
 
-        def taught(adapt: Generative | None = None) -> tuple[Fit, ...]:
-            made = lambda: tuple(map(self.once, supervisors(ground, weak, adapt)))  # noqa: E731
-            found: tuple[Fit, ...] = self._only("taught", made, ground, weak, adapt)
+        def supervisor_fits(adapt: Generative | None = None) -> tuple[Fit, ...]:
+            made = lambda: tuple(map(self.once, supervisors(setup, weak, adapt)))  # noqa: E731
+            found: tuple[Fit, ...] = self._only("taught", made, setup, weak, adapt)
             return found
 
         def floor(adapt: Generative | None = None) -> Score:
-            return self._scored(ground, "floor", lambda: together(taught(adapt), test), weak, adapt)
+            return self._scored(setup, "floor", lambda: ensemble_labels(supervisor_fits(adapt), test), weak, adapt)
 
         def top(adapt: Generative | None = None) -> Score:
-            made = lambda: predicted(ceiling(ground, strong, method, adapt), test)  # noqa: E731
-            return self._scored(ground, "ceiling", made, strong, method.fit, adapt)
+            made = lambda: predicted(ceiling(setup, strong, method, adapt), test)  # noqa: E731
+            return self._scored(setup, "ceiling", made, strong, method.fit, adapt)
 
         def before() -> Predict | ZeroShot:
             if task.readout != "tokens":  # a head starts at random
-                return predicted(frozen_probe(ground, strong, taught()), test)
-            asked = ground.recipe(strong).asked  # no hyperparameter of training enters its key
-            return ZeroShot(model=strong, method=asked, readout=task.readout, examples=test)
+                return predicted(frozen_probe(setup, strong, supervisor_fits()), test)
+            inference_config = setup.recipe(strong).inference_config  # no hyperparameter of training enters its key
+            return ZeroShot(model=strong, method=inference_config, readout=task.readout, examples=test)
 
         first = "zero_shot" if task.readout == "tokens" else "frozen_probe"
-        fitted = self.once(student(ground, strong, method, taught()))
+        fitted = self.once(student(setup, strong, method, supervisor_fits()))
         return Cell(
             task=task,
             weak=weak,
             strong=strong,
             method=method,
             seed=seed,
-            supervisors=taught(),
+            supervisors=supervisor_fits(),
             student_fit=fitted,
             floor=floor(),
-            student=self._scored(ground, "student", lambda: predicted(fitted, test), fitted),
+            student=self._scored(setup, "student", lambda: predicted(fitted, test), fitted),
             ceiling=top(),
             label_accuracy=self._only("labels", lambda: self.once(_label_accuracy(fitted)), fitted),
-            **{first: self._scored(ground, first, before, weak, strong)},
+            **{first: self._scored(setup, first, before, weak, strong)},
             **({"matched_floor": floor(adapt), "matched_ceiling": top(adapt)} if adapt else {}),
         )
 
     def _scored(
-        self, ground: Ground, what: str, predictions: Callable[[], Predict | ZeroShot | Relabel], *parts: object
+        self, setup: CellSetup, what: str, predictions: Callable[[], Predict | ZeroShot | Relabel], *parts: object
     ) -> Score:
-        test = ground.splits[self.experiment.score]
+        test = setup.splits[self.experiment.score]
         made = lambda: self.once(Score(predictions=predictions(), examples=test, gold=Gold(examples=test)))  # noqa: E731
-        found: Score = self._only(what, made, ground, *parts)
+        found: Score = self._only(what, made, setup, *parts)
         return found
 
     def _only(self, what: str, make: Callable[[], Any], *parts: object) -> Any:
@@ -333,9 +351,9 @@ def _label_accuracy(fit: Fit) -> Score:
     return Score(predictions=fit.labels, examples=fit.examples, gold=Gold(examples=transfer))
 
 
-def _ground(experiment: Experiment, task: Task, seed: int) -> Ground:
+def _cell_setup(experiment: Experiment, task: Task, seed: int) -> CellSetup:
     splits = {split: _prepare(experiment, task, split, seed) for split in SPLITS}
-    return Ground(task=task, splits=splits, recipe=partial(experiment.recipe, task), seed=seed)
+    return CellSetup(task=task, splits=splits, recipe=partial(experiment.recipe, task), seed=seed)
 
 
 def _prepare(experiment: Experiment, task: Task, split: Split, seed: int) -> Prepare:
@@ -345,7 +363,7 @@ def _prepare(experiment: Experiment, task: Task, split: Split, seed: int) -> Pre
         split=split,
         n=experiment.size(task, split),
         seed=seed if split in ("weak_train", "transfer") else 0,
-        readers=experiment.readers.get(task, ()),
+        length_limits=experiment.length_limits.get(task, ()),
         cut=experiment.too_long == "cut",
     )
 

@@ -10,12 +10,12 @@ from typing import Any, Protocol
 
 
 class Named(Protocol):
-    """A model or a task. `short` is its name where no other has it, `place` the file or folder that a user named."""
+    """A model or a task. `short` is its name where no other has it, `location` the file or folder that a user named."""
 
     @property
     def short(self) -> str: ...
     @property
-    def place(self) -> Path | None: ...
+    def location(self) -> Path | None: ...
 
 
 def alias() -> Any:
@@ -23,54 +23,58 @@ def alias() -> Any:
     return field(default="", compare=False, metadata={"identity": False})
 
 
-def told_apart(records: Iterable[Named]) -> dict[tuple[str, Path], str]:
+def distinct_names(records: Iterable[Named]) -> dict[tuple[str, Path], str]:
     """The names of those whose short name belongs to several places, by short name and place.
 
     `run1/checkpoint-500` and `run2/checkpoint-500` are `hf/run1/checkpoint-500` and `hf/run2/checkpoint-500`;
     `a/data.csv` and `a/data.tsv` are `text/data.csv` and `text/data.tsv`.
     """
-    places: dict[str, dict[Path | None, None]] = {}
+    locations: dict[str, dict[Path | None, None]] = {}
     for record in records:
-        places.setdefault(record.short, {})[record.place] = None
+        locations.setdefault(record.short, {})[record.location] = None
     names: dict[tuple[str, Path], str] = {}
-    for short, found in places.items():
+    for short, found in locations.items():
         if len(found) > 1:
-            names |= {(short, place): name for place, name in _apart(short, [each for each in found if each]).items()}
+            names |= {
+                (short, location): name for location, name in _apart(short, [each for each in found if each]).items()
+            }
     return names
 
 
-def known_as(record: Named) -> tuple[str, ...]:
+def accepted_names(record: Named) -> tuple[str, ...]:
     """Every name that a user may call a record by, the short one first: with no folder of its path, one, two ..."""
-    if record.place is None:
+    if record.location is None:
         return (record.short,)
-    longer = (name for whole in (False, True) for name in _names(record.short, record.place, whole))
+    longer = (name for whole in (False, True) for name in _names(record.short, record.location, whole))
     return tuple(dict.fromkeys([record.short, *longer]))
 
 
-def _apart(short: str, places: list[Path]) -> dict[Path, str]:
+def _apart(short: str, locations: list[Path]) -> dict[Path, str]:
     """The shortest name of each that none of the others could have, or its longest where there is none."""
-    whole = len({_parts(short, place) for place in places}) < len(places)  # some differ in their endings alone
-    every = {place: _names(short, place, whole) for place in places}
+    whole = len({_parts(short, location) for location in locations}) < len(
+        locations
+    )  # some differ in their endings alone
+    every = {location: _names(short, location, whole) for location in locations}
     found = {}
-    for place, names in every.items():
-        taken = {short, *(name for other, theirs in every.items() if other != place for name in theirs)}
-        found[place] = next((name for name in names if name not in taken), names[-1])
+    for location, names in every.items():
+        taken = {short, *(name for other, theirs in every.items() if other != location for name in theirs)}
+        found[location] = next((name for name in names if name not in taken), names[-1])
     return found
 
 
-def _names(short: str, place: Path, whole: bool) -> list[str]:
+def _names(short: str, location: Path, whole: bool) -> list[str]:
     """The name with more and more of the path; `whole`: with the file's ending too."""
-    stem, parts = short.removesuffix(f"/{_bare(short, place)}"), _parts(short, place, whole)
+    stem, parts = short.removesuffix(f"/{_bare(short, location)}"), _parts(short, location, whole)
     return ["/".join([stem, *parts[-count:]]) for count in range(1, len(parts) + 1)]
 
 
-def _parts(short: str, place: Path, whole: bool = False) -> tuple[str, ...]:
-    folder = Path(os.path.normpath(place.parent))
-    name = place.name if whole else _bare(short, place)
+def _parts(short: str, location: Path, whole: bool = False) -> tuple[str, ...]:
+    folder = Path(os.path.normpath(location.parent))
+    name = location.name if whole else _bare(short, location)
     return (*(part for part in folder.parts if part != folder.anchor), name)
 
 
-def _bare(short: str, place: Path) -> str:
+def _bare(short: str, location: Path) -> str:
     """The last part of a path as the short name gives it, or else without its ending."""
     last = short.rpartition("/")[2]
-    return last if place.name.startswith(last) else place.name.partition(".")[0]
+    return last if location.name.startswith(last) else location.name.partition(".")[0]

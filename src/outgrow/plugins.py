@@ -30,7 +30,7 @@ NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "task": (("pinned",), ("load", "examples")),
     "model": (("pinned",), ("folder",)),
     "rule": (("apply",),),
-    "method": (("fit",), ("predict", "answer")),
+    "method": (("fit",), ("predict", "predict_from_features")),
 }
 HERE = Path(__file__).parent
 

@@ -19,7 +19,7 @@ from outgrow.models.header import read_header
 from outgrow.steps import Adapt, Fit
 from outgrow.store import Store
 from outgrow.tasks.base import SPLITS, Split, Task
-from outgrow.training.lengths import Reader, TooLong, not_one_token, too_long
+from outgrow.training.lengths import LengthLimit, TooLong, not_one_token, too_long
 from outgrow.types import Problems, Shape, UserError
 
 VERSION = 1  # bump when the same task would give other facts
@@ -93,15 +93,15 @@ def _check_model(model: Model, settings: Settings) -> None:
 
 def _task_problems(experiment: Experiment, task: Task, facts: Facts, settings: Settings) -> Iterator[str]:
     wrong = Problems()
-    readers = experiment.readers.get(task, ())
+    length_limits = experiment.length_limits.get(task, ())
     if experiment.too_long == "refuse":
-        wrong.each(partial(_refuse_too_long, task), readers)
-    wrong.each(partial(_check_size, experiment, task, facts, readers), SPLITS)
+        wrong.each(partial(_refuse_too_long, task), length_limits)
+    wrong.each(partial(_check_size, experiment, task, facts, length_limits), SPLITS)
     for method in experiment.methods:
         with wrong.caught():
             method.check(facts.shape)
         with wrong.caught():
-            _check_parts(experiment, task, readers, len(method.via) if method.shares == "fresh" else 0)
+            _check_parts(experiment, task, length_limits, len(method.chain) if method.chain_data == "fresh" else 0)
     for model in experiment.models:
         with wrong.caught():
             experiment.recipe(task, model).check(facts.shape)
@@ -111,53 +111,59 @@ def _task_problems(experiment: Experiment, task: Task, facts: Facts, settings: S
     yield from wrong.messages
 
 
-def _refuse_too_long(task: Task, reader: Reader) -> None:
-    found = too_long(task, reader)
+def _refuse_too_long(task: Task, length_limit: LengthLimit) -> None:
+    found = too_long(task, length_limit)
     raise UserError(
-        f"task {task.name}: {explained(found, reader)}: "
+        f"task {task.name}: {explained(found, length_limit)}: "
         f'say max_chars = {found.max_chars}, or too_long = "drop" or "cut"'
     )
 
 
-def _check_size(experiment: Experiment, task: Task, facts: Facts, readers: Sequence[Reader], split: Split) -> None:
+def _check_size(
+    experiment: Experiment, task: Task, facts: Facts, length_limits: Sequence[LengthLimit], split: Split
+) -> None:
     n = experiment.size(task, split)
-    if readers or facts.sizes[split] < (n or 1):
-        _prepared(task, split, n, 0, 0, readers)  # says what is missing
+    if length_limits or facts.sizes[split] < (n or 1):
+        _prepared(task, split, n, 0, 0, length_limits)  # says what is missing
 
 
-def _check_parts(experiment: Experiment, task: Task, readers: Sequence[Reader], parts: int) -> None:
+def _check_parts(experiment: Experiment, task: Task, length_limits: Sequence[LengthLimit], parts: int) -> None:
     """A chain's last fresh part of transfer, for every seed: the parts before it are as large."""
     n = experiment.size(task, "transfer")
     for seed in experiment.seeds if parts and n else ():
-        _prepared(task, "transfer", n, seed, parts, readers)
+        _prepared(task, "transfer", n, seed, parts, length_limits)
 
 
-def _prepared(task: Task, split: Split, n: int | None, seed: int, part: int, readers: Sequence[Reader]) -> None:
-    task.examples(split, n, seed, part, frozenset(id for reader in readers for id in too_long(task, reader).ids))
+def _prepared(
+    task: Task, split: Split, n: int | None, seed: int, part: int, length_limits: Sequence[LengthLimit]
+) -> None:
+    task.examples(
+        split, n, seed, part, frozenset(id for length_limit in length_limits for id in too_long(task, length_limit).ids)
+    )
 
 
 def _check_tokens(model: Model, shape: Shape, settings: Settings) -> None:
     if model.causal is False:
         raise UserError(f"{model.name} is an encoder: a task whose answers are next tokens needs a causal model")
-    reader = Reader.of(model, settings)
-    if reader and (choice := not_one_token(reader, shape.distinct)):
+    length_limit = LengthLimit.of(model, settings)
+    if length_limit and (choice := not_one_token(length_limit, shape.distinct)):
         raise UserError(f"{model.name}: the choice {choice!r} is not one token of the model: rename it or use a head")
 
 
-def explained(found: TooLong, reader: Reader) -> str:
+def explained(found: TooLong, length_limit: LengthLimit) -> str:
     """`412 of 20,000 examples are longer than the 512 tokens that a model reads`"""
     over = f"{len(found.ids):,} of {found.rows:,} examples are"
-    return f"{over} longer than the {reader.longest} tokens that a model reads"
+    return f"{over} longer than the {length_limit.longest} tokens that a model reads"
 
 
 def notes(experiment: Experiment) -> list[str]:
     """What a user should know before a run of a checked experiment, one line each."""
     return [
-        f"task {task.name}: {explained(found, reader)}, and are left out for all models; "
+        f"task {task.name}: {explained(found, length_limit)}, and are left out for all models; "
         f"max_chars = {found.max_chars} would leave them out too"
-        for task, readers in experiment.readers.items()
-        for reader in readers
-        if (found := too_long(task, reader)).ids
+        for task, length_limits in experiment.length_limits.items()
+        for length_limit in length_limits
+        if (found := too_long(task, length_limit)).ids
     ]
 
 
@@ -171,7 +177,7 @@ def check_device(settings: Settings) -> None:
 
 def check_space(todo: Sequence[Step[Any]], store: Store, settings: Settings) -> None:
     """Raise a UserError where the disk of a local store cannot hold what these steps would write."""
-    folder = store.place.local
+    folder = store.storage.local
     if folder is None:
         return
     weights = [fit.model.parameters(settings) for fit in todo if _keeps_weights(fit)]

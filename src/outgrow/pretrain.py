@@ -16,18 +16,18 @@ from outgrow.chess import board as chess
 from outgrow.chess.collect import collected
 from outgrow.chess.corpus import Corpus, Mix, build
 from outgrow.content import digest_of
-from outgrow.graph import Context, Resources, Step, located
+from outgrow.graph import Context, Resources, Step, not_hashed
 from outgrow.methods.base import Predictor
-from outgrow.ranges import above, refuse_outside, whole
+from outgrow.ranges import above, check_ranges, whole
 from outgrow.tasks.base import Shares, split_of
 from outgrow.tasks.chess_puzzles import ChessPuzzles
-from outgrow.training.loop import Hyper
+from outgrow.training.loop import TrainingConfig
 from outgrow.types import UserError
 
 if TYPE_CHECKING:
     import torch
 
-    from outgrow.training.loop import Trained
+    from outgrow.training.loop import TrainingResult
 
 POSITION = 35  # tokens of a position at most: 32 pieces, the side to move, castling, en passant
 
@@ -41,9 +41,9 @@ class BuildCorpus(Step[Corpus]):
     version: ClassVar[int] = 2  # 2: keeps away from all tables beside the games
     result: ClassVar[type[Any]] = Corpus
 
-    mined: str = located()
+    mined: str = not_hashed()
     mined_digest: str
-    masters: str = located()
+    masters: str = not_hashed()
     masters_digest: str
     puzzles: tuple[ChessPuzzles, ...] = ()  # no line touches one of their positions either
     split: str = "train"
@@ -61,7 +61,7 @@ class BuildCorpus(Step[Corpus]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pretrain(Hyper, Step[Predictor]):
+class Pretrain(TrainingConfig, Step[Predictor]):
     """A GPT-2 of the given width, depth and heads, trained to predict the moves of every line. Its other fields are the
     training loop's hyperparameters, with other defaults."""
 
@@ -86,7 +86,7 @@ class Pretrain(Hyper, Step[Predictor]):
     def __post_init__(self) -> None:
         super().__post_init__()
         sizes = ("width", "layers", "heads", "positions")
-        refuse_outside(self, **dict.fromkeys(sizes, whole(1, 100_000)), matrix_learning_rate=above(0))
+        check_ranges(self, **dict.fromkeys(sizes, whole(1, 100_000)), matrix_learning_rate=above(0))
         if self.width % self.heads:
             raise UserError(f"width is {self.width}, heads {self.heads}: give a width that the heads divide")
         mixes = (self.corpus.mix, self.held_out.mix)
@@ -103,14 +103,14 @@ class Pretrain(Hyper, Step[Predictor]):
         return f"pretrain {self.layers} × {self.width}"
 
     def run(self, ctx: Context) -> Predictor:
-        from outgrow.training.continuing import Continuing
+        from outgrow.training.continuing import LanguageModelObjective
         from outgrow.training.loop import train
         from outgrow.training.network import prepare
 
         prepare(ctx.settings)
         corpus, held_out = ctx.load(self.corpus), ctx.load(self.held_out)
         network = self._network().to(ctx.settings.device)
-        objective = Continuing(network, corpus, held_out, ctx.settings.microbatch)
+        objective = LanguageModelObjective(network, corpus, held_out, ctx.settings.microbatch)
         trained = train(network, objective, self, self.seed, ctx)
         return self._save(network, trained, corpus.counts, ctx.scratch / "fitted")
 
@@ -156,7 +156,7 @@ class Pretrain(Hyper, Step[Predictor]):
             torch.optim.AdamW(outer, lr=self.learning_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
         )
 
-    def _save(self, network: Any, trained: Trained, counts: dict[str, int], folder: Path) -> Predictor:
+    def _save(self, network: Any, trained: TrainingResult, counts: dict[str, int], folder: Path) -> Predictor:
         import torch
 
         from outgrow.models.base import quiet

@@ -66,7 +66,7 @@ def one_of(*values: str) -> OneOf:
     return OneOf(values)
 
 
-def refuse_outside(record: object, **allowed: Range | OneOf) -> None:
+def check_ranges(record: object, **allowed: Range | OneOf) -> None:
     """Raise UserError, with the field, its value and what is allowed, for the first field outside its range."""
     for name, values in allowed.items():
         value = getattr(record, name)

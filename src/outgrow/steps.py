@@ -9,16 +9,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from outgrow.graph import Context, Settings, Step, located
-from outgrow.labelling.base import Rule, Ruled, notes_of
+from outgrow.graph import Context, Settings, Step, not_hashed
+from outgrow.labelling.base import NotedLabels, Rule, notes_of
 from outgrow.losses.base import Loss
 from outgrow.losses.cross_entropy import CrossEntropy
-from outgrow.methods.base import Method, Predictor, Supervision, finished
+from outgrow.methods.base import Method, Predictor, TrainingData, finished
 from outgrow.models.base import Model
 from outgrow.tasks.base import Readout, Split, Task
 from outgrow.training.continuing import Generative
-from outgrow.training.features import Reading, Table
-from outgrow.training.lengths import Reader, too_long
+from outgrow.training.features import FeatureSpec, FeatureTable
+from outgrow.training.lengths import LengthLimit, too_long
 from outgrow.types import Examples, Labels, Scores, UserError
 
 
@@ -36,7 +36,7 @@ class Prepare(Step[Examples]):
     n: int | None = None
     seed: int = 0
     part: int = 0
-    readers: tuple[Reader, ...] = ()
+    length_limits: tuple[LengthLimit, ...] = ()
     cut: bool = False
 
     @property
@@ -44,7 +44,7 @@ class Prepare(Step[Examples]):
         return f"prepare {self.task.name} {self.split}"
 
     def run(self, ctx: Context) -> Examples:
-        left_out = frozenset(id for reader in self.readers for id in too_long(self.task, reader).ids)
+        left_out = frozenset(id for length_limit in self.length_limits for id in too_long(self.task, length_limit).ids)
         found = self.task.examples(self.split, self.n, self.seed, self.part, left_out)
         return replace(found, cut=self.cut)
 
@@ -101,7 +101,7 @@ class Adapted(Model):
     """A model with the weights that an `Adapt` has written."""
 
     of: Model
-    path: str = located()
+    path: str = not_hashed()
 
     @property
     def name(self) -> str:
@@ -115,27 +115,27 @@ class Adapted(Model):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Features(Step[Table]):
+class Features(Step[FeatureTable]):
     """The frozen features of examples, computed once for all who read them: probes, rules, seeds, techniques."""
 
-    result: ClassVar[type[Any]] = Table
+    result: ClassVar[type[Any]] = FeatureTable
 
     source: Model | Adapt | Fit
     examples: Prepare
-    reading: Reading = field(default_factory=Reading)
+    spec: FeatureSpec = field(default_factory=FeatureSpec)
 
     @property
     def title(self) -> str:
         model = self.source if isinstance(self.source, Model) else self.source.model
         return f"features of {model.name} on {self.examples.task.name} {self.examples.split}"
 
-    def run(self, ctx: Context) -> Table:
+    def run(self, ctx: Context) -> FeatureTable:
         from outgrow.training.features import features
 
         source = self.source
         folder = source.folder(ctx.settings) if isinstance(source, Model) else ctx.load(source).folder
         examples, readout = ctx.load(self.examples), self.examples.task.readout
-        return features(folder, examples, readout, self.reading, ctx.settings, ctx.progress)
+        return features(folder, examples, readout, self.spec, ctx.settings, ctx.progress)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,10 +153,10 @@ class Fit(Step[Predictor]):
     method: Method
     loss: Loss = field(default_factory=CrossEntropy)
     examples: Prepare | Select
-    labels: Said
+    labels: LabelsStep
     validation: Prepare
-    validation_labels: Said
-    watched: Said | None = None
+    validation_labels: LabelsStep
+    monitored: LabelsStep | None = None
     start: Adapt | None = None  # the weights to start from; None: the model's own
     features: tuple[Features, Features] | None = None
     seed: int = 0
@@ -168,12 +168,12 @@ class Fit(Step[Predictor]):
     def run(self, ctx: Context) -> Predictor:
         examples, validation = ctx.load(self.examples), ctx.load(self.validation)
         labels = ctx.load(self.labels)
-        data = Supervision(
+        data = TrainingData(
             examples=examples,
             labels=labels.aligned(examples),
             validation=validation,
             validation_labels=ctx.load(self.validation_labels).aligned(validation),
-            watched=ctx.load(self.watched).aligned(validation) if self.watched else None,
+            monitored=ctx.load(self.monitored).aligned(validation) if self.monitored else None,
         )
         if self.features:
             here, held = (ctx.load(each) for each in self.features)
@@ -203,7 +203,7 @@ class Predict(Step[Labels]):
     def run(self, ctx: Context) -> Labels:
         method, examples, predictor = self.fitted.method, ctx.load(self.examples), ctx.load(self.fitted)
         if self.features:
-            return method.answer(predictor, examples, ctx.load(self.features).of(examples.ids))
+            return method.predict_from_features(predictor, examples, ctx.load(self.features).of(examples.ids))
         return method.predict(predictor, self.fitted.readout, examples, ctx.settings, ctx.progress)
 
 
@@ -237,7 +237,7 @@ class ZeroShot(Step[Labels]):
 class Relabel(Step[Labels]):
     """Labels as a rule makes them better: harder, smoother, fewer, or one out of those of several supervisors."""
 
-    result: ClassVar[type[Any]] = Ruled
+    result: ClassVar[type[Any]] = NotedLabels
 
     rule: Rule
     labels: tuple[Predict | Relabel, ...]  # of the same examples, a supervisor each
@@ -251,17 +251,19 @@ class Relabel(Step[Labels]):
     @property
     def selects(self) -> bool:
         """Whether it may leave examples without a label."""
-        return self.rule.selects or any(isinstance(said, Relabel) and said.selects for said in self.labels)
+        return self.rule.selects or any(
+            isinstance(weak_labels, Relabel) and weak_labels.selects for weak_labels in self.labels
+        )
 
     @property
     def title(self) -> str:
         return f"{type(self.rule).__name__} labels of {self.examples.task.name} {self.examples.split}"
 
     def run(self, ctx: Context) -> Labels:
-        said = [ctx.load(labels) for labels in self.labels]
-        found = self.rule.apply(said, ctx.load(self.features).of(said[0].ids) if self.features else None)
-        notes = tuple(note for labels in (*said, found) for note in notes_of(labels))
-        return Ruled(ids=found.ids, probs=found.probs, offsets=found.offsets, notes=notes)
+        weak_labels = [ctx.load(labels) for labels in self.labels]
+        found = self.rule.apply(weak_labels, ctx.load(self.features).of(weak_labels[0].ids) if self.features else None)
+        notes = tuple(note for labels in (*weak_labels, found) for note in notes_of(labels))
+        return NotedLabels(ids=found.ids, probs=found.probs, offsets=found.offsets, notes=notes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,7 +273,7 @@ class Select(Step[Examples]):
     result: ClassVar[type[Any]] = Examples
 
     examples: Prepare
-    labels: Said
+    labels: LabelsStep
 
     @property
     def task(self) -> Task:
@@ -290,7 +292,7 @@ class Select(Step[Examples]):
         return replace(examples, rows=tuple(row for row in examples.rows if row.id in kept))
 
 
-Said = Gold | Predict | Relabel  # labels of any origin
+LabelsStep = Gold | Predict | Relabel  # labels of any origin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -300,7 +302,7 @@ class Score(Step[Scores]):
 
     result: ClassVar[type[Any]] = Scores
 
-    predictions: Said | ZeroShot
+    predictions: LabelsStep | ZeroShot
     examples: Prepare | Select
     gold: Gold
 

@@ -18,8 +18,8 @@ from outgrow.losses.cross_entropy import CrossEntropy
 from outgrow.methods.base import Method
 from outgrow.methods.probe import Probe
 from outgrow.models.base import Model
-from outgrow.ranges import one_of, refuse_outside
-from outgrow.steps import Adapt, Features, Fit, Gold, Predict, Prepare, Relabel, Said, Select, predicted
+from outgrow.ranges import check_ranges, one_of
+from outgrow.steps import Adapt, Features, Fit, Gold, LabelsStep, Predict, Prepare, Relabel, Select, predicted
 from outgrow.tasks.base import Split, Task
 from outgrow.training.continuing import Generative
 from outgrow.types import Problems, Shape, UserError
@@ -34,35 +34,37 @@ class Technique:
     that selects is applied before rules that only rescale (harden, sharpen), so that it reads the confidence that the
     supervisor had.
 
-    A technique with `cheat` reads ground truth that a student should not, for reference: "labels" learns from that of
+    A technique with `oracle` reads ground truth that a student should not, for reference: "labels" learns from that of
     transfer, "stop" stops on that of transfer_validation, "probe" learns from weak labels and then has a linear probe
     on its features learn from that of transfer.
     """
 
     label: str = "naive"
     adapt: Generative | None = None  # read the task's inputs without labels first; causal models only
-    via: tuple[Model, ...] = ()  # the rungs of a bootstrapping chain, between supervisor and student
-    shares: Literal["fresh", "same"] = "fresh"  # each step of a chain labels its own part of transfer, or the same one
+    chain: tuple[Model, ...] = ()  # the rungs of a bootstrapping chain, between supervisor and student
+    chain_data: Literal["fresh", "same"] = (
+        "fresh"  # each step of a chain labels its own part of transfer, or the same one
+    )
     labels: tuple[Rule, ...] | None = None
     loss: Loss = field(default_factory=CrossEntropy)
     fit: Method | None = None  # None: the recipe of the model on the task
-    cheat: Literal["", "labels", "stop", "probe"] = ""
+    oracle: Literal["", "labels", "stop", "probe"] = ""
 
     def __post_init__(self) -> None:
-        refuse_outside(self, shares=one_of("fresh", "same"), cheat=one_of("", "labels", "stop", "probe"))
-        if twice := [model.name for model in self.via if self.via.count(model) > 1]:
-            raise UserError(f"via lists {twice[0]!r} twice: name each rung once")
-        if self.shares == "same" and not self.via:
-            raise UserError("shares divides transfer among the steps of a chain: give via too, or leave it out")
+        check_ranges(self, chain_data=one_of("fresh", "same"), oracle=one_of("", "labels", "stop", "probe"))
+        if twice := [model.name for model in self.chain if self.chain.count(model) > 1]:
+            raise UserError(f"chain lists {twice[0]!r} twice: name each rung once")
+        if self.chain_data == "same" and not self.chain:
+            raise UserError("chain_data divides transfer among the steps of a chain: give chain too, or leave it out")
         if any(rule.aggregates for rule in (self.labels or ())[1:]):
             raise UserError("a rule that joins several supervisors' labels comes first: reorder labels")
-        if self.cheat == "labels" and (self.via or self.labels):
-            raise UserError('cheat = "labels" reads no weak labels: remove via and labels')
+        if self.oracle == "labels" and (self.chain or self.labels):
+            raise UserError('oracle = "labels" reads no weak labels: remove chain and labels')
 
     @property
     def shown(self) -> str:
         """The label as tables give it."""
-        return f"{self.label} (cheats)" if self.cheat else self.label
+        return f"{self.label} (oracle)" if self.oracle else self.label
 
     def check(self, shape: Shape) -> None:
         """Raise a UserError, or a CollectedError, for every slot that does not fit a task of this shape."""
@@ -74,7 +76,7 @@ class Technique:
 
     def each(self, change: Callable[[Model], Model]) -> Technique:
         """The same with every model changed."""
-        return replace(self, via=tuple(map(change, self.via)))
+        return replace(self, chain=tuple(map(change, self.chain)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +99,7 @@ class Ensemble:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ground:
+class CellSetup:
     """What all fits of a cell stand on: the prepared splits of a task, the recipes of its models, and the seed."""
 
     task: Task
@@ -106,7 +108,7 @@ class Ground:
     seed: int
 
     @property
-    def held(self) -> Prepare:
+    def validation(self) -> Prepare:
         """The slice that students and ceilings stop on."""
         return self.splits["transfer_validation"]
 
@@ -116,7 +118,7 @@ class Ground:
         if number and transfer.n is None:
             raise UserError(
                 f"task {self.task.name}: a chain takes fresh parts of transfer, so that needs a size: "
-                'say sizes = { transfer = 1000 }, or shares = "same"'
+                'say sizes = { transfer = 1000 }, or chain_data = "same"'
             )
         return replace(transfer, part=number)
 
@@ -124,9 +126,9 @@ class Ground:
         self,
         model: Model,
         examples: Prepare,
-        held: Prepare,
+        validation: Prepare,
         *,
-        labels: tuple[Said, Said] | None = None,
+        labels: tuple[LabelsStep, LabelsStep] | None = None,
         method: Method | None = None,
         adapt: Generative | None = None,
         source: Fit | None = None,
@@ -137,17 +139,17 @@ class Ground:
         source: the fit whose features are frozen where the method reads some.
         """
         method = method or self.recipe(model)
-        if method.reads and type(others.get("loss", CrossEntropy())) is not CrossEntropy:
+        if method.feature_spec and type(others.get("loss", CrossEntropy())) is not CrossEntropy:
             raise UserError(f"a probe learns by cross-entropy, and {model.name} is one: remove loss, or use finetune")
-        start = self._adapted(model, adapt, examples, held)
+        start = self._adapted(model, adapt, examples, validation)
         features: tuple[Features, Features] | None = None
-        if method.reads:
+        if method.feature_spec:
             if self.task.readout == "tokens":
                 raise UserError(f"a probe needs a task whose examples share their choices: {self.task.name} has none")
             read, start = source or start or model, None  # it reads weights only through the features
-            here = Features(source=read, examples=examples, reading=method.reads)
-            features = (here, replace(here, examples=held))
-        of_examples, of_held = labels or (Gold(examples=examples), Gold(examples=held))
+            here = Features(source=read, examples=examples, spec=method.feature_spec)
+            features = (here, replace(here, examples=validation))
+        of_examples, validation_labels = labels or (Gold(examples=examples), Gold(examples=validation))
         fewer = isinstance(of_examples, Relabel) and of_examples.selects
         return Fit(
             model=model,
@@ -155,83 +157,87 @@ class Ground:
             method=method,
             examples=Select(examples=examples, labels=of_examples) if fewer else examples,
             labels=of_examples,
-            validation=held,
-            validation_labels=of_held,
+            validation=validation,
+            validation_labels=validation_labels,
             start=start,
             features=features,
             seed=self.seed,
             **others,
         )
 
-    def _adapted(self, model: Model, method: Generative | None, examples: Prepare, held: Prepare) -> Adapt | None:
+    def _adapted(self, model: Model, method: Generative | None, examples: Prepare, validation: Prepare) -> Adapt | None:
         if method is None:
             return None
         if model.causal is False:
             raise UserError(f"{model.name} is an encoder: adapt needs a causal model, such as ladder/knight")
-        return Adapt(model=model, method=method, examples=examples, validation=held, seed=self.seed)
+        return Adapt(model=model, method=method, examples=examples, validation=validation, seed=self.seed)
 
 
-def supervisors(ground: Ground, weak: Model | Ensemble, adapt: Generative | None = None) -> tuple[Fit, ...]:
+def supervisors(setup: CellSetup, weak: Model | Ensemble, adapt: Generative | None = None) -> tuple[Fit, ...]:
     """The weak models, on the ground truth of their own splits; where they are adapted, to the inputs of these."""
     models = weak.models if isinstance(weak, Ensemble) else (weak,)
     return tuple(
-        ground.fit(model, ground.splits["weak_train"], ground.splits["validation"], adapt=adapt) for model in models
+        setup.fit(model, setup.splits["weak_train"], setup.splits["validation"], adapt=adapt) for model in models
     )
 
 
-def together(taught: tuple[Fit, ...], examples: Prepare) -> Predict | Relabel:
+def ensemble_labels(supervisor_fits: tuple[Fit, ...], examples: Prepare) -> Predict | Relabel:
     """What supervisors say of examples: their mean, where there are several."""
-    said = tuple(predicted(fit, examples) for fit in taught)
-    return Relabel(rule=Mean(), labels=said) if len(said) > 1 else said[0]
+    weak_labels = tuple(predicted(fit, examples) for fit in supervisor_fits)
+    return Relabel(rule=Mean(), labels=weak_labels) if len(weak_labels) > 1 else weak_labels[0]
 
 
-def student(ground: Ground, model: Model, technique: Technique, taught: tuple[Fit, ...]) -> Fit:
+def student(setup: CellSetup, model: Model, technique: Technique, supervisor_fits: tuple[Fit, ...]) -> Fit:
     """The strong model on weak labels: those of the supervisors `taught`, or of the last rung of a chain that they
     start. The student learns from the first part of transfer, as every student and ceiling does; the rungs from later
     ones, each by its recipe."""
-    part, held = ground.part(0), ground.held
+    part, validation = setup.part(0), setup.validation
     slots: dict[str, Any] = {"method": technique.fit, "loss": technique.loss, "adapt": technique.adapt}
-    if technique.cheat == "labels":
-        return ground.fit(model, part, held, **slots)
-    for number, rung in enumerate(technique.via, start=1):
-        own = ground.part(number if technique.shares == "fresh" else 0)
-        taught = (ground.fit(rung, own, held, labels=_weak(taught, rung, own, held, technique)),)
-    weak, weak_held = _weak(taught, model, part, held, technique)
-    if technique.cheat == "stop":
-        learned = ground.fit(model, part, held, labels=(weak, Gold(examples=held)), **slots)
-        return learned if learned.features else replace(learned, watched=weak_held)
-    learned = ground.fit(model, part, held, labels=(weak, weak_held), **slots)
-    if technique.cheat == "probe":
+    if technique.oracle == "labels":
+        return setup.fit(model, part, validation, **slots)
+    for number, rung in enumerate(technique.chain, start=1):
+        own = setup.part(number if technique.chain_data == "fresh" else 0)
+        supervisor_fits = (
+            setup.fit(rung, own, validation, labels=_weak(supervisor_fits, rung, own, validation, technique)),
+        )
+    weak, weak_validation = _weak(supervisor_fits, model, part, validation, technique)
+    if technique.oracle == "stop":
+        learned = setup.fit(model, part, validation, labels=(weak, Gold(examples=validation)), **slots)
+        return learned if learned.features else replace(learned, monitored=weak_validation)
+    learned = setup.fit(model, part, validation, labels=(weak, weak_validation), **slots)
+    if technique.oracle == "probe":
         if learned.features:
             raise UserError(
-                f'cheat = "probe" probes what was finetuned, and {model.name} is a probe: '
-                'use finetune, or cheat = "labels"'
+                f'oracle = "probe" probes what was finetuned, and {model.name} is a probe: '
+                'use finetune, or oracle = "labels"'
             )
-        return ground.fit(model, part, held, method=Probe(), source=learned)
+        return setup.fit(model, part, validation, method=Probe(), source=learned)
     return learned
 
 
-def ceiling(ground: Ground, model: Model, technique: Technique, adapt: Generative | None = None) -> Fit:
+def ceiling(setup: CellSetup, model: Model, technique: Technique, adapt: Generative | None = None) -> Fit:
     """A student with ground truth for labels and plain cross-entropy: the same examples, updates and stopping rule.
     Where a student is a probe, its ceiling is still finetuned (Burns et al. 2023, appendix D.1)."""
-    method = None if technique.fit and technique.fit.reads else technique.fit
-    return ground.fit(model, ground.part(0), ground.held, method=method, adapt=adapt)
+    method = None if technique.fit and technique.fit.feature_spec else technique.fit
+    return setup.fit(model, setup.part(0), setup.validation, method=method, adapt=adapt)
 
 
-def frozen_probe(ground: Ground, model: Model, taught: tuple[Fit, ...]) -> Fit:
+def frozen_probe(setup: CellSetup, model: Model, supervisor_fits: tuple[Fit, ...]) -> Fit:
     """A linear probe on the frozen features of the student and the weak labels: what a head starts from."""
-    labels = _weak(taught, model, ground.part(0), ground.held, Technique())
-    return ground.fit(model, ground.part(0), ground.held, labels=labels, method=Probe())
+    labels = _weak(supervisor_fits, model, setup.part(0), setup.validation, Technique())
+    return setup.fit(model, setup.part(0), setup.validation, labels=labels, method=Probe())
 
 
 def _weak(
-    taught: tuple[Fit, ...], learner: Model, examples: Prepare, held: Prepare, technique: Technique
-) -> tuple[Said, Said]:
+    supervisor_fits: tuple[Fit, ...], learner: Model, examples: Prepare, validation: Prepare, technique: Technique
+) -> tuple[LabelsStep, LabelsStep]:
     """What supervisors say of these examples, to learn from, and of the held-out slice, to stop on."""
     rules = _rules(technique, examples.task)
     return (
-        _ruled(rules, taught, learner, examples),
-        _ruled(tuple(rule for rule in rules if not rule.selects), taught, learner, held),  # the slice stays whole
+        _apply_rules(rules, supervisor_fits, learner, examples),
+        _apply_rules(
+            tuple(rule for rule in rules if not rule.selects), supervisor_fits, learner, validation
+        ),  # the slice stays whole
     )
 
 
@@ -250,20 +256,24 @@ def _rules(technique: Technique, task: Task) -> tuple[Rule, ...]:
     return tuple(ordered)
 
 
-def _ruled(rules: tuple[Rule, ...], taught: tuple[Fit, ...], learner: Model, examples: Prepare) -> Predict | Relabel:
+def _apply_rules(
+    rules: tuple[Rule, ...], supervisor_fits: tuple[Fit, ...], learner: Model, examples: Prepare
+) -> Predict | Relabel:
     """What supervisors say of examples after all rules: joined first, by the mean unless a rule does it."""
-    said: tuple[Predict | Relabel, ...] = tuple(predicted(fit, examples) for fit in taught)
-    if len(said) == 1:
+    weak_labels: tuple[Predict | Relabel, ...] = tuple(predicted(fit, examples) for fit in supervisor_fits)
+    if len(weak_labels) == 1:
         rules = tuple(rule for rule in rules if not rule.aggregates)
     elif not (rules and rules[0].aggregates):
         rules = (Mean(), *rules)
-    elif len(said) < rules[0].fewest:
-        joins, names = type(rules[0]).__name__, " + ".join(fit.model.name for fit in taught)
-        raise UserError(f"{joins} needs {rules[0].fewest} supervisors, {names} are {len(said)}: use mean, or name more")
+    elif len(weak_labels) < rules[0].fewest:
+        joins, names = type(rules[0]).__name__, " + ".join(fit.model.name for fit in supervisor_fits)
+        raise UserError(
+            f"{joins} needs {rules[0].fewest} supervisors, {names} are {len(weak_labels)}: use mean, or name more"
+        )
     for rule in rules:
         if rule.shared_choices and examples.task.readout == "tokens":
             name = type(rule).__name__
             raise UserError(f"{name} needs a task whose examples share their choices: {examples.task.name} has none")
         features = Features(source=learner, examples=examples) if rule.needs_features else None
-        said = (Relabel(rule=rule, labels=said, features=features),)
-    return said[0]
+        weak_labels = (Relabel(rule=rule, labels=weak_labels, features=features),)
+    return weak_labels[0]

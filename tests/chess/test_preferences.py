@@ -26,7 +26,7 @@ def test_a_played_move_is_judged_by_the_verdict_after_it() -> None:
     # e5 was the best, c5 only 10 centipawns worse. Qh5 is worth -160, Nf3 40; Nc3, at 30, is too near. Nc6 was best.
     (row,) = preferences([game()])
     assert (row["better"], row["worse"], row["game"]) == ("g1f3", "d1h5", "g")
-    assert row["fen"] == chess.place("rnbqkbnr/pppp1ppp/8/4p3/4P3/8/PPPP1PPP/RNBQKBNR w KQkq - 0 1")
+    assert row["fen"] == chess.position_key("rnbqkbnr/pppp1ppp/8/4p3/4P3/8/PPPP1PPP/RNBQKBNR w KQkq - 0 1")
     # 1 / (1 + exp(-0.00368208 * 40)) = 0.5368; 1 / (1 + exp(0.00368208 * 160)) = 0.3568.
     assert row["margin"] == pytest.approx(0.180, abs=1e-3)
 

@@ -20,7 +20,7 @@ from outgrow.models.header import read_header
 from outgrow.tasks.base import Readout
 from outgrow.training.batches import collate
 from outgrow.training.choosing import probabilities
-from outgrow.training.features import Reading, features
+from outgrow.training.features import FeatureSpec, features
 from outgrow.training.network import Network, open_encoder, open_network
 from outgrow.types import Example, Examples, Floats, UserError
 
@@ -69,7 +69,7 @@ def test_seventy_architectures_are_swept() -> None:
 def test_features_do_not_depend_on_the_batch(folder: Path) -> None:
     examples = architectures.examples("head")
     together, alone = (
-        features(folder, examples, "head", Reading(), Settings(microbatch=most), lambda fraction: None).values
+        features(folder, examples, "head", FeatureSpec(), Settings(microbatch=most), lambda fraction: None).values
         for most in (None, 1)
     )
     assert close(together, alone)

@@ -46,7 +46,7 @@ def test_targets_and_values_are_sound(kind: type[Loss], progress: float) -> None
     assert torch.allclose(targets.sum(1), torch.ones(8), atol=1e-5)
     assert not targets[:4, 2].any(), "it aims at a choice that is not there"
     trained = logits.clone().requires_grad_()
-    value = loss.value(trained, targets)
+    value = loss.per_example(trained, targets)
     assert value.shape == (8,)
     value.sum().backward()
     assert trained.grad is not None
@@ -58,8 +58,8 @@ def test_targets_and_values_are_sound(kind: type[Loss], progress: float) -> None
 def test_values_do_not_depend_on_the_micro_batch(kind: type[Loss]) -> None:
     loss, (logits, weak) = kind(), batch()
     targets = loss.targets(logits if loss.needs_logits else None, weak, 0.5)
-    apart = torch.cat([loss.value(logits[i : i + 1], targets[i : i + 1]) for i in range(8)])
-    assert torch.allclose(loss.value(logits, targets), apart, atol=1e-6)
+    apart = torch.cat([loss.per_example(logits[i : i + 1], targets[i : i + 1]) for i in range(8)])
+    assert torch.allclose(loss.per_example(logits, targets), apart, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", LOSSES, ids=lambda kind: kind.__name__)

@@ -36,8 +36,8 @@ def test_there_are_methods() -> None:
 def test_it_fits_repeats_and_predicts(kind: type[Method], tmp_path: Path) -> None:
     method, data = kind(), tiny.supervision(24)
     model = tiny.TinyModel(path=str(tiny.checkpoint(tmp_path / "model")))
-    if method.reads:
-        data = tiny.read(model, data, method.reads)
+    if method.feature_spec:
+        data = tiny.read(model, data, method.feature_spec)
     first, second = (
         method.fit(model, "head", CrossEntropy(), data, 0, tiny.Scratch(tmp_path / name)) for name in ("one", "two")
     )
@@ -48,7 +48,7 @@ def test_it_fits_repeats_and_predicts(kind: type[Method], tmp_path: Path) -> Non
     first.save(tmp_path / "saved")
     saved = Predictor.load(tmp_path / "saved")
     if data.validation_features is not None:
-        labels = method.answer(saved, data.validation, data.validation_features)
+        labels = method.predict_from_features(saved, data.validation, data.validation_features)
     else:
         labels = method.predict(saved, "head", data.validation, Settings(), lambda done: None)
     assert labels.ids == data.validation.ids

@@ -83,4 +83,4 @@ def test_an_error_of_the_watcher_is_raised(tmp_path: Path) -> None:
         with pytest.raises(BrokenPipeError, match="closed"):
             run([Threads()], store, executor, watch=watch)
         assert not run([Threads()], store, executor).failures
-    assert store.place.names("leases") == set()
+    assert store.storage.names("leases") == set()

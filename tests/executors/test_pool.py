@@ -129,19 +129,19 @@ def test_a_step_whose_workers_die_fails_alone_and_says_so(store: Store, marks: P
 
 
 def test_cancelling_stops_what_runs(store: Store, marks: Path) -> None:
-    from outgrow.graph import Job, Resources, ignore
+    from outgrow.graph import Job, Resources, ignore_events
 
     with Pool(1) as pool:
         job = Job(step=Sleep(seconds=60, marks=marks), store=store, settings=Settings())
-        running = pool.submit(job, Resources(), ignore)
-        queued = pool.submit(job, Resources(), ignore)
+        running = pool.submit(job, Resources(), ignore_events)
+        queued = pool.submit(job, Resources(), ignore_events)
         until(lambda: any(marks.iterdir()))
         pid = int(next(marks.iterdir()).name)
         assert queued.cancel()
         assert running.cancel()
         until(lambda: not alive(pid))
         until(running.done)
-        fresh = pool.submit(Job(step=Const(value=1), store=store, settings=Settings()), Resources(), ignore)
+        fresh = pool.submit(Job(step=Const(value=1), store=store, settings=Settings()), Resources(), ignore_events)
         assert fresh.result(20).kind == "computed"
 
 

@@ -135,7 +135,7 @@ def operations(store: Store, keys: list[str]) -> Iterator[Callable[[], Any]]:
         yield lambda key=key: store.fetch(key)  # type: ignore[misc]
         yield lambda key=key: locked(key)  # type: ignore[misc]
         yield lambda key=key: store.commit(key, Blob(b"x").save, identity={}, provenance={})  # type: ignore[misc]
-        yield lambda key=key: store.set_aside(Damaged(key, "", "test"))  # type: ignore[misc]
+        yield lambda key=key: store.quarantine(Damaged(key, "", "test"))  # type: ignore[misc]
     yield computed
     yield lambda: load(TOP, store)
     yield lambda: store.prune({TOP.key})

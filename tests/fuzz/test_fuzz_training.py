@@ -13,7 +13,7 @@ from straight import Plain, Straight, not_numbers, weight
 
 from outgrow.labelling.base import Rule
 from outgrow.plugins import find, names
-from outgrow.training.loop import Trained, train
+from outgrow.training.loop import TrainingResult, train
 from outgrow.types import Labels, UserError
 
 Inputs = Callable[[], Iterator[Random]]
@@ -100,7 +100,7 @@ class Drawn(Straight):
         return {"validation_loss": loss}
 
 
-def run(case: int, folder: Path, dies: int, every: int) -> tuple[Trained, float] | None:
+def run(case: int, folder: Path, dies: int, every: int) -> tuple[TrainingResult, float] | None:
     """What came of one drawn run, and the weight that it ended at; None where it failed. It may die once."""
     for death in (dies, 0):
         rng = Random(case)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from toys import Add, Const, Number, Weight
 
-from outgrow.graph import Interned, Step, walk
+from outgrow.graph import Interner, Step, walk
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +16,7 @@ class Holds(Step[Number]):
 
 
 def test_equal_steps_are_one_with_all_their_inputs() -> None:
-    once = Interned().once
+    once = Interner().once
 
     def made() -> Add:
         shared = Const(value=1)
@@ -31,7 +31,7 @@ def test_equal_steps_are_one_with_all_their_inputs() -> None:
 
 @pytest.mark.parametrize("values", [(1, 1.0), (1, True), (0, False), ("1", 1), (None, 0), ((1,), (1.0,)), ((), None)])
 def test_what_has_another_identity_stays_another(values: tuple[Any, Any]) -> None:
-    once = Interned().once
+    once = Interner().once
     one, other = (once(Holds(value=value)) for value in values)
     assert one is not other
     assert (one.key, other.key) == tuple(Holds(value=value).key for value in values)
@@ -40,7 +40,7 @@ def test_what_has_another_identity_stays_another(values: tuple[Any, Any]) -> Non
 
 
 def test_the_first_is_unchanged_and_others_go() -> None:
-    once = Interned().once
+    once = Interner().once
     inner = Const(value=1)
     once(inner)
     outer = Holds(value=replace(inner))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from outgrow.graph.source import foreign_source, syntax_digest
+from outgrow.graph.source import plugin_source_digest, syntax_digest
 
 PLUGIN = '''
 """A plug-in."""
@@ -21,7 +21,7 @@ class Mine:
 
     rate: float = 0.5
 
-    def value(self, x):
+    def per_example(self, x):
         """Another."""
         return {"a": x * self.rate, "b": f"{x:.2f}"}
 '''
@@ -82,7 +82,7 @@ def test_a_long_expression_is_no_recursion() -> None:
 
 
 def test_modules_of_the_package_have_a_version_instead() -> None:
-    assert foreign_source("outgrow.graph.source") is None
+    assert plugin_source_digest("outgrow.graph.source") is None
 
 
 def test_a_comment_keeps_the_key_of_a_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +94,7 @@ def test_a_comment_keeps_the_key_of_a_step(tmp_path: Path, monkeypatch: pytest.M
         (tmp_path / "own_steps.py").write_text(text)
         importlib.invalidate_caches()
         sys.modules.pop("own_steps", None)
-        foreign_source.cache_clear()
+        plugin_source_digest.cache_clear()
         linecache.clearcache()
         module = importlib.import_module("own_steps")
         keys.append(module.Own(value=1, more=9).key)

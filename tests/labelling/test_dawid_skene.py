@@ -23,8 +23,8 @@ def test_one_round_by_hand() -> None:
     # Priors are 10/21 and 11/21. Of the seventh, 0 1 1: class 0 has 10/21 * 4/5 * 2/5 * 2/5, class 1 11/21 * 4/11 *
     # 8/11 * 8/11, that is 1.28 to 256/121. Of the first, 0 0 0: 10/21 * 4/5 * 3/5 * 3/5 to 11/21 * 4/11 * 3/11 * 3/11,
     # that is 2.88 to 36/121.
-    said = [labels([int(votes[i]) for votes in VOTES]) for i in range(3)]
-    found = DawidSkene(iterations=1, smoothing=0.0).apply(said)
+    labels_of_each = [labels([int(votes[i]) for votes in VOTES]) for i in range(3)]
+    found = DawidSkene(iterations=1, smoothing=0.0).apply(labels_of_each)
     assert found.rows()[6][0] == pytest.approx(1.28 / (1.28 + 256 / 121), abs=1e-6)
     assert found.rows()[0][0] == pytest.approx(2.88 / (2.88 + 36 / 121), abs=1e-6)
 
@@ -32,21 +32,21 @@ def test_one_round_by_hand() -> None:
 def test_a_skilled_supervisor_outweighs_two_that_guess() -> None:
     random = np.random.default_rng(0)
     truth = random.integers(0, 2, 400)
-    said = [
+    labels_of_each = [
         labels(np.where(random.random(400) < skill, truth, 1 - truth).tolist())
         for skill in (0.95, 0.9, 0.6, 0.55, 0.55)
     ]
-    vote = np.mean([each.hard() for each in said], axis=0) > 0.5
-    found = DawidSkene().apply(said).hard()
+    vote = np.mean([each.hard() for each in labels_of_each], axis=0) > 0.5
+    found = DawidSkene().apply(labels_of_each).hard()
     assert (found == truth).mean() > (vote == truth).mean() + 0.03
     assert (found == truth).mean() > 0.94
 
 
 def test_it_converges_and_agrees_where_all_do() -> None:
-    said = [labels([0, 1, 1, 0])] * 3
-    found = DawidSkene().apply(said)
+    labels_of_each = [labels([0, 1, 1, 0])] * 3
+    found = DawidSkene().apply(labels_of_each)
     assert found.hard().tolist() == [0, 1, 1, 0]
-    assert found.probs == pytest.approx(DawidSkene(iterations=1000).apply(said).probs, abs=1e-4)
+    assert found.probs == pytest.approx(DawidSkene(iterations=1000).apply(labels_of_each).probs, abs=1e-4)
     assert np.isfinite(DawidSkene(smoothing=0.0).apply([labels([0, 0, 0])] * 3).probs).all()
 
 
@@ -72,27 +72,29 @@ def drawn(skills: tuple[float, ...], n: int = 600) -> tuple[np.ndarray, list[lis
 
 def test_an_abstention_is_no_vote_whether_the_label_is_missing_or_undecided() -> None:
     _, votes = drawn((0.9, 0.8, 0.7, 0.6))
-    said = [labels(each) for each in votes]
+    labels_of_each = [labels(each) for each in votes]
     silent = set(range(0, 600, 3))  # of the last supervisor
-    ids = list(said[0].ids)
-    rows = said[3].rows()
+    ids = list(labels_of_each[0].ids)
+    rows = labels_of_each[3].rows()
     missing = Labels.from_rows(
         [id for i, id in enumerate(ids) if i not in silent], [row for i, row in enumerate(rows) if i not in silent]
     )
     undecided = Labels.from_rows(ids, [[0.5, 0.5] if i in silent else row for i, row in enumerate(rows)])
-    left_out, level = (DawidSkene().apply([*said[:3], last]) for last in (missing, undecided))
+    left_out, level = (DawidSkene().apply([*labels_of_each[:3], last]) for last in (missing, undecided))
     assert left_out.ids == level.ids == tuple(ids)
     assert left_out.probs == pytest.approx(level.probs, abs=1e-6)
-    assert not np.allclose(left_out.probs, DawidSkene().apply(said).probs, atol=1e-2)
+    assert not np.allclose(left_out.probs, DawidSkene().apply(labels_of_each).probs, atol=1e-2)
     # A fourth who abstains throughout changes nothing.
     nobody = Labels.from_rows(ids, [[0.5, 0.5]] * 600)
-    assert DawidSkene().apply([*said[:3], nobody]).probs == pytest.approx(DawidSkene().apply(said[:3]).probs, abs=1e-6)
+    assert DawidSkene().apply([*labels_of_each[:3], nobody]).probs == pytest.approx(
+        DawidSkene().apply(labels_of_each[:3]).probs, abs=1e-6
+    )
 
 
 def test_an_example_without_a_vote_gets_the_shares_of_the_classes() -> None:
     # Three agree on three of class 0 and one of class 1; of the last example nobody says anything.
-    said = [Labels.from_rows("abcde", [[1.0, 0.0]] * 3 + [[0.0, 1.0], [0.5, 0.5]])] * 3
-    assert DawidSkene().apply(said).rows()[4][0] == pytest.approx(0.75, abs=0.02)
+    labels_of_each = [Labels.from_rows("abcde", [[1.0, 0.0]] * 3 + [[0.0, 1.0], [0.5, 0.5]])] * 3
+    assert DawidSkene().apply(labels_of_each).rows()[4][0] == pytest.approx(0.75, abs=0.02)
 
 
 def test_equally_likely_choices_share_a_vote() -> None:

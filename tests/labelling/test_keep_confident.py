@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from outgrow.labelling.base import Ruled, notes_of
+from outgrow.labelling.base import NotedLabels, notes_of
 from outgrow.labelling.keep_confident import KeepConfident
 from outgrow.types import Labels, UserError
 
@@ -66,7 +66,7 @@ def test_a_share_is_rounded_up_but_for_the_error_of_floating_point(share: float,
 def test_notes_are_stored_with_the_labels(tmp_path: Path) -> None:
     kept = KeepConfident().apply([Labels.from_rows("abcd", [[1.0, 0.0]] * 4)])
     kept.save(tmp_path)
-    again = Ruled.load(tmp_path)
+    again = NotedLabels.load(tmp_path)
     assert (again.ids, again.notes) == (kept.ids, notes_of(kept))
     assert again.probs.tolist() == kept.probs.tolist()
     (tmp_path / "plain").mkdir()

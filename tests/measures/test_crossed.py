@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outgrow.measures.crossed import Crossed, OneGroupError, crossed, fieller, mean_interval, t_quantile
+from outgrow.measures.crossed import Crossed, OneGroupError, crossed, fieller_interval, mean_interval, t_quantile
 
 # Two-sided 95 % quantiles of Student's t from any printed table.
 T1, T2, T4, T9 = 12.7062, 4.30265, 2.77645, 2.26216
@@ -95,12 +95,12 @@ def test_fieller_is_the_textbook_quadratic_where_only_groups_vary() -> None:
     roots = np.roots(
         [b.mean() ** 2 - t2 * v[1, 1], -2 * (a.mean() * b.mean() - t2 * v[0, 1]), a.mean() ** 2 - t2 * v[0, 0]]
     )
-    assert fieller(parts, level=0.95) == pytest.approx(tuple(sorted(roots)))
+    assert fieller_interval(parts, level=0.95) == pytest.approx(tuple(sorted(roots)))
 
 
 def test_fieller_states_nothing_where_the_denominator_may_be_zero() -> None:
     a, b = np.ones(6), np.array([1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
-    assert fieller(crossed(np.stack([a, b])[:, None, :], np.arange(6)), level=0.95) is None
+    assert fieller_interval(crossed(np.stack([a, b])[:, None, :], np.arange(6)), level=0.95) is None
 
 
 def _two_measures(rng: np.random.Generator) -> np.ndarray:
@@ -128,7 +128,7 @@ def test_fieller_holds_every_ratio_that_is_not_rejected_and_ends_at_such() -> No
     apart = 0
     for _ in range(1500):
         parts = crossed(_two_measures(rng), np.arange(6))
-        found = fieller(parts, level=0.95)
+        found = fieller_interval(parts, level=0.95)
         if found is None:
             continue
         accepted = (directions @ parts.mean) ** 2 <= _bound(parts, directions)

@@ -32,8 +32,8 @@ def test_the_regression_finds_the_weights_that_made_soft_labels() -> None:
 def test_the_penalty_is_chosen_on_the_held_out_labels() -> None:
     """Labels that features say nothing of: the largest penalty generalises best."""
     rng = np.random.default_rng(0)
-    x, held, y = rng.normal(size=(60, 30)), rng.normal(size=(400, 30)), rng.integers(0, 2, 460)
-    _, _, curve = regress(x, np.eye(2)[y[:60]], held, np.eye(2)[y[60:]])
+    x, validation, y = rng.normal(size=(60, 30)), rng.normal(size=(400, 30)), rng.integers(0, 2, 460)
+    _, _, curve = regress(x, np.eye(2)[y[:60]], validation, np.eye(2)[y[60:]])
     assert min(curve, key=lambda record: record["validation_loss"])["penalty"] == max(PENALTIES)
 
 
@@ -53,11 +53,11 @@ def test_the_penalties_reach_beyond_what_weak_features_want() -> None:
 @pytest.mark.parametrize("architecture", ["bert", "gpt2"])
 def test_a_probe_learns_and_says_the_same_wherever_it_lies(architecture: str, tmp_path: Path) -> None:
     model, probe = tiny.TinyModel(path=str(tiny.checkpoint(tmp_path / "model", architecture))), Probe()
-    data = tiny.read(model, tiny.supervision(300, longest=1), probe.reads)
+    data = tiny.read(model, tiny.supervision(300, longest=1), probe.feature_spec)
     assert data.features is not None
     predictor = probe.fit(model, "head", CrossEntropy(), data, 0, tiny.Scratch(tmp_path / "run"))
     predictor.save(tmp_path / "moved")
-    labels = probe.answer(type(predictor)(tmp_path / "moved"), data.examples, data.features)
+    labels = probe.predict_from_features(type(predictor)(tmp_path / "moved"), data.examples, data.features)
     assert labels.ids == data.examples.ids
     assert np.allclose([row.sum() for row in labels.rows()], 1, atol=1e-6)
     assert (labels.hard() == data.labels.hard()).mean() > 0.7
@@ -65,10 +65,12 @@ def test_a_probe_learns_and_says_the_same_wherever_it_lies(architecture: str, tm
 
 def test_a_probe_of_pairs_prefers_neither_place(tmp_path: Path) -> None:
     model, probe = tiny.TinyModel(path=str(tiny.checkpoint(tmp_path / "model"))), Probe()
-    data = tiny.read(model, tiny.pairs(400), probe.reads, "pair")
+    data = tiny.read(model, tiny.pairs(400), probe.feature_spec, "pair")
     predictor = probe.fit(model, "pair", CrossEntropy(), data, 0, tiny.Scratch(tmp_path / "run"))
     assert data.validation_features is not None
-    said, back = (probe.answer(predictor, data.validation, sign * data.validation_features) for sign in (1, -1))
+    said, back = (
+        probe.predict_from_features(predictor, data.validation, sign * data.validation_features) for sign in (1, -1)
+    )
     assert (said.hard() == data.validation_labels.hard()).mean() > 0.7
     assert np.allclose(said.probs.reshape(-1, 2), back.probs.reshape(-1, 2)[:, ::-1], atol=1e-4)
 

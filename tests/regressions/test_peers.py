@@ -177,17 +177,17 @@ class Watching:
     def __init__(self, module: Any) -> None:
         self.module, self.seen = module, list[list[int]]()
 
-    def pieces(self, rows: Ints) -> list[Any]:
+    def micro_batches(self, rows: Ints) -> list[Any]:
         self.seen.append([int(row) for row in rows])
         return [rows]
 
-    def targets(self, pieces: list[Any], progress: float) -> list[Any]:
-        return pieces
+    def targets(self, micro_batches: list[Any], progress: float) -> list[Any]:
+        return micro_batches
 
-    def value(self, piece: Any, target: Any) -> Any:
+    def per_example(self, micro_batch: Any, target: Any) -> Any:
         import torch
 
-        return self.module(torch.ones(len(piece), 1))[:, 0]
+        return self.module(torch.ones(len(micro_batch), 1))[:, 0]
 
     def validate(self) -> dict[str, float]:
         return {"validation_loss": 0.0}
@@ -196,13 +196,13 @@ class Watching:
 def test_training_goes_through_the_data_in_another_order_every_epoch(tmp_path: Path) -> None:
     import torch
 
-    from outgrow.training.loop import Hyper, train
+    from outgrow.training.loop import TrainingConfig, train
 
     def epochs(seed: int, name: str) -> list[list[int]]:
         """The order of the rows in each of three epochs, and that each epoch has every row once."""
         module = torch.nn.Linear(1, 1)
         watching = Watching(module)
-        train(module, watching, Hyper(epochs=3, batch=10), seed, tiny.Scratch(tmp_path / name))
+        train(module, watching, TrainingConfig(epochs=3, batch=10), seed, tiny.Scratch(tmp_path / name))
         flat = [row for rows in watching.seen for row in rows]
         assert [len(rows) for rows in watching.seen] == [10, 10, 4] * 3
         found = list(np.reshape(flat, (3, 24)).tolist())

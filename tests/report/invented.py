@@ -18,7 +18,7 @@ from outgrow.executors.inline import Inline
 from outgrow.experiment import Experiment, cells, targets
 from outgrow.graph import Context, Outcome, Settings, run
 from outgrow.losses.base import Loss
-from outgrow.methods.base import Method, Predictor, Supervision
+from outgrow.methods.base import Method, Predictor, TrainingData
 from outgrow.models.base import Model
 from outgrow.steps import Adapted
 from outgrow.store import Store
@@ -84,7 +84,7 @@ class Know(Method):
     breaks_at_seed: int | None = None  # where a student's fit fails
     excuse: str = ""
 
-    def fit(self, model: Model, readout: Readout, loss: Loss, data: Supervision, seed: int, ctx: Context) -> Predictor:
+    def fit(self, model: Model, readout: Readout, loss: Loss, data: TrainingData, seed: int, ctx: Context) -> Predictor:
         truth = [answer(row) for row in data.examples.rows]
         taught_truth = bool((data.labels.hard() == truth).all())
         if seed == self.breaks_at_seed and not taught_truth:
@@ -114,7 +114,7 @@ class WellRead(Know):
 
     more: int = 4
 
-    def fit(self, model: Model, readout: Readout, loss: Loss, data: Supervision, seed: int, ctx: Context) -> Predictor:
+    def fit(self, model: Model, readout: Readout, loss: Loss, data: TrainingData, seed: int, ctx: Context) -> Predictor:
         more = self.more if isinstance(model, Adapted) else 0
         return Know(skill=self.skill + more).fit(model, readout, loss, data, seed, ctx)
 

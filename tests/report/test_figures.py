@@ -34,7 +34,13 @@ BIGGER = replace(RECORD, strong="bigger", student=0.7)
 WEIGHTS = {"small": 1_000, "big": 10_000, "bigger": 1_000_000}
 
 CHECKS = [
-    {"epoch": e, "validation_loss": 1 / e, "validation_agreement": 0.1 * e, "watched_loss": e, "watched_agreement": 0.5}
+    {
+        "epoch": e,
+        "validation_loss": 1 / e,
+        "validation_agreement": 0.1 * e,
+        "monitored_loss": e,
+        "monitored_agreement": 0.5,
+    }
     for e in (1.0, 2.0, 3.0)
 ]
 EARLY = {"a < b & c": [CHECKS, CHECKS[:2]]}

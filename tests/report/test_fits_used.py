@@ -13,13 +13,13 @@ from outgrow.training.continuing import Generative
 
 
 def test_the_protocol_names_every_fit_on_the_way_to_a_student_and_what_was_read_first() -> None:
-    chain = Technique(label="chain", via=(Mind(size="big"),), shares="same", labels=(Harden(), Sharpen()))
-    reader = Technique(label="reader", adapt=Generative(epochs=1.0), cheat="stop")
-    found = fits_used(cells(experiment(methods=(chain, reader), strong=("huge",), seeds=(0,))))
+    chain = Technique(label="chain", chain=(Mind(size="big"),), chain_data="same", labels=(Harden(), Sharpen()))
+    length_limit = Technique(label="reader", adapt=Generative(epochs=1.0), oracle="stop")
+    found = fits_used(cells(experiment(methods=(chain, length_limit), strong=("huge",), seeds=(0,))))
     said = {used.role: used for used in found}
     assert said["on the way: chain"].model == "mind/big"
     assert said["student: chain"].learns_from == "hard, then Sharpen (temperature 0.5) weak labels of transfer"
-    assert said["student: reader (cheats)"].validated_on == "ground truth of transfer_validation"
-    for role in ("student: reader (cheats)", "supervisor that is adapted too", "ceiling that is adapted too"):
+    assert said["student: reader (oracle)"].validated_on == "ground truth of transfer_validation"
+    for role in ("student: reader (oracle)", "supervisor that is adapted too", "ceiling that is adapted too"):
         assert dict(said[role].settings)["reads first"].startswith("Generative (epochs 1,")
     assert not {"reads first"} & {name for role in ("supervisor", "ceiling") for name, _ in said[role].settings}

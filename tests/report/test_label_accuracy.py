@@ -14,13 +14,13 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from invented import Know, Riddles, computed, experiment
-from test_page import reading
+from test_page import spec
 
 from outgrow.experiment import Experiment, cells
 from outgrow.graph import Context
 from outgrow.labelling.base import Rule
 from outgrow.losses.base import Loss
-from outgrow.methods.base import Predictor, Supervision
+from outgrow.methods.base import Predictor, TrainingData
 from outgrow.models.base import Model
 from outgrow.report import tables
 from outgrow.report.page import html
@@ -52,7 +52,7 @@ def test_label_accuracy_by_hand(tmp_path: Path) -> None:
 
     Of the last ten 6 are right. Ground truth is all right: not less than 0.025^(1/20).
     """
-    methods = (Technique(), Technique(label="last", labels=(Last(),)), Technique(label="truth", cheat="labels"))
+    methods = (Technique(), Technique(label="last", labels=(Last(),)), Technique(label="truth", oracle="labels"))
     asked, store = experiment(methods=methods), Store(str(tmp_path))
     assert not computed(asked, store).failures
     naive, last, truth = read(asked, store).aggregates
@@ -75,7 +75,7 @@ def test_the_labels_stand_beside_the_floor(asked: Experiment, finished: Store) -
     assert first.split(" | ")[5].startswith("80.0 (")
     page = html(asked, finished)
     assert '<th scope="col">floor</th><th scope="col">labels</th><th scope="col">student</th>' in page
-    assert "accuracy of the labels that the student learned from" in reading(page).text
+    assert "accuracy of the labels that the student learned from" in spec(page).text
 
 
 def test_labels_that_are_not_scored_yet_leave_a_row_unfinished(asked: Experiment, tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ class Noting(Know):
 
     note: str = "the loss was not finite at update 9; the check after epoch 1 was kept"
 
-    def fit(self, model: Model, readout: Readout, loss: Loss, data: Supervision, seed: int, ctx: Context) -> Predictor:
+    def fit(self, model: Model, readout: Readout, loss: Loss, data: TrainingData, seed: int, ctx: Context) -> Predictor:
         found = super().fit(model, readout, loss, data, seed, ctx)
         if seed == 1:
             (found.folder / "notes.json").write_text(json.dumps([self.note]))
@@ -133,7 +133,7 @@ def test_a_note_is_a_footnote_at_the_number_concerned(noted: tuple[Experiment, S
     assert page.count(f"{NOTE}.</li>") == 2
     assert '<td data-key="student"><b>60.0</b><sup><a href="#note-1">1</a></sup>' in page
     assert '<td data-key="floor"><b>40.0</b> <small>' in page
-    reading(page)
+    spec(page)
 
 
 def test_notes_are_looked_for_only_where_there_are_some(
@@ -159,7 +159,7 @@ def test_notes_that_are_no_sentences_break_nothing(tmp_path: Path) -> None:
 class Raw(Know):
     data: str
 
-    def fit(self, model: Model, readout: Readout, loss: Loss, data: Supervision, seed: int, ctx: Context) -> Predictor:
+    def fit(self, model: Model, readout: Readout, loss: Loss, data: TrainingData, seed: int, ctx: Context) -> Predictor:
         found = super().fit(model, readout, loss, data, seed, ctx)
         (found.folder / "notes.json").write_text(self.data)
         return found

@@ -13,8 +13,8 @@ from invented import Know, Riddles, experiment
 from outgrow.experiment import Experiment, cells, targets
 from outgrow.graph import Step, walk
 from outgrow.measures.crossed import t_quantile
-from outgrow.report import results, shelf
-from outgrow.report.shelf import Shelf
+from outgrow.report import results, stored
+from outgrow.report.stored import StoredArtifacts
 from outgrow.steps import Prepare, Score
 from outgrow.technique import Technique
 from outgrow.types import Example, Examples, Labels, Scores
@@ -38,7 +38,7 @@ def made(step: Step[Any], store: object) -> Any:
 @pytest.fixture
 def many(monkeypatch: pytest.MonkeyPatch) -> tuple[Experiment, Any]:
     """Many students, and a store that makes up what is read."""
-    monkeypatch.setattr(shelf, "load", made)
+    monkeypatch.setattr(stored, "load", made)
     methods = tuple(Technique(label=f"m{i}", fit=Know(skill=i)) for i in range(STUDENTS // 5))
     asked = experiment(methods=methods, seeds=(0, 1, 2, 3, 4), tasks=(Riddles(),))
     keys = frozenset(step.key for step in walk(targets(cells(asked))))
@@ -49,10 +49,10 @@ def test_a_student_takes_a_few_bytes_an_example(many: tuple[Experiment, Any]) ->
     """A byte for its scores, one for its answers, one for the scores of its ceiling: with all that is kept once, less
     than 8. Scores with their ids and labels with their probabilities would take more than 100."""
     asked, store = many
-    kept, grid = Shelf(store, ()), cells(asked)
+    kept, grid = StoredArtifacts(store, ()), cells(asked)
     t_quantile(2.0, 0.95)  # imports scipy
     tracemalloc.start()
-    found = [results.record(row, rivals, None, kept) for row, rivals in results.rows(grid)]
+    found = [results.record(row, baseline, None, kept) for row, baseline in results.rows(grid)]
     held, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(grid) == STUDENTS
@@ -63,6 +63,6 @@ def test_a_student_takes_a_few_bytes_an_example(many: tuple[Experiment, Any]) ->
 
 def test_whole_values_take_a_byte_and_others_four() -> None:
     for values, kind in (([0.0, 1.0], "uint8"), ([0, 300], "int16"), ([-1, 2**20], "int32"), ([0.5, 1.0], "float32")):
-        small = shelf._compact(np.array(values))
+        small = stored._compact(np.array(values))
         assert small.dtype == kind
         assert small.tolist() == values

@@ -14,7 +14,7 @@ import pytest
 from invented import BETTER, Riddles, experiment
 from rich.console import Console
 from test_figures import BIGGER, CHECKS, RECORD
-from test_page import reading
+from test_page import spec
 
 from outgrow.report import figures, tables
 from outgrow.report.page import html, write
@@ -89,7 +89,7 @@ def test_a_name_is_one_cell_of_a_markdown_table(name: str) -> None:
 
 
 def test_plain_names_look_as_they_are_in_markdown() -> None:
-    assert tables.marked_down("text/sst2_small, 0.5 (cheats) → a+b") == "text/sst2_small, 0.5 (cheats) → a+b"
+    assert tables.marked_down("text/sst2_small, 0.5 (oracle) → a+b") == "text/sst2_small, 0.5 (oracle) → a+b"
 
 
 @pytest.mark.parametrize("name", [*NAMES, ODD[0]])
@@ -108,5 +108,5 @@ def test_a_page_holds_any_name(name: str, tmp_path: Path) -> None:
     asked = experiment(tasks=(Riddles(topic=name),), methods=(Technique(label=name), BETTER), seeds=(0,))
     write(asked, Store(str(tmp_path / "store")), tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert " ".join(name.replace("\ud800", "?").split()) in reading(page).text
+    assert " ".join(name.replace("\ud800", "?").split()) in spec(page).text
     assert page.count("<script") == html(experiment(seeds=(0,)), Store(str(tmp_path / "store"))).count("<script")

@@ -22,7 +22,7 @@ from outgrow.types import UserError
 VOID = {"meta", "link", "br", "path", "use", "rect", "hr", "line", "circle", "image", "img"}
 
 
-class Reader(HTMLParser):
+class LengthLimit(HTMLParser):
     """What a page holds: its words, links, ids, and whether every element is closed."""
 
     def __init__(self) -> None:
@@ -59,18 +59,18 @@ class Reader(HTMLParser):
         return re.sub(r"\s+", " ", "".join(self.words)).replace("\u2060", "")
 
 
-def reading(page: str) -> Reader:
-    reader = Reader()
-    reader.feed(page)
-    reader.close()
-    assert reader.open == []
-    return reader
+def spec(page: str) -> LengthLimit:
+    length_limit = LengthLimit()
+    length_limit.feed(page)
+    length_limit.close()
+    assert length_limit.open == []
+    return length_limit
 
 
 def test_the_page_of_a_finished_experiment(asked: Experiment, finished: Store) -> None:
     """Floor 40.0, ceiling 80.0, students 60.0 and 70.0: PGR 50 and 75 percent, ten points apart."""
     page = html(asked, finished)
-    found = reading(page)
+    found = spec(page)
     assert "With naive, the student mind/big recovered 50 % (" in found.text
     assert "of the gap between its supervisor mind/small (40.0 %) and its ceiling (80.0 %)." in found.text
     assert "With better, the student mind/big recovered 75 % (" in found.text
@@ -89,7 +89,7 @@ def test_the_page_of_a_finished_experiment(asked: Experiment, finished: Store) -
 
 def test_nothing_is_fetched_and_ids_are_unique(asked: Experiment, finished: Store) -> None:
     page = html(asked, finished)
-    found = reading(page)
+    found = spec(page)
     assert found.outside == []
     assert len(found.ids) == len(set(found.ids))
     assert "<script" not in page
@@ -98,7 +98,7 @@ def test_nothing_is_fetched_and_ids_are_unique(asked: Experiment, finished: Stor
 
 
 def test_every_step_and_version_is_told(asked: Experiment, finished: Store) -> None:
-    text = reading(html(asked, finished)).text
+    text = spec(html(asked, finished)).text
     for key in finished.listing():
         assert key in text
     for name, version in finished.manifest(next(iter(finished.listing()))).provenance["versions"].items():
@@ -106,7 +106,7 @@ def test_every_step_and_version_is_told(asked: Experiment, finished: Store) -> N
 
 
 def test_an_empty_store_has_a_page_too(asked: Experiment, tmp_path: Path) -> None:
-    text = reading(html(asked, Store(str(tmp_path)))).text
+    text = spec(html(asked, Store(str(tmp_path)))).text
     assert "19 scores not computed" in text
     assert "not finished" in text
     assert "Nothing yet." in text
@@ -117,7 +117,7 @@ def test_a_failure_is_shown_with_its_words(tmp_path: Path) -> None:
     store = Store(str(tmp_path / "store"))
     failures = computed(asked, store).failures
     write(asked, store, tmp_path / "new" / "page.html", failures)
-    text = reading((tmp_path / "new" / "page.html").read_text()).text
+    text = spec((tmp_path / "new" / "page.html").read_text()).text
     assert "1 failed" in text
     assert "RuntimeError: the mind <boggles>" in text
     assert failures[0].step.key in text
@@ -128,7 +128,7 @@ def test_a_withheld_pgr_gives_its_reason_and_no_number(tmp_path: Path) -> None:
     asked = experiment(tasks=(Riddles(groups=10),), seeds=(0,))
     store = Store(str(tmp_path))
     computed(asked, store)
-    text = reading(html(asked, store)).text
+    text = spec(html(asked, store)).text
     reason = read(asked, store).records[0].withheld
     assert reason is not None
     assert f"PGR withheld for riddles-cats, mind/small → mind/big: {reason}." in text
@@ -149,7 +149,7 @@ def test_a_matched_pgr_is_shown_where_a_method_adapts(
     assert cells[:2] == ["—", "50.0"]  # all seeds together, and then one a row
     assert len(cells) == 2 + 6
     assert page.count(">PGR matched</th>") == 2
-    assert "PGR matched: the gap recovered between a supervisor and a ceiling" in reading(page).text
+    assert "PGR matched: the gap recovered between a supervisor and a ceiling" in spec(page).text
     assert "PGR matched" not in html(asked, finished)
 
 
@@ -158,7 +158,7 @@ def test_a_zero_shot_student_that_beats_the_taught_one_is_pointed_out(tmp_path: 
     asked = experiment(student=Know(skill=32, lost=24), seeds=(1,))
     store = Store(str(tmp_path))
     computed(asked, store)
-    assert "Zero-shot it scores 30.0 %, no less than taught" in reading(html(asked, store)).text
+    assert "Zero-shot it scores 30.0 %, no less than taught" in spec(html(asked, store)).text
 
 
 def test_a_page_that_cannot_be_written_is_one_line(asked: Experiment, finished: Store, tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_a_page_that_cannot_be_written_is_one_line(asked: Experiment, finished: 
 
 def test_names_cannot_break_the_page(tmp_path: Path) -> None:
     asked = experiment(tasks=(Riddles(topic="<b>&"),), methods=(Technique(label="<script>"), BETTER), seeds=(0,))
-    found = reading(html(asked, Store(str(tmp_path))))
+    found = spec(html(asked, Store(str(tmp_path))))
     assert "riddles-<b>&" in found.text
     assert "<script>" in found.text
 

@@ -129,7 +129,7 @@ def test_what_is_repeated_is_in_the_table_of_a_finished_experiment(asked: Experi
 
 def test_the_widest_terminal_table_keeps_within_140_columns() -> None:
     """Long names of methods are broken; every number has its widest interval."""
-    label = "finetune on weak labels, probe on ground truth (cheats)"
+    label = "finetune on weak labels, probe on ground truth (oracle)"
     wide = {
         f"{name}_{end}": value for name in ("pgr", "pgr_matched") for end, value in (("low", -1.128), ("high", -0.077))
     }

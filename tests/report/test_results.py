@@ -253,6 +253,6 @@ def test_an_adapted_ceiling_that_is_not_there_is_missed(tmp_path: Path) -> None:
 
 
 def test_what_cheats_says_so(tmp_path: Path) -> None:
-    asked = experiment(methods=(Technique(), Technique(label="truth", cheat="labels")), seeds=(0,))
+    asked = experiment(methods=(Technique(), Technique(label="truth", oracle="labels")), seeds=(0,))
     found = read(asked, Store(str(tmp_path))).records
-    assert [record.method for record in found] == ["naive", "naive", "truth (cheats)", "truth (cheats)"]
+    assert [record.method for record in found] == ["naive", "naive", "truth (oracle)", "truth (oracle)"]

@@ -13,11 +13,11 @@ from invented import Know, computed, experiment
 from outgrow.experiment import Experiment, cells
 from outgrow.graph import Context
 from outgrow.losses.base import Loss
-from outgrow.methods.base import Predictor, Supervision
+from outgrow.methods.base import Predictor, TrainingData
 from outgrow.models.base import Model
 from outgrow.report.page import html
 from outgrow.report.results import read
-from outgrow.report.stopping import stop, stopping, watched
+from outgrow.report.stopping import monitored, stop, stopping
 from outgrow.store import Store
 from outgrow.tasks.base import Readout
 from outgrow.technique import Technique
@@ -27,7 +27,13 @@ from outgrow.training.loop import Curve
 def curve(truth: list[float], weak: list[float], right: list[float]) -> Curve:
     """A check an epoch."""
     return [
-        {"epoch": float(i), "validation_loss": t, "validation_agreement": r, "watched_loss": w, "watched_agreement": r}
+        {
+            "epoch": float(i),
+            "validation_loss": t,
+            "validation_agreement": r,
+            "monitored_loss": w,
+            "monitored_agreement": r,
+        }
         for i, (t, w, r) in enumerate(zip(truth, weak, right, strict=True), start=1)
     ]
 
@@ -37,8 +43,8 @@ SECOND = curve([0.9, 0.8, 0.7, 0.7], [0.8, 0.7, 0.6, 0.7], [0.5, 0.6, 0.7, 0.6])
 
 
 def test_training_stops_at_the_first_check_of_the_lowest_loss() -> None:
-    assert [stop(FIRST, "validation")["epoch"], stop(FIRST, "watched")["epoch"]] == [2, 4]
-    assert [stop(SECOND, "validation")["epoch"], stop(SECOND, "watched")["epoch"]] == [3, 3]
+    assert [stop(FIRST, "validation")["epoch"], stop(FIRST, "monitored")["epoch"]] == [2, 4]
+    assert [stop(SECOND, "validation")["epoch"], stop(SECOND, "monitored")["epoch"]] == [3, 3]
     assert stop(curve([nan, 0.9, nan], [1.0] * 3, [0.5] * 3), "validation")["epoch"] == 2
 
 
@@ -77,17 +83,17 @@ class Measured(Know):
 
     checks: int = 4
 
-    def fit(self, model: Model, readout: Readout, loss: Loss, data: Supervision, seed: int, ctx: Context) -> Predictor:
-        kept = [check if data.watched else _unwatched(check) for check in FIRST[: self.checks]]
+    def fit(self, model: Model, readout: Readout, loss: Loss, data: TrainingData, seed: int, ctx: Context) -> Predictor:
+        kept = [check if data.monitored else _unwatched(check) for check in FIRST[: self.checks]]
         (ctx.scratch / "curve.json").write_text(json.dumps(kept))
         return super().fit(model, readout, loss, data, seed, ctx)
 
 
 def _unwatched(check: dict[str, float]) -> dict[str, float]:
-    return {name: value for name, value in check.items() if not name.startswith("watched")}
+    return {name: value for name, value in check.items() if not name.startswith("monitored")}
 
 
-STOPPED = Technique(label="stopped", cheat="stop")
+STOPPED = Technique(label="stopped", oracle="stop")
 ASKED = experiment(methods=(Technique(), STOPPED), student=Measured(skill=32), seeds=(0, 1))
 
 
@@ -99,7 +105,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 def test_the_curves_are_those_of_fits_that_watched_weak_labels(store: Store) -> None:
-    assert watched(read(ASKED, store), store) == {"mind/small → mind/big · stopped (cheats)": [FIRST, FIRST]}
+    assert monitored(read(ASKED, store), store) == {"mind/small → mind/big · stopped (oracle)": [FIRST, FIRST]}
 
 
 def test_the_page_shows_the_figure_where_there_is_such_a_method(
@@ -114,14 +120,14 @@ def test_the_page_shows_the_figure_where_there_is_such_a_method(
 
 def test_a_seed_that_is_not_there_is_left_out(store: Store) -> None:
     more = replace(ASKED, seeds=(1, 2))
-    assert [len(curves) for curves in watched(read(more, store), store).values()] == [1]
+    assert [len(curves) for curves in monitored(read(more, store), store).values()] == [1]
 
 
 def test_one_check_makes_no_curve(tmp_path: Path) -> None:
     asked = experiment(methods=(STOPPED,), student=Measured(skill=32, checks=1), seeds=(0,))
     store = Store(str(tmp_path))
     assert not computed(asked, store).failures
-    assert watched(read(asked, store), store) == {}
+    assert monitored(read(asked, store), store) == {}
 
 
 def test_the_curve_is_read_without_the_weights(tmp_path: Path) -> None:
@@ -131,6 +137,6 @@ def test_the_curve_is_read_without_the_weights(tmp_path: Path) -> None:
     assert not computed(asked, store).failures
     (weights,) = (tmp_path / cells(asked)[0].student_fit.key).glob("*/skill.json")
     weights.write_text("1")
-    assert list(watched(read(asked, store), store).values()) == [[FIRST]]
+    assert list(monitored(read(asked, store), store).values()) == [[FIRST]]
     (weights.parent / "curve.json").write_text("[]")
-    assert watched(read(asked, store), store) == {}
+    assert monitored(read(asked, store), store) == {}

@@ -141,7 +141,7 @@ def test_no_name_in_a_manifest_writes_outside_the_cache(name: str, prefix: str) 
             manifest = written(files={name: FILE}, prefix=prefix)
         except UnicodeEncodeError:
             return
-        store.place.write(f"manifests/{KEY}.json", manifest)
+        store.storage.write(f"manifests/{KEY}.json", manifest)
         fs = fsspec.filesystem("memory")
         fs.pipe_file(f"/bucket/store/{KEY}/{prefix}/{name}".replace("\0", ""), DATA)
         before = seen(Path(temporary))
@@ -204,7 +204,7 @@ def test_a_manifest_that_is_a_link_is_not_copied_into_the_store(store: Store, tm
     (Path(store.url) / "manifests" / f"{other}.json").symlink_to(tmp_path / "outside" / "secret")
     damage = store.manifests([other])[other]
     assert isinstance(damage, Damaged)
-    store.set_aside(damage)
+    store.quarantine(damage)
     assert not store.has(other)
     assert (tmp_path / "outside" / "secret").read_bytes() == DATA
     assert all(path.read_bytes() != DATA for path in (Path(store.url) / "damaged").iterdir())
@@ -230,7 +230,7 @@ def test_nothing_is_written_or_removed_through_a_link(
     operations: list[Any] = [
         lambda: store.commit("const-ffffffffffff", Blob(DATA).save, identity={}, provenance={}),
         lambda: store.scratch(KEY),
-        lambda: store.set_aside(Damaged(KEY, "", "test")),
+        lambda: store.quarantine(Damaged(KEY, "", "test")),
         lambda: store.prune(set()),
         locked,
     ]

@@ -16,8 +16,8 @@ import pytest
 from toys import Blob, Chain
 
 from outgrow.graph import Context
-from outgrow.store import Lost, Store, lease
-from outgrow.store.place import Place
+from outgrow.store import LeaseLost, Store, lease
+from outgrow.store.storage import Storage
 from outgrow.types import UserError
 
 KEY = "const-0123456789ab"
@@ -52,7 +52,7 @@ def test_a_live_owner_is_waited_for(store: Store) -> None:
     thread.join(5)
     assert order[1:] == ["first done", "second"]
     assert str(os.getpid()) in order[0]
-    assert store.place.names("leases") == set()
+    assert store.storage.names("leases") == set()
 
 
 def test_a_waiter_goes_on_when_the_artifact_is_there(store: Store) -> None:
@@ -65,22 +65,22 @@ def test_a_waiter_goes_on_when_the_artifact_is_there(store: Store) -> None:
 def test_many_rivals_hold_a_lease_one_at_a_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     inside: list[int] = []
     most: list[int] = []
-    write = Place.write
+    write = Storage.write
 
-    def late(self: Place, path: str, data: bytes) -> None:  # so that all have looked before the first has written
+    def late(self: Storage, path: str, data: bytes) -> None:  # so that all have looked before the first has written
         time.sleep(0.05)
         write(self, path, data)
 
-    monkeypatch.setattr(Place, "write", late)
+    monkeypatch.setattr(Storage, "write", late)
 
-    def rival() -> None:
+    def baseline_cell() -> None:
         with store.lease(KEY):
             inside.append(1)
             most.append(len(inside))
             time.sleep(0.03)
             inside.pop()
 
-    threads = [threading.Thread(target=rival) for _ in range(5)]
+    threads = [threading.Thread(target=baseline_cell) for _ in range(5)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -94,19 +94,19 @@ def test_a_dead_owner_on_this_host_is_followed_at_once(store: Store) -> None:
         f"with s.lease({KEY!r}): (s.scratch({KEY!r}) / 'left').touch(); os.kill(os.getpid(), signal.SIGKILL)"
     )
     subprocess.run([sys.executable, "-c", code, store.url], check=False)
-    assert store.place.names("leases") != set()
+    assert store.storage.names("leases") != set()
     told: list[str] = []
     started = time.monotonic()
     with store.lease(KEY, told.append):
         assert (store.scratch(KEY) / "left").exists()
     assert time.monotonic() - started < 2
     assert not told
-    assert store.place.names("leases") == set()
+    assert store.storage.names("leases") == set()
 
 
 def test_a_silent_owner_elsewhere_is_followed_in_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     owner = {"host": "elsewhere", "pid": 1, "started": "1", "beat": 3}
-    store.place.write(f"leases/{KEY}.abc", json.dumps(owner).encode())
+    store.storage.write(f"leases/{KEY}.abc", json.dumps(owner).encode())
     monkeypatch.setattr(lease, "PATIENCE", 0.8)
     told: list[str] = []
     started = time.monotonic()
@@ -122,9 +122,9 @@ def test_a_beating_owner_elsewhere_lives_whatever_its_clock_says(store: Store, m
     def beat() -> None:
         for i in range(1000):
             owner = {"host": "far", "pid": 1, "started": "1", "beat": i}
-            store.place.write(f"leases/{KEY}.abc", json.dumps(owner).encode())
+            store.storage.write(f"leases/{KEY}.abc", json.dumps(owner).encode())
             if stop.wait(0.1):
-                store.place.remove([f"leases/{KEY}.abc"])
+                store.storage.remove([f"leases/{KEY}.abc"])
                 return
 
     thread = threading.Thread(target=beat)
@@ -175,11 +175,11 @@ def test_time_will_tell_of_a_lease_that_says_anything_else(
 ) -> None:
     monkeypatch.setattr(lease, "_host", lambda: "here")
     monkeypatch.setattr(lease, "PATIENCE", 0.2)
-    store.place.write(f"leases/{KEY}.odd", owner.encode())
+    store.storage.write(f"leases/{KEY}.odd", owner.encode())
     store.prune(set())
     told: list[str] = []
     with store.lease(KEY, told.append):
-        assert store.place.names("leases") == {store.place.names("leases").pop()}
+        assert store.storage.names("leases") == {store.storage.names("leases").pop()}
     (who,) = told
     assert who.isprintable()
 
@@ -190,16 +190,16 @@ def test_time_will_tell_of_a_lease_that_says_anything_else(
 def test_a_heart_goes_on_after_any_error(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease, "BEAT", 0.02)
     errors = iter([OSError("gone"), ValueError("odd"), MemoryError(), UserError("no"), RuntimeError("never")])
-    read, beaten = Place.read, threading.Event()
+    read, beaten = Storage.read, threading.Event()
 
-    def fails(self: Place, paths: Any) -> Any:
+    def fails(self: Storage, paths: Any) -> Any:
         if threading.current_thread() is not threading.main_thread():
             for error in errors:
                 raise error
             beaten.set()
         return read(self, paths)
 
-    monkeypatch.setattr(Place, "read", fails)
+    monkeypatch.setattr(Storage, "read", fails)
     with store.lease(KEY):
         assert beaten.wait(20)
 
@@ -221,7 +221,7 @@ def test_a_robbed_owner_stops_before_it_touches_anything(store: Store, monkeypat
                 lambda: context.progress(0.5),
                 lambda: context.save_checkpoint(pytest.fail),
             ):
-                with pytest.raises(Lost):
+                with pytest.raises(LeaseLost):
                     touch()
             assert [path.name for path in taken.scratch.parent.iterdir()] == [taken.scratch.name]
             assert [path.name for path in taken.scratch.iterdir()] == ["checkpoint-000000000"]
@@ -243,10 +243,10 @@ def test_of_two_that_meet_after_a_long_silence_the_sleeper_withdraws(
     monkeypatch.setattr(lease, "PATIENCE", 0.1)
     with store.lease(KEY) as mine:
         time.sleep(0.2)
-        store.place.write(f"leases/{KEY}.rival", b"a rival that has seen nobody live")
-        with pytest.raises(Lost):
+        store.storage.write(f"leases/{KEY}.rival", b"a rival that has seen nobody live")
+        with pytest.raises(LeaseLost):
             mine.check()
-    assert store.place.names("leases") == {f"{KEY}.rival"}
+    assert store.storage.names("leases") == {f"{KEY}.rival"}
 
 
 SLEEPER = """
@@ -291,4 +291,4 @@ def test_a_stopped_process_that_was_robbed_waits_and_finds_the_result(store: Sto
     assert "failures 0 9632" in output
     subprocess.run([*command[:2], reference.url, "300"], env=environment, check=True, stdout=subprocess.DEVNULL)
     assert store.manifest(chain.key).files == reference.manifest(chain.key).files
-    assert store.place.names("leases") == set()
+    assert store.storage.names("leases") == set()

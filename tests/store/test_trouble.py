@@ -111,15 +111,15 @@ def test_every_operation_survives_what_passes(store: Store, name: str) -> None:
     assert len(store.check().intact) == 3
     assert store.prune({top.key}) > 0
     assert store.listing() == {top.key}
-    assert store.place.names("leases") == set()
+    assert store.storage.names("leases") == set()
     assert {"ls", "find", "cat_file", "pipe_file", "put_file", "get_file", "rm_file"} <= set(Flaky.asked)
 
 
 def test_what_was_read_is_not_asked_for_again(store: Store) -> None:
-    store.place.write("a", b"1")
-    store.place.write("b", b"2")
+    store.storage.write("a", b"1")
+    store.storage.write("b", b"2")
     Flaky.error, Flaky.failing = TimeoutError(), 1
-    assert store.place.read(["a", "b", "c"]) == {"a": b"1", "b": b"2"}
+    assert store.storage.read(["a", "b", "c"]) == {"a": b"1", "b": b"2"}
     assert Flaky.asked.count("cat_file") == 4  # the first of three failed, and only it came again
 
 
@@ -132,8 +132,8 @@ def test_what_does_not_pass_is_one_line(store: Store, monkeypatch: pytest.Monkey
         store.listing,
         lambda: store.manifests([KEY]),
         lambda: store.commit(KEY, Blob(b"x").save, identity={}, provenance={}),
-        lambda: store.place.files(""),
-        lambda: store.place.remove([KEY]),
+        lambda: store.storage.files(""),
+        lambda: store.storage.remove([KEY]),
         lambda: store.lease(KEY).__enter__(),
     ]
     for operation in operations:
@@ -165,9 +165,9 @@ def test_an_exclusive_creation_whose_answer_was_lost_has_succeeded(
             raise lost.pop()
 
     monkeypatch.setattr(Flaky, "pipe_file", pipe_file)
-    assert store.place.create("once", b"mine")
-    assert not store.place.create("once", b"another")
-    assert store.place.read(["once"]) == {"once": b"mine"}
+    assert store.storage.create("once", b"mine")
+    assert not store.storage.create("once", b"another")
+    assert store.storage.read(["once"]) == {"once": b"mine"}
 
 
 def test_the_pauses_grow_and_end_in_time(monkeypatch: pytest.MonkeyPatch) -> None:

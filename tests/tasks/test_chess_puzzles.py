@@ -130,7 +130,7 @@ def test_the_moves_that_led_to_a_shipped_puzzle_lead_there() -> None:
         board = chess.parse(chess.START)
         for move in row["moves"].split():
             board = chess.play(board, move)
-        assert chess.place(chess.fen(board)) == row["fen"]
+        assert chess.position_key(chess.fen(board)) == row["fen"]
 
 
 @pytest.mark.skipif(
@@ -256,7 +256,7 @@ def of_moves(path: Path, *games: str) -> ChessPuzzles:
         board = chess.parse(chess.START)
         for move in moves.split():
             board = chess.play(board, move)
-        place, about = chess.place(chess.fen(board)), {"moves": moves, "game": "one", "difficulty": 1.0}
+        place, about = chess.position_key(chess.fen(board)), {"moves": moves, "game": "one", "difficulty": 1.0}
         rows.append({"id": identifier(place), "fen": place, "solutions": chess.legal_moves(board)[0], **about})
     pq.write_table(pa.Table.from_pylist(rows), path)
     return ChessPuzzles(source=str(path), prompt="moves").pinned()

@@ -9,7 +9,7 @@ import pytest
 from text_files import shared, write_jsonl
 
 from outgrow.tasks import reward
-from outgrow.tasks.base import DECONTAMINATED
+from outgrow.tasks.base import DECONTAMINATION_ORDER
 from outgrow.tasks.reward import Reward
 from outgrow.text.near import Near
 from outgrow.types import UserError
@@ -211,13 +211,13 @@ def test_a_pair_with_a_text_near_one_of_an_earlier_split_leaves(tmp_path: Path) 
     twins = [{**row, "prompt": f"{row['prompt']} or the same in other words", "rejected": " else"} for row in rows]
     task = read(tmp_path / "pairs.jsonl", rows + twins)
     earlier: list[str] = []
-    for split in DECONTAMINATED:
+    for split in DECONTAMINATION_ORDER:
         kept = task.examples(split, None, 0)
         texts = [task.texts(row) for row in kept.rows]
         assert not Near(earlier, 0.5).find([text for own in texts for text in own]).any()
         assert any("near-duplicate" in reason for reason, _ in kept.dropped) == (split != "test")
         earlier += [text for own in texts for text in own]
-    assert read(tmp_path / "other.jsonl", made_up(9), near_share=0.0).likeness is None
+    assert read(tmp_path / "other.jsonl", made_up(9), near_share=0.0).similarity is None
 
 
 def test_passages_hold_both_texts_and_no_preference(tmp_path: Path) -> None:

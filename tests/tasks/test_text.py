@@ -14,7 +14,7 @@ from text_files import reviews, shared, write_jsonl
 from outgrow.experiment import Experiment, cells, targets
 from outgrow.graph import identity, walk
 from outgrow.steps import Fit
-from outgrow.tasks.base import DECONTAMINATED
+from outgrow.tasks.base import DECONTAMINATION_ORDER
 from outgrow.tasks.text import Text
 from outgrow.text.near import Near
 from outgrow.types import UserError
@@ -166,7 +166,7 @@ def test_no_row_is_near_one_of_an_earlier_split(tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "a.jsonl", rows + parts)
     close, loose = task(path, prompt="{body}"), task(path, prompt="{body}", near_share=0.0)
     earlier: list[str] = []
-    for split in DECONTAMINATED:
+    for split in DECONTAMINATION_ORDER:
         kept, every = close.examples(split, None, 0), loose.examples(split, None, 0)
         left_out = dict(kept.dropped).get(f"near-duplicate of a row in another split ({split})", 0)
         assert len(kept) + left_out == len(every)

@@ -9,7 +9,7 @@ import pytest
 import tiny
 
 from outgrow.tasks.base import Passage
-from outgrow.training.continuing import Continuing, Generative, Tokenised, adapt, tokenised
+from outgrow.training.continuing import Generative, LanguageModelObjective, Tokenised, adapt, tokenised
 from outgrow.training.network import Network, open_network
 from outgrow.types import UserError
 
@@ -50,7 +50,7 @@ def test_the_loss_of_a_line_is_that_of_the_model_alone_on_it(architecture: str, 
 
     opened = network(tmp_path, architecture)
     lines = tokenised(opened, PASSAGES)
-    objective = Continuing(opened.module, lines, lines)
+    objective = LanguageModelObjective(opened.module, lines, lines)
     expected = []
     for i, start in enumerate(lines.starts):
         line = torch.tensor(lines.tokens[lines.offsets[i] : lines.offsets[i + 1]])[None]
@@ -59,7 +59,7 @@ def test_the_loss_of_a_line_is_that_of_the_model_alone_on_it(architecture: str, 
         places = range(int(start - lines.offsets[i]), line.shape[1])
         expected.append(-sum(float(log_probs[at - 1, line[0, at]]) for at in places))
     with torch.no_grad():
-        found = objective.value(np.arange(3), 1.0).numpy()
+        found = objective.per_example(np.arange(3), 1.0).numpy()
     assert np.allclose(found, expected, atol=1e-4)
     assert objective.validate()["validation_loss"] == pytest.approx(sum(expected) / 7, abs=1e-4)
 
@@ -71,13 +71,15 @@ def test_every_token_of_a_batch_counts_the_same_however_it_is_cut(tmp_path: Path
     lines = tokenised(opened, PASSAGES)
 
     def mean(most_rows: int | None) -> float:
-        objective = Continuing(opened.module, lines, lines, most_rows)
-        pieces = objective.pieces(np.arange(3))
-        targets = objective.targets(pieces, 0.0)
+        objective = LanguageModelObjective(opened.module, lines, lines, most_rows)
+        micro_batches = objective.micro_batches(np.arange(3))
+        targets = objective.targets(micro_batches, 0.0)
         with torch.no_grad():
-            return sum(float(objective.value(p, t).sum()) for p, t in zip(pieces, targets, strict=True)) / 3
+            return (
+                sum(float(objective.per_example(p, t).sum()) for p, t in zip(micro_batches, targets, strict=True)) / 3
+            )
 
-    whole = Continuing(opened.module, lines, lines).validate()["validation_loss"]
+    whole = LanguageModelObjective(opened.module, lines, lines).validate()["validation_loss"]
     assert mean(None) == pytest.approx(whole, abs=1e-5)
     assert mean(1) == pytest.approx(whole, abs=1e-5)
 
@@ -85,8 +87,8 @@ def test_every_token_of_a_batch_counts_the_same_however_it_is_cut(tmp_path: Path
 def test_a_model_learns_to_continue_what_it_reads(tmp_path: Path) -> None:
     opened = network(tmp_path)
     passages = [Passage(given=f"w{i}", text=f"w{i + 1} w{i + 2}") for i in range(30)]
-    hyper = Generative(epochs=15, learning_rate=1e-2, batch=8)
-    curve = adapt(opened, passages, passages[:10], hyper, 0, tiny.Scratch(tmp_path / "run")).curve
+    config = Generative(epochs=15, learning_rate=1e-2, batch=8)
+    curve = adapt(opened, passages, passages[:10], config, 0, tiny.Scratch(tmp_path / "run")).curve
     assert len(curve) == 15
     assert curve[-1]["validation_loss"] < 0.5 * curve[0]["validation_loss"]
     assert isinstance(tokenised(opened, passages), Tokenised)

@@ -17,7 +17,7 @@ from straight import Plain, Straight, not_numbers, weight
 from outgrow.graph import Settings
 from outgrow.losses.base import Loss
 from outgrow.methods.finetune import Finetune
-from outgrow.training.loop import Trained, train
+from outgrow.training.loop import TrainingResult, train
 from outgrow.types import UserError
 
 NOTHING = (math.nan, math.inf, -math.inf)
@@ -28,12 +28,12 @@ def spoiled(at: Sequence[int], by: float = math.nan, bf16_only: bool = False) ->
     return lambda update, bf16: by if update in at and (bf16 or not bf16_only) else None
 
 
-def run(folder: Path, spoil: Any = None, losses: Any = (1.0,), **fields: Any) -> tuple[Straight, Trained]:
+def run(folder: Path, spoil: Any = None, losses: Any = (1.0,), **fields: Any) -> tuple[Straight, TrainingResult]:
     """Six updates on two rows, a check after every second one."""
     module = weight()
     objective = Straight(module, [1.0, 1.0], losses, **({"spoil": spoil} if spoil else {}))
-    hyper = Plain(**{"epochs": 3, "batch": 1, "learning_rate": 0.1, "warmup": 0.0, **fields})
-    return objective, train(module, objective, hyper, 0, tiny.Scratch(folder, every=fields.pop("every", 0)))
+    config = Plain(**{"epochs": 3, "batch": 1, "learning_rate": 0.1, "warmup": 0.0, **fields})
+    return objective, train(module, objective, config, 0, tiny.Scratch(folder, every=fields.pop("every", 0)))
 
 
 # ---- in fp32
@@ -68,8 +68,8 @@ def test_a_run_that_keeps_its_last_check_has_none(tmp_path: Path) -> None:
 
 def test_a_gradient_that_is_no_number_is_seen_where_the_loss_is_one(tmp_path: Path) -> None:
     class Edge(Straight):
-        def value(self, piece: Any, target: Any) -> torch.Tensor:
-            return (self.w[0, 0] - self.w[0, 0]).sqrt().expand(len(piece))  # 0, and its slope is 1 / 0
+        def per_example(self, micro_batch: Any, target: Any) -> torch.Tensor:
+            return (self.w[0, 0] - self.w[0, 0]).sqrt().expand(len(micro_batch))  # 0, and its slope is 1 / 0
 
     module = weight()
     with pytest.raises(UserError, match="the norm of the gradient is nan at update 1 of 2"):
@@ -89,7 +89,7 @@ def test_a_check_that_is_no_number_is_no_check(loss: Any, tmp_path: Path) -> Non
     assert "after update 4 of 6" in found.notes[0]
 
 
-@pytest.mark.parametrize("figure", ["watched_loss", "validation_agreement"])
+@pytest.mark.parametrize("figure", ["monitored_loss", "validation_agreement"])
 def test_any_figure_of_a_check_counts(figure: str, tmp_path: Path) -> None:
     class Watching(Straight):
         def validate(self) -> dict[str, float]:
@@ -167,7 +167,7 @@ class Mortal(tiny.Scratch):
 @pytest.mark.parametrize(("every", "dies"), [(0, 6), (1, 6), (2, 9), (4, 10), (3, 4)])
 def test_a_resumed_retry_stays_in_fp32_and_ends_like_an_undisturbed_one(every: int, dies: int, tmp_path: Path) -> None:
     """bf16 diverges at its fifth update; the deaths are in the second attempt, but for the last one."""
-    hyper = Plain(epochs=3, batch=1, learning_rate=0.1, precision="bf16", warmup=0.0)
+    config = Plain(epochs=3, batch=1, learning_rate=0.1, precision="bf16", warmup=0.0)
 
     def only_bf16_fails(update: int, bf16: bool) -> float | None:
         seen.append(bf16)
@@ -178,13 +178,13 @@ def test_a_resumed_retry_stays_in_fp32_and_ends_like_an_undisturbed_one(every: i
 
     seen: list[bool] = []
     whole = weight()
-    undisturbed = train(whole, objective(whole), hyper, 0, tiny.Scratch(tmp_path / "whole"))
+    undisturbed = train(whole, objective(whole), config, 0, tiny.Scratch(tmp_path / "whole"))
     seen, first, second = [], weight(), weight()
     with pytest.raises(Stop):
-        train(first, objective(first), hyper, 0, Mortal(tmp_path / "cut", every, dies))
+        train(first, objective(first), config, 0, Mortal(tmp_path / "cut", every, dies))
     retried = False in seen
     again, later = objective(second), len(seen)
-    found = train(second, again, hyper, 0, tiny.Scratch(tmp_path / "cut", every=every))
+    found = train(second, again, config, 0, tiny.Scratch(tmp_path / "cut", every=every))
     if retried:
         assert not any(seen[later:]), "it went back to bf16"
     assert [note.partition("(")[0] for note in found.notes] == [note.partition("(")[0] for note in undisturbed.notes]

@@ -10,14 +10,14 @@ import pytest
 import tiny
 
 from outgrow.graph import Settings
-from outgrow.training.features import Reading, Table, features
+from outgrow.training.features import FeatureSpec, FeatureTable, features
 from outgrow.training.network import Network, open_encoder
 from outgrow.types import Doubles, Examples, UserError
 
 
 def read(folder: Path, examples: Examples, microbatch: int | None = None, **reading: object) -> Doubles:
     settings = Settings(microbatch=microbatch)
-    table = features(folder, examples, "head", Reading(**reading), settings, lambda fraction: None)  # type: ignore[arg-type]
+    table = features(folder, examples, "head", FeatureSpec(**reading), settings, lambda fraction: None)  # type: ignore[arg-type]
     return table.of(examples.ids)
 
 
@@ -47,7 +47,7 @@ def test_a_pair_s_features_are_the_difference_of_its_texts(tmp_path: Path) -> No
     ]
     apart = read(folder, alone[0]) - read(folder, alone[1])
     found, back = (
-        features(folder, each, "pair", Reading(), Settings(), lambda fraction: None).of(pairs.ids)
+        features(folder, each, "pair", FeatureSpec(), Settings(), lambda fraction: None).of(pairs.ids)
         for each in (pairs, tiny.swapped(pairs))
     )
     assert np.allclose(found, apart, atol=1e-5)
@@ -65,9 +65,9 @@ def test_a_layer_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 def test_a_table_is_read_back_and_asked_by_id(tmp_path: Path) -> None:
-    table = Table(ids=("a", "b", "c"), values=np.arange(6, dtype=np.float32).reshape(3, 2))
+    table = FeatureTable(ids=("a", "b", "c"), values=np.arange(6, dtype=np.float32).reshape(3, 2))
     table.save(tmp_path)
-    again = Table.load(tmp_path)
+    again = FeatureTable.load(tmp_path)
     assert again.ids == table.ids
     assert again.of(("c", "a")).tolist() == [[4.0, 5.0], [0.0, 1.0]]
 

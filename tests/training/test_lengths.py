@@ -14,7 +14,7 @@ from outgrow.experiment import Experiment, cells
 from outgrow.graph import Settings
 from outgrow.models.hf import HF
 from outgrow.tasks.text import Text
-from outgrow.training.lengths import Reader, narrowest, not_one_token, too_long
+from outgrow.training.lengths import LengthLimit, narrowest_limits, not_one_token, too_long
 
 ROWS = 200
 
@@ -44,30 +44,30 @@ def test_lengths_are_those_of_the_tokenizer_that_the_model_is_opened_with(task: 
     from transformers import AutoTokenizer
 
     folder = tiny.checkpoint(tmp_path / "m")
-    reader = Reader(digest="tiny", longest=64, folder=str(folder))
+    length_limit = LengthLimit(digest="tiny", longest=64, folder=str(folder))
     texts = [row.example.prompt for row in task.load().rows]
     expected = [len(ids) for ids in AutoTokenizer.from_pretrained(folder)(texts)["input_ids"]]
-    assert reader.lengths(texts).tolist() == expected
-    assert reader.lengths([]).tolist() == []
+    assert length_limit.lengths(texts).tolist() == expected
+    assert length_limit.lengths([]).tolist() == []
 
 
 def test_what_is_too_long_is_counted_with_the_number_that_would_fit(task: Text, tmp_path: Path) -> None:
-    reader = Reader.of(model(tmp_path / "m", 31), Settings())
-    assert reader is not None
-    assert reader.longest == 31
-    found = too_long(task, reader)
+    length_limit = LengthLimit.of(model(tmp_path / "m", 31), Settings())
+    assert length_limit is not None
+    assert length_limit.longest == 31
+    found = too_long(task, length_limit)
     # Rows of 31 words and one more are too long: the ten largest of every forty lengths.
     assert len(found.ids) == 10 * ROWS // 40
     assert (found.tokens, found.rows) == (41, ROWS)
     texts = {row.example.id: row.example.prompt for row in task.load().rows}
     fitting = replace(task, max_chars=found.max_chars)
     assert found.max_chars == min(len(texts[id]) for id in found.ids) - 1
-    assert too_long(fitting, reader).ids == ()
+    assert too_long(fitting, length_limit).ids == ()
 
 
 def test_one_reader_stands_for_all_models_with_its_tokenizer() -> None:
-    a, b, c = Reader(digest="x", longest=9), Reader(digest="x", longest=5), Reader(digest="y", longest=7)
-    assert narrowest([a, None, b, c]) == narrowest([c, b, a]) == (b, c)
+    a, b, c = LengthLimit(digest="x", longest=9), LengthLimit(digest="x", longest=5), LengthLimit(digest="y", longest=7)
+    assert narrowest_limits([a, None, b, c]) == narrowest_limits([c, b, a]) == (b, c)
 
 
 def test_an_example_too_long_for_one_model_leaves_all_of_them(task: Text, tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_an_example_too_long_for_one_model_leaves_all_of_them(task: Text, tmp_pa
     (wide,) = cells(replace(experiment, weak=(large,)).pinned())
     (wider,) = cells(replace(experiment, weak=(model(tmp_path / "wider", 60),), strong=(large,)).pinned())
     assert wide.test.key == wider.test.key != cell.test.key
-    assert wide.test.readers == ()
+    assert wide.test.length_limits == ()
 
 
 def test_cut_keeps_all_examples(task: Text, tmp_path: Path) -> None:
@@ -97,15 +97,15 @@ def test_cut_keeps_all_examples(task: Text, tmp_path: Path) -> None:
 
 
 def test_a_choice_that_is_not_one_token(tmp_path: Path) -> None:
-    reader = Reader(digest="tiny", longest=64, folder=str(tiny.checkpoint(tmp_path / "m")))
-    assert not_one_token(reader, ("a", "b", "w3")) is None
-    assert not_one_token(reader, ("a", "w1 w2")) == "w1 w2"
-    assert not_one_token(reader, ("unheard", "a")) == "unheard"
+    length_limit = LengthLimit(digest="tiny", longest=64, folder=str(tiny.checkpoint(tmp_path / "m")))
+    assert not_one_token(length_limit, ("a", "b", "w3")) is None
+    assert not_one_token(length_limit, ("a", "w1 w2")) == "w1 w2"
+    assert not_one_token(length_limit, ("unheard", "a")) == "unheard"
 
 
 def test_a_tokenizer_that_changes_is_another_reader(tmp_path: Path) -> None:
     folder = tiny.checkpoint(tmp_path / "m")
-    before = Reader.of(HF(size=str(folder)).pinned(), Settings())
+    before = LengthLimit.of(HF(size=str(folder)).pinned(), Settings())
     file = folder / "tokenizer.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "added_tokens": []}))
-    assert Reader.of(HF(size=str(folder)).pinned(), Settings()) != before
+    assert LengthLimit.of(HF(size=str(folder)).pinned(), Settings()) != before

@@ -18,23 +18,23 @@ from outgrow.losses.confidence import Confidence
 from outgrow.losses.cross_entropy import CrossEntropy
 from outgrow.losses.log_confidence import LogConfidence
 from outgrow.tasks.base import Readout
-from outgrow.training.choosing import Choosing
-from outgrow.training.loop import Hyper, schedule, train
+from outgrow.training.choosing import ClassificationObjective
+from outgrow.training.loop import TrainingConfig, schedule, train
 from outgrow.training.network import Network, open_network
 
-HYPER = Hyper(epochs=3, batch=8, learning_rate=3e-3, weight_decay=0.1)
+HYPER = TrainingConfig(epochs=3, batch=8, learning_rate=3e-3, weight_decay=0.1)
 
 
 def choosing(
     folder: Path, loss: Loss | None = None, most_rows: int | None = None, readout: Readout = "tokens"
-) -> tuple[Network, Choosing]:
+) -> tuple[Network, ClassificationObjective]:
     """A small model with dropout, and 40 examples: with choices of their own, or of two classes where it has a head."""
     if not folder.exists():
         tiny.checkpoint(folder, resid_pdrop=0.1, embd_pdrop=0.1, attn_pdrop=0.1)
     data = tiny.supervision(40, None if readout == "tokens" else ("a", "b"))
     network = open_network(folder, readout, Settings(), classes=("a", "b") if readout == "head" else None)
     encoded = network.encode(data.examples), data.labels, network.encode(data.validation), data.validation_labels
-    return network, Choosing(network, loss or CrossEntropy(), *encoded, most_rows)
+    return network, ClassificationObjective(network, loss or CrossEntropy(), *encoded, most_rows)
 
 
 def weights(network: Network) -> dict[str, torch.Tensor]:
@@ -62,18 +62,18 @@ class Mortal(tiny.Scratch):
 
 @pytest.mark.parametrize(("keep", "every", "dies"), [("best", 4, 3), ("last", 1, 2), ("best", 3, 11), ("best", 5, 15)])
 def test_an_interrupted_run_ends_like_an_undisturbed_one(keep: Any, every: int, dies: int, tmp_path: Path) -> None:
-    hyper = Hyper(**{**HYPER.__dict__, "keep": keep})
+    config = TrainingConfig(**{**HYPER.__dict__, "keep": keep})
     network, objective = choosing(tmp_path / "model")
-    curve = train(network.module, objective, hyper, 0, tiny.Scratch(tmp_path / "whole"))
+    curve = train(network.module, objective, config, 0, tiny.Scratch(tmp_path / "whole"))
 
     first, objective = choosing(tmp_path / "model")
     mortal = Mortal(tmp_path / "cut", every=every)
     mortal.dies = dies
     with pytest.raises(Stop):
-        train(first.module, objective, hyper, 0, mortal)
+        train(first.module, objective, config, 0, mortal)
     second, objective = choosing(tmp_path / "model")
     heir = tiny.Scratch(tmp_path / "cut", every=every)
-    again = train(second.module, objective, hyper, 0, heir)
+    again = train(second.module, objective, config, 0, heir)
     assert again == curve
     assert same(weights(network), weights(second))
     assert heir.updates == 15 - (dies - 1) // every * every, "it did not go on where the checkpoint was"
@@ -83,11 +83,11 @@ def test_a_resume_goes_on_from_the_trained_weights(tmp_path: Path) -> None:
     """A resume that evaluates or trains the untrained model would not be where the checkpoint is."""
     network, objective = choosing(tmp_path / "model")
     scratch = tiny.Scratch(tmp_path / "run", every=1)
-    train(network.module, objective, Hyper(epochs=1, batch=8, learning_rate=3e-3), 0, scratch)
+    train(network.module, objective, TrainingConfig(epochs=1, batch=8, learning_rate=3e-3), 0, scratch)
     trained, (fresh, objective) = weights(network), choosing(tmp_path / "model")
     assert not same(trained, weights(fresh))
     heir = tiny.Scratch(tmp_path / "run")
-    train(fresh.module, objective, Hyper(epochs=1, batch=8, learning_rate=3e-3), 0, heir)
+    train(fresh.module, objective, TrainingConfig(epochs=1, batch=8, learning_rate=3e-3), 0, heir)
     assert heir.updates == 0
     assert same(trained, weights(fresh))
 
@@ -99,18 +99,18 @@ def test_the_micro_batch_does_not_change_the_gradient(loss: Loss, readout: Reado
     network.module.eval()
     rows = torch.arange(16).numpy()
 
-    def gradient(objective: Choosing) -> torch.Tensor:
+    def gradient(objective: ClassificationObjective) -> torch.Tensor:
         network.module.zero_grad()
-        pieces = objective.pieces(rows)
+        micro_batches = objective.micro_batches(rows)
         with torch.no_grad():
-            targets = objective.targets(pieces, 0.5)
-        for piece, target in zip(pieces, targets, strict=True):
-            (objective.value(piece, target).sum() / len(rows)).backward()
+            targets = objective.targets(micro_batches, 0.5)
+        for micro_batch, target in zip(micro_batches, targets, strict=True):
+            (objective.per_example(micro_batch, target).sum() / len(rows)).backward()
         return torch.cat([p.grad.flatten() for p in network.module.parameters()])
 
     _, small = choosing(tmp_path / "model", loss, most_rows=3, readout=readout)
     small._network = network
-    assert len(small.pieces(rows)) > len(whole.pieces(rows))
+    assert len(small.micro_batches(rows)) > len(whole.micro_batches(rows))
     assert torch.allclose(gradient(whole), gradient(small), atol=1e-6)
 
 
@@ -120,16 +120,16 @@ def test_choices_of_their_own_are_no_classes_even_where_all_have_as_many(tmp_pat
     network.module.eval()
     counts = (objective._examples.columns >= 0).sum(1)
     rows = next(np.flatnonzero(counts == n)[:2] for n in np.unique(counts) if n > 1 and (counts == n).sum() > 1)
-    pieces = objective.pieces(rows)
-    (piece,) = pieces
+    micro_batches = objective.micro_batches(rows)
+    (micro_batch,) = micro_batches
     with torch.no_grad():
-        (targets,) = objective.targets(pieces, 1.0)
-        logits = network.choice_logits(piece)
+        (targets,) = objective.targets(micro_batches, 1.0)
+        logits = network.choice_logits(micro_batch)
     assert bool(logits.isfinite().all())
     assert torch.equal(targets, torch.nn.functional.one_hot(logits.argmax(1), logits.shape[1]).float())
     objective._loss = LogConfidence(weight=0.0)
-    weak = torch.from_numpy(objective._labels[piece.rows, : logits.shape[1]])
-    assert torch.equal(objective.targets(pieces, 1.0)[0], weak)
+    weak = torch.from_numpy(objective._labels[micro_batch.rows, : logits.shape[1]])
+    assert torch.equal(objective.targets(micro_batches, 1.0)[0], weak)
 
 
 def test_only_one_graph_is_alive_at_a_time(tmp_path: Path) -> None:
@@ -144,13 +144,13 @@ def test_only_one_graph_is_alive_at_a_time(tmp_path: Path) -> None:
 
     @dataclass(frozen=True, kw_only=True)
     class Watched(CrossEntropy):
-        def value(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        def per_example(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
             counts.append(len(kept))
-            return super().value(logits, targets)
+            return super().per_example(logits, targets)
 
     network, objective = choosing(tmp_path / "model", Watched(), most_rows=2)
     with torch.autograd.graph.saved_tensors_hooks(Kept, lambda box: box.tensor):
-        train(network.module, objective, Hyper(epochs=1, batch=8), 0, tiny.Scratch(tmp_path / "run"))
+        train(network.module, objective, TrainingConfig(epochs=1, batch=8), 0, tiny.Scratch(tmp_path / "run"))
     assert len(counts) == 20, "4 micro-batches in each of 5 updates"
     assert counts[0] > 10
     assert max(counts) < 1.5 * counts[0]
@@ -169,7 +169,7 @@ def test_targets_see_the_whole_batch_and_the_progress(tmp_path: Path) -> None:
             return weak
 
     network, objective = choosing(tmp_path / "model", Looking(), most_rows=3)
-    train(network.module, objective, Hyper(epochs=1, batch=16), 0, tiny.Scratch(tmp_path / "run"))
+    train(network.module, objective, TrainingConfig(epochs=1, batch=16), 0, tiny.Scratch(tmp_path / "run"))
     assert [shapes[0][0] for shapes in seen] == [16, 16, 8]
     assert all(logits == weak for logits, weak, _, _ in seen)
     assert [progress for _, _, progress, _ in seen] == [0, 1 / 3, 2 / 3]
@@ -184,9 +184,9 @@ def test_training_leaves_everybody_elses_random_numbers_alone(tmp_path: Path) ->
 
 
 def test_best_keeps_the_epoch_with_the_lowest_validation_loss(tmp_path: Path) -> None:
-    hyper = Hyper(epochs=12, batch=8, learning_rate=3e-2)  # overfits
+    config = TrainingConfig(epochs=12, batch=8, learning_rate=3e-2)  # overfits
     network, objective = choosing(tmp_path / "model")
-    curve = train(network.module, objective, hyper, 0, tiny.Scratch(tmp_path / "run")).curve
+    curve = train(network.module, objective, config, 0, tiny.Scratch(tmp_path / "run")).curve
     lowest = min(epoch["validation_loss"] for epoch in curve)
     assert lowest < curve[-1]["validation_loss"], "it does not overfit: this test could not fail"
     assert objective.validate()["validation_loss"] == pytest.approx(lowest, abs=1e-6)
@@ -194,7 +194,7 @@ def test_best_keeps_the_epoch_with_the_lowest_validation_loss(tmp_path: Path) ->
     train(
         last.module,
         objective,
-        Hyper(epochs=12, batch=8, learning_rate=3e-2, keep="last"),
+        TrainingConfig(epochs=12, batch=8, learning_rate=3e-2, keep="last"),
         0,
         tiny.Scratch(tmp_path / "2"),
     )
@@ -203,15 +203,15 @@ def test_best_keeps_the_epoch_with_the_lowest_validation_loss(tmp_path: Path) ->
 
 def test_schedule_by_hand() -> None:
     # 10 updates, 20 % warm-up: 1/2, 1 at updates 0 and 1, then down to 0 at update 10, linearly: 1 - (s - 2) / 8.
-    shares = [schedule(Hyper(warmup=0.2), step, 10) for step in range(10)]
+    shares = [schedule(TrainingConfig(warmup=0.2), step, 10) for step in range(10)]
     assert shares == pytest.approx([0.5, 1, 1, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8])
-    assert schedule(Hyper(warmup=0.2, schedule="cosine"), 6, 10) == pytest.approx(0.5)
-    assert schedule(Hyper(warmup=0.0, schedule="constant"), 9, 10) == 1
+    assert schedule(TrainingConfig(warmup=0.2, schedule="cosine"), 6, 10) == pytest.approx(0.5)
+    assert schedule(TrainingConfig(warmup=0.0, schedule="constant"), 9, 10) == 1
 
 
 def test_part_of_an_epoch_is_possible(tmp_path: Path) -> None:
     network, objective = choosing(tmp_path / "model")
     scratch = tiny.Scratch(tmp_path / "run")
-    curve = train(network.module, objective, Hyper(epochs=1.4, batch=8), 0, scratch).curve
+    curve = train(network.module, objective, TrainingConfig(epochs=1.4, batch=8), 0, scratch).curve
     assert scratch.updates == 7
     assert [epoch["epoch"] for epoch in curve] == [1.0, 1.4]

@@ -16,7 +16,7 @@ from straight import Plain, Straight, weight
 
 from outgrow.training import loop
 from outgrow.training.batches import order
-from outgrow.training.loop import Hyper, schedule, train
+from outgrow.training.loop import TrainingConfig, schedule, train
 from outgrow.types import Ints
 
 RATE = {"learning_rate": 0.1, "schedule": "constant", "warmup": 0.0, "clip": 1e6, "keep": "last"}
@@ -102,10 +102,10 @@ def test_how_many_updates_are_made_and_where_they_are_checked(
 ) -> None:
     module = weight(1000.0)
     objective, scratch = Straight(module, [1.0] * size), tiny.Scratch(tmp_path)
-    hyper = plain(**fields)
-    found = train(module, objective, hyper, 0, scratch)
-    assert len(objective.rows) == scratch.updates == updates == hyper.total(size)
-    per_epoch = -(-size // hyper.batch)
+    config = plain(**fields)
+    found = train(module, objective, config, 0, scratch)
+    assert len(objective.rows) == scratch.updates == updates == config.total(size)
+    per_epoch = -(-size // config.batch)
     assert [check["epoch"] for check in found.curve] == [update / per_epoch for update in checked]
     assert scratch.fractions == [update / updates for update in range(1, updates + 1)]
 
@@ -115,8 +115,8 @@ def test_the_schedule_ends_with_the_updates_that_are_asked_for(tmp_path: Path) -
     weights = []
     for fields, size in (({"updates": 4}, 2), ({"epochs": 1.0}, 4), ({"updates": 4, "epochs": 7.0}, 3)):
         module = weight()
-        hyper = plain(schedule="linear", warmup=0.5, batch=1, **fields)
-        train(module, Straight(module, [1.0] * size), hyper, 0, tiny.Scratch(tmp_path / f"{len(weights)}"))
+        config = plain(schedule="linear", warmup=0.5, batch=1, **fields)
+        train(module, Straight(module, [1.0] * size), config, 0, tiny.Scratch(tmp_path / f"{len(weights)}"))
         weights.append(module.weight.item())
     assert len(set(weights)) == 1
 
@@ -151,7 +151,7 @@ def test_batches_from_any_update_on_are_those_of_an_undisturbed_run(examples: in
 
 @given(st.integers(1, 40), st.floats(0, 1), st.sampled_from(["linear", "cosine", "constant"]))
 def test_a_schedule_rises_then_falls_and_stays_within_its_peak(total: int, warmup: float, kind: Any) -> None:
-    shares = np.array([schedule(Hyper(warmup=warmup, schedule=kind), step, total) for step in range(total)])
+    shares = np.array([schedule(TrainingConfig(warmup=warmup, schedule=kind), step, total) for step in range(total)])
     assert ((shares > 0) & (shares <= 1)).all()
     top = int(np.ceil(warmup * total))
     assert (np.diff(shares[:top]) >= 0).all()
@@ -161,7 +161,7 @@ def test_a_schedule_rises_then_falls_and_stays_within_its_peak(total: int, warmu
 def test_weight_decay_is_on_matrices_alone() -> None:
     module = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.LayerNorm(2))
     module[1].bias.requires_grad_(False)
-    (optimiser,) = Hyper(weight_decay=0.3, learning_rate=0.5).optimisers(module)
+    (optimiser,) = TrainingConfig(weight_decay=0.3, learning_rate=0.5).optimisers(module)
     groups = [
         (group["weight_decay"], group["lr"], [p.ndim for p in group["params"]]) for group in optimiser.param_groups
     ]

@@ -43,8 +43,8 @@ def fen(board: Board) -> str:
     return " ".join(fields)
 
 
-def place(position: str) -> str:
-    """A FEN without its clocks: two positions with the same moves ahead have the same place."""
+def position_key(position: str) -> str:
+    """A FEN without its clocks: two positions with the same moves ahead have the same key."""
     return " ".join(position.split()[:4])
 
 
@@ -71,7 +71,7 @@ def is_mate(board: Board) -> bool:
 
 def position_text(board: Board) -> str:
     """The tokens of a position, separated by blanks."""
-    pieces, side, castling, en_passant = place(fen(board)).split()
+    pieces, side, castling, en_passant = position_key(fen(board)).split()
     tokens = []
     for rank, row in zip(reversed(RANKS), pieces.split("/"), strict=True):
         column = 0

@@ -23,9 +23,9 @@ POSITIONS_A_GAME = 12
 WORTH = {"p": 1, "n": 3, "b": 3, "r": 5, "q": 9}
 
 
-def identifier(place: str) -> str:
+def identifier(position: str) -> str:
     """A position's name: equal positions are equal puzzles, in whatever game they stood."""
-    return hashlib.blake2b(place.encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(position.encode(), digest_size=8).hexdigest()
 
 
 def solutions(board: chess.Board, best: str) -> tuple[str, ...]:
@@ -52,12 +52,12 @@ def puzzles(games: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
             for move in game["moves"][at:number]:
                 board = chess.play(board, move)
             at = number
-            place = chess.place(chess.fen(board))
+            position = chess.position_key(chess.fen(board))
             found.setdefault(
-                place,
+                position,
                 {
-                    "id": identifier(place),
-                    "fen": place,
+                    "id": identifier(position),
+                    "fen": position,
                     "moves": " ".join(game["moves"][:number]),
                     "solutions": " ".join(solutions(board, verdict.line[0])),
                     "score": min(verdict.score, MATE),
@@ -77,9 +77,9 @@ def positions(games: Iterable[dict[str, Any]], seed: int = 0) -> list[dict[str, 
         for number, move in enumerate(game["moves"]):
             if number >= game["opening"]:
                 score = game["plies"][number - game["opening"]]["score"]
-                place = chess.place(chess.fen(board))
-                if abs(win_probability(score) - 0.5) >= MARGIN and abs(material(place)) <= EVEN:
-                    clear.append({"id": identifier(place), "fen": place, "score": score, "game": game["game"]})
+                position = chess.position_key(chess.fen(board))
+                if abs(win_probability(score) - 0.5) >= MARGIN and abs(material(position)) <= EVEN:
+                    clear.append({"id": identifier(position), "fen": position, "score": score, "game": game["game"]})
             board = chess.play(board, move)
         rng = random.Random(f"{seed}/{game['game']}")
         for row in rng.sample(clear, min(POSITIONS_A_GAME, len(clear))):
@@ -95,9 +95,9 @@ def balanced(rows: list[dict[str, Any]], seed: int = 0) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: str(row["id"]))
 
 
-def material(place: str) -> int:
+def material(position: str) -> int:
     """White's pieces less Black's, in pawns."""
-    return sum(WORTH.get(c.lower(), 0) * (1 if c.isupper() else -1) for c in place.split()[0])
+    return sum(WORTH.get(c.lower(), 0) * (1 if c.isupper() else -1) for c in position.split()[0])
 
 
 def collect(mined: Path, out: Path, corpus: Corpus | None = None) -> dict[str, int]:
@@ -106,22 +106,22 @@ def collect(mined: Path, out: Path, corpus: Corpus | None = None) -> dict[str, i
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from outgrow.chess.corpus import standing  # both name positions as this file does
+    from outgrow.chess.corpus import positions_in_corpus  # both name positions as this file does
     from outgrow.chess.preferences import preferences
 
     out.mkdir(parents=True, exist_ok=True)
     games = list(read_games(mined))
     found = {"puzzles": puzzles(games), "positions": positions(games), "preferences": preferences(games)}
     names = frozenset(row["id"] for rows in found.values() for row in rows)
-    known = standing(corpus, names) if corpus else frozenset()
+    known = positions_in_corpus(corpus, names) if corpus else frozenset()
     counts: dict[str, int] = {}
     for name, made in found.items():
-        apart = [row for row in made if row["id"] not in known]
-        rows = balanced(apart) if name == "positions" else apart
+        kept = [row for row in made if row["id"] not in known]
+        rows = balanced(kept) if name == "positions" else kept
         pq.write_table(pa.Table.from_pylist(rows), out / f"{name}.parquet", compression="zstd", compression_level=19)
         counts[name] = len(rows)
         if corpus:
-            counts[f"{name} on a line of the corpus"] = len(made) - len(apart)
+            counts[f"{name} on a line of the corpus"] = len(made) - len(kept)
     return counts
 
 

@@ -21,7 +21,7 @@ import rust_chess
 from outgrow.chess import board as chess
 from outgrow.chess.collect import identifier
 from outgrow.chess.mining import read_games
-from outgrow.ranges import refuse_outside, whole
+from outgrow.ranges import check_ranges, whole
 from outgrow.text import tables
 from outgrow.types import UserError
 
@@ -39,8 +39,8 @@ class Mix:
     game_moves: int = 16
 
     def __post_init__(self) -> None:
-        refuse_outside(self, engine=whole(0), players=whole(0), masters=whole(0))
-        refuse_outside(self, engine_moves=whole(1), game_moves=whole(1))
+        check_ranges(self, engine=whole(0), players=whole(0), masters=whole(0))
+        check_ranges(self, engine_moves=whole(1), game_moves=whole(1))
         if not self.engine + self.players + self.masters:
             raise UserError("the corpus has no lines: give a number above 0 for engine, players or masters")
 
@@ -159,21 +159,21 @@ def _kept(lines: Iterator[Any], wanted: int, forbidden: frozenset[str], counts: 
 
 def _touches(board: chess.Board, moves: tuple[str, ...], forbidden: frozenset[str]) -> bool:
     for move in (*moves, None):
-        if identifier(chess.place(chess.fen(board))) in forbidden:
+        if identifier(chess.position_key(chess.fen(board))) in forbidden:
             return True
         if move is not None:
             board = board.make_move_new(rust_chess.Move.from_uci(move))
     return False
 
 
-def standing(corpus: Corpus, names: frozenset[str]) -> frozenset[str]:
+def positions_in_corpus(corpus: Corpus, names: frozenset[str]) -> frozenset[str]:
     """Those of the named positions that stand on some line of the corpus."""
     words = chess.vocabulary()
     found = set()
     for first, start, end in zip(corpus.offsets[:-1], corpus.starts, corpus.offsets[1:], strict=True):
         board = chess.read_position(" ".join(words[token] for token in corpus.tokens[first:start]))
         for token in (*corpus.tokens[start:end], None):
-            found.add(identifier(chess.place(chess.fen(board))))
+            found.add(identifier(chess.position_key(chess.fen(board))))
             if token is not None:
                 board = board.make_move_new(rust_chess.Move.from_uci(words[token]))
         if len(found) > len(names):  # what is not named need not be kept

@@ -30,10 +30,10 @@ def preferences(games: Iterable[dict[str, Any]], seed: int = 0) -> list[dict[str
         board = chess.parse(chess.START)
         for number, move in enumerate(game["moves"]):
             if number in chosen:
-                place = chess.place(chess.fen(board))
+                position = chess.position_key(chess.fen(board))
                 worse, margin = chosen[number]
-                row = {"id": identifier(place), "fen": place, "better": _best(game, number), "worse": worse}
-                found.setdefault(place, {**row, "margin": round(margin, 3), "game": game["game"]})
+                row = {"id": identifier(position), "fen": position, "better": _best(game, number), "worse": worse}
+                found.setdefault(position, {**row, "margin": round(margin, 3), "game": game["game"]})
             board = chess.play(board, move)
     return sorted(found.values(), key=lambda row: str(row["id"]))
 

@@ -22,11 +22,11 @@ _LICHESS_GAME = re.compile(r"(?:https?:)?(?://)?(?:[\w-]+\.)?lichess\.org/+([^/?
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Puzzle:
-    """A position with its `legal` moves and the `right` ones. `place` is its FEN without clocks, `start` the FEN that
+    """A position with its `legal` and its `right` moves. `position` is its FEN without clocks, `start` the FEN that
     `moves`, which led to it, began from."""
 
     board: chess.Board
-    place: str
+    position: str
     legal: tuple[str, ...]
     right: tuple[str, ...]
     id: str
@@ -35,7 +35,7 @@ class Puzzle:
     moves: tuple[str, ...]
 
 
-def reader(path: Path, columns: Collection[str]) -> tuple[Callable[[dict[str, Any]], Puzzle], str]:
+def length_limit(path: Path, columns: Collection[str]) -> tuple[Callable[[dict[str, Any]], Puzzle], str]:
     """What makes a puzzle of a row with these columns, and the column that says how hard it is."""
     if set(COLLECTED) <= set(columns):
         return of_collected, "difficulty"
@@ -89,8 +89,8 @@ def _puzzle(board: chess.Board, right: tuple[str, ...], **known: Any) -> Puzzle:
     legal = chess.legal_moves(board)
     if wrong := set(right) - set(legal):
         raise UserError(f"{min(wrong)!r} is not a legal move in {chess.fen(board)!r}")
-    place = chess.place(chess.fen(board))
-    return Puzzle(board=board, place=place, id=identifier(place), legal=legal, right=right, **known)
+    position = chess.position_key(chess.fen(board))
+    return Puzzle(board=board, position=position, id=identifier(position), legal=legal, right=right, **known)
 
 
 def _cell(row: dict[str, Any], name: str) -> str:

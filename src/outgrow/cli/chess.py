@@ -27,16 +27,16 @@ def pretrain(
     from outgrow.config import pretraining
     from outgrow.progress import showing
 
-    step, place = pretraining(recipe), opened(store)
+    step, opened_store = pretraining(recipe), opened(store)
     writable_folder(out, "--out")
     with executor("inline") as inline, showing(sys.stderr, 1) as watch:
         try:
-            done = graph.run([step], place, inline, graph.Settings(device=device), watch)
+            done = graph.run([step], opened_store, inline, graph.Settings(device=device), watch)
         except KeyboardInterrupt:
             interrupted()
     if done.failures:
         fail(done.failures, len(done.skipped))
-    shutil.copytree(place.fetch(step.key), out, dirs_exist_ok=True)
+    shutil.copytree(opened_store.fetch(step.key), out, dirs_exist_ok=True)
     typer.echo(f"model: {out}")
 
 
@@ -68,7 +68,7 @@ def mine(
 def collect(
     mined: Annotated[Path, typer.Argument(help="A folder of mined games.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the tables.")],
-    apart: Annotated[
+    decontaminate_against: Annotated[
         Path | None, typer.Option(metavar="RECIPE", help="Leave out what stands on a line of this rung's corpus.")
     ] = None,
     store: StoreAt = RUNS,
@@ -84,12 +84,12 @@ def collect(
         raise UserError(f"{mined} holds no mined games: make some with outgrow mine --out {mined}")
     writable_folder(out, "--out")
     corpus = None
-    if apart:
-        step, place = pretraining(apart).corpus, opened(store)
+    if decontaminate_against:
+        step, opened_store = pretraining(decontaminate_against).corpus, opened(store)
         with executor("inline") as inline:
-            done = graph.run([step], place, inline)
+            done = graph.run([step], opened_store, inline)
         if done.failures:
             fail(done.failures, 0)
-        corpus = graph.load(step, place)
+        corpus = graph.load(step, opened_store)
     for name, count in tables(mined, out, corpus).items():
         typer.echo(f"{count} {name}")

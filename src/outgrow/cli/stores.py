@@ -36,25 +36,25 @@ def check(
     from outgrow.api import opened
     from outgrow.types import UserError
 
-    place = opened(store)
+    opened_store = opened(store)
     if prune and repair:
         raise UserError("--prune and --repair are two things: run one after the other")
     if prune and not files:
         raise UserError("--prune keeps what the given files name, and none is given: name at least one TOML file")
     if files and not (prune or repair):
         raise UserError("files say what --prune keeps, or --repair computes: add one of them, or leave the files out")
-    if not place.place.names("manifests"):
-        raise UserError(f"there is no store at {place}: name one with --store")
+    if not opened_store.storage.names("manifests"):
+        raise UserError(f"there is no store at {opened_store}: name one with --store")
     if prune and files:
-        _prune(place, files, yes, plugins=not no_plugins)
+        _prune(opened_store, files, yes, plugins=not no_plugins)
     elif repair:
-        _repair(place, files or [], workers, device, plugins=not no_plugins)
+        _repair(opened_store, files or [], workers, device, plugins=not no_plugins)
     else:
-        _verify(place)
+        _verify(opened_store)
 
 
-def _verify(place: Store) -> None:
-    found = place.check()
+def _verify(opened_store: Store) -> None:
+    found = opened_store.check()
     for key, why in found.damaged.items():
         typer.echo(f"damaged: {key}: {why}", err=True)
     typer.echo(f"{len(found.intact)} artifacts intact, {len(found.damaged)} damaged")
@@ -63,7 +63,7 @@ def _verify(place: Store) -> None:
         raise typer.Exit(1)
 
 
-def _repair(place: Store, files: list[Path], workers: int | None, device: str, plugins: bool) -> None:
+def _repair(opened_store: Store, files: list[Path], workers: int | None, device: str, plugins: bool) -> None:
     """Set aside every damaged artifact, then compute those that the experiments name."""
     from outgrow import graph
     from outgrow.api import executor
@@ -72,15 +72,15 @@ def _repair(place: Store, files: list[Path], workers: int | None, device: str, p
     from outgrow.store import Damaged
 
     named = {step.key: step for step in _steps(files or [bundled_example()], plugins)}
-    found = place.check()
+    found = opened_store.check()
     for key, why in found.damaged.items():
-        place.set_aside(Damaged(key, "", why))
+        opened_store.quarantine(Damaged(key, "", why))
         lost = "" if key in named else "; no file given here names it: it is set aside"
         typer.echo(f"damaged: {key}: {why}{lost}", err=True)
     wanted = [named[key] for key in found.damaged if key in named]
     with executor("" if wanted else "inline", workers) as runner, showing(sys.stderr, runner.slots) as watch:
         try:
-            done = graph.run(wanted, place, runner, graph.Settings(device=device), watch)
+            done = graph.run(wanted, opened_store, runner, graph.Settings(device=device), watch)
         except KeyboardInterrupt:
             interrupted()
     others = len(found.damaged) - len(wanted)
@@ -90,15 +90,15 @@ def _repair(place: Store, files: list[Path], workers: int | None, device: str, p
         fail(done.failures, len(done.skipped))
 
 
-def _prune(place: Store, files: list[Path], yes: bool, plugins: bool) -> None:
+def _prune(opened_store: Store, files: list[Path], yes: bool, plugins: bool) -> None:
     from outgrow.store import Manifest
 
     keep = {step.key for step in _steps(files, plugins)}
-    doomed = place.listing() - keep
-    size = sum(m.bytes for m in place.manifests(doomed).values() if isinstance(m, Manifest))
+    doomed = opened_store.listing() - keep
+    size = sum(m.bytes for m in opened_store.manifests(doomed).values() if isinstance(m, Manifest))
     typer.echo(f"{len(doomed)} artifacts of {size:,} bytes are named by none of the {len(files)} experiments")
     if yes or typer.confirm("Delete them, and what unfinished runs left?"):
-        typer.echo(f"{place.prune(keep):,} bytes freed")
+        typer.echo(f"{opened_store.prune(keep):,} bytes freed")
 
 
 def _steps(files: list[Path], plugins: bool) -> list[Step]:  # type: ignore[type-arg]

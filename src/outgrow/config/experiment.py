@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 from outgrow.config import changes
 from outgrow.config.changes import Change, changed
 from outgrow.config.document import Document, Where, WrongError, copied, load, refuse_odd, say, shown
-from outgrow.config.records import Reading, built, model, plugin, record, refuse_unknown, values
+from outgrow.config.records import FeatureSpec, built, model, plugin, record, refuse_unknown, values
 from outgrow.experiment import MOST_SEED, Experiment
 from outgrow.methods.base import Method
 from outgrow.models.base import Model
-from outgrow.naming import known_as
+from outgrow.naming import accepted_names
 from outgrow.plugins import HERE
 from outgrow.recipes import bundled
 from outgrow.tasks.base import SPLITS, Split, Task
@@ -82,7 +82,7 @@ def _blamed(document: Document, made: Sequence[Change], wrong: WrongError, plugi
 
 def _built(document: Document, plugins: bool) -> Experiment:
     """Raises WrongError."""
-    table, reading = document.table, Reading(document.folder, document.typed, plugins)
+    table, reading = document.table, FeatureSpec(document.folder, document.typed, plugins)
     refuse_unknown(table, KEYS, ())
     for key, example in EXAMPLES.items():
         if key not in table:
@@ -111,14 +111,14 @@ def _axis(raw: Any, where: Where, build: Callable[[Any, Where], V]) -> tuple[V, 
     return (build(raw, where),)
 
 
-def _supervisors(raw: Any, where: Where, reading: Reading) -> Model | Ensemble:
+def _supervisors(raw: Any, where: Where, reading: FeatureSpec) -> Model | Ensemble:
     """A model, or a list of models that label together."""
     if isinstance(raw, list) and raw:
         return Ensemble(models=tuple(model(each, (*where, i), reading) for i, each in enumerate(raw)))
     return model(raw, where, reading)
 
 
-def _methods(raw: Any, reading: Reading) -> tuple[Technique, ...]:
+def _methods(raw: Any, reading: FeatureSpec) -> tuple[Technique, ...]:
     if not (isinstance(raw, list) and all(isinstance(each, dict) for each in raw)):
         raise WrongError(("methods",), "methods should be a list of tables: write each under a line [[methods]]")
     found: list[Technique] = []
@@ -162,7 +162,7 @@ def _sizes(raw: Any) -> dict[Split, int | None]:
     return {split: None if raw[split] == "all" else raw[split] for split in SPLITS if split in raw}
 
 
-def _recipes(raw: Any, experiment: Experiment, reading: Reading) -> dict[tuple[str, str], Method]:
+def _recipes(raw: Any, experiment: Experiment, reading: FeatureSpec) -> dict[tuple[str, str], Method]:
     """`[recipes."ladder/pawn"]` changes fields of that model's recipe on every task; with a name it replaces it."""
     if not isinstance(raw, dict):
         raise WrongError(("recipes",), 'recipes should be tables by model, such as [recipes."ladder/pawn"]')
@@ -184,7 +184,7 @@ def _meant(key: str, models: Sequence[Model], where: Where) -> Model:
     named = {each.name: each for each in models}
     if key in named:
         return named[key]
-    meant = {name: each for name, each in named.items() if key in known_as(each)}
+    meant = {name: each for name, each in named.items() if key in accepted_names(each)}
     if len(meant) > 1:
         raise WrongError(where, f"recipes: {key!r} may be {' or '.join(map(repr, sorted(meant)))}: write which", key)
     if not meant:
@@ -192,7 +192,7 @@ def _meant(key: str, models: Sequence[Model], where: Where) -> Model:
     return next(iter(meant.values()))
 
 
-def _recipe(table: dict[str, Any], task: Task, chosen: Model, where: Where, reading: Reading) -> Method:
+def _recipe(table: dict[str, Any], task: Task, chosen: Model, where: Where, reading: FeatureSpec) -> Method:
     if "name" in table:
         replaced: Method = plugin("method", table, where, reading)
         return replaced

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outgrow.config.document import WrongError, load
-from outgrow.config.records import Reading, located, plain, record, value
+from outgrow.config.records import FeatureSpec, not_hashed, plain, record, value
 from outgrow.types import UserError
 
 if TYPE_CHECKING:
@@ -24,16 +24,16 @@ def pretraining(path: str | Path) -> Pretrain:
     from outgrow.pretrain import Pretrain, corpus_step
 
     document = load(Path(path))
-    table, reading = dict(document.table), Reading(document.folder)
+    table, reading = dict(document.table), FeatureSpec(document.folder)
     try:
         for key in ("mined", "masters", "mix", "held_out"):
             if key not in table:
                 raise WrongError((), f"it has no {key!r}")
         mined, masters = (
-            Path(located(plain(str, table.pop(key), (key,)), (key,), reading)) for key in ("mined", "masters")
+            Path(not_hashed(plain(str, table.pop(key), (key,)), (key,), reading)) for key in ("mined", "masters")
         )
         named = enumerate(plain(list[str], table.pop("puzzles", []), ("puzzles",)))
-        puzzles = [Path(located(each, ("puzzles", i), reading)) for i, each in named]
+        puzzles = [Path(not_hashed(each, ("puzzles", i), reading)) for i, each in named]
         mix, held_out = (value(Mix, table.pop(key), (key,), reading) for key in ("mix", "held_out"))
         train = corpus_step(mined, masters, puzzles, mix, "train")
         validation = corpus_step(mined, masters, puzzles, held_out, "validation")

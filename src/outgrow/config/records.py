@@ -30,7 +30,7 @@ V = TypeVar("V")
 
 
 @dataclass(frozen=True)
-class Reading:
+class FeatureSpec:
     """How a document is read: what relative paths are relative to, what was typed for places that options have set,
     and whether classes from outside the package may be imported."""
 
@@ -43,7 +43,7 @@ class Reading:
         return self.typed.get(where, raw) if not isinstance(raw, str | dict | list) else raw
 
 
-def model(raw: Any, where: Where, reading: Reading) -> Model:
+def model(raw: Any, where: Where, reading: FeatureSpec) -> Model:
     """`family/size` of a bundled family or of a plug-in; every other string is a checkpoint: a folder or a hub name."""
     raw = reading.named(raw, where)
     if isinstance(raw, str):
@@ -61,7 +61,7 @@ def model(raw: Any, where: Where, reading: Reading) -> Model:
     return found
 
 
-def plugin(kind: str, raw: Any, where: Where, reading: Reading) -> Any:
+def plugin(kind: str, raw: Any, where: Where, reading: FeatureSpec) -> Any:
     """`"confidence"` or `{ name = "confidence", weight = 0.5 }` -> `Confidence(weight=0.5)`."""
     raw = reading.named(raw, where)
     table = {"name": raw} if isinstance(raw, str) else raw
@@ -88,7 +88,7 @@ def _refuse_half_written(name: str, where: Where) -> None:
         raise WrongError(where, text, name)
 
 
-def record(kind: type[V], table: Mapping[str, Any], where: Where, reading: Reading, **given: Any) -> V:
+def record(kind: type[V], table: Mapping[str, Any], where: Where, reading: FeatureSpec, **given: Any) -> V:
     """A record of this class with the values of a table."""
     found = values(kind, table, where, reading) | given
     for each in fields(kind):  # type: ignore[arg-type]
@@ -113,7 +113,7 @@ def built(kind: type[V], found: Mapping[str, Any], where: Where) -> V:
         raise WrongError(where, text) from None
 
 
-def values(kind: type[Any], table: Mapping[str, Any], where: Where, reading: Reading) -> dict[str, Any]:
+def values(kind: type[Any], table: Mapping[str, Any], where: Where, reading: FeatureSpec) -> dict[str, Any]:
     """The values of a table as the fields of a record want them."""
     known = _settable(kind)
     refuse_unknown(table, known, where)
@@ -123,7 +123,7 @@ def values(kind: type[Any], table: Mapping[str, Any], where: Where, reading: Rea
         found[key] = value(hint, raw, (*where, key), reading)
         if each.metadata.get("identity") is False and isinstance(found[key], str):
             is_name = issubclass(kind, Model) and _is_name(kind, found[key], reading.folder)
-            found[key] = found[key] if is_name else located(found[key], (*where, key), reading)
+            found[key] = found[key] if is_name else not_hashed(found[key], (*where, key), reading)
     return found
 
 
@@ -138,7 +138,7 @@ def _settable(kind: type[Any]) -> dict[str, tuple[Field[Any], Any]]:
     return {each.name: (each, hints[each.name]) for each in fields(kind) if each.init and each.name not in FOUND}
 
 
-def value(hint: Any, raw: Any, where: Where, reading: Reading) -> Any:
+def value(hint: Any, raw: Any, where: Where, reading: FeatureSpec) -> Any:
     """`raw` as the annotation `hint` wants it: a plug-in, a record, a tuple of such, or something plain."""
     if where in reading.typed and _wants_text(hint):
         return plain(hint, as_text(reading.typed[where]), where)
@@ -190,7 +190,7 @@ def refuse_unknown(table: Mapping[str, Any], known: Iterable[str], where: Where,
             raise WrongError((*where, key), f"{place}no {what} called {shown(key)}.{hint}", key)
 
 
-def located(path: str, where: Where, reading: Reading) -> str:
+def not_hashed(path: str, where: Where, reading: FeatureSpec) -> str:
     """A path in a file is relative to that file; `$OUTGROW_DATA` at its start stands for a folder of this machine."""
     if not path:
         return path

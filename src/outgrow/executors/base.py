@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Self
 
-from outgrow.graph import Ended, Job, Report, Resources
+from outgrow.graph import Job, JobResult, Report, Resources
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -23,7 +23,7 @@ class Executor(ABC):
         """How many jobs it runs at once: submitting more is useless."""
 
     @abstractmethod
-    def submit(self, job: Job, resources: Resources, report: Report) -> Future[Ended]:
+    def submit(self, job: Job, resources: Resources, report: Report) -> Future[JobResult]:
         """Start a job. `report` may be called from another thread. What the step itself raises comes back as data in
         `Ended`; the future raises only if the job could not be run at all."""
 

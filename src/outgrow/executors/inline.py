@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 
 from outgrow.executors.base import Executor, cores, limit_threads
-from outgrow.graph import Ended, Job, Report, Resources
+from outgrow.graph import Job, JobResult, Report, Resources
 
 
 class Inline(Executor):
@@ -20,8 +20,8 @@ class Inline(Executor):
     def slots(self) -> int:
         return 1
 
-    def submit(self, job: Job, resources: Resources, report: Report) -> Future[Ended]:
-        future: Future[Ended] = Future()
+    def submit(self, job: Job, resources: Resources, report: Report) -> Future[JobResult]:
+        future: Future[JobResult] = Future()
         with _limited(job.settings.threads):
             try:
                 future.set_result(job(report))

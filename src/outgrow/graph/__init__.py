@@ -1,20 +1,20 @@
 """An experiment is a graph of frozen records: what a step is, what is still to do, and doing it."""
 
-from outgrow.graph.compute import Ended, Job, compute
-from outgrow.graph.context import Context, Event, Report, Settings, ignore, load
-from outgrow.graph.interned import Interned
+from outgrow.graph.compute import Job, JobResult, compute
+from outgrow.graph.context import Context, Event, Report, Settings, ignore_events, load
+from outgrow.graph.interned import Interner
 from outgrow.graph.plan import Plan, plan
 from outgrow.graph.run import Failure, Outcome, run
-from outgrow.graph.step import Artifact, Resources, Step, T, identity, inputs_first, located, walk
+from outgrow.graph.step import Artifact, Resources, Step, T, identity, not_hashed, topological_order, walk
 
 __all__ = [
     "Artifact",
     "Context",
-    "Ended",
     "Event",
     "Failure",
-    "Interned",
+    "Interner",
     "Job",
+    "JobResult",
     "Outcome",
     "Plan",
     "Report",
@@ -24,11 +24,11 @@ __all__ = [
     "T",
     "compute",
     "identity",
-    "ignore",
-    "inputs_first",
+    "ignore_events",
     "load",
-    "located",
+    "not_hashed",
     "plan",
     "run",
+    "topological_order",
     "walk",
 ]

@@ -13,12 +13,12 @@ from typing import Any, Literal
 from outgrow.graph.context import Context, Event, Kind, Report, Settings
 from outgrow.graph.plan import compare
 from outgrow.graph.step import Step, identity
-from outgrow.store import Damaged, Lost, Manifest, Store, machine, versions
+from outgrow.store import Damaged, LeaseLost, Manifest, Store, machine, versions
 from outgrow.types import UserError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ended:
+class JobResult:
     """How one attempt at a step ended. `damaged` names the input that could not be read."""
 
     kind: Literal["computed", "found", "failed", "damaged"]
@@ -36,34 +36,34 @@ class Job:
     store: Store
     settings: Settings
 
-    def __call__(self, report: Report) -> Ended:
+    def __call__(self, report: Report) -> JobResult:
         return compute(self.step, self.store, self.settings, report)
 
 
-def compute(step: Step[Any], store: Store, settings: Settings, report: Report) -> Ended:
+def compute(step: Step[Any], store: Store, settings: Settings, report: Report) -> JobResult:
     """Run one step whose inputs are stored, and commit its artifact. Errors come back as data."""
     started = time.time()
     try:
         while True:
             try:
                 return _attempt(step, store, settings, report, started)
-            except Lost:  # it slept for long; whoever took over is waited for
+            except LeaseLost:  # it slept for long; whoever took over is waited for
                 report(Event(kind="waiting", key=step.key, title=step.title, text="another run took over"))
     except UserError as error:
-        ended = Ended(kind="failed", text=str(error), user_error=True)
+        ended = JobResult(kind="failed", text=str(error), user_error=True)
     except Exception as error:
         explained = store.explained(error)
-        ended = Ended(kind="failed", text=explained or traceback.format_exc(), user_error=bool(explained))
+        ended = JobResult(kind="failed", text=explained or traceback.format_exc(), user_error=bool(explained))
     return replace(ended, seconds=time.time() - started)
 
 
-def _attempt(step: Step[Any], store: Store, settings: Settings, report: Report, started: float) -> Ended:
+def _attempt(step: Step[Any], store: Store, settings: Settings, report: Report, started: float) -> JobResult:
     def tell(kind: Kind, text: str = "") -> None:
         report(Event(kind=kind, key=step.key, title=step.title, text=text))
 
     with store.lease(step.key, lambda owner: tell("waiting", f"{owner} is at it")) as lease:
         if _finished(step, store, tell):
-            return Ended(kind="found")
+            return JobResult(kind="found")
         lease.check()
         tell("started")
         context = Context(step=step, store=store, settings=settings, report=report, lease=lease)
@@ -71,14 +71,14 @@ def _attempt(step: Step[Any], store: Store, settings: Settings, report: Report, 
             artifact = step.run(context)
         except Damaged as damage:
             report(Event(kind="damaged", key=damage.key, text=damage.why))
-            store.set_aside(damage)
-            return Ended(kind="damaged", damaged=damage.key, text=f"{damage}, again and again: check the disk")
+            store.quarantine(damage)
+            return JobResult(kind="damaged", damaged=damage.key, text=f"{damage}, again and again: check the disk")
         provenance = _provenance(started, settings)
         store.commit(step.key, artifact.save, identity=identity(step), provenance=provenance)
         shutil.rmtree(context.scratch, ignore_errors=True)
         with suppress(OSError):  # a run that was robbed may have left a folder beside it
             context.scratch.parent.rmdir()
-    return Ended(kind="computed", seconds=time.time() - started)
+    return JobResult(kind="computed", seconds=time.time() - started)
 
 
 def _finished(step: Step[Any], store: Store, tell: Callable[..., None]) -> bool:
@@ -89,7 +89,7 @@ def _finished(step: Step[Any], store: Store, tell: Callable[..., None]) -> bool:
             return True
         case Damaged() as damage:
             tell("damaged", damage.why)
-            store.set_aside(damage)
+            store.quarantine(damage)
     return False
 
 

@@ -46,7 +46,7 @@ DEFAULTS = Settings()
 Report = Callable[[Event], None]
 
 
-def ignore(event: Event) -> None:
+def ignore_events(event: Event) -> None:
     """The watcher that does not look."""
 
 
@@ -62,11 +62,11 @@ class Context:
         step: Step[Any],
         store: Store,
         settings: Settings = DEFAULTS,
-        report: Report = ignore,
+        report: Report = ignore_events,
         lease: Lease | None = None,
     ) -> None:
         self.settings = settings
-        self._lease, self._writing = lease, store.place.writing
+        self._lease, self._writing = lease, store.storage.writing
         self.scratch = store.scratch(step.key, lease.owner) if lease else store.scratch(step.key)
         for draft in self.scratch.glob("draft-*"):  # a kill came between
             shutil.rmtree(draft)

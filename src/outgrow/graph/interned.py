@@ -13,7 +13,7 @@ S = TypeVar("S", bound=Step[Any])
 _PLAIN = {int, float, bool, str, type(None)}
 
 
-class Interned:
+class Interner:
     """`once(step)` is the first equal step that it was given, with inputs that are first ones too. Equal means equal to
     the digit and the type: 1, 1.0 and True are three values."""
 

@@ -9,8 +9,8 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from outgrow.graph.compute import Ended, Job
-from outgrow.graph.context import DEFAULTS, Event, Kind, Report, Settings, ignore
+from outgrow.graph.compute import Job, JobResult
+from outgrow.graph.context import DEFAULTS, Event, Kind, Report, Settings, ignore_events
 from outgrow.graph.plan import Plan, plan
 from outgrow.graph.step import Resources, Step
 from outgrow.store import Damaged, Store
@@ -18,12 +18,12 @@ from outgrow.store import Damaged, Store
 RECOMPUTED = 2  # times an artifact is computed again in one run before its disk is blamed
 
 
-class Runs(Protocol):
+class ExecutorProtocol(Protocol):
     """What `run` asks of an executor; `executors.base.Executor` is the base class of them all."""
 
     @property
     def slots(self) -> int: ...
-    def submit(self, job: Job, resources: Resources, report: Report) -> Future[Ended]: ...
+    def submit(self, job: Job, resources: Resources, report: Report) -> Future[JobResult]: ...
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,11 @@ class Outcome:
 
 
 def run(
-    targets: Sequence[Step[Any]], store: Store, executor: Runs, settings: Settings = DEFAULTS, watch: Report = ignore
+    targets: Sequence[Step[Any]],
+    store: Store,
+    executor: ExecutorProtocol,
+    settings: Settings = DEFAULTS,
+    watch: Report = ignore_events,
 ) -> Outcome:
     """Compute what `targets` still need. A failing branch does not stop the others; an interrupt cancels what runs, and
     so does an error of `watch`, which is raised."""
@@ -63,10 +67,10 @@ class _Run:
     """The state of one run: what is to do, what is running, what has ended."""
 
     def __init__(
-        self, targets: Sequence[Step[Any]], store: Store, executor: Runs, settings: Settings, watch: Report
+        self, targets: Sequence[Step[Any]], store: Store, executor: ExecutorProtocol, settings: Settings, watch: Report
     ) -> None:
         self.targets, self.store, self.executor, self.settings = targets, store, executor, settings
-        self.running: dict[Future[Ended], Step[Any]] = {}
+        self.running: dict[Future[JobResult], Step[Any]] = {}
         self.computed: dict[str, Step[Any]] = {}
         self.failed: dict[str, Failure] = {}
         self.times: dict[str, int] = {}
@@ -118,7 +122,7 @@ class _Run:
                     self.store.fetch(step.key)
                 except Damaged as damage:
                     self._tell("damaged", step, damage.why)
-                    self.store.set_aside(damage)
+                    self.store.quarantine(damage)
                     damaged = True
         return plan(self.targets, self.store) if damaged else first
 
@@ -135,13 +139,13 @@ class _Run:
                 self._tell("found", step)
         return _Schedule(going.todo, started=busy | self.failed.keys())
 
-    def _ended(self, step: Step[Any], future: Future[Ended]) -> None:
+    def _ended(self, step: Step[Any], future: Future[JobResult]) -> None:
         try:
             ended = future.result()
         except CancelledError:
-            ended = Ended(kind="failed", text="cancelled", user_error=True)
+            ended = JobResult(kind="failed", text="cancelled", user_error=True)
         except Exception as error:  # not the step's own: those come back as data
-            ended = Ended(kind="failed", text=f"{step.key} could not be run: {error}", user_error=True)
+            ended = JobResult(kind="failed", text=f"{step.key} could not be run: {error}", user_error=True)
         if ended.kind == "damaged" and self.times.get(ended.damaged, 0) < RECOMPUTED:
             self.cached.pop(ended.damaged, None)
             self.computed.pop(ended.damaged, None)

@@ -11,7 +11,7 @@ from typing import Any
 
 
 @cache
-def foreign_source(module: str) -> str | None:
+def plugin_source_digest(module: str) -> str | None:
     """A digest of the syntax tree of a module outside this package: 12 hex digits, None inside it.
 
     Comments, formatting and docstrings are not in it, so that a change of them makes no result new.

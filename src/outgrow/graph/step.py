@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar, Union, get_args, get_origin
 from typing import get_type_hints as hints_of
 
-from outgrow.graph.source import foreign_source
+from outgrow.graph.source import plugin_source_digest
 
 if TYPE_CHECKING:
     from outgrow.graph.context import Context
@@ -40,7 +40,7 @@ class Resources:
     memory_gb: float = 1.0
 
 
-def located(**options: Any) -> Any:
+def not_hashed(**options: Any) -> Any:
     """A field that says where something lies on this machine. It stays out of the identity: a sibling field with the
     digest of the content stands for it."""
     return field(metadata={"identity": False}, **options)
@@ -68,7 +68,7 @@ class Step(Generic[T]):
     @cached_property
     def key(self) -> str:
         """Folder name and cache key, such as `fit-3f9ac01b2d4e`: equal identity, equal key."""
-        for step in inputs_first([self], known=lambda s: "key" in s.__dict__):
+        for step in topological_order([self], known=lambda s: "key" in s.__dict__):
             step.__dict__["key"] = _key(step)  # inputs before readers, so that a deep chain does not recurse
         return str(self.__dict__["key"])
 
@@ -85,10 +85,10 @@ class Step(Generic[T]):
 
 def walk(steps: Sequence[Step[Any]]) -> tuple[Step[Any], ...]:
     """`steps` and all their ancestors, each key once, inputs first."""
-    return tuple({step.key: step for step in inputs_first(steps)}.values())
+    return tuple({step.key: step for step in topological_order(steps)}.values())
 
 
-def inputs_first(steps: Sequence[Step[Any]], known: Any = lambda step: False) -> Iterator[Step[Any]]:
+def topological_order(steps: Sequence[Step[Any]], known: Any = lambda step: False) -> Iterator[Step[Any]]:
     """`steps` and all their ancestors, each object once: depth first without recursion. Steps already `known` are
     neither given nor entered."""
     entered: set[int] = set()
@@ -147,7 +147,7 @@ def identity(value: object, expected: Any = Any) -> Any:
 def _record(record: Any) -> dict[str, Any]:
     kind: Any = type(record)
     found: dict[str, Any] = {"@class": _qualified(kind), "@version": getattr(record, "version", 1)}
-    if source := foreign_source(kind.__module__):
+    if source := plugin_source_digest(kind.__module__):
         found["@source"] = source
     defaults = defaults_of(kind)
     for name, (_, expected) in _counted(kind).items():

@@ -46,7 +46,7 @@ class Rule:
     def transforms(self) -> bool:
         return not (self.aggregates or self.selects)
 
-    def apply(self, said: Sequence[Labels], features: Doubles | None = None) -> Labels:
+    def apply(self, labels_of_each: Sequence[Labels], features: Doubles | None = None) -> Labels:
         """Better labels; `Ruled` ones where something is to be known of how they came about.
 
         said: the labels of each supervisor; one alone unless the rule aggregates. A supervisor that abstains from an
@@ -57,7 +57,7 @@ class Rule:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Ruled(Labels):
+class NotedLabels(Labels):
     """Labels that rules have made, with notes on what happened on the way."""
 
     notes: tuple[str, ...] = ()
@@ -73,7 +73,7 @@ class Ruled(Labels):
 
 
 def notes_of(labels: Labels) -> tuple[str, ...]:
-    return labels.notes if isinstance(labels, Ruled) else ()
+    return labels.notes if isinstance(labels, NotedLabels) else ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,14 +94,14 @@ class Annotations:
         return self.probs.reshape(len(self.probs), len(self.ids), _classes(self.offsets))
 
 
-def joined(said: Sequence[Labels]) -> Annotations:
+def joined(labels_of_each: Sequence[Labels]) -> Annotations:
     """The labels of all supervisors by id, in the order in which the ids appear. A doubled id, or another number of
     choices for the same example, is a UserError."""
-    ids = tuple(dict.fromkeys(id for labels in said for id in labels.ids))
+    ids = tuple(dict.fromkeys(id for labels in labels_of_each for id in labels.ids))
     where = {id: i for i, id in enumerate(ids)}
-    rows = [np.array([where[id] for id in labels.ids], dtype=np.int64) for labels in said]
-    counts, given = np.zeros(len(ids), dtype=np.int64), np.zeros((len(said), len(ids)), dtype=bool)
-    for own, labels, seen in zip(rows, said, given, strict=True):
+    rows = [np.array([where[id] for id in labels.ids], dtype=np.int64) for labels in labels_of_each]
+    counts, given = np.zeros(len(ids), dtype=np.int64), np.zeros((len(labels_of_each), len(ids)), dtype=bool)
+    for own, labels, seen in zip(rows, labels_of_each, given, strict=True):
         seen[own] = True
         if seen.sum() < len(own):
             raise UserError("a supervisor labelled an example twice: keep one row for each id")
@@ -110,8 +110,8 @@ def joined(said: Sequence[Labels]) -> Annotations:
             raise UserError(f"the supervisors saw different choices of {ids[other[0]]!r}: let each label the same ones")
         counts[own] = choices
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    probs = np.zeros((len(said), offsets[-1]))
-    for own, labels, row in zip(rows, said, probs, strict=True):
+    probs = np.zeros((len(labels_of_each), offsets[-1]))
+    for own, labels, row in zip(rows, labels_of_each, probs, strict=True):
         shift = np.repeat(offsets[own] - labels.offsets[:-1], np.diff(labels.offsets))
         row[np.arange(len(shift)) + shift] = labels.probs
     return Annotations(ids=ids, probs=probs, offsets=offsets, given=given)
@@ -148,10 +148,10 @@ def best(labels: Labels, share: float, per_class: bool, worth: Doubles, salt: st
     return np.sort(np.concatenate(kept)), drawn
 
 
-def subset(labels: Labels, rows: Ints, notes: tuple[str, ...] = ()) -> Ruled:
+def subset(labels: Labels, rows: Ints, notes: tuple[str, ...] = ()) -> NotedLabels:
     """The labels of some rows."""
     found = Labels.from_rows([labels.ids[i] for i in rows], [labels.row(int(i)) for i in rows])
-    return Ruled(ids=found.ids, probs=found.probs, offsets=found.offsets, notes=notes)
+    return NotedLabels(ids=found.ids, probs=found.probs, offsets=found.offsets, notes=notes)
 
 
 def _hash(salt: str, text: str) -> int:

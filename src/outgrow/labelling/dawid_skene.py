@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from outgrow.labelling.base import Rule, joined
-from outgrow.ranges import at_least, refuse_outside, whole
+from outgrow.ranges import at_least, check_ranges, whole
 from outgrow.types import Doubles, Labels, UserError
 
 LEAST = 1e-300  # a probability of 0, as its logarithm needs it
@@ -36,13 +36,13 @@ class DawidSkene(Rule):
     smoothing: float = 0.01
 
     def __post_init__(self) -> None:
-        refuse_outside(self, iterations=whole(1), smoothing=at_least(0))
+        check_ranges(self, iterations=whole(1), smoothing=at_least(0))
 
-    def apply(self, said: Sequence[Labels], features: Doubles | None = None) -> Labels:
-        if len(said) == 1:
-            return said[0]
-        together = joined(said)
-        votes = _votes(together.classes())
+    def apply(self, labels_of_each: Sequence[Labels], features: Doubles | None = None) -> Labels:
+        if len(labels_of_each) == 1:
+            return labels_of_each[0]
+        annotations = joined(labels_of_each)
+        votes = _votes(annotations.classes())
         voters = int(votes.any((1, 2)).sum())
         if voters < self.fewest:
             raise UserError(f"Dawid-Skene is not identified with {voters} supervisors that vote: use mean, or add some")
@@ -53,7 +53,7 @@ class DawidSkene(Rule):
             before, truth = truth, self._expected(votes, truth)
             if np.abs(truth - before).max() < 1e-6:
                 break
-        return Labels.from_rows(together.ids, list(truth))
+        return Labels.from_rows(annotations.ids, list(truth))
 
     def _expected(self, votes: Doubles, truth: Doubles) -> Doubles:
         """One round: the confusions that these truths make likeliest, then the truths given the confusions, [n, k]."""

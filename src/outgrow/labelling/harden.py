@@ -16,6 +16,6 @@ class Harden(Rule):
 
     rescales: ClassVar[bool] = True
 
-    def apply(self, said: Sequence[Labels], features: Doubles | None = None) -> Labels:
-        (labels,) = said
+    def apply(self, labels_of_each: Sequence[Labels], features: Doubles | None = None) -> Labels:
+        (labels,) = labels_of_each
         return labels.hardened()

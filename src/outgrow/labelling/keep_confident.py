@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from outgrow.labelling.base import Rule, best, subset
-from outgrow.ranges import above, refuse_outside
+from outgrow.ranges import above, check_ranges
 from outgrow.types import Doubles, Labels
 
 
@@ -29,10 +29,10 @@ class KeepConfident(Rule):
     per_class: bool = False
 
     def __post_init__(self) -> None:
-        refuse_outside(self, share=above(0, 1))
+        check_ranges(self, share=above(0, 1))
 
-    def apply(self, said: Sequence[Labels], features: Doubles | None = None) -> Labels:
-        (labels,) = said
+    def apply(self, labels_of_each: Sequence[Labels], features: Doubles | None = None) -> Labels:
+        (labels,) = labels_of_each
         confidence = np.array([row.max() for row in labels.rows()], dtype=np.float64)
         rows, drawn = best(labels, self.share, self.per_class, confidence, "keep-confident")
         note = f"keep-confident: {drawn} of the {len(rows)} examples kept were drawn at random from equally sure ones."

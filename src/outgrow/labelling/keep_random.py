@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from outgrow.labelling.base import Rule, best, subset
-from outgrow.ranges import above, refuse_outside, whole
+from outgrow.ranges import above, check_ranges, whole
 from outgrow.types import Doubles, Labels
 
 
@@ -27,9 +27,9 @@ class KeepRandom(Rule):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        refuse_outside(self, share=above(0, 1), seed=whole(0))
+        check_ranges(self, share=above(0, 1), seed=whole(0))
 
-    def apply(self, said: Sequence[Labels], features: Doubles | None = None) -> Labels:
-        (labels,) = said
+    def apply(self, labels_of_each: Sequence[Labels], features: Doubles | None = None) -> Labels:
+        (labels,) = labels_of_each
         rows, _ = best(labels, self.share, self.per_class, np.zeros(len(labels)), f"keep-random {self.seed}")
         return subset(labels, rows)

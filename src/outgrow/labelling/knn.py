@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from outgrow.labelling.base import Rule, classes_of
-from outgrow.ranges import refuse_outside, whole
+from outgrow.ranges import check_ranges, whole
 from outgrow.types import Doubles, Labels
 
 CHUNK = 256  # examples whose distances to all others are held at once
@@ -26,10 +26,10 @@ class KNN(Rule):
     neighbours: int = 20
 
     def __post_init__(self) -> None:
-        refuse_outside(self, neighbours=whole(1))
+        check_ranges(self, neighbours=whole(1))
 
-    def apply(self, said: Sequence[Labels], features: Doubles | None = None) -> Labels:
-        (labels,) = said
+    def apply(self, labels_of_each: Sequence[Labels], features: Doubles | None = None) -> Labels:
+        (labels,) = labels_of_each
         assert features is not None
         n, k = len(labels), min(self.neighbours, len(labels) - 1)
         if not k:

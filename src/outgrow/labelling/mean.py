@@ -18,8 +18,8 @@ class Mean(Rule):
 
     aggregates: ClassVar[bool] = True
 
-    def apply(self, said: Sequence[Labels], features: Doubles | None = None) -> Labels:
-        together = joined(said)
-        voters = np.repeat(together.given.sum(0), np.diff(together.offsets))
-        mean = together.probs.sum(0) / voters
-        return Labels(ids=together.ids, probs=mean.astype(np.float32), offsets=together.offsets)
+    def apply(self, labels_of_each: Sequence[Labels], features: Doubles | None = None) -> Labels:
+        annotations = joined(labels_of_each)
+        voters = np.repeat(annotations.given.sum(0), np.diff(annotations.offsets))
+        mean = annotations.probs.sum(0) / voters
+        return Labels(ids=annotations.ids, probs=mean.astype(np.float32), offsets=annotations.offsets)

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from outgrow.labelling.base import Rule
-from outgrow.ranges import above, refuse_outside
+from outgrow.ranges import above, check_ranges
 from outgrow.types import Doubles, Labels
 
 
@@ -22,9 +22,9 @@ class Sharpen(Rule):
     temperature: float = 0.5
 
     def __post_init__(self) -> None:
-        refuse_outside(self, temperature=above(0))
+        check_ranges(self, temperature=above(0))
 
-    def apply(self, said: Sequence[Labels], features: Doubles | None = None) -> Labels:
-        (labels,) = said
+    def apply(self, labels_of_each: Sequence[Labels], features: Doubles | None = None) -> Labels:
+        (labels,) = labels_of_each
         rows = [(row / row.max()).astype(np.float64) ** (1 / self.temperature) for row in labels.rows()]
         return Labels.from_rows(labels.ids, [row / row.sum() for row in rows])

@@ -33,7 +33,7 @@ class Loss:
         """
         return weak
 
-    def value(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def per_example(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """The loss of each example, [batch], in nats: -sum over choices of target * log softmax(logits)."""
         log_probs = logits.float().log_softmax(-1)
         return -(targets * log_probs.masked_fill(targets == 0, 0.0)).sum(-1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from outgrow.losses.base import Loss
-from outgrow.ranges import SHARE, refuse_outside
+from outgrow.ranges import SHARE, check_ranges
 from outgrow.types import Shape, UserError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Confidence(Loss):
     prior: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        refuse_outside(self, weight=SHARE, warmup=SHARE)
+        check_ranges(self, weight=SHARE, warmup=SHARE)
         if self.prior and not (all(map(SHARE.holds, self.prior)) and abs(sum(self.prior) - 1) <= 1e-6):
             raise UserError(f"prior is {self.prior}: give each class a share, together 1")
 

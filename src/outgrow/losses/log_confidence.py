@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from outgrow.losses.base import Loss
 from outgrow.losses.confidence import Confidence
-from outgrow.ranges import SHARE, refuse_outside
+from outgrow.ranges import SHARE, check_ranges
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +27,7 @@ class LogConfidence(Loss):
     warmup: float = 0.2
 
     def __post_init__(self) -> None:
-        refuse_outside(self, weight=SHARE, warmup=SHARE)
+        check_ranges(self, weight=SHARE, warmup=SHARE)
 
     def targets(self, logits: torch.Tensor | None, weak: torch.Tensor, progress: float) -> torch.Tensor:
         assert logits is not None

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from outgrow.measures.crossed import Groups, Interval, crossed, fieller, same_shape
+from outgrow.measures.crossed import Groups, Interval, crossed, fieller_interval, same_shape
 
 
 def accuracy(correct: npt.NDArray[Any], groups: Groups, *, level: float = 0.95) -> Interval:
@@ -32,7 +32,7 @@ def share(hit: npt.NDArray[Any], among: npt.NDArray[Any], groups: Groups, *, lev
     if inside.size and (min(inside.min(), weight.min()) < 0 or max(inside.max(), weight.max()) > 1):
         raise ValueError("a share needs values between 0 (not) and 1 (in)")
     parts = crossed(np.stack([inside * weight, weight]), groups)
-    ratio = fieller(parts, level=level)
+    ratio = fieller_interval(parts, level=level)
     if ratio is None:
         return None
     mean, hits = float(parts.mean[0] / parts.mean[1]), inside * weight

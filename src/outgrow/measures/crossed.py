@@ -117,7 +117,7 @@ def mean_interval(values: npt.NDArray[Any], groups: Groups, *, level: float = 0.
     return Interval(mean=mean, low=mean - half, high=mean + half, seed_noise=parts.seeds > 1)
 
 
-def fieller(parts: Crossed, *, level: float) -> tuple[float, float] | None:
+def fieller_interval(parts: Crossed, *, level: float) -> tuple[float, float] | None:
     """The ends of all ratios r = mean[0] / mean[1] that a test of mean[0] − r · mean[1] = 0 does not reject
     (Fieller 1954).
 

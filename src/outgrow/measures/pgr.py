@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from outgrow.measures.crossed import Crossed, Groups, OneGroupError, crossed, fieller, same_shape
+from outgrow.measures.crossed import Crossed, Groups, OneGroupError, crossed, fieller_interval, same_shape
 from outgrow.types import Doubles
 
 MIN_GROUPS = 20  # below about this many groups a clustered variance is itself too noisy to state anything
@@ -68,7 +68,7 @@ def recovered(
         return Recovery(withheld=_too_few("1"), gap=gap, gap_low=None, gap_high=None, seed_noise=seed_noise)
     gap, half = float(parts.mean[1]), parts.half_width(np.array([0.0, 1.0]), level)
     with_gap = partial(Recovery, gap=gap, gap_low=gap - half, gap_high=gap + half, seed_noise=seed_noise)
-    ratio = fieller(parts, level=level)
+    ratio = fieller_interval(parts, level=level)
     if parts.effective_groups < MIN_GROUPS:
         return with_gap(withheld=_too_few(_count(parts)))
     if ratio is None:

@@ -14,16 +14,16 @@ from outgrow.losses.base import Loss
 from outgrow.models.base import Model
 from outgrow.notes import read_notes, write_notes
 from outgrow.tasks.base import Readout
-from outgrow.training.features import Reading
+from outgrow.training.features import FeatureSpec
 from outgrow.types import Doubles, Examples, Labels, Shape
 
 if TYPE_CHECKING:
-    from outgrow.training.loop import Trained
+    from outgrow.training.loop import TrainingResult
     from outgrow.training.network import Network
 
 
 @dataclass(frozen=True, kw_only=True)
-class Supervision:
+class TrainingData:
     """Examples and the labels to learn from, in the same order, and a held-out slice to stop and tune on.
 
     watched: labels of the held-out slice that are only watched. features, validation_features: float64 [n, width], for
@@ -34,7 +34,7 @@ class Supervision:
     labels: Labels
     validation: Examples
     validation_labels: Labels
-    watched: Labels | None = None
+    monitored: Labels | None = None
     features: Doubles | None = None
     validation_features: Doubles | None = None
 
@@ -64,7 +64,7 @@ class Predictor:
         return cls(folder)
 
 
-def finished(network: Network, trained: Trained, ctx: Context) -> Predictor:
+def finished(network: Network, trained: TrainingResult, ctx: Context) -> Predictor:
     """A trained network as what a step gives back."""
     folder = ctx.scratch / "fitted"
     shutil.rmtree(folder, ignore_errors=True)
@@ -81,19 +81,19 @@ class Method:
     version: ClassVar[int] = 1
 
     @property
-    def asked(self) -> Method:
+    def inference_config(self) -> Method:
         """This method without what only `fit` reads: all that answers of an untrained model depend on."""
         return self
 
     @property
-    def reads(self) -> Reading | None:
+    def feature_spec(self) -> FeatureSpec | None:
         """Which frozen features it learns from; None: the text of the examples."""
         return None
 
     def check(self, shape: Shape) -> None:
         """Raise a UserError where the method cannot learn a task of this shape, or lacks a library. Default: never."""
 
-    def fit(self, model: Model, readout: Readout, loss: Loss, data: Supervision, seed: int, ctx: Context) -> Predictor:
+    def fit(self, model: Model, readout: Readout, loss: Loss, data: TrainingData, seed: int, ctx: Context) -> Predictor:
         """Learn from `data`. Long fits checkpoint through `ctx` and resume there."""
         raise NotImplementedError
 
@@ -108,6 +108,6 @@ class Method:
         """Probabilities over the choices of each example, in the order of `examples`."""
         raise NotImplementedError
 
-    def answer(self, predictor: Predictor, examples: Examples, features: Doubles) -> Labels:
+    def predict_from_features(self, predictor: Predictor, examples: Examples, features: Doubles) -> Labels:
         """The same from the frozen features of the examples, [n, width], for a method that reads them."""
         raise NotImplementedError

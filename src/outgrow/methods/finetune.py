@@ -10,28 +10,28 @@ import numpy as np
 
 from outgrow.graph import Context, Settings
 from outgrow.losses.base import Loss
-from outgrow.methods.base import Method, Predictor, Supervision, finished
+from outgrow.methods.base import Method, Predictor, TrainingData, finished
 from outgrow.models.base import Model
 from outgrow.tasks.base import Readout
-from outgrow.training.loop import Hyper
+from outgrow.training.loop import TrainingConfig
 from outgrow.types import Examples, Labels
 
 if TYPE_CHECKING:
-    from outgrow.training.loop import Trained
+    from outgrow.training.loop import TrainingResult
     from outgrow.training.network import Network
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finetune(Hyper, Method):
+class Finetune(TrainingConfig, Method):
     """Every weight learns. After each epoch the loss on the held-out slice (of the same labels) is measured, and the
     epoch where it was lowest is kept, unless `keep` says "last". The fields are the training loop's hyperparameters.
     """
 
     @property
-    def asked(self) -> Finetune:
+    def inference_config(self) -> Finetune:
         return Finetune()
 
-    def fit(self, model: Model, readout: Readout, loss: Loss, data: Supervision, seed: int, ctx: Context) -> Predictor:
+    def fit(self, model: Model, readout: Readout, loss: Loss, data: TrainingData, seed: int, ctx: Context) -> Predictor:
         network = opened(model, readout, data.examples, seed, ctx)
         return finished(network, learn(network, loss, data, self, seed, ctx), ctx)
 
@@ -54,12 +54,14 @@ def opened(model: Model, readout: Readout, examples: Examples, seed: int, ctx: C
     return open_network(model.folder(ctx.settings), readout, ctx.settings, classes=classes, seed=seed)
 
 
-def learn(network: Network, loss: Loss, data: Supervision, hyper: Hyper, seed: int, ctx: Context) -> Trained:
+def learn(
+    network: Network, loss: Loss, data: TrainingData, config: TrainingConfig, seed: int, ctx: Context
+) -> TrainingResult:
     """Train what is not frozen of a network, in place."""
-    from outgrow.training.choosing import Choosing
+    from outgrow.training.choosing import ClassificationObjective
     from outgrow.training.loop import train
 
-    objective = Choosing(
+    objective = ClassificationObjective(
         network,
         loss,
         network.encode(data.examples),
@@ -67,9 +69,9 @@ def learn(network: Network, loss: Loss, data: Supervision, hyper: Hyper, seed: i
         network.encode(data.validation),
         data.validation_labels,
         ctx.settings.microbatch,
-        data.watched,
+        data.monitored,
     )
-    return train(network.module, objective, hyper, seed, ctx)
+    return train(network.module, objective, config, seed, ctx)
 
 
 def answers(

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from outgrow.graph import Context, Settings
 from outgrow.losses.base import Loss
-from outgrow.methods.base import Method, Predictor, Supervision, finished
+from outgrow.methods.base import Method, Predictor, TrainingData, finished
 from outgrow.methods.finetune import answers, learn, opened
 from outgrow.models.base import Model
-from outgrow.ranges import refuse_outside, whole
+from outgrow.ranges import check_ranges, whole
 from outgrow.tasks.base import Readout
-from outgrow.training.loop import Hyper
+from outgrow.training.loop import TrainingConfig
 from outgrow.types import Examples, Labels, Shape, UserError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoRA(Hyper, Method):
+class LoRA(TrainingConfig, Method):
     """Every linear layer gets an update of low rank that learns, and so does the head; all else is frozen. What is kept
     is an ordinary checkpoint with the updates merged in.
 
@@ -35,17 +35,17 @@ class LoRA(Hyper, Method):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        refuse_outside(self, rank=whole(1), alpha=whole(1))
+        check_ranges(self, rank=whole(1), alpha=whole(1))
 
     def check(self, shape: Shape) -> None:
         if find_spec("peft") is None:
             raise UserError("LoRA needs peft: pip install 'outgrow[lora]', or use finetune")
 
     @property
-    def asked(self) -> LoRA:
+    def inference_config(self) -> LoRA:
         return LoRA()
 
-    def fit(self, model: Model, readout: Readout, loss: Loss, data: Supervision, seed: int, ctx: Context) -> Predictor:
+    def fit(self, model: Model, readout: Readout, loss: Loss, data: TrainingData, seed: int, ctx: Context) -> Predictor:
         network = opened(model, readout, data.examples, seed, ctx)
         adapted = _adapted(network, self, seed)
         trained = learn(network, loss, data, self, seed, ctx)

@@ -15,10 +15,10 @@ import numpy as np
 from outgrow.graph import Context
 from outgrow.losses.base import Loss
 from outgrow.losses.cross_entropy import CrossEntropy
-from outgrow.methods.base import Method, Predictor, Supervision
+from outgrow.methods.base import Method, Predictor, TrainingData
 from outgrow.models.base import Model
 from outgrow.tasks.base import Readout
-from outgrow.training.features import Reading
+from outgrow.training.features import FeatureSpec
 from outgrow.types import Doubles, Examples, Floats, Labels, Shape, UserError
 
 # On the squared weights of standardised features.
@@ -39,7 +39,7 @@ class Probe(Method):
     layer: int = -1
 
     def __post_init__(self) -> None:
-        Reading(pooling=self.pooling, layer=self.layer)  # refuses what cannot be read
+        FeatureSpec(pooling=self.pooling, layer=self.layer)  # refuses what cannot be read
 
     def check(self, shape: Shape) -> None:
         if shape.readout == "tokens":
@@ -48,10 +48,10 @@ class Probe(Method):
             raise UserError("a probe compares two texts, and this task has examples with more: use finetune")
 
     @property
-    def reads(self) -> Reading:
-        return Reading(pooling=self.pooling, layer=self.layer)
+    def feature_spec(self) -> FeatureSpec:
+        return FeatureSpec(pooling=self.pooling, layer=self.layer)
 
-    def fit(self, model: Model, readout: Readout, loss: Loss, data: Supervision, seed: int, ctx: Context) -> Predictor:
+    def fit(self, model: Model, readout: Readout, loss: Loss, data: TrainingData, seed: int, ctx: Context) -> Predictor:
         from safetensors.numpy import save_file
 
         from outgrow.training.network import same_choices
@@ -64,13 +64,13 @@ class Probe(Method):
             same_choices(data.examples)
         assert data.features is not None
         assert data.validation_features is not None
-        targets, held = (
+        targets, validation = (
             labels.probs.reshape(len(labels), -1).astype(np.float64) for labels in (data.labels, data.validation_labels)
         )
         read = data.features
         if readout == "pair":  # each pair both ways round, so that neither place is preferred
             read, targets = np.concatenate([read, -read]), np.concatenate([targets, targets[:, ::-1]])
-        weight, bias, curve = regress(read, targets, data.validation_features, held)
+        weight, bias, curve = regress(read, targets, data.validation_features, validation)
         folder = ctx.scratch / "fitted"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -78,7 +78,7 @@ class Probe(Method):
         (folder / "curve.json").write_text(json.dumps(curve, indent=1))
         return Predictor(folder)
 
-    def answer(self, predictor: Predictor, examples: Examples, features: Doubles) -> Labels:
+    def predict_from_features(self, predictor: Predictor, examples: Examples, features: Doubles) -> Labels:
         from safetensors.numpy import load_file
 
         stored = load_file(predictor.folder / "probe.safetensors")
@@ -88,7 +88,7 @@ class Probe(Method):
 
 
 def regress(
-    train: Doubles, targets: Doubles, held: Doubles, held_targets: Doubles
+    train: Doubles, targets: Doubles, validation: Doubles, validation_targets: Doubles
 ) -> tuple[Floats, Floats, list[dict[str, float]]]:
     """Fit softmax(features @ weight.T + bias) to soft labels, the penalty chosen on held-out ones.
 
@@ -98,7 +98,12 @@ def regress(
     """
     from scipy.optimize import minimize
 
-    given = {"features": train, "labels": targets, "validation features": held, "validation labels": held_targets}
+    given = {
+        "features": train,
+        "labels": targets,
+        "validation features": validation,
+        "validation labels": validation_targets,
+    }
     for what, values in given.items():
         _refuse_not_finite(what, values)
 
@@ -118,10 +123,10 @@ def regress(
     for penalty in PENALTIES:
         start = minimize(objective, start, args=(penalty,), jac=True, method="L-BFGS-B", options={"maxiter": 500}).x
         log_probs = _log_softmax(
-            np.column_stack([(held - mean) / spread, np.ones(len(held))]) @ start.reshape(classes, -1).T
+            np.column_stack([(validation - mean) / spread, np.ones(len(validation))]) @ start.reshape(classes, -1).T
         )
-        loss = float(-(held_targets * log_probs).sum(1).mean())
-        agreement = float((log_probs.argmax(1) == held_targets.argmax(1)).mean())
+        loss = float(-(validation_targets * log_probs).sum(1).mean())
+        agreement = float((log_probs.argmax(1) == validation_targets.argmax(1)).mean())
         _refuse_not_finite("coefficients", start)
         _refuse_not_finite("a validation loss", np.array(loss))
         curve.append({"penalty": penalty, "validation_loss": loss, "validation_agreement": agreement})

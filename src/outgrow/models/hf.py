@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from outgrow.content import digest_of
-from outgrow.graph import Settings, located
+from outgrow.graph import Settings, not_hashed
 from outgrow.models.base import Model
 from outgrow.models.header import read_config, read_header
 from outgrow.types import UserError
@@ -33,7 +33,7 @@ class HF(Model):
     code that comes with a checkpoint are used only where the settings trust them.
     """
 
-    size: str = located(default="")
+    size: str = not_hashed(default="")
 
     @property
     def short(self) -> str:
@@ -41,7 +41,7 @@ class HF(Model):
         return f"hf/{self._local.name}" if self._local else f"hf/{self.size}"
 
     @property
-    def place(self) -> Path | None:
+    def location(self) -> Path | None:
         return self._local
 
     @property
@@ -120,7 +120,7 @@ def _matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
     whole = folder.resolve()
     inside = [whole, *([whole.parents[1] / "blobs"] if whole.parent.name == "snapshots" else [])]
     for path in found:
-        if path.is_symlink() and not any(path.resolve().is_relative_to(place) for place in inside):
+        if path.is_symlink() and not any(path.resolve().is_relative_to(location) for location in inside):
             raise UserError(f"{path} is a link to {path.resolve()}, outside the checkpoint: copy the file there")
     return found
 

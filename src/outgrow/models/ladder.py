@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from outgrow.chess.rung import LADDER, rungs
-from outgrow.graph import Settings, located
+from outgrow.graph import Settings, not_hashed
 from outgrow.models.base import Model
 from outgrow.models.hf import checkpoint_digest
 from outgrow.types import UserError
@@ -20,7 +20,7 @@ class Ladder(Model):
     version: ClassVar[int] = 2  # 2: known by content alone
     causal: ClassVar[bool | None] = True
 
-    size: str = located(default="")  # a name alone: two names of one checkpoint are one model
+    size: str = not_hashed(default="")  # a name alone: two names of one checkpoint are one model
 
     def pinned(self) -> Self:
         return replace(self, digest=checkpoint_digest(self._path()))

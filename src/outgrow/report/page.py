@@ -17,8 +17,8 @@ from outgrow.report import figures
 from outgrow.report.protocol import explained, fits_used, tasks_used
 from outgrow.report.results import Record, Results, read
 from outgrow.report.scaling import scaling
-from outgrow.report.shelf import Problem
-from outgrow.report.stopping import stopping, watched
+from outgrow.report.stopping import monitored, stopping
+from outgrow.report.stored import Problem
 from outgrow.report.tables import (
     HEADS,
     MATCHED,
@@ -210,7 +210,7 @@ def _figures(results: Results, weights: Mapping[str, int], store: Store) -> list
          "intervals. Right of the ceiling’s line a student beats its own ceiling."),
         (scaling(aggregates, weights), "Test accuracy against the model, with 95 % intervals, a line a supervisor. "
          "Squares are the supervisors themselves, the floors, which dotted lines carry on."),
-        (stopping(watched(results, store)), "The student on held-out examples while it learns from weak labels. Its "
+        (stopping(monitored(results, store)), "The student on held-out examples while it learns from weak labels. Its "
          "lowest loss on weak labels, or on the ground truth that it should not see, would stop it where the lines are "
          "dashed (the mean over seeds; each seed’s own stop is a mark). Percentages are the accuracy there."),
     ]  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any
 from outgrow.experiment import Cell
 from outgrow.graph import load, walk
 from outgrow.labelling.harden import Harden
-from outgrow.steps import Fit, Gold, Predict, Prepare, Relabel, Said, Select
+from outgrow.steps import Fit, Gold, LabelsStep, Predict, Prepare, Relabel, Select
 from outgrow.store import Damaged, Store
 from outgrow.types import Examples
 
@@ -127,7 +127,7 @@ def _fits(cell: Cell) -> Iterable[FitUsed]:
         ("supervisor that is adapted too", _fitted(cell.matched_floor and cell.matched_floor.predictions)),
         ("ceiling", _fitted(cell.ceiling.predictions)),
         ("ceiling that is adapted too", _fitted(cell.matched_ceiling and cell.matched_ceiling.predictions)),
-        *((f"on the way: {cell.method.shown}", fit) for fit in on_the_way(cell.student_fit)),
+        *((f"on the way: {cell.method.shown}", fit) for fit in chain_fits(cell.student_fit)),
         (f"student: {cell.method.shown}", cell.student_fit),
         ("frozen probe", _fitted(cell.frozen_probe and cell.frozen_probe.predictions)),
     ]
@@ -148,13 +148,13 @@ def _beforehand(fit: Fit) -> tuple[tuple[str, str], ...]:
     return (("reads first", _value(fit.start.method)),) if fit.start else ()
 
 
-def on_the_way(student: Fit) -> Iterable[Fit]:
+def chain_fits(student: Fit) -> Iterable[Fit]:
     """The fits between supervisor and student."""
     fits = (step for step in walk([student]) if isinstance(step, Fit) and step.key != student.key)
     return (fit for fit in fits if fit.examples.split == "transfer")
 
 
-def _labels(labels: Said) -> str:
+def _labels(labels: LabelsStep) -> str:
     match labels:
         case Gold():
             return f"ground truth of {labels.examples.split}"

@@ -17,8 +17,8 @@ from outgrow.measures.crossed import Interval, OneGroupError
 from outgrow.measures.difference import paired
 from outgrow.measures.pgr import recovered
 from outgrow.measures.samples import accuracy_of_samples
-from outgrow.report.protocol import on_the_way
-from outgrow.report.shelf import Compact, Problem, Shelf, Status
+from outgrow.report.protocol import chain_fits
+from outgrow.report.stored import Compact, Problem, Status, StoredArtifacts
 from outgrow.steps import Fit, Predict, Relabel, Score
 from outgrow.store import Store
 from outgrow.types import Doubles
@@ -130,12 +130,15 @@ def read(experiment: Experiment, store: Store, failures: Sequence[Failure] = ())
 
     Raises UserError where two scores of a task are not of the same test examples.
     """
-    shelf, grid = Shelf(store, failures), cells(experiment)
+    stored, grid = StoredArtifacts(store, failures), cells(experiment)
     found: list[Record] = []
-    for row, rivals in rows(grid):
-        found.append(record(row, rivals, None, shelf))
-        found += [record([cell], [rival], cell.seed, shelf) for cell, rival in zip(row, rivals, strict=True)]
-    problems = {problem.step.key: problem for problem in shelf.problems.values()}
+    for row, baseline in rows(grid):
+        found.append(record(row, baseline, None, stored))
+        found += [
+            record([cell], [baseline_cell], cell.seed, stored)
+            for cell, baseline_cell in zip(row, baseline, strict=True)
+        ]
+    problems = {problem.step.key: problem for problem in stored.problems.values()}
     return Results(grid=grid, records=tuple(found), problems=tuple(problems.values()))
 
 
@@ -151,33 +154,33 @@ def _row(cell: Cell) -> tuple[str, str, str, str]:
     return cell.task.name, cell.weak.name, cell.strong.name, cell.method.shown
 
 
-def record(row: Sequence[Cell], rivals: Sequence[Cell], seed: int | None, shelf: Shelf) -> Record:
+def record(row: Sequence[Cell], baseline: Sequence[Cell], seed: int | None, stored: StoredArtifacts) -> Record:
     """One record over these cells, one a seed: over the complete seeds, or, without any, over what there is."""
     task, weak, strong, method = _row(row[0])
-    statuses = {role: _status(_of(role, row), shelf) for role in ROLES}
-    statuses["matched"] = _status([score for cell in row for score in _matched_trio(cell)], shelf)
-    labels = [cell.label_accuracy for cell in row] if shelf.whole else []
-    statuses["labels"] = shelf.status((score, shelf.sample(score)) for score in labels)
-    complete = [cell for cell in row if all(shelf.correct(score) is not None for score in _of_trio(cell))]
+    statuses = {role: _status(_of(role, row), stored) for role in ROLES}
+    statuses["matched"] = _status([score for cell in row for score in _matched_trio(cell)], stored)
+    labels = [cell.label_accuracy for cell in row] if stored.whole else []
+    statuses["labels"] = stored.status((score, stored.sample(score)) for score in labels)
+    complete = [cell for cell in row if all(stored.correct(score) is not None for score in _of_trio(cell))]
     fields: dict[str, Any] = {}
     for role in ROLES:
-        fields |= _scored(role, complete or row, shelf)
+        fields |= _scored(role, complete or row, stored)
     if complete:
-        fields |= _recovered(complete, shelf) | _matched(complete, shelf) | _agreement(complete, shelf)
+        fields |= _recovered(complete, stored) | _matched(complete, stored) | _agreement(complete, stored)
     else:
         absent = next(role for role in TRIO if statuses[role] != "done")
         fields["withheld"] = f"the {absent} has failed" if statuses[absent] == "failed" else f"no {absent} score yet"
-    if row[0].method != rivals[0].method:
-        fields |= _versus(complete or row, rivals, shelf)
-    if shelf.whole:
-        fields |= _label_accuracy(complete or row, shelf)
+    if row[0].method != baseline[0].method:
+        fields |= _versus(complete or row, baseline, stored)
+    if stored.whole:
+        fields |= _label_accuracy(complete or row, stored)
     status = next((s for s in ("failed", "missing") if s in statuses.values()), "done")
-    fields |= {"status": status, "n_seeds": len(complete), "notes": _notes(row, shelf), **_test(row[0], shelf)}
+    fields |= {"status": status, "n_seeds": len(complete), "notes": _notes(row, stored), **_test(row[0], stored)}
     return Record(task=task, weak=weak, strong=strong, method=method, seed=seed, **fields)
 
 
-def _status(scores: Iterable[Score], shelf: Shelf) -> Status:
-    return shelf.status((score, shelf.correct(score)) for score in scores)
+def _status(scores: Iterable[Score], stored: StoredArtifacts) -> Status:
+    return stored.status((score, stored.correct(score)) for score in scores)
 
 
 def _of(role: str, row: Iterable[Cell]) -> list[Score]:
@@ -195,24 +198,24 @@ def _matched_trio(cell: Cell) -> tuple[Score, ...]:
     return cell.matched_floor, cell.student, cell.matched_ceiling
 
 
-def _table(scores: Iterable[Score], shelf: Shelf) -> Doubles | None:
+def _table(scores: Iterable[Score], stored: StoredArtifacts) -> Doubles | None:
     """The scores that are there, [S, N]."""
-    found = [correct for score in scores if (correct := shelf.correct(score)) is not None]
+    found = [correct for score in scores if (correct := stored.correct(score)) is not None]
     return np.stack(found).astype(np.float64) if found else None
 
 
-def _groups(row: Sequence[Cell], shelf: Shelf) -> Compact:
-    test = shelf.test(row[0])
+def _groups(row: Sequence[Cell], stored: StoredArtifacts) -> Compact:
+    test = stored.test(row[0])
     assert test is not None  # a score of it has been read
     return test.groups
 
 
-def _scored(role: str, row: Sequence[Cell], shelf: Shelf) -> dict[str, Any]:
-    table = _table(_of(role, row), shelf)
+def _scored(role: str, row: Sequence[Cell], stored: StoredArtifacts) -> dict[str, Any]:
+    table = _table(_of(role, row), stored)
     if table is None:
         return {}
     try:
-        found = accuracy(table, _groups(row, shelf))
+        found = accuracy(table, _groups(row, stored))
     except OneGroupError:
         return {role: float(table.mean())}
     return _stated(role, found)
@@ -222,9 +225,9 @@ def _stated(name: str, found: Interval) -> dict[str, Any]:
     return {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
 
 
-def _label_accuracy(row: Sequence[Cell], shelf: Shelf) -> dict[str, Any]:
+def _label_accuracy(row: Sequence[Cell], stored: StoredArtifacts) -> dict[str, Any]:
     """How right the labels are that students learn from: each seed has examples of its own."""
-    samples = [sample for cell in row if (sample := shelf.sample(cell.label_accuracy)) is not None]
+    samples = [sample for cell in row if (sample := stored.sample(cell.label_accuracy)) is not None]
     if not samples:
         return {}
     correct, groups = zip(*samples, strict=True)
@@ -235,10 +238,10 @@ def _label_accuracy(row: Sequence[Cell], shelf: Shelf) -> dict[str, Any]:
     return _stated("label_accuracy", found)
 
 
-def _notes(row: Sequence[Cell], shelf: Shelf) -> tuple[str, ...]:
+def _notes(row: Sequence[Cell], stored: StoredArtifacts) -> tuple[str, ...]:
     """What the fits behind these cells have to say of themselves, each sentence once."""
     fits = [(f"{role}, seed {cell.seed}", fit) for cell in row for role, fit in _fits(cell)]
-    said = shelf.notes([fit for _, fit in fits])
+    said = stored.notes([fit for _, fit in fits])
     found = [
         f"{name}, {fit.model.name}: {note}" for (name, fit), notes in zip(fits, said, strict=True) for note in notes
     ]
@@ -247,7 +250,7 @@ def _notes(row: Sequence[Cell], shelf: Shelf) -> tuple[str, ...]:
 
 def _fits(cell: Cell) -> Iterator[tuple[str, Fit]]:
     """The fits behind each number of a cell, with its head in tables; a student's with those of the rungs before it."""
-    for rung in on_the_way(cell.student_fit) if cell.method.via else ():
+    for rung in chain_fits(cell.student_fit) if cell.method.chain else ():
         yield "student", rung
     roles = {"floor": cell.floor, "student": cell.student, "ceiling": cell.ceiling, "frozen probe": cell.frozen_probe}
     for role, score in {**roles, "adapted floor": cell.matched_floor, "adapted ceiling": cell.matched_ceiling}.items():
@@ -263,38 +266,38 @@ def _behind(predictions: object) -> Iterator[Fit]:
         yield from (fit for each in predictions.labels for fit in _behind(each))
 
 
-def _recovered(row: Sequence[Cell], shelf: Shelf) -> dict[str, Any]:
+def _recovered(row: Sequence[Cell], stored: StoredArtifacts) -> dict[str, Any]:
     """The PGR of complete seeds."""
-    tables = (_table(_of(role, row), shelf) for role in TRIO)
+    tables = (_table(_of(role, row), stored) for role in TRIO)
     floor, student, ceiling = (table for table in tables if table is not None)
-    found = recovered(floor, student, ceiling, _groups(row, shelf))
+    found = recovered(floor, student, ceiling, _groups(row, stored))
     gap = {"gap": found.gap, "gap_low": found.gap_low, "gap_high": found.gap_high}
     return {"pgr": found.pgr, "pgr_low": found.low, "pgr_high": found.high, "withheld": found.withheld, **gap}
 
 
-def _matched(row: Sequence[Cell], shelf: Shelf) -> dict[str, Any]:
+def _matched(row: Sequence[Cell], stored: StoredArtifacts) -> dict[str, Any]:
     """The PGR between an adapted supervisor and an adapted ceiling, of the seeds that have both."""
     trios = [trio for cell in row if (trio := _matched_trio(cell))]
     if not trios:
         return {}
-    there = [trio for trio in trios if all(shelf.correct(score) is not None for score in trio)]
-    floor, student, ceiling = (_table([trio[place] for trio in there], shelf) for place in range(3))
+    there = [trio for trio in trios if all(stored.correct(score) is not None for score in trio)]
+    floor, student, ceiling = (_table([trio[place] for trio in there], stored) for place in range(3))
     if floor is None or student is None or ceiling is None:
         return {"withheld_matched": "no score yet of an adapted supervisor and an adapted ceiling"}
-    found = recovered(floor, student, ceiling, _groups(row, shelf))
+    found = recovered(floor, student, ceiling, _groups(row, stored))
     matched = {"pgr_matched": found.pgr, "pgr_matched_low": found.low, "pgr_matched_high": found.high}
     return {**matched, "withheld_matched": found.withheld}
 
 
-def _agreement(row: Sequence[Cell], shelf: Shelf) -> dict[str, Any]:
+def _agreement(row: Sequence[Cell], stored: StoredArtifacts) -> dict[str, Any]:
     """How often student and supervisor say the same, in complete seeds."""
-    students = [hard for cell in row if (hard := shelf.hard(cell.student)) is not None]
-    supervisors = [hard for cell in row if (hard := shelf.hard(cell.floor)) is not None]
-    right = _table(_of("floor", row), shelf)
+    students = [hard for cell in row if (hard := stored.hard(cell.student)) is not None]
+    supervisors = [hard for cell in row if (hard := stored.hard(cell.floor)) is not None]
+    right = _table(_of("floor", row), stored)
     if right is None or not len(students) == len(supervisors) == len(row):
         return {}  # scores outlive their predictions where somebody deleted these
     try:
-        found = agreement(np.stack(students), np.stack(supervisors), right, _groups(row, shelf))
+        found = agreement(np.stack(students), np.stack(supervisors), right, _groups(row, stored))
     except OneGroupError:
         return {}
     fields = _stated("agreement", found.overall)
@@ -303,24 +306,24 @@ def _agreement(row: Sequence[Cell], shelf: Shelf) -> dict[str, Any]:
     return fields
 
 
-def _versus(row: Sequence[Cell], rivals: Sequence[Cell], shelf: Shelf) -> dict[str, Any]:
+def _versus(row: Sequence[Cell], baseline: Sequence[Cell], stored: StoredArtifacts) -> dict[str, Any]:
     """The student's score less the first method's, over the seeds that have both."""
-    first = {cell.seed: cell.student for cell in rivals}
+    first = {cell.seed: cell.student for cell in baseline}
     pairs = [(cell.student, first[cell.seed]) for cell in row]
-    there = [pair for pair in pairs if all(shelf.correct(score) is not None for score in pair)]
-    ours, theirs = (_table([pair[side] for pair in there], shelf) for side in (0, 1))
+    there = [pair for pair in pairs if all(stored.correct(score) is not None for score in pair)]
+    ours, theirs = (_table([pair[side] for pair in there], stored) for side in (0, 1))
     if ours is None or theirs is None:
         return {}
     try:
-        found = paired(ours, theirs, _groups(row, shelf))
+        found = paired(ours, theirs, _groups(row, stored))
     except OneGroupError:
         return {"versus_first": float((ours - theirs).mean())}
     return _stated("versus_first", found)
 
 
-def _test(cell: Cell, shelf: Shelf) -> dict[str, Any]:
+def _test(cell: Cell, stored: StoredArtifacts) -> dict[str, Any]:
     """What the test examples are: the same for every record of a task."""
     found: dict[str, Any] = {}
-    if test := shelf.test(cell):
+    if test := stored.test(cell):
         found |= {"n_test": len(test), "n_groups": len(np.unique(test.groups))}
-    return found | {"n_dropped": shelf.dropped(cell)}
+    return found | {"n_dropped": stored.dropped(cell)}

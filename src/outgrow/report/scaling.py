@@ -62,12 +62,14 @@ def _panel(axes: Axes, records: Sequence[Record], where: Mapping[str, float]) ->
     ends = [_line(axes, list({r.strong: r for r in records}.values()), "ceiling", where, color=ink("ceiling"))]
     lines = [("ceiling", "ceiling")]
     for i, weak in enumerate(dict.fromkeys(record.weak for record in records)):
-        taught = [record for record in records if record.weak == weak]
+        supervisor_fits = [record for record in records if record.weak == weak]
         colour = TEACHERS[i % len(TEACHERS)]
         style = "-" if i < len(TEACHERS) else "--"
-        ends.append(_line(axes, taught, "student", where, shift=0.006 * width * (i + 1), color=ink(colour), ls=style))
+        ends.append(
+            _line(axes, supervisor_fits, "student", where, shift=0.006 * width * (i + 1), color=ink(colour), ls=style)
+        )
         lines.append((f"by {_short(weak)}", colour))
-        floor = next((record.floor for record in taught if record.floor is not None), None)
+        floor = next((record.floor for record in supervisor_fits if record.floor is not None), None)
         if floor is not None:
             looks: dict[str, Any] = {"color": ink(colour), "linewidth": 1.1, "alpha": 0.7, "zorder": 1}
             axes.plot([left, right], [100 * floor, 100 * floor], ":", **looks)

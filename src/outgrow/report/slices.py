@@ -12,7 +12,7 @@ from outgrow.experiment import Experiment, cells
 from outgrow.graph import Failure
 from outgrow.plugins import nearest
 from outgrow.report.results import Record, Results, record, rows
-from outgrow.report.shelf import Shelf
+from outgrow.report.stored import StoredArtifacts
 from outgrow.steps import Prepare
 from outgrow.store import Store
 from outgrow.tasks.base import Facet
@@ -28,17 +28,17 @@ def read_by(experiment: Experiment, store: Store, facet: str, failures: Sequence
 
     Raises UserError where no task of a pinned experiment knows the facet, and names those that they know.
     """
-    shelf, grid = Shelf(store, failures), cells(experiment)
+    stored, grid = StoredArtifacts(store, failures), cells(experiment)
     tests = {cell.test.key: cell.test for cell in grid}
     _refuse_unknown(facet, tests.values())
-    slices = {key: sliced(facet, _values(facet, test, shelf)) for key, test in tests.items()}
+    slices = {key: sliced(facet, _values(facet, test, stored)) for key, test in tests.items()}
     if not any(slices.values()):
         raise UserError(f"no test example has a {facet}: choose another facet, or a source that has it")
     found: list[Record] = []
-    for row, rivals in rows(grid):
+    for row, baseline in rows(grid):
         for name, ids in slices[row[0].test.key].items():
-            found.append(replace(record(row, rivals, None, shelf.only(ids)), slice=name))
-    return Results(grid=grid, records=tuple(found), problems=tuple(shelf.problems.values()))
+            found.append(replace(record(row, baseline, None, stored.only(ids)), slice=name))
+    return Results(grid=grid, records=tuple(found), problems=tuple(stored.problems.values()))
 
 
 def sliced(facet: str, values: Mapping[str, Facet]) -> Slices:
@@ -75,11 +75,11 @@ def _bands(edges: Sequence[float]) -> list[str]:
     return [f"<{said[0]}", *(f"{low}–{high}" for low, high in pairwise(said)), f"≥{said[-1]}"]
 
 
-def _values(facet: str, test: Prepare, shelf: Shelf) -> Mapping[str, Facet]:
+def _values(facet: str, test: Prepare, stored: StoredArtifacts) -> Mapping[str, Facet]:
     """What the task knows of its test examples: those of the store, or, before a run, those that it would have."""
     if facet not in _known(test):
         return {}
-    examples = shelf.get(test) or test.task.examples(test.split, test.n, test.seed)
+    examples = stored.get(test) or test.task.examples(test.split, test.n, test.seed)
     return test.task.facets(examples)[facet]
 
 

@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 
     from outgrow.training.state import Curve
 
-TRUTH, LOSS = "validation_agreement", "watched_loss"  # what is drawn: agreement with ground truth is accuracy
-STOPS: tuple[tuple[Literal["watched", "validation"], str, str], ...] = (
-    ("watched", "floor", "stop by weak labels"),
+TRUTH, LOSS = "validation_agreement", "monitored_loss"  # what is drawn: agreement with ground truth is accuracy
+STOPS: tuple[tuple[Literal["monitored", "validation"], str, str], ...] = (
+    ("monitored", "floor", "stop by weak labels"),
     ("validation", "ceiling", "stop by ground truth"),
 )
 NEEDED = {"epoch", TRUTH, LOSS, "validation_loss"}
 DASH = 4  # of the lines that mark a stop, in points: where two coincide they alternate
 
 
-def watched(results: Results, store: Store) -> dict[str, list[Curve]]:
+def monitored(results: Results, store: Store) -> dict[str, list[Curve]]:
     """The curves that have both kinds of labels, one a finished seed, by the name of the row of the table."""
     found = {}
     for (row, _), record in zip(rows(results.grid), results.aggregates, strict=True):
-        curves = [curve for cell in row if cell.student_fit.watched and (curve := _curve(cell.student_fit, store))]
+        curves = [curve for cell in row if cell.student_fit.monitored and (curve := _curve(cell.student_fit, store))]
         if curves:
             found[name_of(record, results.aggregates)] = curves
     return found
@@ -52,7 +52,7 @@ def _curve(fit: Fit, store: Store) -> Curve | None:
     return curve if len(curve) > 1 and all(check.keys() >= NEEDED for check in curve) else None
 
 
-def stop(curve: Curve, labels: Literal["watched", "validation"]) -> dict[str, float]:
+def stop(curve: Curve, labels: Literal["monitored", "validation"]) -> dict[str, float]:
     """The check that training would keep by these labels: the first of those with the lowest loss."""
     losses = [check[f"{labels}_loss"] for check in curve]
     return curve[int(np.argmin(np.nan_to_num(losses, nan=np.inf)))]
@@ -100,7 +100,7 @@ def _panel(axes: Axes, seeds: Sequence[Curve], name: str, scale: float) -> None:
 
 def _mark(labels: str, colour: str) -> dict[str, Any]:
     """A small full square, or a larger open diamond that shows what lies below it."""
-    if labels == "watched":
+    if labels == "monitored":
         return {"marker": MARKS["floor"], "markersize": 3.5, "color": ink(colour)}
     return {"marker": MARKS["ceiling"], "markersize": 6, "color": ink(colour), "markerfacecolor": "none"}
 
@@ -132,6 +132,6 @@ def _column(curve: Curve, name: str) -> Doubles:
     return np.array([check[name] for check in curve])
 
 
-def _mean(seeds: Sequence[Curve], labels: Literal["watched", "validation"], name: str) -> float:
+def _mean(seeds: Sequence[Curve], labels: Literal["monitored", "validation"], name: str) -> float:
     """Over the seeds, each at its own stop."""
     return float(np.mean([stop(curve, labels)[name] for curve in seeds]))

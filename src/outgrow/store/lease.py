@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from outgrow.store.place import Place
+from outgrow.store.storage import Storage
 from outgrow.types import UserError
 
 BEAT = 10.0  # seconds between two heartbeats
@@ -28,7 +28,7 @@ PATIENCE = 60.0  # seconds without one after which an owner elsewhere counts as 
 FOLDER = "leases"
 
 
-class Lost(Exception):  # noqa: N818 - nothing is wrong: somebody else does the work
+class LeaseLost(Exception):  # noqa: N818 - nothing is wrong: somebody else does the work
     """The lease has gone to another owner, who took this one for dead."""
 
 
@@ -36,10 +36,10 @@ class Lease:
     """Held, from the side of its owner. An owner that slept too long (a suspended machine, a stopped process) is taken
     for dead: its file is removed, and it learns so at its next `check`."""
 
-    def __init__(self, place: Place, key: str) -> None:
+    def __init__(self, storage: Storage, key: str) -> None:
         self.owner = uuid.uuid4().hex
         self.file = f"{FOLDER}/{key}.{self.owner}"
-        self._place, self._key = place, key
+        self._place, self._key = storage, key
         self._beats = 0
         self._awake = -float("inf")  # when it last looked after its file; never, while it holds nothing
         self._lost = False
@@ -74,7 +74,7 @@ class Lease:
                 with suppress(UserError):  # a store out of reach: nobody else reaches it either
                     self.beat()
             if self._lost:
-                raise Lost(self._key)
+                raise LeaseLost(self._key)
 
     def keep_beating(self, stop: threading.Event) -> None:
         while not stop.wait(BEAT):
@@ -83,44 +83,44 @@ class Lease:
 
 
 @contextmanager
-def lease(place: Place, key: str, waiting: Callable[[str], None], finished: Callable[[], bool]) -> Iterator[Lease]:
+def lease(storage: Storage, key: str, waiting: Callable[[str], None], finished: Callable[[], bool]) -> Iterator[Lease]:
     """Held inside the block, once no live owner is left or the artifact is `finished`. `waiting` is told for whom.
 
     Raises Lost if the block fails after the lease has gone to somebody else.
     """
-    held = Lease(place, key)
+    own = Lease(storage, key)
     seen: dict[str, tuple[bytes, float]] = {}
     told = False
     while True:
-        living = _living(place, key, seen)
+        living = _living(storage, key, seen)
         if not living:
-            held.write()
-            dead = _others(place, key, held.file)
-            if not _living(place, key, seen, but=held.file):
+            own.write()
+            dead = _others(storage, key, own.file)
+            if not _living(storage, key, seen, but=own.file):
                 break
-            place.remove([held.file])
+            storage.remove([own.file])
         elif finished():
-            yield held
+            yield own
             return
         elif not told:
             waiting(living)
             told = True
         time.sleep(random.uniform(0.1, 0.5))
     stop = threading.Event()
-    heart = threading.Thread(target=held.keep_beating, args=(stop,), daemon=True)
+    heart = threading.Thread(target=own.keep_beating, args=(stop,), daemon=True)
     try:
         heart.start()
-        place.remove(dead)
-        yield held
+        storage.remove(dead)
+        yield own
     except Exception:
-        held.check()
+        own.check()
         raise
     finally:
         stop.set()
         if heart.ident is not None:
             heart.join()
         with suppress(UserError):  # a store that has gone keeps a file that says a dead process owns it
-            place.remove([held.file])
+            storage.remove([own.file])
 
 
 def _is_long(since: float) -> bool:
@@ -128,15 +128,15 @@ def _is_long(since: float) -> bool:
     return time.monotonic() - since > PATIENCE / 2
 
 
-def _others(place: Place, key: str, mine: str = "") -> list[str]:
-    names = (name for name in place.names(FOLDER) if name.startswith(f"{key}."))
+def _others(storage: Storage, key: str, mine: str = "") -> list[str]:
+    names = (name for name in storage.names(FOLDER) if name.startswith(f"{key}."))
     return [f"{FOLDER}/{name}" for name in names if f"{FOLDER}/{name}" != mine]
 
 
-def _living(place: Place, key: str, seen: dict[str, tuple[bytes, float]], but: str = "") -> str:
+def _living(storage: Storage, key: str, seen: dict[str, tuple[bytes, float]], but: str = "") -> str:
     """Who else holds the lease and lives, in words; empty if nobody does."""
     now = time.monotonic()
-    for path, data in place.read(_others(place, key, but)).items():
+    for path, data in storage.read(_others(storage, key, but)).items():
         if path not in seen or seen[path][0] != data:
             seen[path] = (data, now)
         if now - seen[path][1] < PATIENCE and not _gone(data):
@@ -144,10 +144,10 @@ def _living(place: Place, key: str, seen: dict[str, tuple[bytes, float]], but: s
     return ""
 
 
-def live_keys(place: Place, since: float) -> set[str]:
+def live_keys(storage: Storage, since: float) -> set[str]:
     """Keys with a lease that has beaten since (seconds since the epoch) and whose owner is not known to be dead."""
-    recent = [path for path, (_, modified) in place.files(FOLDER).items() if modified > since]
-    found = place.read([path for path in recent if "/." not in path])
+    recent = [path for path, (_, modified) in storage.files(FOLDER).items() if modified > since]
+    found = storage.read([path for path in recent if "/." not in path])
     return {path.removeprefix(f"{FOLDER}/").rpartition(".")[0] for path, data in found.items() if not _gone(data)}
 
 

@@ -27,7 +27,7 @@ from outgrow.store.lease import FOLDER as LEASES
 from outgrow.store.lease import Lease, lease, live_keys
 from outgrow.store.manifest import Damaged, Manifest, describe, digest
 from outgrow.store.names import is_key
-from outgrow.store.place import Place, flush
+from outgrow.store.storage import Storage, flush
 from outgrow.types import UserError
 
 MANIFESTS, SET_ASIDE, SCRATCH = "manifests", "damaged", "scratch"
@@ -50,29 +50,29 @@ class Store:
     url: str = field(repr=False)
 
     @cached_property
-    def place(self) -> Place:
-        return Place(str(self.url))
+    def storage(self) -> Storage:
+        return Storage(str(self.url))
 
     def __getstate__(self) -> dict[str, Any]:
         return {"url": self.url}
 
     def __str__(self) -> str:
         """The URL without its secrets."""
-        return str(self.place)
+        return str(self.storage)
 
     def listing(self) -> frozenset[str]:
         """The keys of all finished artifacts, in one listing."""
-        names = self.place.names(MANIFESTS)
+        names = self.storage.names(MANIFESTS)
         found = (name.removesuffix(".json") for name in names if name.endswith(".json"))
         return frozenset(key for key in found if is_key(key))
 
     def has(self, key: str) -> bool:
-        return bool(self.place.read([_manifest(key)]))
+        return bool(self.storage.read([_manifest(key)]))
 
     def manifests(self, keys: Collection[str]) -> dict[str, Manifest | Damaged]:
         """The manifests of the artifacts among `keys`; for one that cannot be trusted, what is wrong with it."""
         found: dict[str, Manifest | Damaged] = {}
-        for path, data in self.place.read([_manifest(key) for key in keys]).items():
+        for path, data in self.storage.read([_manifest(key) for key in keys]).items():
             key = path.removeprefix(f"{MANIFESTS}/").removesuffix(".json")
             try:
                 found[key] = Manifest.parse(key, data)
@@ -103,9 +103,9 @@ class Store:
             if only is not None and name not in only:
                 continue
             path = folder / name
-            if self.place.local and not self.place.holds(f"{key}/{manifest.prefix}/{name}"):
+            if self.storage.local and not self.storage.holds(f"{key}/{manifest.prefix}/{name}"):
                 raise Damaged(key, manifest.prefix, f"{name} is a symbolic link that leads out of the store")
-            if self.place.local is None and not (path.is_file() and self._digest(path) == expected):
+            if self.storage.local is None and not (path.is_file() and self._digest(path) == expected):
                 self._download(manifest, name, path)
             if not path.is_file():
                 raise Damaged(key, manifest.prefix, f"{name} is missing")
@@ -119,31 +119,31 @@ class Store:
         """Let `save` fill a folder and make that the artifact of `key`. False if another run was first."""
         path, prefix = _manifest(key), uuid.uuid4().hex
         with self._draft(key, prefix) as folder:
-            with self.place.writing(folder):
+            with self.storage.writing(folder):
                 save(folder)
             files = describe(folder)
         manifest = Manifest(key=key, prefix=prefix, identity=identity, files=files, provenance=provenance)
-        first = self.place.create(path, manifest.dump())
+        first = self.storage.create(path, manifest.dump())
         if not first:
-            self.place.remove([f"{key}/{prefix}/{name}" for name in files])
+            self.storage.remove([f"{key}/{prefix}/{name}" for name in files])
         return first
 
-    def set_aside(self, damage: Damaged) -> None:
+    def quarantine(self, damage: Damaged) -> None:
         """Take a damaged artifact out of the way, unless someone has replaced it since."""
         path = _manifest(damage.key)
-        data = self.place.read([path]).get(path)
+        data = self.storage.read([path]).get(path)
         if data is None or (damage.prefix and damage.prefix.encode() not in data):
             return
-        self.place.write(f"{SET_ASIDE}/{damage.key}.{uuid.uuid4().hex[:8]}.json", data)
-        self.place.remove([path])
+        self.storage.write(f"{SET_ASIDE}/{damage.key}.{uuid.uuid4().hex[:8]}.json", data)
+        self.storage.remove([path])
 
     def scratch(self, key: str, owner: str = "alone") -> Path:
         """A local folder for unfinished work of one owner of the lease of `key`. What earlier owners left there, alive
         or not, is taken away from them: the newest of their checkpoints moves into it, the rest is deleted."""
         _manifest(key)
         name = f"{SCRATCH}/{key}"
-        above = self.place.at(f"{name}/{owner}/file").parents[1] if self.place.local else self._cache / name
-        with self.place.writing():
+        above = self.storage.at(f"{name}/{owner}/file").parents[1] if self.storage.local else self._cache / name
+        with self.storage.writing():
             (above / owner).mkdir(parents=True, exist_ok=True)
             take_over(above, above / owner)
         return above / owner
@@ -151,7 +151,7 @@ class Store:
     def lease(self, key: str, waiting: Callable[[str], None] = lambda owner: None) -> AbstractContextManager[Lease]:
         """Inside the block nobody else works on `key`, or it is finished. `waiting` is told who has it before."""
         _manifest(key)
-        return lease(self.place, key, waiting, lambda: self.has(key))
+        return lease(self.storage, key, waiting, lambda: self.has(key))
 
     def check(self) -> Check:
         """Verify every byte of every artifact."""
@@ -172,14 +172,14 @@ class Store:
         manifests = self.manifests(self.listing())
         folders = {f"{key}/{m.prefix}": key in keep for key, m in manifests.items() if isinstance(m, Manifest)}
         past = time.time() - FORGOTTEN
-        live = live_keys(self.place, past)
+        live = live_keys(self.storage, past)
         doomed = {
             path: size
-            for path, (size, modified) in self.place.files("").items()
+            for path, (size, modified) in self.storage.files("").items()
             if self._is_spare(path, keep, folders, modified < past) and not any(key in path for key in live)
         }
-        self.place.remove(sorted(doomed, key=lambda path: not path.startswith(MANIFESTS)))  # first it ceases to exist
-        if self.place.local is None:
+        self.storage.remove(sorted(doomed, key=lambda path: not path.startswith(MANIFESTS)))  # first it ceases to exist
+        if self.storage.local is None:
             for copy in {*self._cache.glob("*-*"), *self._cache.glob(f"{SCRATCH}/*")}:
                 if copy.name not in keep | live:
                     shutil.rmtree(copy, ignore_errors=True)
@@ -202,7 +202,7 @@ class Store:
 
     def explained(self, error: BaseException) -> str | None:
         """One line for the user if a full or broken disk is behind `error`."""
-        found = self.place.explained(error)
+        found = self.storage.explained(error)
         return str(found) if found else None
 
     @cached_property
@@ -212,22 +212,22 @@ class Store:
         return Path(home).expanduser() / hashlib.sha256(self.url.encode()).hexdigest()[:12]
 
     def _digest(self, path: Path) -> str:
-        with self.place.reading():
+        with self.storage.reading():
             try:
                 return digest(path)
             except FileNotFoundError:
                 return ""
 
     def _local_folder(self, manifest: Manifest) -> Path:
-        return (self.place.local or self._cache) / manifest.key / manifest.prefix
+        return (self.storage.local or self._cache) / manifest.key / manifest.prefix
 
     def _download(self, manifest: Manifest, name: str, path: Path) -> None:
         draft = path.with_name(f".{uuid.uuid4().hex}")
         try:
-            with self.place.writing():
+            with self.storage.writing():
                 path.parent.mkdir(parents=True, exist_ok=True)
-            self.place.download(f"{manifest.key}/{manifest.prefix}/{name}", draft)
-            with self.place.writing():
+            self.storage.download(f"{manifest.key}/{manifest.prefix}/{name}", draft)
+            with self.storage.writing():
                 draft.replace(path)
         except FileNotFoundError:
             raise Damaged(manifest.key, manifest.prefix, f"{name} is missing") from None
@@ -237,17 +237,17 @@ class Store:
     @contextmanager
     def _draft(self, key: str, prefix: str) -> Iterator[Path]:
         """A folder to fill; afterwards its files are in the store, on the disk, and not yet an artifact."""
-        if self.place.local is None:
+        if self.storage.local is None:
             with tempfile.TemporaryDirectory() as temporary:
                 yield Path(temporary)
-                self.place.upload(Path(temporary), f"{key}/{prefix}")
+                self.storage.upload(Path(temporary), f"{key}/{prefix}")
             return
-        folder = self.place.at(f"{key}/{prefix}")
+        folder = self.storage.at(f"{key}/{prefix}")
         try:
-            with self.place.writing():
+            with self.storage.writing():
                 folder.mkdir(parents=True)
             yield folder
-            with self.place.writing():
+            with self.storage.writing():
                 flush(folder)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)

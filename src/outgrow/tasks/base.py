@@ -12,8 +12,8 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 
 from outgrow.naming import alias
-from outgrow.ranges import SHARE, refuse_outside
-from outgrow.text.near import Likeness, Near
+from outgrow.ranges import SHARE, check_ranges
+from outgrow.text.near import Near, Similarity
 from outgrow.types import Example, Examples, Labels, Scores, UserError
 from outgrow.types import Readout as Readout
 
@@ -23,7 +23,7 @@ Facet = float | str | tuple[str, ...]  # a tuple: an example that is of several 
 
 SPLITS: tuple[Split, ...] = ("weak_train", "transfer", "transfer_validation", "validation", "test")
 # Each split loses the near-duplicates of the splits before it: test stays whole, and transfer, the largest, loses most.
-DECONTAMINATED: tuple[Split, ...] = ("test", "validation", "transfer_validation", "weak_train", "transfer")
+DECONTAMINATION_ORDER: tuple[Split, ...] = ("test", "validation", "transfer_validation", "weak_train", "transfer")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +53,7 @@ class Shares:
     test: float = 0.17
 
     def __post_init__(self) -> None:
-        refuse_outside(self, **dict.fromkeys(SPLITS, SHARE))
+        check_ranges(self, **dict.fromkeys(SPLITS, SHARE))
         if abs(sum(getattr(self, split) for split in SPLITS) - 1) > 1e-6:
             shown = ", ".join(f"{split} {getattr(self, split):g}" for split in SPLITS)
             raise UserError(f"shares are {shown}: make them sum to 1")
@@ -82,7 +82,7 @@ class Task:
         return type(self).__module__.rpartition(".")[2].replace("_", "-")
 
     @property
-    def place(self) -> Path | None:
+    def location(self) -> Path | None:
         """The file that the user named, whose path tells tasks of one short name apart."""
         return None
 
@@ -95,7 +95,7 @@ class Task:
         raise NotImplementedError
 
     @property
-    def likeness(self) -> Likeness | None:
+    def similarity(self) -> Similarity | None:
         """When two examples are near-duplicates. Default: never, and the splits are those of the groups alone."""
         return None
 
@@ -137,7 +137,7 @@ class Task:
         if part:
             raise UserError(
                 f"task {self.name}: a chain takes a fresh part of {split} for each step, {n} examples a part, and "
-                f'there are {there} for part {part + 1}: ask for fewer, or say shares = "same"'
+                f'there are {there} for part {part + 1}: ask for fewer, or say chain_data = "same"'
             )
         raise UserError(f"task {self.name}: {n} examples asked for but split {split} has {there}: ask for fewer")
 
@@ -184,14 +184,14 @@ class Source:
         self.rows = rows
         self.answers = {row.example.id: row.answer for row in rows}
         self.dropped = tuple(sorted((dropped or Counter()).items()))
-        self._members: dict[tuple[Shares, Likeness | None, Readout], Members] = {}
+        self._members: dict[tuple[Shares, Similarity | None, Readout], Members] = {}
         if len(self.answers) != len(rows):
             twice = Counter(row.example.id for row in rows).most_common(1)[0][0]
             raise UserError(f"two rows share the id {twice!r}: give every row an id of its own")
 
     def members(self, task: Task) -> Members:
         """Which rows each split has: found once for all seeds and sizes."""
-        key = (task.shares, task.likeness, task.readout)
+        key = (task.shares, task.similarity, task.readout)
         if key not in self._members:
             self._members[key] = _members([row.example for row in self.rows], task)
         return self._members[key]
@@ -202,10 +202,10 @@ def _members(rows: list[Example], task: Task) -> Members:
     for row in rows:
         splits[split_of(row.group, task.shares)].append(row)
     counts = dict.fromkeys(SPLITS, 0)
-    if task.likeness is None:
+    if task.similarity is None:
         return Members(rows={split: tuple(own) for split, own in splits.items()}, near_duplicates=counts)
-    index = Near((), task.likeness.share, task.likeness.template)
-    for split in DECONTAMINATED:
+    index = Near((), task.similarity.share, task.similarity.template)
+    for split in DECONTAMINATION_ORDER:
         texts = [task.texts(row) for row in splits[split]]
         owner = np.repeat(np.arange(len(texts)), [len(own) for own in texts])
         near = set(owner[index.find([text for own in texts for text in own])].tolist())

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from outgrow.chess import board as chess
-from outgrow.chess.puzzle import Puzzle, number_in, of_lichess, reader
+from outgrow.chess.puzzle import Puzzle, length_limit, number_in, of_lichess
 from outgrow.chess.themes import themes
-from outgrow.graph import located
-from outgrow.ranges import one_of, refuse_outside, whole
+from outgrow.graph import not_hashed
+from outgrow.ranges import check_ranges, one_of, whole
 from outgrow.tasks.base import Facet, Passage, Readout, Row, Source, Split, Task
 from outgrow.tasks.text import on_this_machine
 from outgrow.text import tables
@@ -54,13 +54,13 @@ class ChessPuzzles(Task):
         "test": 3000,
     }
 
-    source: str = located(default="")
+    source: str = not_hashed(default="")
     digest: str = ""
     prompt: Literal["position", "moves"] = "position"
     plies: int = LONGEST
 
     def __post_init__(self) -> None:
-        refuse_outside(self, prompt=one_of("position", "moves"), plies=whole(1))
+        check_ranges(self, prompt=one_of("position", "moves"), plies=whole(1))
         if self.prompt == "position" and self.plies != LONGEST:
             raise UserError('plies limits a prompt of moves: say prompt = "moves" too, or leave it out')
 
@@ -70,7 +70,7 @@ class ChessPuzzles(Task):
         return super().short if self.prompt == "position" else f"{super().short}/{self.prompt}"
 
     @property
-    def place(self) -> Path | None:
+    def location(self) -> Path | None:
         return Path(self.source) if self.source else None
 
     @property
@@ -116,7 +116,7 @@ class _Puzzles:
     measure: str
     hard: dict[str, float]
     games: dict[str, tuple[str, tuple[str, ...]]]
-    places: Set[str]
+    locations: Set[str]
 
 
 @lru_cache(maxsize=4)
@@ -126,14 +126,14 @@ def _puzzles(path: Path, digest: str) -> _Puzzles:
     rows: dict[str, Row] = {}
     hard: dict[str, float] = {}
     games: dict[str, tuple[str, tuple[str, ...]]] = {}
-    places: set[str] = set()
+    locations: set[str] = set()
     dropped: Counter[str] = Counter()
     wrong: list[str] = []
     of_row: Callable[[dict[str, Any]], Puzzle] = of_lichess
     measure = "Rating"
     for number, record in tables.rows(path):
         if not (rows or wrong):
-            of_row, measure = reader(path, record)
+            of_row, measure = length_limit(path, record)
         fault = "no position, or a move that is not legal"
         try:
             puzzle = of_row(record)
@@ -143,10 +143,10 @@ def _puzzles(path: Path, digest: str) -> _Puzzles:
             wrong.append(f"{path}, row {number}: {error}")
             dropped[fault] += 1
             continue
-        if puzzle.place in places:
+        if puzzle.position in locations:
             dropped["the same position again"] += 1
             continue
-        places.add(puzzle.place)
+        locations.add(puzzle.position)
         rows[puzzle.id] = _row(puzzle)
         games[puzzle.id] = puzzle.start, puzzle.moves
         if difficulty is not None:
@@ -156,13 +156,13 @@ def _puzzles(path: Path, digest: str) -> _Puzzles:
     if not rows:
         raise UserError(f"{path} is empty: it needs rows with FEN and Moves")
     found = Source(list(rows.values()), dropped)
-    return _Puzzles(source=found, measure=measure.lower(), hard=hard, games=games, places=places)
+    return _Puzzles(source=found, measure=measure.lower(), hard=hard, games=games, locations=locations)
 
 
 def _row(puzzle: Puzzle) -> Row:
     """A puzzle of a game that is not known is a group of its own."""
     answer = tuple(float(move in puzzle.right) / len(puzzle.right) for move in puzzle.legal)
-    group, prompt = puzzle.game or puzzle.place, chess.position_text(puzzle.board)
+    group, prompt = puzzle.game or puzzle.position, chess.position_text(puzzle.board)
     return Row(example=Example(id=puzzle.id, group=group, prompt=prompt, choices=puzzle.legal), answer=answer)
 
 
@@ -183,14 +183,14 @@ def _lead_up(known: _Puzzles, id: str, most: int) -> Passage:
     moves, boards = known.games[id][1], _boards(known, id)
     first = max(0, len(moves) - most)
     for number in range(first, len(moves)):
-        if chess.place(chess.fen(boards[number])) in known.places:
+        if chess.position_key(chess.fen(boards[number])) in known.locations:
             first = number + 1
     return Passage(given=chess.position_text(boards[first]), text=" ".join(moves[first:]))
 
 
 def _follows(known: _Puzzles, id: str) -> bool:
     """Whether a puzzle stood in its game before this one."""
-    return any(chess.place(chess.fen(board)) in known.places for board in _boards(known, id)[:-1])
+    return any(chess.position_key(chess.fen(board)) in known.locations for board in _boards(known, id)[:-1])
 
 
 def _boards(known: _Puzzles, id: str) -> list[chess.Board]:

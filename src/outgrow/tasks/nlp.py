@@ -12,12 +12,12 @@ from pathlib import Path
 from string import Formatter
 from typing import Any, ClassVar, Self
 
-from outgrow.graph import located
-from outgrow.ranges import SHARE, refuse_outside, whole
+from outgrow.graph import not_hashed
+from outgrow.ranges import SHARE, check_ranges, whole
 from outgrow.tasks import text
 from outgrow.tasks.base import Source, Task
 from outgrow.text import hub, tables
-from outgrow.text.near import Likeness
+from outgrow.text.near import Similarity
 from outgrow.text.normal import caseless
 from outgrow.text.opening import digest_of_files, refuse_changed
 from outgrow.text.sets import TABLE, Entry
@@ -42,7 +42,7 @@ class Nlp(Task):
     version: ClassVar[int] = 5
 
     set: str
-    path: str = located(default="")
+    path: str = not_hashed(default="")
     revision: str = ""
     digest: str = ""
     max_chars: int = 2000
@@ -51,7 +51,7 @@ class Nlp(Task):
     def __post_init__(self) -> None:
         if self.set not in TABLE:
             raise UserError(f"no set called {self.set!r}: choose one of {', '.join(TABLE)}")
-        refuse_outside(self, near_share=SHARE, max_chars=whole(1))
+        check_ranges(self, near_share=SHARE, max_chars=whole(1))
 
     @property
     def short(self) -> str:
@@ -59,7 +59,7 @@ class Nlp(Task):
         return f"nlp/{self.set}"
 
     @property
-    def place(self) -> Path | None:
+    def location(self) -> Path | None:
         return Path(self.path) if self.path else None
 
     def pinned(self) -> Self:
@@ -80,8 +80,8 @@ class Nlp(Task):
         return _load(self if self.digest else self.pinned())
 
     @property
-    def likeness(self) -> Likeness | None:
-        return Likeness(share=self.near_share, template=TABLE[self.set].prompt) if self.near_share else None
+    def similarity(self) -> Similarity | None:
+        return Similarity(share=self.near_share, template=TABLE[self.set].prompt) if self.near_share else None
 
     def plain(self, file: Path) -> text.Text:
         """The task that reads the questions, once they are written out."""

@@ -12,12 +12,12 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from outgrow.graph import located
-from outgrow.ranges import SHARE, refuse_outside, whole
+from outgrow.graph import not_hashed
+from outgrow.ranges import SHARE, check_ranges, whole
 from outgrow.tasks.base import Passage, Readout, Row, Source, Task
 from outgrow.tasks.text import on_this_machine
 from outgrow.text import tables
-from outgrow.text.near import Likeness
+from outgrow.text.near import Similarity
 from outgrow.text.normal import caseless, normal_form, readable
 from outgrow.text.opening import digest_of_files, refuse_changed
 from outgrow.types import Example, Examples, UserError
@@ -42,21 +42,21 @@ class Reward(Task):
     version: ClassVar[int] = 3  # 3: texts have one normal form and line end, and splits are decontaminated
     readout: ClassVar[Readout] = "pair"
 
-    path: str = located()
+    path: str = not_hashed()
     digest: str = ""
     max_chars: int = 2000
     near_share: float = 0.5
 
     def __post_init__(self) -> None:
-        refuse_outside(self, near_share=SHARE, max_chars=whole(1))
+        check_ranges(self, near_share=SHARE, max_chars=whole(1))
 
     @property
     def short(self) -> str:
         """`reward/hh_harmless` for hh_harmless_*.jsonl.gz."""
-        return f"reward/{self.place.name.partition('.')[0].rstrip('*_-')}"
+        return f"reward/{self.location.name.partition('.')[0].rstrip('*_-')}"
 
     @property
-    def place(self) -> Path:
+    def location(self) -> Path:
         return Path(self.path)
 
     def files(self) -> list[Path]:
@@ -80,8 +80,8 @@ class Reward(Task):
         return tuple(Passage(given=row.prompt, text=choice) for row in examples.rows for choice in row.choices)
 
     @property
-    def likeness(self) -> Likeness | None:
-        return Likeness(share=self.near_share) if self.near_share else None
+    def similarity(self) -> Similarity | None:
+        return Similarity(share=self.near_share) if self.near_share else None
 
 
 def preference(group: str, prompt: str, better: str, worse: str) -> Row:

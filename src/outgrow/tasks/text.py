@@ -12,11 +12,11 @@ from pathlib import Path
 from string import Formatter
 from typing import Any, ClassVar, Self
 
-from outgrow.graph import located
-from outgrow.ranges import SHARE, refuse_outside, whole
+from outgrow.graph import not_hashed
+from outgrow.ranges import SHARE, check_ranges, whole
 from outgrow.tasks.base import Row, Source, Task
 from outgrow.text import tables
-from outgrow.text.near import Likeness
+from outgrow.text.near import Similarity
 from outgrow.text.normal import caseless as normal
 from outgrow.text.normal import normal_form, readable, well_formed
 from outgrow.text.opening import digest_of_files, refuse_changed
@@ -45,7 +45,7 @@ class Text(Task):
 
     version: ClassVar[int] = 4  # 4: texts have one normal form, and every split is decontaminated
 
-    path: str = located()
+    path: str = not_hashed()
     digest: str = ""
     prompt: str
     label: str
@@ -62,7 +62,7 @@ class Text(Task):
                 raise UserError(f"the {what} names the label column {self.label!r}, which would give the answer away")
         if not columns:
             raise UserError(f"the prompt {self.prompt!r} names no column: write one in braces, such as '{{text}}'")
-        refuse_outside(self, near_share=SHARE, max_chars=whole(1))
+        check_ranges(self, near_share=SHARE, max_chars=whole(1))
         _refuse_twice(self.classes)
         if well_formed(self.prompt) != self.prompt:
             raise UserError(f"the prompt {self.prompt!r} holds a lone surrogate, half of a character: leave it out")
@@ -70,10 +70,10 @@ class Text(Task):
     @property
     def short(self) -> str:
         """`text/reviews` for reviews.csv.gz."""
-        return f"text/{self.place.name.partition('.')[0]}"
+        return f"text/{self.location.name.partition('.')[0]}"
 
     @property
-    def place(self) -> Path:
+    def location(self) -> Path:
         return Path(self.path)
 
     @property
@@ -88,8 +88,8 @@ class Text(Task):
         return _load(self if self.digest else self.pinned())
 
     @property
-    def likeness(self) -> Likeness | None:
-        return Likeness(share=self.near_share, template=self.prompt) if self.near_share else None
+    def similarity(self) -> Similarity | None:
+        return Similarity(share=self.near_share, template=self.prompt) if self.near_share else None
 
 
 def on_this_machine(path: str) -> Path:

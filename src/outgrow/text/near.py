@@ -27,7 +27,7 @@ Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Likeness:
+class Similarity:
     """When two texts of a task are near-duplicates.
 
     share: of the shorter text's distinct trigrams, how many the other must have. template: the prompt template of all

@@ -21,7 +21,7 @@ NO_NUMBERS = (
 WINDOW = 512  # examples that inference sorts by length together
 
 
-class Choosing:
+class ClassificationObjective:
     """Lowers `loss` on labelled examples; measures cross-entropy to the labels of held-out ones and agreement with
     them, and the same for other labels of these that are only watched."""
 
@@ -34,45 +34,45 @@ class Choosing:
         validation: Encoded,
         validation_labels: Labels,
         most_rows: int | None = None,
-        watched: Labels | None = None,
+        monitored: Labels | None = None,
     ) -> None:
         self.size = len(examples)
         self._network, self._loss, self._examples, self._most_rows = network, loss, examples, most_rows
         self._labels, self._lengths = dense(labels), examples.lengths
         self._own_choices = bool((examples.columns != examples.columns[0]).any())
-        self._validation, self._held = validation, {"validation": dense(validation_labels)}
-        if watched is not None:
-            self._held["watched"] = dense(watched)
+        self._validation, self._targets_of = validation, {"validation": dense(validation_labels)}
+        if monitored is not None:
+            self._targets_of["monitored"] = dense(monitored)
 
-    def pieces(self, rows: Ints) -> list[Batch]:
+    def micro_batches(self, rows: Ints) -> list[Batch]:
         choices = widest(self._examples, rows)
         runs = cut(rows, self._lengths, self._most_rows)
         return [collate(self._examples, run, choices, self._network.device) for run in runs]
 
-    def targets(self, pieces: list[Batch], progress: float) -> list[torch.Tensor]:
+    def targets(self, micro_batches: list[Batch], progress: float) -> list[torch.Tensor]:
         import torch
 
-        rows = np.concatenate([piece.rows for piece in pieces])
-        weak = torch.from_numpy(self._labels[rows, : pieces[0].columns.shape[1]]).to(self._network.device)
+        rows = np.concatenate([micro_batch.rows for micro_batch in micro_batches])
+        weak = torch.from_numpy(self._labels[rows, : micro_batches[0].columns.shape[1]]).to(self._network.device)
         logits = None
         if self._loss.needs_logits:
-            logits = torch.cat([self._network.choice_logits(piece) for piece in pieces])
+            logits = torch.cat([self._network.choice_logits(micro_batch) for micro_batch in micro_batches])
         k = weak.shape[1]
         if logits is not None and self._own_choices:
             # One choice that no example has, or a batch with as many choices each would pass for classes.
             pad = torch.nn.functional.pad
             logits, weak = pad(logits, (0, 1), value=-float("inf")), pad(weak, (0, 1))
         targets = self._loss.targets(logits, weak, progress)[:, :k]
-        return list(torch.split(targets, [len(piece.rows) for piece in pieces]))
+        return list(torch.split(targets, [len(micro_batch.rows) for micro_batch in micro_batches]))
 
-    def value(self, piece: Batch, target: torch.Tensor) -> torch.Tensor:
-        return self._loss.value(self._network.choice_logits(piece), target)
+    def per_example(self, micro_batch: Batch, target: torch.Tensor) -> torch.Tensor:
+        return self._loss.per_example(self._network.choice_logits(micro_batch), target)
 
     def validate(self) -> dict[str, float]:
         probs = probabilities(self._network, self._validation, self._most_rows)
         log_probs, rows, chosen = np.log(np.maximum(probs, 1e-12)), np.arange(len(probs)), probs.argmax(1)
         figures = {}
-        for name, labels in self._held.items():
+        for name, labels in self._targets_of.items():
             figures[f"{name}_loss"] = float(-(labels * log_probs).sum(1).mean(dtype=np.float64))
             figures[f"{name}_agreement"] = float((labels[rows, chosen] == labels.max(1)).mean())  # several may be right
         return figures

@@ -12,18 +12,18 @@ import numpy as np
 from outgrow.graph import Context
 from outgrow.tasks.base import Passage
 from outgrow.training.batches import MOST_TOKENS
-from outgrow.training.loop import Hyper, Trained, train
+from outgrow.training.loop import TrainingConfig, TrainingResult, train
 from outgrow.training.network import Network
 from outgrow.types import Ints, UserError
 
 if TYPE_CHECKING:
     import torch
 
-HELD_OUT = 1024  # lines that a validation reads
+VALIDATION_LINES = 1024  # lines that a validation reads
 
 
 @dataclass(frozen=True, kw_only=True)
-class Generative(Hyper):
+class Generative(TrainingConfig):
     """A language model reads the task's inputs without labels. The fields are the training loop's hyperparameters."""
 
     version: ClassVar[int] = 1
@@ -51,11 +51,22 @@ class Tokenised:
 
 
 def adapt(
-    network: Network, train_on: Sequence[Passage], held_out: Sequence[Passage], hyper: Hyper, seed: int, ctx: Context
-) -> Trained:
+    network: Network,
+    train_on: Sequence[Passage],
+    validation_lines: Sequence[Passage],
+    config: TrainingConfig,
+    seed: int,
+    ctx: Context,
+) -> TrainingResult:
     """Train a causal model on passages, in place."""
-    read, held = tokenised(network, train_on), tokenised(network, held_out)
-    return train(network.module, Continuing(network.module, read, held, ctx.settings.microbatch), hyper, seed, ctx)
+    read, validation = tokenised(network, train_on), tokenised(network, validation_lines)
+    return train(
+        network.module,
+        LanguageModelObjective(network.module, read, validation, ctx.settings.microbatch),
+        config,
+        seed,
+        ctx,
+    )
 
 
 def tokenised(network: Network, passages: Sequence[Passage]) -> Tokenised:
@@ -76,41 +87,46 @@ def tokenised(network: Network, passages: Sequence[Passage]) -> Tokenised:
     return Tokenised(**dict(zip(("tokens", "offsets", "starts"), arrays, strict=True)))
 
 
-class Continuing:
+class LanguageModelObjective:
     """Lowers the mean cross-entropy of what is to be learnt of a batch's lines; watches it on held-out lines."""
 
-    def __init__(self, module: Any, lines: Lines, held_out: Lines, most_rows: int | None = None) -> None:
+    def __init__(self, module: Any, lines: Lines, validation_lines: Lines, most_rows: int | None = None) -> None:
         self.size = len(lines.starts)
-        self._module, self._lines, self._held_out, self._most_rows = module, lines, held_out, most_rows
+        self._module, self._lines, self._validation_lines, self._most_rows = module, lines, validation_lines, most_rows
 
-    def pieces(self, rows: Ints) -> list[Ints]:
-        return list(self._pieces(self._lines, rows))
+    def micro_batches(self, rows: Ints) -> list[Ints]:
+        return list(self._micro_batches(self._lines, rows))
 
-    def _pieces(self, lines: Lines, rows: Ints) -> Iterator[Ints]:
+    def _micro_batches(self, lines: Lines, rows: Ints) -> Iterator[Ints]:
         most = self._most_rows or max(1, MOST_TOKENS // int(np.diff(lines.offsets).max()))
         for start in range(0, len(rows), most):
             yield rows[start : start + most]
 
-    def targets(self, pieces: list[Ints], progress: float) -> list[float]:
+    def targets(self, micro_batches: list[Ints], progress: float) -> list[float]:
         """What a line's summed loss is multiplied by, so that every token of the whole batch counts the same."""
-        learnt = sum(int(_learnt(self._lines, piece).sum()) for piece in pieces)
-        return [sum(map(len, pieces)) / learnt] * len(pieces)
+        learnt = sum(int(_learnt(self._lines, micro_batch).sum()) for micro_batch in micro_batches)
+        return [sum(map(len, micro_batches)) / learnt] * len(micro_batches)
 
-    def value(self, piece: Ints, target: float) -> torch.Tensor:
+    def per_example(self, micro_batch: Ints, target: float) -> torch.Tensor:
         import torch
 
-        losses, _ = self._losses(self._lines, piece)
-        line = torch.from_numpy(np.repeat(np.arange(len(piece)), _learnt(self._lines, piece))).to(losses.device)
-        return target * torch.zeros(len(piece), device=losses.device).index_add(0, line, losses)
+        losses, _ = self._losses(self._lines, micro_batch)
+        line = torch.from_numpy(np.repeat(np.arange(len(micro_batch)), _learnt(self._lines, micro_batch))).to(
+            losses.device
+        )
+        return target * torch.zeros(len(micro_batch), device=losses.device).index_add(0, line, losses)
 
     def validate(self) -> dict[str, float]:
         """Over all that is to be learnt, and over the first token of it (the first move after a position)."""
         import torch
 
-        rows = np.arange(min(HELD_OUT, len(self._held_out.starts)))
-        found = [self._losses(self._held_out, piece) for piece in self._pieces(self._held_out, rows)]
+        rows = np.arange(min(VALIDATION_LINES, len(self._validation_lines.starts)))
+        found = [
+            self._losses(self._validation_lines, micro_batch)
+            for micro_batch in self._micro_batches(self._validation_lines, rows)
+        ]
         losses, right = (torch.cat(each) for each in zip(*found, strict=True))
-        first = np.cumsum(_learnt(self._held_out, rows)) - _learnt(self._held_out, rows)
+        first = np.cumsum(_learnt(self._validation_lines, rows)) - _learnt(self._validation_lines, rows)
         return {
             "validation_loss": losses.mean().item(),
             "validation_accuracy": right.mean().item(),

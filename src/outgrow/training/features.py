@@ -11,13 +11,13 @@ from typing import Literal, Self
 import numpy as np
 
 from outgrow.graph import Settings
-from outgrow.ranges import one_of, refuse_outside, whole
+from outgrow.ranges import check_ranges, one_of, whole
 from outgrow.tasks.base import Readout
 from outgrow.types import Doubles, Examples, Floats, UserError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class FeatureSpec:
     """Where a model is read. pooling: the mean over the prompt or its last token; `auto` is the mean for encoders, the
     last token for causal models. layer: 0 the embeddings, 1 the first layer, ..., -1 the last, normed as the head
     sees it."""
@@ -26,11 +26,11 @@ class Reading:
     layer: int = -1
 
     def __post_init__(self) -> None:
-        refuse_outside(self, pooling=one_of("auto", "mean", "last"), layer=whole(-1000, 1000))
+        check_ranges(self, pooling=one_of("auto", "mean", "last"), layer=whole(-1000, 1000))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Table:
+class FeatureTable:
     """One row of features an example: values float32 [n, width], in the order of `ids`."""
 
     ids: tuple[str, ...]
@@ -59,10 +59,10 @@ def features(
     folder: Path,
     examples: Examples,
     readout: Readout,
-    reading: Reading,
+    spec: FeatureSpec,
     settings: Settings,
     progress: Callable[[float], None],
-) -> Table:
+) -> FeatureTable:
     """The pooled hidden states of the checkpoint in `folder`, without its head; for pairs those of the first text less
     those of the second."""
     import torch
@@ -75,11 +75,11 @@ def features(
     if readout == "pair" and any(len(row.choices) != 2 for row in examples.rows):
         raise UserError("features compare two texts: this task has examples with more, use finetune for it")
     encoded = network.texts(examples, readout)
-    last_token = reading.pooling == "last" or (reading.pooling == "auto" and network.causal)
+    last_token = spec.pooling == "last" or (spec.pooling == "auto" and network.causal)
     pooled = np.zeros((len(examples), 0), dtype=np.float32)
     with torch.inference_mode():
         for batch in inference_batches(encoded, network.device, settings.microbatch, progress):
-            hidden = network.hidden(batch, reading.layer)
+            hidden = network.hidden(batch, spec.layer)
             if last_token:
                 states = at(hidden, batch.last)
             else:
@@ -92,4 +92,4 @@ def features(
             pooled[batch.rows] = states.float().cpu().numpy()
     if not np.isfinite(pooled).all():
         raise UserError(NO_NUMBERS)
-    return Table(ids=examples.ids, values=pooled)
+    return FeatureTable(ids=examples.ids, values=pooled)

@@ -13,7 +13,7 @@ import numpy as np
 
 from outgrow.cache import cached
 from outgrow.content import digest_of
-from outgrow.graph import Settings, identity, located
+from outgrow.graph import Settings, identity, not_hashed
 from outgrow.models.base import Model, first_line
 from outgrow.models.header import longest_input
 from outgrow.models.hf import TOKENIZER
@@ -28,12 +28,12 @@ _FILES = (*TOKENIZER, "tokenizer_config.json", "special_tokens_map.json", "merge
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reader:
+class LengthLimit:
     """A tokenizer, known by the digest of its files, and how many tokens its model reads, special ones included."""
 
     digest: str
     longest: int
-    folder: str = located(default="")
+    folder: str = not_hashed(default="")
 
     @classmethod
     def of(cls, model: Model, settings: Settings) -> Self | None:
@@ -53,12 +53,14 @@ class Reader:
         return np.array([length for part in parts for length in tokenize(part)], dtype=np.int64)
 
 
-def narrowest(readers: Iterable[Reader | None]) -> tuple[Reader, ...]:
+def narrowest_limits(length_limits: Iterable[LengthLimit | None]) -> tuple[LengthLimit, ...]:
     """One reader a tokenizer, the one that reads least: what it cannot read includes what the others cannot."""
-    found: dict[str, Reader] = {}
-    for reader in readers:
-        if reader and (reader.digest not in found or reader.longest < found[reader.digest].longest):
-            found[reader.digest] = reader
+    found: dict[str, LengthLimit] = {}
+    for length_limit in length_limits:
+        if length_limit and (
+            length_limit.digest not in found or length_limit.longest < found[length_limit.digest].longest
+        ):
+            found[length_limit.digest] = length_limit
     return tuple(found[digest] for digest in sorted(found))
 
 
@@ -74,20 +76,20 @@ class TooLong:
 
 
 @lru_cache(maxsize=64)
-def too_long(task: Task, reader: Reader) -> TooLong:
+def too_long(task: Task, length_limit: LengthLimit) -> TooLong:
     """The examples of a pinned task that are too long for a reader, in any split."""
-    key = [identity(task), identity(reader), VERSION]
-    found = cached("too-long", key, lambda: _too_long(task, reader))
+    key = [identity(task), identity(length_limit), VERSION]
+    found = cached("too-long", key, lambda: _too_long(task, length_limit))
     return TooLong(**{**found, "ids": tuple(found["ids"])})
 
 
-def _too_long(task: Task, reader: Reader) -> dict[str, Any]:
+def _too_long(task: Task, length_limit: LengthLimit) -> dict[str, Any]:
     rows = [row.example for row in task.load().rows]
     texts = [task.texts(row) for row in rows]
     flat = [text for own in texts for text in own]
     owner = np.repeat(np.arange(len(rows)), [len(own) for own in texts])
-    lengths = reader.lengths(flat)
-    over = lengths > reader.longest
+    lengths = length_limit.lengths(flat)
+    over = lengths > length_limit.longest
     shortest = min((len(text) for text, too in zip(flat, over, strict=True) if too), default=1)
     return {
         "ids": [rows[i].id for i in np.unique(owner[over])],
@@ -97,10 +99,10 @@ def _too_long(task: Task, reader: Reader) -> dict[str, Any]:
     }
 
 
-def not_one_token(reader: Reader, choices: Sequence[str]) -> str | None:
+def not_one_token(length_limit: LengthLimit, choices: Sequence[str]) -> str | None:
     """The first of the choices that is not one token of a tokenizer, if there is one."""
-    key = [reader.digest, list(choices), VERSION]
-    found: str | None = cached("choices", key, lambda: _not_one_token(Path(reader.folder), choices))
+    key = [length_limit.digest, list(choices), VERSION]
+    found: str | None = cached("choices", key, lambda: _not_one_token(Path(length_limit.folder), choices))
     return found
 
 

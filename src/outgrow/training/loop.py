@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from outgrow.graph import Context
-from outgrow.ranges import SHARE, above, at_least, one_of, refuse_outside, whole
+from outgrow.ranges import SHARE, above, at_least, check_ranges, one_of, whole
 from outgrow.training.batches import order
 from outgrow.training.state import Curve, State, position, resume, save, weights
 from outgrow.types import Ints, UserError
@@ -23,7 +23,7 @@ MOST_EPOCHS = 1e6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hyper:
+class TrainingConfig:
     """What a referee would ask about a training run.
 
     updates: how many in all. Where it is given it decides and `epochs` is not read, so that students on fewer examples
@@ -43,12 +43,12 @@ class Hyper:
     checks: int = 1  # validations an epoch
 
     def __post_init__(self) -> None:
-        refuse_outside(self, epochs=above(0, MOST_EPOCHS), batch=whole(1), learning_rate=above(0), warmup=SHARE)
-        refuse_outside(self, weight_decay=at_least(0), clip=above(0), checks=whole(1))
-        refuse_outside(self, schedule=one_of("linear", "cosine", "constant"))
-        refuse_outside(self, precision=one_of("fp32", "bf16"), keep=one_of("best", "last"))
+        check_ranges(self, epochs=above(0, MOST_EPOCHS), batch=whole(1), learning_rate=above(0), warmup=SHARE)
+        check_ranges(self, weight_decay=at_least(0), clip=above(0), checks=whole(1))
+        check_ranges(self, schedule=one_of("linear", "cosine", "constant"))
+        check_ranges(self, precision=one_of("fp32", "bf16"), keep=one_of("best", "last"))
         if self.updates is not None:
-            refuse_outside(self, updates=whole(1))
+            check_ranges(self, updates=whole(1))
 
     def total(self, examples: int) -> int:
         """How many updates a run on so many examples makes."""
@@ -64,13 +64,13 @@ class Objective(Protocol):
 
     size: int  # examples in an epoch
 
-    def pieces(self, rows: Ints) -> list[Any]:
+    def micro_batches(self, rows: Ints) -> list[Any]:
         """The micro-batches of one optimiser batch."""
 
-    def targets(self, pieces: list[Any], progress: float) -> list[Any]:
+    def targets(self, micro_batches: list[Any], progress: float) -> list[Any]:
         """What each piece aims at, found from the whole optimiser batch, without gradient."""
 
-    def value(self, piece: Any, target: Any) -> torch.Tensor:
+    def per_example(self, micro_batch: Any, target: Any) -> torch.Tensor:
         """The loss of each example of the piece, [examples], in nats."""
 
     def validate(self) -> dict[str, float]:
@@ -78,7 +78,7 @@ class Objective(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trained:
+class TrainingResult:
     """A record a check, and what is to be known of the run: `notes` are sentences, none where all went well."""
 
     curve: Curve
@@ -89,7 +89,9 @@ class DivergedError(Exception):
     """A loss, gradient, weight or validation figure is not finite. The text says which, and at which update."""
 
 
-def train(module: torch.nn.Module, objective: Objective, hyper: Hyper, seed: int, ctx: Context) -> Trained:
+def train(
+    module: torch.nn.Module, objective: Objective, config: TrainingConfig, seed: int, ctx: Context
+) -> TrainingResult:
     """Train `module` in place; its weights end as those of the last or the best check.
 
     A run that diverges in bf16 is run once more in fp32, from the start (a copy of the initial weights is held in
@@ -101,32 +103,32 @@ def train(module: torch.nn.Module, objective: Objective, hyper: Hyper, seed: int
     """
     last = ctx.last_checkpoint()
     diverged = position(last).bf16_diverged
-    if hyper.precision == "bf16" and not diverged:
+    if config.precision == "bf16" and not diverged:
         initial = {name: tensor.detach().to("cpu", copy=True) for name, tensor in weights(module).items()}
         try:
-            return _attempt(module, objective, hyper, seed, ctx, last)
+            return _attempt(module, objective, config, seed, ctx, last)
         except DivergedError as error:
             diverged, last = str(error), None
         module.load_state_dict(initial, strict=False)
         module.zero_grad(set_to_none=True)
     if diverged:
-        hyper = replace(hyper, precision="fp32")
-    return _attempt(module, objective, hyper, seed, ctx, last, diverged)
+        config = replace(config, precision="fp32")
+    return _attempt(module, objective, config, seed, ctx, last, diverged)
 
 
 def _attempt(
     module: torch.nn.Module,
     objective: Objective,
-    hyper: Hyper,
+    config: TrainingConfig,
     seed: int,
     ctx: Context,
     last: Path | None,
     bf16_diverged: str = "",
-) -> Trained:
+) -> TrainingResult:
     """A run in one precision, from the checkpoint `last` or from the start. In bf16 it raises DivergedError."""
     import torch
 
-    device, made = next(module.parameters()).device, hyper.optimisers(module)
+    device, made = next(module.parameters()).device, config.optimisers(module)
     notes = [f"Training diverged in bf16 ({bf16_diverged}) and was run again in fp32."] if bf16_diverged else []
     peaks = [[group["lr"] for group in optimiser.param_groups] for optimiser in made]  # a resume puts others there
     with _own_randomness(device):
@@ -135,24 +137,24 @@ def _attempt(
         if bf16_diverged and not last:  # so that a resume does not begin in bf16 again
             ctx.save_checkpoint(lambda folder: save(folder, state, module, made, device))
         try:
-            _run(module, objective, hyper, seed, ctx, state, made, peaks)
+            _run(module, objective, config, seed, ctx, state, made, peaks)
         except DivergedError as error:
-            if hyper.precision == "bf16":
+            if config.precision == "bf16":
                 raise
             if state.best is None:
-                raise UserError(_advice(error, hyper, bf16_diverged)) from None
+                raise UserError(_advice(error, config, bf16_diverged)) from None
             kept = min(state.curve, key=lambda check: check["validation_loss"])
             notes.append(f"Training diverged ({error}). The best check before it is kept: {kept['epoch']:.3g} epochs.")
     if state.best is not None:
         module.load_state_dict(state.best, strict=False)
     module.eval()
-    return Trained(curve=state.curve, notes=tuple(notes))
+    return TrainingResult(curve=state.curve, notes=tuple(notes))
 
 
 def _run(
     module: torch.nn.Module,
     objective: Objective,
-    hyper: Hyper,
+    config: TrainingConfig,
     seed: int,
     ctx: Context,
     state: State,
@@ -161,16 +163,16 @@ def _run(
 ) -> None:
     """All updates and checks that `state` has not seen."""
     device = next(module.parameters()).device
-    per_epoch, total = math.ceil(objective.size / hyper.batch), hyper.total(objective.size)
-    between = max(1, per_epoch // hyper.checks)
-    batches = _batches(objective.size, hyper.batch, seed, state.step)
+    per_epoch, total = math.ceil(objective.size / config.batch), config.total(objective.size)
+    between = max(1, per_epoch // config.checks)
+    batches = _batches(objective.size, config.batch, seed, state.step)
     while state.step < total:
         rows = next(batches)
-        share = schedule(hyper, state.step, total)
+        share = schedule(config, state.step, total)
         for optimiser, own in zip(optimisers, peaks, strict=True):
             for group, peak in zip(optimiser.param_groups, own, strict=True):
                 group["lr"] = peak * share
-        loss, norm = _gradient(module, objective, rows, state.step / total, hyper)
+        loss, norm = _gradient(module, objective, rows, state.step / total, config)
         for what, value in (("the training loss", loss), ("the norm of the gradient", norm)):
             if not math.isfinite(value):
                 raise DivergedError(f"{what} is {value} at update {state.step + 1} of {total}")
@@ -181,7 +183,7 @@ def _run(
         state.seen += len(rows)
         state.step += 1
         if state.step % between == 0 or state.step == total:
-            _check(module, objective, hyper, state, total, per_epoch)
+            _check(module, objective, config, state, total, per_epoch)
         ctx.progress(state.step / total)
         if ctx.checkpoint_due():
             ctx.save_checkpoint(lambda folder: save(folder, state, module, optimisers, device))
@@ -197,13 +199,13 @@ def _batches(examples: int, batch: int, seed: int, first: int) -> Iterator[Ints]
         epoch, at = epoch + 1, 0
 
 
-def schedule(hyper: Hyper, step: int, total: int) -> float:
+def schedule(config: TrainingConfig, step: int, total: int) -> float:
     """The share of the learning rate that update `step` (from 0) of `total` uses."""
-    rise = hyper.warmup * total
+    rise = config.warmup * total
     if step + 1 < rise:
         return (step + 1) / rise
     done = (step - rise) / max(total - rise, 1.0) if step > rise else 0.0
-    match hyper.schedule:
+    match config.schedule:
         case "linear":
             return 1.0 - done
         case "cosine":
@@ -213,32 +215,32 @@ def schedule(hyper: Hyper, step: int, total: int) -> float:
 
 
 def _gradient(
-    module: torch.nn.Module, objective: Objective, rows: Ints, progress: float, hyper: Hyper
+    module: torch.nn.Module, objective: Objective, rows: Ints, progress: float, config: TrainingConfig
 ) -> tuple[float, float]:
     """Leave the clipped gradient of the mean loss over `rows` in the module. Returns the summed loss, and the
     gradient's norm before it was clipped. Each piece's graph is freed before the next is built."""
     import torch
 
     device = next(module.parameters()).device
-    pieces = objective.pieces(rows)
-    with torch.autocast(device.type, torch.bfloat16, enabled=hyper.precision == "bf16"):
+    micro_batches = objective.micro_batches(rows)
+    with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
         module.eval()  # targets see no dropout, and draw no random number
         with torch.no_grad():
-            targets = objective.targets(pieces, progress)
+            targets = objective.targets(micro_batches, progress)
         module.train()
     summed = torch.zeros((), device=device)
-    for piece, target in zip(pieces, targets, strict=True):
-        with torch.autocast(device.type, torch.bfloat16, enabled=hyper.precision == "bf16"):
-            loss = objective.value(piece, target).sum()
+    for micro_batch, target in zip(micro_batches, targets, strict=True):
+        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+            loss = objective.per_example(micro_batch, target).sum()
         (loss / len(rows)).backward()  # type: ignore[no-untyped-call]
         summed += loss.detach()
-    norm = torch.nn.utils.clip_grad_norm_(module.parameters(), hyper.clip)
+    norm = torch.nn.utils.clip_grad_norm_(module.parameters(), config.clip)
     found = torch.stack([summed, norm.to(summed.dtype)]).tolist()  # one wait for the device
     return float(found[0]), float(found[1])
 
 
 def _check(
-    module: torch.nn.Module, objective: Objective, hyper: Hyper, state: State, total: int, per_epoch: int
+    module: torch.nn.Module, objective: Objective, config: TrainingConfig, state: State, total: int, per_epoch: int
 ) -> None:
     """Validate, note it in the curve, and keep the weights if they are the best so far (of equals the first)."""
     import torch
@@ -257,7 +259,7 @@ def _check(
             raise DivergedError(f"the {name.replace('_', ' ')} is {figure} {at}")
     state.curve.append({"epoch": state.step / per_epoch, "training_loss": state.running / state.seen, **figures})
     state.running, state.seen = 0.0, 0
-    if hyper.keep == "best" and figures["validation_loss"] < state.best_loss:
+    if config.keep == "best" and figures["validation_loss"] < state.best_loss:
         state.best_loss = figures["validation_loss"]
         state.best = {name: tensor.detach().clone() for name, tensor in weights(module).items()}
 
@@ -271,24 +273,24 @@ def _not_finite(module: torch.nn.Module) -> str | None:
     return next((name for name, each in zip(named, fine, strict=True) if not each), None)
 
 
-def _advice(error: DivergedError, hyper: Hyper, bf16_diverged: str) -> str:
+def _advice(error: DivergedError, config: TrainingConfig, bf16_diverged: str) -> str:
     """What to try after a run that gave no usable check."""
     where = f"in bf16 ({bf16_diverged}), and again in fp32 ({error})" if bf16_diverged else f"({error})"
     return (
-        f"training diverged {where}: lower learning_rate, now {hyper.learning_rate:g}, or raise warmup; "
+        f"training diverged {where}: lower learning_rate, now {config.learning_rate:g}, or raise warmup; "
         "if it fails at update 1, check the weights that it starts from"
     )
 
 
-def _adamw(module: torch.nn.Module, hyper: Hyper) -> torch.optim.Optimizer:
+def _adamw(module: torch.nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
     import torch
 
     trained = [p for p in module.parameters() if p.requires_grad]
     groups = [
-        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": hyper.weight_decay},
+        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": config.weight_decay},
         {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=hyper.learning_rate, fused=True)
+    return torch.optim.AdamW([group for group in groups if group["params"]], lr=config.learning_rate, fused=True)
 
 
 @contextlib.contextmanager

@@ -46,7 +46,7 @@ class Tested:
         return len(self.ids)
 
 
-class Shelf:
+class StoredArtifacts:
     """What is known of the artifacts of one store, with its test examples always in the same order."""
 
     def __init__(self, store: Store, failures: Sequence[Failure]) -> None:
@@ -64,7 +64,7 @@ class Shelf:
         self._only: frozenset[str] | None = None
         self._shown: dict[str, Ints] = {}
 
-    def only(self, ids: frozenset[str]) -> Shelf:
+    def only(self, ids: frozenset[str]) -> StoredArtifacts:
         """The same artifacts, of which it shows these test examples alone."""
         part = copy(self)
         part._only, part._shown = ids, {}

@@ -25,14 +25,14 @@ RIVALS = 10  # attempts where others are at work in the same folder
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Operation = Callable[Concatenate["Place", P], R]
+Operation = Callable[Concatenate["Storage", P], R]
 
 
 def _reads(operation: Operation[P, R]) -> Operation[P, R]:
     """An operation that is tried again where that helps, and whose last error is one line."""
 
     @wraps(operation)
-    def tried(self: Place, /, *args: P.args, **named: P.kwargs) -> R:
+    def tried(self: Storage, /, *args: P.args, **named: P.kwargs) -> R:
         with self.reading():
             return self.ask(partial(operation, self, *args, **named))
 
@@ -41,7 +41,7 @@ def _reads(operation: Operation[P, R]) -> Operation[P, R]:
 
 def _writes(operation: Operation[P, R]) -> Operation[P, R]:
     @wraps(operation)
-    def tried(self: Place, /, *args: P.args, **named: P.kwargs) -> R:
+    def tried(self: Storage, /, *args: P.args, **named: P.kwargs) -> R:
         with self.writing():
             return self.ask(partial(operation, self, *args, **named))
 
@@ -49,7 +49,7 @@ def _writes(operation: Operation[P, R]) -> Operation[P, R]:
 
 
 @dataclass(frozen=True)
-class Place:
+class Storage:
     """A folder or a URL that fsspec knows. Paths are relative to it, with forward slashes."""
 
     url: str = field(repr=False)  # may carry a password
