@@ -38,6 +38,7 @@ class BuildCorpus(Step[Corpus]):
     made of the games of the validation split alone. No line touches a row of the tables that were collected from the
     mined games and lie beside them."""
 
+    kind: ClassVar[str] = "corpus"
     version: ClassVar[int] = 2  # 2: keeps away from all tables beside the games
     result: ClassVar[type[Any]] = Corpus
 
@@ -65,6 +66,7 @@ class Pretrain(TrainingConfig, Step[Predictor]):
     """A GPT-2 of the given width, depth and heads, trained to predict the moves of every line. Its other fields are the
     training loop's hyperparameters, with other defaults."""
 
+    kind: ClassVar[str] = "pretrain"
     version: ClassVar[int] = 3  # 2: through the one training loop; 3: Muon in the precision of training
     result: ClassVar[type[Any]] = Predictor
 

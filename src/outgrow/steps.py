@@ -28,6 +28,7 @@ class Prepare(Step[Examples]):
     those of the parts before. What one of the `readers` cannot read whole is left out, or, where `cut`, is read by each
     model as far as it reads."""
 
+    kind: ClassVar[str] = "prepare"
     version: ClassVar[int] = 2  # 2: near-duplicates leave every split, not those of test alone
     result: ClassVar[type[Any]] = Examples
 
@@ -53,6 +54,7 @@ class Prepare(Step[Examples]):
 class Gold(Step[Labels]):
     """The ground truth of prepared examples."""
 
+    kind: ClassVar[str] = "gold"
     result: ClassVar[type[Any]] = Labels
 
     examples: Prepare
@@ -69,6 +71,7 @@ class Gold(Step[Labels]):
 class Adapt(Step[Predictor]):
     """A causal model that has read the examples without their labels (Burns et al. 2023, section 5.2.2)."""
 
+    kind: ClassVar[str] = "adapt"
     version: ClassVar[int] = 2  # 2: of a game's puzzles the first alone is read up to
     result: ClassVar[type[Any]] = Predictor
 
@@ -100,6 +103,8 @@ class Adapt(Step[Predictor]):
 class Adapted(Model):
     """A model with the weights that an `Adapt` has written."""
 
+    kind: ClassVar[str] = "model/adapted"
+
     of: Model
     path: str = not_hashed()
 
@@ -118,6 +123,7 @@ class Adapted(Model):
 class Features(Step[FeatureTable]):
     """The frozen features of examples, computed once for all who read them: probes, rules, seeds, techniques."""
 
+    kind: ClassVar[str] = "features"
     result: ClassVar[type[Any]] = FeatureTable
 
     source: Model | Adapt | Fit
@@ -146,6 +152,7 @@ class Fit(Step[Predictor]):
     method that learns from frozen ones: of the examples, and of the validation examples.
     """
 
+    kind: ClassVar[str] = "fit"
     result: ClassVar[type[Any]] = Predictor
 
     model: Model
@@ -190,6 +197,7 @@ class Fit(Step[Predictor]):
 class Predict(Step[Labels]):
     """What a fitted model says of examples: weak labels on transfer, predictions on test."""
 
+    kind: ClassVar[str] = "predict"
     result: ClassVar[type[Any]] = Labels
 
     fitted: Fit
@@ -217,6 +225,7 @@ def predicted(fitted: Fit, examples: Prepare) -> Predict:
 class ZeroShot(Step[Labels]):
     """What a pretrained model says of examples before it is fitted to anything."""
 
+    kind: ClassVar[str] = "zero_shot"
     result: ClassVar[type[Any]] = Labels
 
     model: Model
@@ -237,6 +246,7 @@ class ZeroShot(Step[Labels]):
 class Relabel(Step[Labels]):
     """Labels as a rule makes them better: harder, smoother, fewer, or one out of those of several supervisors."""
 
+    kind: ClassVar[str] = "relabel"
     result: ClassVar[type[Any]] = NotedLabels
 
     rule: Rule
@@ -270,6 +280,7 @@ class Relabel(Step[Labels]):
 class Select(Step[Examples]):
     """The examples that labels are left for."""
 
+    kind: ClassVar[str] = "select"
     result: ClassVar[type[Any]] = Examples
 
     examples: Prepare
@@ -300,6 +311,7 @@ class Score(Step[Scores]):
     """How right predictions, or the labels that a student learns from, are. The only step that reads ground truth of
     test or, for weak labels, of transfer without learning from it: it sees no weights, and no fit reads it."""
 
+    kind: ClassVar[str] = "score"
     result: ClassVar[type[Any]] = Scores
 
     predictions: LabelsStep | ZeroShot

@@ -26,6 +26,7 @@ import outgrow
 from outgrow.chess.corpus import Mix
 from outgrow.experiment import Cell, Experiment, cells
 from outgrow.graph import Step, T, walk
+from outgrow.graph.step import kind_of
 from outgrow.labelling.base import Rule
 from outgrow.losses.base import Loss
 from outgrow.losses.confidence import Confidence
@@ -168,11 +169,11 @@ def defaults() -> dict[str, dict[str, Any]]:
     ]
     versions = {Shares: Task.version}  # they are in no key but through the version of every task
     return {
-        f"{kind.__module__}.{kind.__qualname__}": {
+        kind_of(kind): {
             "version": versions.get(kind, getattr(kind, "version", 1)),
             "fields": _fields(kind),
         }
-        for kind in sorted(kinds, key=lambda kind: (kind.__module__, kind.__qualname__))
+        for kind in sorted(kinds, key=kind_of)
     }
 
 

@@ -44,7 +44,7 @@ def changed(item: Any, rng: Random) -> Any:
         case 0:
             del copy[at]
         case 1 if isinstance(copy, dict):
-            copy[rng.choice([*NAMES, "key", "prefix", "@class", "@step"])] = copy.pop(at)
+            copy[rng.choice([*NAMES, "key", "prefix", "@kind", "@step"])] = copy.pop(at)
         case _:
             copy[at] = changed(copy[at], rng)
     return copy

@@ -52,12 +52,12 @@ KEY = Const(value=1).key
         (
             Made(loss=Plain()),
             Made(loss=Rich()),
-            "loss.class test_differing.Plain -> test_differing.Rich",
+            "loss.kind test_differing.Plain -> test_differing.Rich",
         ),
         (
             Made(loss=Plain(rate=1)),
             Made(loss=Rich()),
-            "loss.class test_differing.Plain -> test_differing.Rich, loss.rate 1.0 -> 0.5",
+            "loss.kind test_differing.Plain -> test_differing.Rich, loss.rate 1.0 -> 0.5",
         ),
         (
             Made(epochs=2, maybe=1, many=(1,), loss=Plain(rate=1, name="a")),
@@ -78,8 +78,8 @@ def test_an_input_that_was_not_there_is_new() -> None:
 
 
 def test_a_record_whose_class_nobody_knows_any_more_is_compared_as_it_is() -> None:
-    old = {"@class": "gone.module.Made", "@version": 1, "epochs": 3.0}
-    assert leaves(old) == {("@class",): "gone.module.Made", ("@version",): 1, ("epochs",): 3.0}
+    old = {"@kind": "gone.module.Made", "@version": 1, "epochs": 3.0}
+    assert leaves(old) == {("@kind",): "gone.module.Made", ("@version",): 1, ("epochs",): 3.0}
     for name in ("os.system", "os", "", "sys.modules", "outgrow.graph", "outgrow.graph.step.Step.key"):
-        leaves({"@class": name})
-    leaves({"@class": 3})
+        leaves({"@kind": name})
+    leaves({"@kind": 3})

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import rust_chess
@@ -31,6 +31,8 @@ Line = tuple[str, tuple[str, ...]]  # the text of a position, the moves that fol
 @dataclass(frozen=True, kw_only=True)
 class Mix:
     """How many lines of each kind, and how many moves they have at most."""
+
+    kind: ClassVar[str] = "corpus/mix"
 
     engine: int
     players: int

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from outgrow.config import changes
 from outgrow.config.changes import Change, changed
 from outgrow.config.document import Document, Where, WrongError, copied, load, refuse_odd, say, shown
-from outgrow.config.records import FeatureSpec, built, model, plugin, record, refuse_unknown, values
+from outgrow.config.records import ReadOptions, built, model, plugin, record, refuse_unknown, values
 from outgrow.experiment import MOST_SEED, Experiment
 from outgrow.methods.base import Method
 from outgrow.models.base import Model
@@ -82,7 +82,7 @@ def _blamed(document: Document, made: Sequence[Change], wrong: WrongError, plugi
 
 def _built(document: Document, plugins: bool) -> Experiment:
     """Raises WrongError."""
-    table, reading = document.table, FeatureSpec(document.folder, document.typed, plugins)
+    table, options = document.table, ReadOptions(document.folder, document.typed, plugins)
     refuse_unknown(table, KEYS, ())
     for key, example in EXAMPLES.items():
         if key not in table:
@@ -92,14 +92,14 @@ def _built(document: Document, plugins: bool) -> Experiment:
         others["seeds"] = _seeds(table["seeds"])
     try:
         found = Experiment(
-            tasks=_axis(table["task"], ("task",), lambda raw, where: plugin("task", raw, where, reading)),
-            weak=_axis(table["weak"], ("weak",), lambda raw, where: _supervisors(raw, where, reading)),
-            strong=_axis(table["strong"], ("strong",), lambda raw, where: model(raw, where, reading)),
-            methods=_methods(table["methods"], reading) if "methods" in table else (Technique(),),
+            tasks=_axis(table["task"], ("task",), lambda raw, where: plugin("task", raw, where, options)),
+            weak=_axis(table["weak"], ("weak",), lambda raw, where: _supervisors(raw, where, options)),
+            strong=_axis(table["strong"], ("strong",), lambda raw, where: model(raw, where, options)),
+            methods=_methods(table["methods"], options) if "methods" in table else (Technique(),),
             sizes=_sizes(table.get("sizes", {})),
             **others,
         )
-        return replace(found, recipes=_recipes(table.get("recipes", {}), found, reading))
+        return replace(found, recipes=_recipes(table.get("recipes", {}), found, options))
     except UserError as error:  # of the experiment as a whole
         raise WrongError((), str(error)) from None
 
@@ -111,14 +111,14 @@ def _axis(raw: Any, where: Where, build: Callable[[Any, Where], V]) -> tuple[V, 
     return (build(raw, where),)
 
 
-def _supervisors(raw: Any, where: Where, reading: FeatureSpec) -> Model | Ensemble:
+def _supervisors(raw: Any, where: Where, options: ReadOptions) -> Model | Ensemble:
     """A model, or a list of models that label together."""
     if isinstance(raw, list) and raw:
-        return Ensemble(models=tuple(model(each, (*where, i), reading) for i, each in enumerate(raw)))
-    return model(raw, where, reading)
+        return Ensemble(models=tuple(model(each, (*where, i), options) for i, each in enumerate(raw)))
+    return model(raw, where, options)
 
 
-def _methods(raw: Any, reading: FeatureSpec) -> tuple[Technique, ...]:
+def _methods(raw: Any, options: ReadOptions) -> tuple[Technique, ...]:
     if not (isinstance(raw, list) and all(isinstance(each, dict) for each in raw)):
         raise WrongError(("methods",), "methods should be a list of tables: write each under a line [[methods]]")
     found: list[Technique] = []
@@ -126,7 +126,7 @@ def _methods(raw: Any, reading: FeatureSpec) -> tuple[Technique, ...]:
         where: Where = ("methods", i)
         if "label" not in table and not table.keys() - {each.name for each in fields(Technique)}:
             raise WrongError(where, f"methods[{i}] has no label: give it a name of its own")
-        made = record(Technique, table, where, reading)
+        made = record(Technique, table, where, options)
         if any(made.label == other.label for other in found):
             text = f"two methods are called {made.label!r}: give each its own label"
             raise WrongError((*where, "label"), text)
@@ -162,7 +162,7 @@ def _sizes(raw: Any) -> dict[Split, int | None]:
     return {split: None if raw[split] == "all" else raw[split] for split in SPLITS if split in raw}
 
 
-def _recipes(raw: Any, experiment: Experiment, reading: FeatureSpec) -> dict[tuple[str, str], Method]:
+def _recipes(raw: Any, experiment: Experiment, options: ReadOptions) -> dict[tuple[str, str], Method]:
     """`[recipes."ladder/pawn"]` changes fields of that model's recipe on every task; with a name it replaces it."""
     if not isinstance(raw, dict):
         raise WrongError(("recipes",), 'recipes should be tables by model, such as [recipes."ladder/pawn"]')
@@ -175,7 +175,7 @@ def _recipes(raw: Any, experiment: Experiment, reading: FeatureSpec) -> dict[tup
         if not isinstance(table, dict):
             raise WrongError(where, f"{say(where)} should be a table of hyperparameters")
         for task in experiment.tasks:
-            found[task.name, chosen.name] = _recipe(table, task, chosen, where, reading)
+            found[task.name, chosen.name] = _recipe(table, task, chosen, where, options)
     return found
 
 
@@ -192,10 +192,10 @@ def _meant(key: str, models: Sequence[Model], where: Where) -> Model:
     return next(iter(meant.values()))
 
 
-def _recipe(table: dict[str, Any], task: Task, chosen: Model, where: Where, reading: FeatureSpec) -> Method:
+def _recipe(table: dict[str, Any], task: Task, chosen: Model, where: Where, options: ReadOptions) -> Method:
     if "name" in table:
-        replaced: Method = plugin("method", table, where, reading)
+        replaced: Method = plugin("method", table, where, options)
         return replaced
     usual = bundled(task.short, chosen.short)
     kept = {each.name: getattr(usual, each.name) for each in fields(usual)}
-    return built(type(usual), kept | values(type(usual), table, where, reading), where)
+    return built(type(usual), kept | values(type(usual), table, where, options), where)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outgrow.config.document import WrongError, load
-from outgrow.config.records import FeatureSpec, not_hashed, plain, record, value
+from outgrow.config.records import ReadOptions, absolute_path, plain, record, value
 from outgrow.types import UserError
 
 if TYPE_CHECKING:
@@ -24,20 +24,20 @@ def pretraining(path: str | Path) -> Pretrain:
     from outgrow.pretrain import Pretrain, corpus_step
 
     document = load(Path(path))
-    table, reading = dict(document.table), FeatureSpec(document.folder)
+    table, options = dict(document.table), ReadOptions(document.folder)
     try:
         for key in ("mined", "masters", "mix", "held_out"):
             if key not in table:
                 raise WrongError((), f"it has no {key!r}")
         mined, masters = (
-            Path(not_hashed(plain(str, table.pop(key), (key,)), (key,), reading)) for key in ("mined", "masters")
+            Path(absolute_path(plain(str, table.pop(key), (key,)), (key,), options)) for key in ("mined", "masters")
         )
         named = enumerate(plain(list[str], table.pop("puzzles", []), ("puzzles",)))
-        puzzles = [Path(not_hashed(each, ("puzzles", i), reading)) for i, each in named]
-        mix, held_out = (value(Mix, table.pop(key), (key,), reading) for key in ("mix", "held_out"))
+        puzzles = [Path(absolute_path(each, ("puzzles", i), options)) for i, each in named]
+        mix, held_out = (value(Mix, table.pop(key), (key,), options) for key in ("mix", "held_out"))
         train = corpus_step(mined, masters, puzzles, mix, "train")
         validation = corpus_step(mined, masters, puzzles, held_out, "validation")
-        return record(Pretrain, table, (), reading, corpus=train, held_out=validation)
+        return record(Pretrain, table, (), options, corpus=train, held_out=validation)
     except WrongError as wrong:
         raise document.error(wrong) from None
     except UserError as error:

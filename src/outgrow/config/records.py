@@ -30,7 +30,7 @@ V = TypeVar("V")
 
 
 @dataclass(frozen=True)
-class FeatureSpec:
+class ReadOptions:
     """How a document is read: what relative paths are relative to, what was typed for places that options have set,
     and whether classes from outside the package may be imported."""
 
@@ -43,9 +43,9 @@ class FeatureSpec:
         return self.typed.get(where, raw) if not isinstance(raw, str | dict | list) else raw
 
 
-def model(raw: Any, where: Where, reading: FeatureSpec) -> Model:
+def model(raw: Any, where: Where, options: ReadOptions) -> Model:
     """`family/size` of a bundled family or of a plug-in; every other string is a checkpoint: a folder or a hub name."""
-    raw = reading.named(raw, where)
+    raw = options.named(raw, where)
     if isinstance(raw, str):
         _refuse_half_written(raw, where)
         family, _, size = raw.partition("/")
@@ -57,18 +57,18 @@ def model(raw: Any, where: Where, reading: FeatureSpec) -> Model:
             raise WrongError(where, text, raw)
         else:
             raw = {"name": "hf", "size": raw}
-    found: Model = plugin("model", raw, where, reading)
+    found: Model = plugin("model", raw, where, options)
     return found
 
 
-def plugin(kind: str, raw: Any, where: Where, reading: FeatureSpec) -> Any:
+def plugin(kind: str, raw: Any, where: Where, options: ReadOptions) -> Any:
     """`"confidence"` or `{ name = "confidence", weight = 0.5 }` -> `Confidence(weight=0.5)`."""
-    raw = reading.named(raw, where)
+    raw = options.named(raw, where)
     table = {"name": raw} if isinstance(raw, str) else raw
     if not isinstance(table, dict):
         text = f'{say(where)} is {shown(raw)} but should be a {kind}: "name", or {{ name = "...", ... }}'
         raise WrongError(where, text, str(raw))
-    name = reading.named(table.get("name"), (*where, "name"))
+    name = options.named(table.get("name"), (*where, "name"))
     if not isinstance(name, str):
         raise WrongError(
             where, f"{say(where)} does not say which {kind}: give it a name, one of {', '.join(names(kind))}"
@@ -76,10 +76,10 @@ def plugin(kind: str, raw: Any, where: Where, reading: FeatureSpec) -> Any:
     named = (*where, "name") if raw is table else where
     _refuse_half_written(name, named)
     try:
-        found = find(kind, name, plugins=reading.plugins)
+        found = find(kind, name, plugins=options.plugins)
     except UserError as error:
         raise WrongError(named, str(error), name) from None
-    return record(found, {key: each for key, each in table.items() if key != "name"}, where, reading)
+    return record(found, {key: each for key, each in table.items() if key != "name"}, where, options)
 
 
 def _refuse_half_written(name: str, where: Where) -> None:
@@ -88,9 +88,9 @@ def _refuse_half_written(name: str, where: Where) -> None:
         raise WrongError(where, text, name)
 
 
-def record(kind: type[V], table: Mapping[str, Any], where: Where, reading: FeatureSpec, **given: Any) -> V:
+def record(kind: type[V], table: Mapping[str, Any], where: Where, options: ReadOptions, **given: Any) -> V:
     """A record of this class with the values of a table."""
-    found = values(kind, table, where, reading) | given
+    found = values(kind, table, where, options) | given
     for each in fields(kind):  # type: ignore[arg-type]
         if each.init and each.name not in found and each.default is MISSING and each.default_factory is MISSING:
             raise WrongError(where, f"{say(where) or 'it'} needs a field {each.name!r}")
@@ -113,17 +113,17 @@ def built(kind: type[V], found: Mapping[str, Any], where: Where) -> V:
         raise WrongError(where, text) from None
 
 
-def values(kind: type[Any], table: Mapping[str, Any], where: Where, reading: FeatureSpec) -> dict[str, Any]:
+def values(kind: type[Any], table: Mapping[str, Any], where: Where, options: ReadOptions) -> dict[str, Any]:
     """The values of a table as the fields of a record want them."""
     known = _settable(kind)
     refuse_unknown(table, known, where)
     found = {}
     for key, raw in table.items():
         each, hint = known[key]
-        found[key] = value(hint, raw, (*where, key), reading)
+        found[key] = value(hint, raw, (*where, key), options)
         if each.metadata.get("identity") is False and isinstance(found[key], str):
-            is_name = issubclass(kind, Model) and _is_name(kind, found[key], reading.folder)
-            found[key] = found[key] if is_name else not_hashed(found[key], (*where, key), reading)
+            is_name = issubclass(kind, Model) and _is_name(kind, found[key], options.folder)
+            found[key] = found[key] if is_name else absolute_path(found[key], (*where, key), options)
     return found
 
 
@@ -138,21 +138,21 @@ def _settable(kind: type[Any]) -> dict[str, tuple[Field[Any], Any]]:
     return {each.name: (each, hints[each.name]) for each in fields(kind) if each.init and each.name not in FOUND}
 
 
-def value(hint: Any, raw: Any, where: Where, reading: FeatureSpec) -> Any:
+def value(hint: Any, raw: Any, where: Where, options: ReadOptions) -> Any:
     """`raw` as the annotation `hint` wants it: a plug-in, a record, a tuple of such, or something plain."""
-    if where in reading.typed and _wants_text(hint):
-        return plain(hint, as_text(reading.typed[where]), where)
+    if where in options.typed and _wants_text(hint):
+        return plain(hint, as_text(options.typed[where]), where)
     for member in _members(hint):
         if member in BASES:
-            return model(raw, where, reading) if member is Model else plugin(BASES[member], raw, where, reading)
+            return model(raw, where, options) if member is Model else plugin(BASES[member], raw, where, options)
         if is_dataclass(member) and isinstance(member, type) and isinstance(raw, dict):
-            return record(member, raw, where, reading)
+            return record(member, raw, where, options)
         if get_origin(member) is tuple and isinstance(raw, list):
             items = get_args(member)
             kinds = [items[0]] * len(raw) if items[-1] is ... else items
             if len(kinds) == len(raw):
                 pairs = enumerate(zip(kinds, raw, strict=True))
-                return tuple(value(k, r, (*where, i), reading) for i, (k, r) in pairs)
+                return tuple(value(k, r, (*where, i), options) for i, (k, r) in pairs)
     return plain(hint, raw, where)
 
 
@@ -190,7 +190,7 @@ def refuse_unknown(table: Mapping[str, Any], known: Iterable[str], where: Where,
             raise WrongError((*where, key), f"{place}no {what} called {shown(key)}.{hint}", key)
 
 
-def not_hashed(path: str, where: Where, reading: FeatureSpec) -> str:
+def absolute_path(path: str, where: Where, options: ReadOptions) -> str:
     """A path in a file is relative to that file; `$OUTGROW_DATA` at its start stands for a folder of this machine."""
     if not path:
         return path
@@ -205,7 +205,7 @@ def not_hashed(path: str, where: Where, reading: FeatureSpec) -> str:
             raise WrongError(where, text, "$OUTGROW_DATA")
         path = f"{given}/{rest}"
         return str(_expanded(path, where).absolute())
-    return str((reading.folder / _expanded(path, where)).absolute())
+    return str((options.folder / _expanded(path, where)).absolute())
 
 
 def _expanded(path: str, where: Where) -> Path:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
-from outgrow.graph.step import defaults_of
+from outgrow.graph.step import class_of, defaults_of
 from outgrow.store import is_key
 
 Path = tuple[str, ...]
 Leaves = dict[Path, Any]
-SAID = 4  # differences named
+SHOWN = 4  # differences named
 
 
 def leaves(item: Any, path: Path = ()) -> Leaves:
@@ -34,44 +32,32 @@ def why(new: Leaves, stored: Sequence[Leaves]) -> str:
 
 
 def difference(old: Leaves, new: Leaves) -> str:
-    """Fields that one side alone has belong to a record of another class, which is said instead."""
-    said: list[str] = []
+    """A field that one side alone has belongs to a record of another kind; then the kinds are named instead."""
+    found: list[str] = []
     for path in sorted(old.keys() | new.keys()):
         name = ".".join(path).replace("@", "")
         if path in old and path in new:
             before, after = old[path], new[path]
             if _is_input(after) and before != after:
-                said.append(f"input {after} is new")
+                found.append(f"input {after} is new")
             elif repr(before) != repr(after):  # as text, because True == 1
-                said.append(f"{name} {_shown(before)} -> {_shown(after)}")
-        elif not _below_another_class(path, old, new):
+                found.append(f"{name} {_shown(before)} -> {_shown(after)}")
+        elif not _below_another_kind(path, old, new):
             after = new.get(path)
             what = f"input {after}" if _is_input(after) else f"{name} {_shown(new.get(path, old.get(path)))}"
-            said.append(f"{what} is {'new' if path in new else 'gone'}")
-    rest = f" and {len(said) - SAID} more" if len(said) > SAID else ""
-    return ", ".join(said[:SAID]) + rest
+            found.append(f"{what} is {'new' if path in new else 'gone'}")
+    rest = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return ", ".join(found[:SHOWN]) + rest
 
 
-def _below_another_class(path: Path, old: Leaves, new: Leaves) -> bool:
-    records = ((*path[:i], "@class") for i in range(len(path)))
+def _below_another_kind(path: Path, old: Leaves, new: Leaves) -> bool:
+    records = ((*path[:i], "@kind") for i in range(len(path)))
     return any(each in old and each in new and old[each] != new[each] for each in records)
 
 
 def _defaults(record: dict[str, Any]) -> dict[str, Any]:
-    return _defaults_of(name) if isinstance(name := record.get("@class"), str) else {}
-
-
-@cache
-def _defaults_of(name: str) -> dict[str, Any]:
-    """The defaults of a record by its qualified name, where its module has been imported."""
-    parts = name.split(".")
-    for i in range(len(parts) - 1, 0, -1):
-        if module := sys.modules.get(".".join(parts[:i])):
-            found: Any = module
-            for part in parts[i:]:
-                found = getattr(found, part, None)
-            return defaults_of(found) if hasattr(found, "__dataclass_params__") else {}
-    return {}
+    cls = class_of(kind) if isinstance(kind := record.get("@kind"), str) else None
+    return defaults_of(cls) if cls else {}
 
 
 def _hashable(item: Any) -> Any:

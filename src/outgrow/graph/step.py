@@ -50,6 +50,7 @@ def not_hashed(**options: Any) -> Any:
 class Step(Generic[T]):
     """One cached computation. Subclass it, add fields, write `run`."""
 
+    kind: ClassVar[str]  # names the class in keys and manifests, wherever it lies: unique, never changed
     version: ClassVar[int] = 1  # bump when the same fields would give a different answer
     result: ClassVar[type[Any]]  # the artifact type `run` returns
 
@@ -118,14 +119,16 @@ def _steps(value: object) -> Iterator[Step[Any]]:
 
 def _key(step: Step[Any]) -> str:
     text = json.dumps(identity(step), sort_keys=True, allow_nan=False)
-    return f"{type(step).__name__.lower()}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    cls: Any = type(step)
+    name = kind_of(cls).rpartition(".")[2].lower()  # of a class from outside the package, its name alone
+    return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def identity(value: object, expected: Any = Any) -> Any:
     """`value` as canonical JSON data.
 
-    A record gives its qualified class name, its version and its fields; plain fields at their default are left out, so
-    that a new harmless option keeps old artifacts. Steps inside it enter by key. `expected` is the annotation: 2 and
+    A record gives its kind, its version and its fields; plain fields at their default are left out, so that a new
+    harmless option keeps old artifacts. Steps inside it enter by key. `expected` is the annotation: 2 and
     2.0 are the same float.
     """
     if _is_record(value):
@@ -145,19 +148,19 @@ def identity(value: object, expected: Any = Any) -> Any:
 
 
 def _record(record: Any) -> dict[str, Any]:
-    kind: Any = type(record)
-    found: dict[str, Any] = {"@class": _qualified(kind), "@version": getattr(record, "version", 1)}
-    if source := plugin_source_digest(kind.__module__):
+    cls: Any = type(record)
+    found: dict[str, Any] = {"@kind": kind_of(cls), "@version": getattr(record, "version", 1)}
+    if source := plugin_source_digest(cls.__module__):
         found["@source"] = source
-    defaults = defaults_of(kind)
-    for name, (_, expected) in _counted(kind).items():
+    defaults = defaults_of(cls)
+    for name, (_, expected) in _counted(cls).items():
         value = getattr(record, name)
         try:
             item = {"@step": value.key} if isinstance(value, Step) else identity(value, expected)
             if _is_plain(value) and name in defaults and _same(item, defaults[name]):
                 continue
         except (TypeError, ValueError) as error:
-            raise TypeError(f"{kind.__name__}.{name}: {error}") from None
+            raise TypeError(f"{cls.__name__}.{name}: {error}") from None
         found[name] = item
     return found
 
@@ -231,6 +234,22 @@ def _counted(kind: type[Any]) -> dict[str, tuple[Field[Any], Any]]:
     return {f.name: (f, hints[f.name]) for f in fields(kind) if f.metadata.get("identity", True)}
 
 
-def _qualified(kind: type[Any]) -> str:
-    module = "__main__" if kind.__module__ == "__mp_main__" else kind.__module__  # a spawned worker's name for it
-    return f"{module}.{kind.__qualname__}"
+_classes: dict[str, Any] = {}  # by kind, of the records that have had an identity in this process
+
+
+@cache
+def kind_of(cls: Any) -> str:
+    """What a record's class is called in keys, manifests and messages: its own `kind`, so that its module and name may
+    change; of a class from outside the package, its qualified name. Raises TypeError for a class without a kind."""
+    if plugin_source_digest(cls.__module__):
+        module = "__main__" if cls.__module__ == "__mp_main__" else cls.__module__  # a spawned worker's name for it
+        kind = f"{module}.{cls.__qualname__}"
+    elif not (kind := vars(cls).get("kind", "")):
+        raise TypeError(f"{cls.__name__} has no kind of its own: give it `kind: ClassVar[str] = ...`")
+    _classes[kind] = cls
+    return str(kind)
+
+
+def class_of(kind: str) -> Any:
+    """The class of this kind, if a record of it has had an identity in this process, else None."""
+    return _classes.get(kind)

@@ -24,6 +24,7 @@ class Rule:
     their labels as they are; every other rule transforms labels.
     """
 
+    kind: ClassVar[str]  # a plug-in from outside the package needs none
     version: ClassVar[int] = 1
     aggregates: ClassVar[bool] = False
     fewest: ClassVar[int] = 2  # supervisors that an aggregating rule needs, where there are several

@@ -27,6 +27,7 @@ class DawidSkene(Rule):
     smoothing: added to every count of a confusion, so that none is impossible.
     """
 
+    kind: ClassVar[str] = "rule/dawid-skene"
     version: ClassVar[int] = 2  # 2: an abstention is no vote; equals share one; one supervisor's labels stay
     aggregates: ClassVar[bool] = True
     fewest: ClassVar[int] = 3

@@ -14,6 +14,7 @@ from outgrow.types import Doubles, Labels
 class Harden(Rule):
     """The first of equally probable choices gets all the weight."""
 
+    kind: ClassVar[str] = "rule/harden"
     rescales: ClassVar[bool] = True
 
     def apply(self, labels_of_each: Sequence[Labels], features: Doubles | None = None) -> Labels:

@@ -22,6 +22,7 @@ class KeepConfident(Rule):
     from them, and a note says so. `keep-random` is the control.
     """
 
+    kind: ClassVar[str] = "rule/keep-confident"
     version: ClassVar[int] = 2  # 2: of equals a hash decides; 10 % of 30 are 3
     selects: ClassVar[bool] = True
 

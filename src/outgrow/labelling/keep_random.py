@@ -20,6 +20,7 @@ class KeepRandom(Rule):
     per_class: the share is taken of each predicted class. The draw depends on `seed` and the example's id alone.
     """
 
+    kind: ClassVar[str] = "rule/keep-random"
     selects: ClassVar[bool] = True
 
     share: float = 0.5

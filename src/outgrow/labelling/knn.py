@@ -20,6 +20,7 @@ class KNN(Rule):
     """The mean label of the `neighbours` nearest other examples (all others where there are fewer): Euclidean distance
     between standardised features. An example's own label does not count: mistakes that stand alone are voted down."""
 
+    kind: ClassVar[str] = "rule/knn"
     shared_choices: ClassVar[bool] = True
     needs_features: ClassVar[bool] = True
 

@@ -16,6 +16,7 @@ from outgrow.types import Doubles, Labels
 class Mean(Rule):
     """The mean of the probabilities of those who labelled an example, each counting the same."""
 
+    kind: ClassVar[str] = "rule/mean"
     aggregates: ClassVar[bool] = True
 
     def apply(self, labels_of_each: Sequence[Labels], features: Doubles | None = None) -> Labels:

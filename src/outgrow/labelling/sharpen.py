@@ -17,6 +17,7 @@ from outgrow.types import Doubles, Labels
 class Sharpen(Rule):
     """p ** (1 / temperature), made to sum to 1: below 1 it sharpens, above 1 it softens, towards 0 it hardens."""
 
+    kind: ClassVar[str] = "rule/sharpen"
     rescales: ClassVar[bool] = True
 
     temperature: float = 0.5

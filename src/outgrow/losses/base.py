@@ -19,6 +19,7 @@ class Loss:
     Where examples have choices of their own, such as legal moves, `targets` sees one such place at least in every row.
     """
 
+    kind: ClassVar[str]  # a plug-in from outside the package needs none
     version: ClassVar[int] = 1
     needs_logits: ClassVar[bool] = False  # whether `targets` reads the student's logits (one more forward pass)
 

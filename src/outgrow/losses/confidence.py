@@ -21,6 +21,7 @@ class Confidence(Loss):
     weak label, as in OpenAI's released code. The hardened shares match it, unless each example has its own choices,
     such as legal moves. weight and warmup are the paper's; OpenAI's code has warmup = 0.1, and a ramp that jumps."""
 
+    kind: ClassVar[str] = "loss/confidence"
     needs_logits: ClassVar[bool] = True
     weight: float = 0.5
     warmup: float = 0.2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from outgrow.losses.base import Loss
 
@@ -10,3 +11,5 @@ from outgrow.losses.base import Loss
 @dataclass(frozen=True, kw_only=True)
 class CrossEntropy(Loss):
     """-sum over choices of target * log softmax(logits)."""
+
+    kind: ClassVar[str] = "loss/cross-entropy"

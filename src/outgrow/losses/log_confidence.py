@@ -21,6 +21,7 @@ class LogConfidence(Loss):
     equal. Only where all examples have the same choices; elsewhere, and for one example alone, labels stay as they are.
     """
 
+    kind: ClassVar[str] = "loss/log-confidence"
     needs_logits: ClassVar[bool] = True
 
     weight: float = 0.5

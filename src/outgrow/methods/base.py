@@ -78,6 +78,7 @@ class Method:
     """Subclass it, add hyperparameters, write `fit` and `predict`; or `reads`, `fit` and `answer`, where it learns from
     the frozen features of a model and not from text."""
 
+    kind: ClassVar[str]  # a plug-in from outside the package needs none
     version: ClassVar[int] = 1
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -26,6 +26,8 @@ class Finetune(TrainingConfig, Method):
     """Every weight learns. After each epoch the loss on the held-out slice (of the same labels) is measured, and the
     epoch where it was lowest is kept, unless `keep` says "last". The fields are the training loop's hyperparameters.
     """
+
+    kind: ClassVar[str] = "method/finetune"
 
     @property
     def inference_config(self) -> Finetune:

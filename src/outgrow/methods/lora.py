@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from outgrow.graph import Context, Settings
 from outgrow.losses.base import Loss
@@ -28,6 +28,8 @@ class LoRA(TrainingConfig, Method):
 
     rank: of each update. alpha: an update counts alpha / rank. The other fields are as in `finetune`.
     """
+
+    kind: ClassVar[str] = "method/lora"
 
     learning_rate: float = 2e-4  # LoRA wants about ten times the rate of full finetuning
     rank: int = 8

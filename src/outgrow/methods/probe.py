@@ -33,6 +33,7 @@ class Probe(Method):
     The penalty is the one with the lowest cross-entropy to the labels of the validation slice.
     """
 
+    kind: ClassVar[str] = "method/probe"
     version: ClassVar[int] = 3  # 2: features are a step of their own; 3: larger penalties may be chosen
 
     pooling: Literal["auto", "mean", "last"] = "auto"

@@ -22,6 +22,7 @@ from outgrow.types import UserError
 class Model:
     """Subclass it, write `pinned` and `folder`. The digest of the checkpoint's files is what identifies it."""
 
+    kind: ClassVar[str]  # a plug-in from outside the package needs none
     version: ClassVar[int] = 1
     causal: ClassVar[bool | None] = None  # whether it reads from left to right; None: its checkpoint says
 

@@ -28,6 +28,7 @@ class GGUF(Model):
     of the model. transformers must know the architecture.
     """
 
+    kind: ClassVar[str] = "model/gguf"
     causal: ClassVar[bool | None] = True
 
     size: str = not_hashed(default="")

@@ -8,7 +8,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from outgrow.content import digest_of
 from outgrow.graph import Settings, not_hashed
@@ -32,6 +32,8 @@ class HF(Model):
     A folder is identified by the digest of its files, a hub name by the commit it stands for now. Pickled weights and
     code that comes with a checkpoint are used only where the settings trust them.
     """
+
+    kind: ClassVar[str] = "model/hf"
 
     size: str = not_hashed(default="")
 

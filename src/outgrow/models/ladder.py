@@ -17,6 +17,7 @@ from outgrow.types import UserError
 class Ladder(Model):
     """The chess ladder that ships: `ladder/pawn`, `ladder/knight`, ..."""
 
+    kind: ClassVar[str] = "model/ladder"
     version: ClassVar[int] = 2  # 2: known by content alone
     causal: ClassVar[bool | None] = True
 

@@ -35,6 +35,7 @@ class MiniLM(Model):
     pooling is what they were trained for, L3 has no pooler at all, and a classifier that wants one starts it at random.
     """
 
+    kind: ClassVar[str] = "model/minilm"
     causal: ClassVar[bool | None] = False
 
     def pinned(self) -> Self:

@@ -49,6 +49,7 @@ class MPNet(Model):
     it is for.
     """
 
+    kind: ClassVar[str] = "model/mpnet"
     causal: ClassVar[bool | None] = False
 
     def pinned(self) -> Self:

@@ -46,6 +46,8 @@ class Passage:
 class Shares:
     """The share of the groups that each split gets; they sum to 1."""
 
+    kind: ClassVar[str] = "task/shares"
+
     weak_train: float = 0.34
     transfer: float = 0.40  # room for the fresh parts of a bootstrapping chain
     transfer_validation: float = 0.04
@@ -63,6 +65,7 @@ class Shares:
 class Task:
     """Subclass it, add fields, write `load`. Content enters the identity by digest: `pinned` fills it in."""
 
+    kind: ClassVar[str]  # a plug-in from outside the package needs none
     version: ClassVar[int] = 2  # 2: larger shares for the training splits
     readout: ClassVar[Readout] = "head"
     soft_labels: ClassVar[bool] = True  # what a supervisor hands over unless the experiment says otherwise

@@ -23,6 +23,7 @@ CHOICES = ("no", "yes")
 class ChessAdvantage(Task):
     """Chess advantage: does the side to move stand to win, by the engine's verdict? Balanced; a game is a group."""
 
+    kind: ClassVar[str] = "task/chess-advantage"
     sizes: ClassVar[dict[Split, int | None]] = {
         "weak_train": 1000,
         "transfer": 1000,

@@ -21,6 +21,7 @@ from outgrow.types import Examples
 class ChessPreferences(Task):
     """Chess preferences: which of two moves is better, by the engine's verdict? A game is a group."""
 
+    kind: ClassVar[str] = "task/chess-preferences"
     readout: ClassVar[Readout] = "pair"
     sizes: ClassVar[dict[Split, int | None]] = {
         "weak_train": 2000,

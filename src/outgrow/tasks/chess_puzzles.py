@@ -43,6 +43,7 @@ class ChessPuzzles(Task):
     own position alone where that was one move ago.
     """
 
+    kind: ClassVar[str] = "task/chess-puzzles"
     version: ClassVar[int] = 3  # 3: a Lichess game is named by the first part of its address, not by the last
     readout: ClassVar[Readout] = "tokens"
     soft_labels: ClassVar[bool] = False  # greedy decoding, as in the paper

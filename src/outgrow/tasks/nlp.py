@@ -37,6 +37,8 @@ class Nlp(Task):
     near_share: as in `text`.
     """
 
+    kind: ClassVar[str] = "task/nlp"
+
     # 3: the template's words no longer count as likeness; 4: wrong answers drawn fairly; 5: texts have one normal form,
     # and every split is decontaminated
     version: ClassVar[int] = 5

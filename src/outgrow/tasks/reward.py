@@ -39,6 +39,7 @@ class Reward(Task):
     split, as in `text`; 0 lets all stay.
     """
 
+    kind: ClassVar[str] = "task/reward"
     version: ClassVar[int] = 3  # 3: texts have one normal form and line end, and splits are decontaminated
     readout: ClassVar[Readout] = "pair"
 

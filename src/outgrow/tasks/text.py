@@ -43,6 +43,7 @@ class Text(Task):
     would count any prediction as right.
     """
 
+    kind: ClassVar[str] = "task/text"
     version: ClassVar[int] = 4  # 4: texts have one normal form, and every split is decontaminated
 
     path: str = not_hashed()

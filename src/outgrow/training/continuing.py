@@ -26,6 +26,7 @@ VALIDATION_LINES = 1024  # lines that a validation reads
 class Generative(TrainingConfig):
     """A language model reads the task's inputs without labels. The fields are the training loop's hyperparameters."""
 
+    kind: ClassVar[str] = "method/generative"
     version: ClassVar[int] = 1
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 
@@ -21,6 +21,8 @@ class FeatureSpec:
     """Where a model is read. pooling: the mean over the prompt or its last token; `auto` is the mean for encoders, the
     last token for causal models. layer: 0 the embeddings, 1 the first layer, ..., -1 the last, normed as the head
     sees it."""
+
+    kind: ClassVar[str] = "features/spec"
 
     pooling: Literal["auto", "mean", "last"] = "auto"
     layer: int = -1

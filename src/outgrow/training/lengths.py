@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -30,6 +30,8 @@ _FILES = (*TOKENIZER, "tokenizer_config.json", "special_tokens_map.json", "merge
 @dataclass(frozen=True, kw_only=True)
 class LengthLimit:
     """A tokenizer, known by the digest of its files, and how many tokens its model reads, special ones included."""
+
+    kind: ClassVar[str] = "task/length-limit"
 
     digest: str
     longest: int
