@@ -18,6 +18,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from outgrow.experiment import Experiment, cells
+from outgrow.experiment.technique import Technique
 from outgrow.graph import Settings, Step
 from outgrow.methods.finetune import Finetune
 from outgrow.models.base import Model
@@ -25,7 +26,6 @@ from outgrow.report.results import Results, read
 from outgrow.steps import Score
 from outgrow.store import Store
 from outgrow.tasks.base import Readout, Task
-from outgrow.technique import Technique
 from outgrow.types import Example, Examples, Labels, Scores
 
 SEEDS, METHODS = 5, 4

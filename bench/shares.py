@@ -20,9 +20,9 @@ from outgrow import graph
 from outgrow.api import executor
 from outgrow.chess.corpus import Mix
 from outgrow.config import pretraining
+from outgrow.experiment.recipes import bundled
 from outgrow.measures.accuracy import accuracy
 from outgrow.models.hf import HF
-from outgrow.recipes import bundled
 from outgrow.store import Store
 
 KINDS = ("engine", "players", "masters")

@@ -29,11 +29,11 @@ from outgrow.api import executor
 from outgrow.chess import board as chess
 from outgrow.chess.rung import LADDER, rungs
 from outgrow.chess.rung import Rung as Player
+from outgrow.experiment.recipes import bundled
 from outgrow.measures.accuracy import accuracy
 from outgrow.measures.difference import paired
 from outgrow.methods.finetune import Finetune
 from outgrow.models.ladder import Ladder
-from outgrow.recipes import bundled
 from outgrow.store import Store
 from outgrow.tasks.base import Shares, split_of
 from outgrow.tasks.chess_puzzles import ChessPuzzles

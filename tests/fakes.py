@@ -15,7 +15,7 @@ from typing import ClassVar, Self
 
 from outgrow.graph import Context, Settings, not_hashed
 from outgrow.losses.base import Loss
-from outgrow.methods.base import Method, Predictor, TrainingData
+from outgrow.methods.base import Predictor, TextMethod, TrainingData
 from outgrow.models.base import Model
 from outgrow.tasks.base import Facet, Readout, Row, Source, Split, Task
 from outgrow.types import Example, Examples, Labels, UserError
@@ -86,7 +86,7 @@ class FakeLoss(Loss):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FakeMethod(Method):
+class FakeMethod(TextMethod):
     """Learns its labels by heart: how often they are right, which is all that it can pass on."""
 
     seconds: float = 0.0

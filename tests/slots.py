@@ -10,12 +10,12 @@ from fakes import FakeMethod, FakeModel, FakeTask
 
 from outgrow.executors.inline import Inline
 from outgrow.experiment import Cell, Experiment, cells, targets
+from outgrow.experiment.technique import Technique
 from outgrow.graph import Outcome, run
 from outgrow.labelling.base import Rule
 from outgrow.steps import Fit, LabelsStep, Predict, Relabel
 from outgrow.store import Store
 from outgrow.tasks.base import Readout, Row, Source
-from outgrow.technique import Technique
 from outgrow.types import Example
 
 SMALL, MEDIUM, LARGE = (FakeModel(size=size).pinned() for size in ("small", "medium", "large"))

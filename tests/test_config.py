@@ -14,7 +14,7 @@ from outgrow.labelling.sharpen import Sharpen
 from outgrow.losses.cross_entropy import CrossEntropy
 from outgrow.methods.finetune import Finetune
 from outgrow.models.hf import HF
-from outgrow.technique import Ensemble
+from outgrow.supervisors.ensemble import Ensemble
 from outgrow.training.continuing import Generative
 from outgrow.types import UserError
 
@@ -95,7 +95,7 @@ def test_a_list_in_the_list_of_supervisors_is_an_ensemble(write) -> None:
     weak = 'weak = ["fakes:FakeModel/small", ["fakes:FakeModel/small", "fakes:FakeModel/medium"]]'
     found = read(write(GOOD.replace('weak = "fakes:FakeModel/small"', weak)))
     small, medium = FakeModel(size="small"), FakeModel(size="medium")
-    assert found.weak == (small, Ensemble(models=(small, medium)))
+    assert found.weak == (small, Ensemble(members=(small, medium)))
 
 
 def test_the_bundled_example_reads() -> None:

@@ -11,7 +11,7 @@ from text_files import REPOSITORY, shared
 
 import outgrow
 from outgrow.config import read
-from outgrow.recipes import bundled
+from outgrow.experiment.recipes import bundled
 
 FILES = {"sst2": "text/sst2.jsonl.gz", "creak": "text/creak.jsonl.gz"}
 SMALL = ("weak_train=64", "transfer=64", "transfer_validation=32", "validation=32", "test=100")

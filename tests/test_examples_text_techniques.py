@@ -16,11 +16,11 @@ from text_files import REPOSITORY, shared
 import outgrow
 from outgrow.config import read
 from outgrow.experiment import Cell, cells, targets
+from outgrow.experiment.recipes import bundled
 from outgrow.graph import walk
 from outgrow.losses.confidence import Confidence
 from outgrow.methods.finetune import Finetune
 from outgrow.methods.probe import Probe
-from outgrow.recipes import bundled
 from outgrow.steps import Adapt, Features, Fit, Gold, Predict, Score
 
 EXAMPLES = REPOSITORY / "examples"

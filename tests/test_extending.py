@@ -63,7 +63,7 @@ def test_the_rules_that_the_page_names_are_of_the_kind_it_says() -> None:
     kinds: dict[str, type[Rule]] = {name: find("rule", name) for name in names("rule")}
     assert kinds["mean"].aggregates
     assert kinds["keep-confident"].selects
-    assert kinds["knn"].needs_features
+    assert kinds["knn"].needs == ("student/features",)
 
 
 def test_the_page_on_tasks_lists_every_set_with_its_place_on_the_hub() -> None:

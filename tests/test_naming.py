@@ -15,17 +15,18 @@ from hypothesis import strategies as st
 
 from outgrow.config import experiment_from
 from outgrow.experiment import Experiment, cells, targets
+from outgrow.experiment.technique import Technique
 from outgrow.graph import walk
 from outgrow.methods.finetune import Finetune
 from outgrow.models.gguf import GGUF
 from outgrow.models.hf import HF
 from outgrow.naming import accepted_names, distinct_names
+from outgrow.supervisors.ensemble import Ensemble
 from outgrow.tasks.base import Task
 from outgrow.tasks.chess_puzzles import ChessPuzzles
 from outgrow.tasks.nlp import Nlp
 from outgrow.tasks.reward import Reward
 from outgrow.tasks.text import Text
-from outgrow.technique import Ensemble, Technique
 from outgrow.types import UserError
 
 
@@ -183,7 +184,7 @@ def test_models_of_ensembles_and_chains_are_told_apart_too() -> None:
     one, two, three = (GGUF(size=f"/{folder}/model.gguf") for folder in ("a", "b", "c"))
     found = Experiment(
         tasks=(FakeTask(),),
-        weak=(Ensemble(models=(one, two)),),
+        weak=(Ensemble(members=(one, two)),),
         strong=(HF(size="org/model"),),
         methods=(Technique(chain=(three,)),),
     )

@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from outgrow.executors.base import Executor
 from outgrow.labelling.base import Rule
 from outgrow.losses.base import Loss
-from outgrow.methods.base import Method
+from outgrow.methods.base import FeatureMethod, TextMethod
 from outgrow.models.base import Model
+from outgrow.supervisors.base import Supervisor
 from outgrow.tasks.base import Task
 """
 RECORD = "@dataclass(frozen=True, kw_only=True)\n"
@@ -49,7 +50,7 @@ FAULTS = {
     "it exits with words": ("raise SystemExit('bye')", "plugin.py, line 1: SystemExit: bye"),
     "it is no Python": ("x = 1\ndef f(:", "plugin.py, line 2: SyntaxError: invalid syntax"),
     "it needs what is not there": ("import surely_not_here", "plugin.py, line 1: ModuleNotFoundError: No module named"),
-    "not frozen": (f"{IMPORTS}@dataclass\nclass L(Loss):\n    w: int = 1", "plugin.py, line 8: TypeError: "),
+    "not frozen": (f"{IMPORTS}@dataclass\nclass L(Loss):\n    w: int = 1", "plugin.py, line 9: TypeError: "),
     "no class": ("", "has no loss called 'L'. It must subclass Loss"),
     "another class": (f"{IMPORTS}{RECORD}class L(Rule):\n    pass", "has no loss called 'L'. It must subclass Loss"),
     "no dataclass": (f"{IMPORTS}class L(Loss):\n    w: int = 1", "has fields but is no dataclass: put @"),
@@ -74,16 +75,18 @@ def test_what_is_wrong_with_a_plug_in_is_one_line_with_its_place(fault: str, plu
 @pytest.mark.parametrize(
     ("kind", "base", "lacking"),
     [
-        ("task", "Task", "pinned, load or examples"),
+        ("task", "Task", "pinned, load"),
         ("model", "Model", "pinned, folder"),
         ("rule", "Rule", "apply"),
-        ("method", "Method", "fit, predict or predict_from_features"),
+        ("method", "TextMethod", "fit"),
+        ("method", "FeatureMethod", "feature_spec, fit, predict"),
+        ("supervisor", "Supervisor", "labels, name"),
         ("executor", "Executor", "slots, submit"),
     ],
 )
 def test_a_class_that_is_not_finished_lacks_something(kind: str, base: str, lacking: str, plugin) -> None:
     name = plugin(f"{IMPORTS}{RECORD if base != 'Executor' else ''}class X({base}):\n    pass")
-    with pytest.raises(UserError, match=f"'{name}:X' lacks {lacking}: write what a {base} needs"):
+    with pytest.raises(UserError, match=f"'{name}:X' lacks {lacking}: write what a {kind.capitalize()} needs"):
         find(kind, f"{name}:X")
 
 

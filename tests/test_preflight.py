@@ -16,13 +16,13 @@ from text_files import reviews, write_jsonl
 import outgrow
 from outgrow import preflight
 from outgrow.experiment import Experiment
+from outgrow.experiment.technique import Technique
 from outgrow.graph import Settings
 from outgrow.labelling.harden import Harden
 from outgrow.models.hf import HF
 from outgrow.preflight import checked, facts_of, notes
 from outgrow.store import Store
 from outgrow.tasks.text import Text
-from outgrow.technique import Technique
 from outgrow.types import CollectedError, Shape, UserError
 
 HERE = Settings()

@@ -19,6 +19,7 @@ from fakes import FakeLoss, FakeMethod, FakeModel, FakeTask
 
 from outgrow.chess import board as chess
 from outgrow.experiment import Cell, Experiment, cells, check_no_leaks, targets
+from outgrow.experiment.technique import Technique
 from outgrow.graph import Step, walk
 from outgrow.labelling.harden import Harden
 from outgrow.losses.cross_entropy import CrossEntropy
@@ -28,7 +29,6 @@ from outgrow.tasks import chess_advantage
 from outgrow.tasks.base import Readout, Split, Task
 from outgrow.tasks.chess_advantage import ChessAdvantage
 from outgrow.tasks.chess_puzzles import ChessPuzzles
-from outgrow.technique import Technique
 from outgrow.types import Example, UserError
 
 
@@ -181,7 +181,7 @@ class Informed(FakeMethod):
 
 
 def _hard(labels: Predict) -> Relabel:
-    return Relabel(rule=Harden(), labels=(labels,))
+    return Relabel(rule=Harden(), labels=(labels,), examples=labels.examples)
 
 
 HONEST = student(supervisor_fits("weak_train"))

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outgrow.config import experiment_from
+from outgrow.experiment.technique import Technique
 from outgrow.labelling.dawid_skene import DawidSkene
 from outgrow.labelling.keep_confident import KeepConfident
 from outgrow.labelling.keep_random import KeepRandom
@@ -27,7 +28,6 @@ from outgrow.tasks.chess_puzzles import ChessPuzzles
 from outgrow.tasks.nlp import Nlp
 from outgrow.tasks.reward import Reward
 from outgrow.tasks.text import Text
-from outgrow.technique import Technique
 from outgrow.training.continuing import Generative
 from outgrow.training.features import FeatureSpec
 from outgrow.training.loop import TrainingConfig

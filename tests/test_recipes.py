@@ -12,10 +12,9 @@ import pytest
 import tiny
 from text_files import REPOSITORY, write_jsonl
 
-from outgrow import recipes
 from outgrow.config import experiment_from
 from outgrow.executors.inline import Inline
-from outgrow.experiment import Experiment
+from outgrow.experiment import Experiment, recipes
 from outgrow.methods.finetune import Finetune
 from outgrow.methods.probe import Probe
 from outgrow.store import Store

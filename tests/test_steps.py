@@ -16,6 +16,7 @@ from text_files import reviews, write_jsonl
 
 from outgrow.executors.inline import Inline
 from outgrow.experiment import Experiment, cells
+from outgrow.experiment.technique import Technique
 from outgrow.graph import Outcome, Step, load, run
 from outgrow.labelling.base import NotedLabels
 from outgrow.labelling.harden import Harden
@@ -23,9 +24,8 @@ from outgrow.methods.base import Predictor
 from outgrow.methods.finetune import Finetune
 from outgrow.steps import Adapt, Fit, Gold, Predict, Prepare, Relabel, Score
 from outgrow.store import Store
-from outgrow.tasks.base import Readout
+from outgrow.tasks.base import Readout, Task, ground_truth
 from outgrow.tasks.text import Text
-from outgrow.technique import Technique
 from outgrow.training.continuing import Generative
 from outgrow.types import Examples, Labels
 
@@ -202,11 +202,19 @@ class Disordered(FakeTask):
 
     fault: str = ""
 
-    def gold(self, examples: Examples) -> Labels:
-        found = super().gold(examples)
+    def disordered(self, found: Labels) -> Labels:
         order = list(np.random.default_rng(0).permutation(len(found)))
         order = order[1:] if self.fault == "lost" else [*order, order[0]] if self.fault == "doubled" else order
         return Labels.from_rows([found.ids[i] for i in order], [found.row(i) for i in order])
+
+
+@pytest.fixture(autouse=True)
+def _disorder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ground_truth_of(task: Task, examples: Examples) -> Labels:
+        found = ground_truth(task, examples)
+        return task.disordered(found) if isinstance(task, Disordered) else found
+
+    monkeypatch.setattr("outgrow.steps.ground_truth", ground_truth_of)
 
 
 def facts(fit: Fit, folder: Path) -> Any:
@@ -260,7 +268,7 @@ def test_a_score_of_other_examples_is_an_error(tmp_path: Path) -> None:
 def test_hard_labels_are_the_choice_of_the_soft_ones(tmp_path: Path) -> None:
     _, held, _ = splits(FakeTask())
     soft = Predict(fitted=supervised(FakeTask()), examples=held)
-    hard = Relabel(rule=Harden(), labels=(soft,))
+    hard = Relabel(rule=Harden(), labels=(soft,), examples=held)
     assert not done(hard, tmp_path).failures
     store = Store(str(tmp_path))
     assert set(load(hard, store).probs) == {0.0, 1.0}
@@ -282,19 +290,19 @@ def test_a_fit_carries_the_notes_of_what_it_started_from_and_learned_from(tmp_pa
         validation=held,
         validation_labels=Gold(examples=held),
     )
-    weak = Relabel(rule=Harden(), labels=(Predict(fitted=supervisor, examples=part),))
+    weak = Relabel(rule=Harden(), labels=(Predict(fitted=supervisor, examples=part),), examples=part)
     start = Adapt(model=model, method=Generative(), examples=part, validation=held)
     fit = replace(supervisor, labels=weak, start=start)
     examples, other = (task.examples(step.split, 10, 0) for step in (part, held))
 
     def fitted(name: str, of_start: tuple[str, ...], of_labels: tuple[str, ...]) -> Predictor:
         (tmp_path / name / "start").mkdir(parents=True)
-        gold = task.gold(examples)
+        gold = ground_truth(task, examples)
         artifacts = {
             part.key: examples,
             held.key: other,
             weak.key: NotedLabels(ids=gold.ids, probs=gold.probs, offsets=gold.offsets, notes=of_labels),
-            fit.validation_labels.key: task.gold(other),
+            fit.validation_labels.key: ground_truth(task, other),
             start.key: Predictor(tmp_path / name / "start").noted(of_start),
         }
         scratch = tiny.Scratch(tmp_path / name / "scratch")

@@ -18,6 +18,7 @@ from slots import BASE, HEADED, LARGE, MEDIUM, SLOW, SMALL, Hard, Worded, cell, 
 
 from outgrow.executors.inline import Inline
 from outgrow.experiment import Cell, cells, targets
+from outgrow.experiment.technique import Technique
 from outgrow.graph import load, run, walk
 from outgrow.labelling.harden import Harden
 from outgrow.labelling.keep_confident import KeepConfident
@@ -31,8 +32,8 @@ from outgrow.models.hf import HF
 from outgrow.models.minilm import MiniLM
 from outgrow.steps import Adapt, Features, Fit, Gold, Predict, Prepare, Score, Select
 from outgrow.store import Store
+from outgrow.supervisors.ensemble import Ensemble
 from outgrow.tasks.base import Readout
-from outgrow.technique import Ensemble, Technique
 from outgrow.training.continuing import Generative
 from outgrow.training.features import FeatureSpec
 from outgrow.types import UserError
@@ -291,7 +292,7 @@ def test_every_slot_runs_and_frozen_features_are_computed_once(tmp_path: Path) -
     asked = replace(
         BASE,
         tasks=(WordedHead(digest="fake"),),
-        weak=(Ensemble(models=(weak, middle)),),
+        weak=(Ensemble(members=(weak, middle)),),
         strong=(strong,),
         methods=methods,
         recipes={("test-technique", f"hf/{name}"): Finetune(epochs=1) for name in ("weak", "middle", "strong")},
@@ -328,7 +329,7 @@ SLOTS = st.fixed_dictionaries(
 )
 @settings(max_examples=150, deadline=None)
 def test_no_ground_truth_reaches_a_student_that_does_not_cheat(slots: Any, task: FakeTask, several: bool) -> None:
-    weak: Any = Ensemble(models=(SMALL, MEDIUM)) if several else SMALL
+    weak: Any = Ensemble(members=(SMALL, MEDIUM)) if several else SMALL
     try:
         found = cell(Technique(**slots), tasks=(task,), weak=(weak,))
     except UserError:
@@ -350,7 +351,7 @@ def test_no_ground_truth_reaches_a_student_that_does_not_cheat(slots: Any, task:
 
 
 def setup(found: Cell) -> Any:
-    from outgrow.experiment import _cell_setup
+    from outgrow.experiment.grid import _cell_setup
 
     return _cell_setup(BASE, found.task, found.seed)
 

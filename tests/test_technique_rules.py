@@ -13,6 +13,7 @@ from fakes import FakeMethod, chance
 from slots import BASE, HEADED, LARGE, MEDIUM, SMALL, Hard, cell, done, rules, teacher
 
 from outgrow.experiment import cells
+from outgrow.experiment.technique import Technique
 from outgrow.graph import Settings, load
 from outgrow.labelling.base import Rule
 from outgrow.labelling.dawid_skene import DawidSkene
@@ -25,8 +26,8 @@ from outgrow.labelling.sharpen import Sharpen
 from outgrow.methods.base import Predictor
 from outgrow.steps import Features, Predict, Relabel, Select
 from outgrow.store import Store
+from outgrow.supervisors.ensemble import Ensemble
 from outgrow.tasks.base import Readout
-from outgrow.technique import Ensemble, Technique
 from outgrow.types import Examples, Labels, UserError
 
 
@@ -81,14 +82,14 @@ def test_a_rule_that_reads_features_reads_those_of_whoever_learns() -> None:
     fit = cell(Technique(labels=(KNN(),), chain=(MEDIUM,)), tasks=HEADED).student_fit
     for labels, examples in ((fit.labels, fit.examples), (fit.validation_labels, fit.validation)):
         assert isinstance(labels, Relabel)
-        assert labels.features == Features(source=LARGE, examples=examples)
+        assert labels.evidence == (("student/features", Features(source=LARGE, examples=examples)),)
     rung = teacher(fit)
     assert isinstance(rung.labels, Relabel)
-    assert rung.labels.features == Features(source=MEDIUM, examples=rung.examples)
+    assert rung.labels.evidence == (("student/features", Features(source=MEDIUM, examples=rung.examples)),)
 
 
 def test_supervisors_of_an_ensemble_label_together(tmp_path: Path) -> None:
-    pair = Ensemble(models=(SMALL, MEDIUM))
+    pair = Ensemble(members=(SMALL, MEDIUM))
     (found,) = cells(replace(BASE, weak=(pair,)))
     labels = found.student_fit.labels
     assert isinstance(labels, Relabel)
@@ -106,7 +107,7 @@ def test_supervisors_of_an_ensemble_label_together(tmp_path: Path) -> None:
 
 
 def test_how_an_ensemble_is_joined_can_be_chosen_and_means_nothing_for_one_supervisor() -> None:
-    technique, three = Technique(labels=(DawidSkene(), Harden())), Ensemble(models=(SMALL, MEDIUM, LARGE))
+    technique, three = Technique(labels=(DawidSkene(), Harden())), Ensemble(members=(SMALL, MEDIUM, LARGE))
     (found,) = cells(replace(BASE, tasks=HEADED, weak=(three,), methods=(technique,)))
     assert rules(found.student_fit.labels) == [DawidSkene(), Harden()]
     assert isinstance(found.floor.predictions, Relabel)
@@ -116,7 +117,7 @@ def test_how_an_ensemble_is_joined_can_be_chosen_and_means_nothing_for_one_super
 
 @pytest.mark.parametrize("rule", [KNN(), DawidSkene()], ids=lambda rule: type(rule).__name__)
 def test_a_rule_for_classes_is_refused_where_examples_do_not_share_their_choices(rule: Rule) -> None:
-    three = (Ensemble(models=(SMALL, MEDIUM, LARGE)),)
+    three = (Ensemble(members=(SMALL, MEDIUM, LARGE)),)
     cell(Technique(labels=(rule,)), weak=three, tasks=HEADED)
     with pytest.raises(
         UserError, match=f"{type(rule).__name__} needs a task whose examples share their choices: fakes"
@@ -125,7 +126,7 @@ def test_a_rule_for_classes_is_refused_where_examples_do_not_share_their_choices
 
 
 def test_too_few_supervisors_for_a_rule_are_refused_when_the_graph_is_laid() -> None:
-    pair = (Ensemble(models=(SMALL, MEDIUM)),)
+    pair = (Ensemble(members=(SMALL, MEDIUM)),)
     with pytest.raises(UserError, match=r"needs 3 supervisors, fakes/small \+ fakes/medium are 2: use mean"):
         cell(Technique(labels=(DawidSkene(),)), weak=pair, tasks=HEADED)
     cell(Technique(labels=(Mean(),)), weak=pair)
@@ -193,4 +194,4 @@ def test_a_task_s_own_rules_stay_unless_labels_are_transformed(labels: Any, appl
 
 def test_an_ensemble_of_one_model_twice_is_refused() -> None:
     with pytest.raises(UserError, match="lists 'fakes/small' twice"):
-        Ensemble(models=(SMALL, SMALL))
+        Ensemble(members=(SMALL, SMALL))

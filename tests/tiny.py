@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from outgrow.graph import Context, Settings
-from outgrow.methods.base import TrainingData
+from outgrow.methods.base import FeatureData, TrainingData
 from outgrow.models.base import Model
 from outgrow.tasks.base import Readout
 from outgrow.training.features import FeatureSpec, features
@@ -128,13 +128,13 @@ def swapped(examples: Examples) -> Examples:
     return Examples(rows=tuple(replace(row, choices=row.choices[::-1]) for row in examples.rows))
 
 
-def read(model: Model, data: TrainingData, reading: FeatureSpec, readout: Readout = "head") -> TrainingData:
-    """The same with the features of a frozen model."""
-    here, held = (
-        features(model.folder(SETTINGS), each, readout, reading, SETTINGS, lambda fraction: None).of(each.ids)
+def read(model: Model, data: TrainingData, spec: FeatureSpec, readout: Readout = "head") -> FeatureData:
+    """The frozen features of a model, with the labels."""
+    train, validation = (
+        features(model.folder(SETTINGS), each, readout, spec, SETTINGS, lambda fraction: None).of(each.ids)
         for each in (data.examples, data.validation)
     )
-    return replace(data, features=here, validation_features=held)
+    return FeatureData.of(data, readout, train, validation)
 
 
 class Scratch(Context):

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from outgrow.api import Results, plan, results, run
     from outgrow.config import read
     from outgrow.experiment import Experiment
+    from outgrow.experiment.technique import Technique
     from outgrow.graph import Plan, Settings
     from outgrow.store import Store
-    from outgrow.technique import Technique
     from outgrow.types import Example, Examples, Labels, Scores, UserError
 
 __version__ = "0.1.0"
@@ -30,7 +30,7 @@ _HOMES = {
     "outgrow.experiment": ("Experiment",),
     "outgrow.graph": ("Plan", "Settings"),
     "outgrow.store": ("Store",),
-    "outgrow.technique": ("Technique",),
+    "outgrow.experiment.technique": ("Technique",),
     "outgrow.types": ("Example", "Examples", "Labels", "Scores", "UserError"),
 }
 __all__ = [

@@ -23,14 +23,15 @@ FOLDERS = {
     "loss": "losses",
     "rule": "labelling",
     "method": "methods",
+    "supervisor": "supervisors",
     "executor": "executors",
 }
 # What a class must write itself; of several names in one entry any is enough.
 NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "task": (("pinned",), ("load", "examples")),
+    "task": (("pinned",), ("load",)),
     "model": (("pinned",), ("folder",)),
     "rule": (("apply",),),
-    "method": (("fit",), ("predict", "predict_from_features")),
+    "method": (("fit",), ("predict",)),
 }
 HERE = Path(__file__).parent
 
@@ -55,6 +56,20 @@ def find(kind: str, name: str, *, plugins: bool = True) -> type:
     if len(own) != 1:
         raise TypeError(f"{module.__name__} must define one public {root.__name__}, it defines {len(own)}")
     return own[0]
+
+
+def is_a(kind: str, name: str, *, plugins: bool = True) -> bool:
+    """Whether `package.module:Class` names a class of this kind, finished or not. A module that cannot be imported has
+    none."""
+    module, _, cls = name.partition(":")
+    if not cls or (not plugins and not name.startswith(f"{__package__}.")):
+        return False
+    root: type = getattr(importlib.import_module(f"outgrow.{FOLDERS[kind]}.base"), kind.capitalize())
+    try:
+        found = vars(_imported(kind, name, module)).get(cls)
+    except UserError:
+        return False
+    return inspect.isclass(found) and issubclass(found, root)
 
 
 def names(kind: str) -> tuple[str, ...]:
@@ -145,4 +160,4 @@ def _refuse_unfinished(kind: str, name: str, found: type, root: type) -> None:
 
 
 def _writes(found: type, method: str, root: type) -> bool:
-    return getattr(found, method) is not getattr(root, method)
+    return getattr(found, method, None) is not getattr(root, method, None)

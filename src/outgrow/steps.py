@@ -5,17 +5,27 @@ Each is a frozen record; its key says what it is.
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from outgrow.graph import Context, Settings, Step, not_hashed
-from outgrow.labelling.base import NotedLabels, Rule, notes_of
+from outgrow.labelling.base import Evidence, NotedLabels, Rule, notes_of
 from outgrow.losses.base import Loss
 from outgrow.losses.cross_entropy import CrossEntropy
-from outgrow.methods.base import Method, Predictor, TrainingData, finished
+from outgrow.methods.base import (
+    FeatureData,
+    FeatureMethod,
+    HeadWeights,
+    Method,
+    Predictor,
+    TextMethod,
+    TrainingData,
+    finished,
+)
 from outgrow.models.base import Model
-from outgrow.tasks.base import Readout, Split, Task
+from outgrow.tasks.base import Readout, Split, Task, ground_truth
 from outgrow.training.continuing import Generative
 from outgrow.training.features import FeatureSpec, FeatureTable
 from outgrow.training.lengths import LengthLimit, too_long
@@ -51,20 +61,31 @@ class Prepare(Step[Examples]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gold(Step[Labels]):
-    """The ground truth of prepared examples."""
+class LabelsStep(Step[Labels]):
+    """A step that gives labels of examples, whatever their origin: ground truth, predictions, annotations, rules."""
 
-    kind: ClassVar[str] = "gold"
     result: ClassVar[type[Any]] = Labels
 
     examples: Prepare
+
+    @property
+    def partial(self) -> bool:
+        """Whether examples may be left without a label."""
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gold(LabelsStep):
+    """The ground truth of prepared examples: the only step that reads it from the data."""
+
+    kind: ClassVar[str] = "gold"
 
     @property
     def title(self) -> str:
         return f"gold {self.examples.task.name} {self.examples.split}"
 
     def run(self, ctx: Context) -> Labels:
-        return self.examples.task.gold(ctx.load(self.examples))
+        return ground_truth(self.examples.task, ctx.load(self.examples))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,26 +203,36 @@ class Fit(Step[Predictor]):
             validation_labels=ctx.load(self.validation_labels).aligned(validation),
             monitored=ctx.load(self.monitored).aligned(validation) if self.monitored else None,
         )
-        if self.features:
-            here, held = (ctx.load(each) for each in self.features)
-            data = replace(data, features=here.of(examples.ids), validation_features=held.of(validation.ids))
-        model, notes = self.model, notes_of(labels)
+        notes = notes_of(labels)
+        if isinstance(self.method, FeatureMethod):
+            return self._head(self.method, data, ctx).noted(notes)
+        assert isinstance(self.method, TextMethod)
+        model = self.model
         if self.start:
             start = ctx.load(self.start)
             model = Adapted(size=model.size, of=model, path=str(start.folder))
             notes = (*(f"Reading the inputs first: {note}" for note in start.notes()), *notes)
         return self.method.fit(model, self.readout, self.loss, data, self.seed, ctx).noted(notes)
 
+    def _head(self, method: FeatureMethod, data: TrainingData, ctx: Context) -> Predictor:
+        assert self.features
+        train, validation = (ctx.load(each) for each in self.features)
+        features = train.of(data.examples.ids), validation.of(data.validation.ids)
+        head = method.fit(FeatureData.of(data, self.readout, *features), self.loss, self.seed)
+        folder = ctx.scratch / "fitted"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        head.save(folder)
+        return Predictor(folder)
+
 
 @dataclass(frozen=True, kw_only=True)
-class Predict(Step[Labels]):
-    """What a fitted model says of examples: weak labels on transfer, predictions on test."""
+class Predict(LabelsStep):
+    """The predictions of a fitted model: weak labels on transfer, answers on test."""
 
     kind: ClassVar[str] = "predict"
-    result: ClassVar[type[Any]] = Labels
 
     fitted: Fit
-    examples: Prepare
     features: Features | None = None  # of the examples, where the fit reads frozen ones
 
     @property
@@ -210,28 +241,29 @@ class Predict(Step[Labels]):
 
     def run(self, ctx: Context) -> Labels:
         method, examples, predictor = self.fitted.method, ctx.load(self.examples), ctx.load(self.fitted)
-        if self.features:
-            return method.predict_from_features(predictor, examples, ctx.load(self.features).of(examples.ids))
+        if isinstance(method, FeatureMethod):
+            assert self.features
+            probs = method.predict(HeadWeights.load(predictor.folder), ctx.load(self.features).of(examples.ids))
+            return Labels.from_rows(examples.ids, probs)
+        assert isinstance(method, TextMethod)
         return method.predict(predictor, self.fitted.readout, examples, ctx.settings, ctx.progress)
 
 
 def predicted(fitted: Fit, examples: Prepare) -> Predict:
-    """What `fitted` says of `examples`, with the features that it reads."""
+    """The step that predicts `examples` with a fit, from the features that it reads."""
     features = replace(fitted.features[0], examples=examples) if fitted.features else None
     return Predict(fitted=fitted, examples=examples, features=features)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ZeroShot(Step[Labels]):
-    """What a pretrained model says of examples before it is fitted to anything."""
+class ZeroShot(LabelsStep):
+    """The answers of a pretrained model before it is fitted to anything."""
 
     kind: ClassVar[str] = "zero_shot"
-    result: ClassVar[type[Any]] = Labels
 
     model: Model
-    method: Method
+    method: TextMethod
     readout: Readout
-    examples: Prepare
 
     @property
     def title(self) -> str:
@@ -243,37 +275,38 @@ class ZeroShot(Step[Labels]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Relabel(Step[Labels]):
-    """Labels as a rule makes them better: harder, smoother, fewer, or one out of those of several supervisors."""
+class Relabel(LabelsStep):
+    """Labels as a rule changes them: harder, smoother, fewer, or one out of those of several annotators.
+
+    evidence: what the rule needs beside labels, each by the name that it asks for.
+    """
 
     kind: ClassVar[str] = "relabel"
     result: ClassVar[type[Any]] = NotedLabels
 
     rule: Rule
-    labels: tuple[Predict | Relabel, ...]  # of the same examples, a supervisor each
-    features: Features | None = None
+    labels: tuple[LabelsStep, ...]  # of the same examples, an annotator each
+    evidence: tuple[tuple[str, Features | LabelsStep], ...] = ()
+    seed: int = 0  # for rules that need evidence; others have a seed of their own where they draw
 
     @property
-    def examples(self) -> Prepare:
-        """What the labels are of, or of some of them where it `selects`."""
-        return self.labels[0].examples
-
-    @property
-    def selects(self) -> bool:
-        """Whether it may leave examples without a label."""
-        return self.rule.selects or any(
-            isinstance(weak_labels, Relabel) and weak_labels.selects for weak_labels in self.labels
-        )
+    def partial(self) -> bool:
+        return self.rule.selects or any(labels.partial for labels in self.labels)
 
     @property
     def title(self) -> str:
         return f"{type(self.rule).__name__} labels of {self.examples.task.name} {self.examples.split}"
 
     def run(self, ctx: Context) -> Labels:
-        weak_labels = [ctx.load(labels) for labels in self.labels]
-        found = self.rule.apply(weak_labels, ctx.load(self.features).of(weak_labels[0].ids) if self.features else None)
-        notes = tuple(note for labels in (*weak_labels, found) for note in notes_of(labels))
-        return NotedLabels(ids=found.ids, probs=found.probs, offsets=found.offsets, notes=notes)
+        labels = [ctx.load(step) for step in self.labels]
+        changed = self.rule.apply(labels, self._evidence(labels[0].ids, ctx))
+        notes = tuple(note for each in (*labels, changed) for note in notes_of(each))
+        return NotedLabels(ids=changed.ids, probs=changed.probs, offsets=changed.offsets, notes=notes)
+
+    def _evidence(self, ids: tuple[str, ...], ctx: Context) -> Evidence:
+        features = {name: ctx.load(step).of(ids) for name, step in self.evidence if isinstance(step, Features)}
+        predictions = {name: ctx.load(step) for name, step in self.evidence if isinstance(step, LabelsStep)}
+        return Evidence(features=features, predictions=predictions, seed=self.seed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -303,9 +336,6 @@ class Select(Step[Examples]):
         return replace(examples, rows=tuple(row for row in examples.rows if row.id in kept))
 
 
-LabelsStep = Gold | Predict | Relabel  # labels of any origin
-
-
 @dataclass(frozen=True, kw_only=True)
 class Score(Step[Scores]):
     """How right predictions, or the labels that a student learns from, are. The only step that reads ground truth of
@@ -314,7 +344,7 @@ class Score(Step[Scores]):
     kind: ClassVar[str] = "score"
     result: ClassVar[type[Any]] = Scores
 
-    predictions: LabelsStep | ZeroShot
+    predictions: LabelsStep
     examples: Prepare | Select
     gold: Gold
 

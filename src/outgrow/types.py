@@ -326,6 +326,28 @@ class Scores:
         return cls(ids=_strings(table["id"]), groups=_strings(table["group"]), correct=correct)
 
 
+def same_choices(examples: Examples) -> tuple[str, ...]:
+    """The choices that all examples share: a head has one output for each."""
+    choices = examples.rows[0].choices
+    for row in examples.rows:
+        if row.choices != choices:
+            raise UserError(f"example {row.id!r} has other choices than {examples.rows[0].id!r}: a head needs the same")
+    return choices
+
+
+def classes_of(labels: Labels) -> Doubles:
+    """Labels over the same k choices as one array, float64 [n, k]. Rows of different lengths are a UserError."""
+    return labels.probs.reshape(len(labels), shared_choices(labels.offsets)).astype(np.float64)
+
+
+def shared_choices(offsets: Ints) -> int:
+    """How many choices every example has. Examples with different numbers of choices are a UserError."""
+    counts = np.unique(np.diff(offsets))
+    if len(counts) > 1:
+        raise UserError("a rule or head needs examples that share their choices: their number differs here")
+    return int(counts.sum())
+
+
 def _doubled(ids: tuple[str, ...]) -> str | None:
     """The first id that comes a second time."""
     if len(set(ids)) == len(ids):

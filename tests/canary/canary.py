@@ -25,6 +25,7 @@ import tiny
 import outgrow
 from outgrow.chess.corpus import Mix
 from outgrow.experiment import Cell, Experiment, cells
+from outgrow.experiment.technique import Technique
 from outgrow.graph import Step, T, walk
 from outgrow.graph.step import kind_of
 from outgrow.labelling.base import Rule
@@ -37,7 +38,6 @@ from outgrow.models.hf import HF
 from outgrow.tasks.base import Readout, Shares, Split, Task
 from outgrow.tasks.chess_puzzles import ChessPuzzles
 from outgrow.tasks.text import Text
-from outgrow.technique import Technique
 from outgrow.training.continuing import Generative
 from outgrow.types import Labels
 
@@ -165,7 +165,7 @@ def defaults() -> dict[str, dict[str, Any]]:
     kinds: list[Any] = [
         Shares,
         Mix,
-        *(kind for base in (Step, Method, Loss, Rule, Task, Model) for kind in _below(base)),
+        *(kind for base in (Step, Method, Loss, Rule, Task, Model) for kind in _below(base) if "kind" in vars(kind)),
     ]
     versions = {Shares: Task.version}  # they are in no key but through the version of every task
     return {

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from outgrow.graph import identity
-from outgrow.labelling.base import Rule
+from outgrow.labelling.base import Evidence, Rule
 from outgrow.plugins import find, names
-from outgrow.types import Doubles, Labels
+from outgrow.types import Labels
 
 KINDS: list[type[Rule]] = [find("rule", name) for name in names("rule")]
 
@@ -25,8 +25,10 @@ def said(rule: type[Rule], n: int = 60, choices: int = 3) -> list[Labels]:
     ]
 
 
-def seen(rule: type[Rule], n: int = 60) -> Doubles | None:
-    return np.random.default_rng(1).standard_normal((n, 4)) if rule.needs_features else None
+def seen(rule: type[Rule], n: int = 60, turned: bool = False) -> Evidence:
+    """What it needs: features all, since that is what the bundled rules read."""
+    features = np.random.default_rng(1).standard_normal((n, 4))
+    return Evidence(features=dict.fromkeys(rule.needs, features[::-1] if turned else features))
 
 
 def turned(labels: Labels) -> Labels:
@@ -64,9 +66,9 @@ def test_it_is_pure(kind: type[Rule]) -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_the_order_of_the_examples_means_nothing(kind: type[Rule]) -> None:
-    given, features = said(kind), seen(kind)
-    forth = by_id(kind().apply(given, features))
-    back = by_id(kind().apply([turned(labels) for labels in given], None if features is None else features[::-1]))
+    given = said(kind)
+    forth = by_id(kind().apply(given, seen(kind)))
+    back = by_id(kind().apply([turned(labels) for labels in given], seen(kind, turned=True)))
     assert forth.keys() == back.keys()
     for id, row in forth.items():
         assert back[id] == pytest.approx(row, abs=1e-5)

@@ -13,7 +13,7 @@ import tiny
 import outgrow.methods
 from outgrow.graph import Settings, identity
 from outgrow.losses.cross_entropy import CrossEntropy
-from outgrow.methods.base import Method, Predictor
+from outgrow.methods.base import FeatureData, FeatureMethod, HeadWeights, Method, Predictor, TextMethod
 
 MODULES = [
     importlib.import_module(f"outgrow.methods.{each.name}")
@@ -36,8 +36,10 @@ def test_there_are_methods() -> None:
 def test_it_fits_repeats_and_predicts(kind: type[Method], tmp_path: Path) -> None:
     method, data = kind(), tiny.supervision(24)
     model = tiny.TinyModel(path=str(tiny.checkpoint(tmp_path / "model")))
-    if method.feature_spec:
-        data = tiny.read(model, data, method.feature_spec)
+    if isinstance(method, FeatureMethod):
+        _fits_repeats_and_predicts(method, tiny.read(model, data, method.feature_spec), tmp_path)
+        return
+    assert isinstance(method, TextMethod)
     first, second = (
         method.fit(model, "head", CrossEntropy(), data, 0, tiny.Scratch(tmp_path / name)) for name in ("one", "two")
     )
@@ -47,12 +49,21 @@ def test_it_fits_repeats_and_predicts(kind: type[Method], tmp_path: Path) -> Non
     assert all((first.folder / name).read_bytes() == (second.folder / name).read_bytes() for name in names)
     first.save(tmp_path / "saved")
     saved = Predictor.load(tmp_path / "saved")
-    if data.validation_features is not None:
-        labels = method.predict_from_features(saved, data.validation, data.validation_features)
-    else:
-        labels = method.predict(saved, "head", data.validation, Settings(), lambda done: None)
+    labels = method.predict(saved, "head", data.validation, Settings(), lambda done: None)
     assert labels.ids == data.validation.ids
     assert np.allclose([row.sum() for row in labels.rows()], 1, atol=1e-6)
+
+
+def _fits_repeats_and_predicts(method: FeatureMethod, data: FeatureData, tmp_path: Path) -> None:
+    first, second = (method.fit(data, CrossEntropy(), 0) for _ in range(2))
+    first.save(tmp_path)
+    saved = HeadWeights.load(tmp_path)
+    assert saved.weights.keys() == second.weights.keys()
+    assert all(np.array_equal(saved.weights[name], second.weights[name]) for name in saved.weights)
+    assert saved.curve == second.curve
+    probs = method.predict(saved, data.validation_features)
+    assert probs.shape == data.validation_labels.shape
+    assert np.allclose(probs.sum(1), 1, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", METHODS, ids=lambda kind: kind.__name__)

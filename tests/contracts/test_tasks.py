@@ -14,7 +14,7 @@ import samples
 
 from outgrow.graph import identity
 from outgrow.plugins import find, names
-from outgrow.tasks.base import SPLITS, Task
+from outgrow.tasks.base import SPLITS, Task, ground_truth
 from outgrow.types import Examples, Labels, UserError
 
 
@@ -77,7 +77,7 @@ def test_too_many_examples_are_refused(task: Task) -> None:
 
 def test_gold_is_right_and_everything_else_is_wrong(task: Task) -> None:
     test = task.examples("test", None, 0)
-    gold = task.gold(test)
+    gold = ground_truth(task, test)
     assert gold.ids == test.ids
     assert np.allclose([row.sum() for row in gold.rows()], 1, atol=1e-5)
     assert all(len(row) == len(example.choices) for row, example in zip(gold.rows(), test.rows, strict=True))
@@ -90,7 +90,7 @@ def test_gold_is_right_and_everything_else_is_wrong(task: Task) -> None:
 
 def test_scores_join_by_id(task: Task) -> None:
     test = task.examples("test", 20 if len(task.examples("test", None, 0)) >= 20 else None, 0)
-    gold = task.gold(test)
+    gold = ground_truth(task, test)
     turned = Labels.from_rows(gold.ids[::-1], gold.rows()[::-1])
     assert task.score(turned, test, gold).correct.min() == 1
 

@@ -11,7 +11,7 @@ import numpy as np
 import tiny
 from straight import Plain, Straight, not_numbers, weight
 
-from outgrow.labelling.base import Rule
+from outgrow.labelling.base import Evidence, Rule
 from outgrow.plugins import find, names
 from outgrow.training.loop import TrainingResult, train
 from outgrow.types import Labels, UserError
@@ -45,7 +45,7 @@ def test_rules_give_probabilities_for_examples_that_somebody_labelled(inputs: In
         features = np.array([[rng.choice([0.0, rng.gauss(0, 1), 1e6])] * 2 for _ in given[0].ids])
         labelled = {id for labels in given for id in labels.ids}
         try:
-            found = kind().apply(given, features if kind.needs_features else None)
+            found = kind().apply(given, Evidence(features=dict.fromkeys(kind.needs, features)))
         except UserError:
             continue
         assert set(found.ids) <= labelled

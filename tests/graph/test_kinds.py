@@ -17,11 +17,13 @@ from outgrow.graph.step import class_of, kind_of
 from outgrow.labelling.base import Rule
 from outgrow.losses.base import Loss
 from outgrow.losses.cross_entropy import CrossEntropy
-from outgrow.methods.base import Method
+from outgrow.methods.base import FeatureMethod, Method, TextMethod
 from outgrow.models.base import Model
+from outgrow.steps import LabelsStep
 from outgrow.tasks.base import Task
 
 BASES = (Step, Task, Model, Loss, Rule, Method)
+ABSTRACT = (*BASES, LabelsStep, TextMethod, FeatureMethod)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +38,7 @@ def records() -> list[Any]:
         if not module.name.endswith("__main__"):
             classes = vars(importlib.import_module(module.name)).values()
             found |= {each for each in classes if isinstance(each, type) and each.__module__ == module.name}
-    fixed = [each for each in found if dataclasses.is_dataclass(each) and each not in BASES]
+    fixed = [each for each in found if dataclasses.is_dataclass(each) and each not in ABSTRACT]
     return [each for each in fixed if issubclass(each, BASES) or isinstance(vars(each).get("kind"), str)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +13,7 @@ from scipy import optimize
 
 from outgrow.losses.base import Loss
 from outgrow.losses.cross_entropy import CrossEntropy
+from outgrow.methods.base import FeatureData, HeadWeights
 from outgrow.methods.probe import PENALTIES, Probe, regress
 from outgrow.types import UserError
 
@@ -54,25 +55,19 @@ def test_the_penalties_reach_beyond_what_weak_features_want() -> None:
 def test_a_probe_learns_and_says_the_same_wherever_it_lies(architecture: str, tmp_path: Path) -> None:
     model, probe = tiny.TinyModel(path=str(tiny.checkpoint(tmp_path / "model", architecture))), Probe()
     data = tiny.read(model, tiny.supervision(300, longest=1), probe.feature_spec)
-    assert data.features is not None
-    predictor = probe.fit(model, "head", CrossEntropy(), data, 0, tiny.Scratch(tmp_path / "run"))
-    predictor.save(tmp_path / "moved")
-    labels = probe.predict_from_features(type(predictor)(tmp_path / "moved"), data.examples, data.features)
-    assert labels.ids == data.examples.ids
-    assert np.allclose([row.sum() for row in labels.rows()], 1, atol=1e-6)
-    assert (labels.hard() == data.labels.hard()).mean() > 0.7
+    probe.fit(data, CrossEntropy(), 0).save(tmp_path)
+    probs = probe.predict(HeadWeights.load(tmp_path), data.features)
+    assert np.allclose(probs.sum(1), 1, atol=1e-6)
+    assert (probs.argmax(1) == data.labels.argmax(1)).mean() > 0.7
 
 
 def test_a_probe_of_pairs_prefers_neither_place(tmp_path: Path) -> None:
     model, probe = tiny.TinyModel(path=str(tiny.checkpoint(tmp_path / "model"))), Probe()
     data = tiny.read(model, tiny.pairs(400), probe.feature_spec, "pair")
-    predictor = probe.fit(model, "pair", CrossEntropy(), data, 0, tiny.Scratch(tmp_path / "run"))
-    assert data.validation_features is not None
-    said, back = (
-        probe.predict_from_features(predictor, data.validation, sign * data.validation_features) for sign in (1, -1)
-    )
-    assert (said.hard() == data.validation_labels.hard()).mean() > 0.7
-    assert np.allclose(said.probs.reshape(-1, 2), back.probs.reshape(-1, 2)[:, ::-1], atol=1e-4)
+    head = probe.fit(data, CrossEntropy(), 0)
+    probs, swapped = (probe.predict(head, sign * data.validation_features) for sign in (1, -1))
+    assert (probs.argmax(1) == data.validation_labels.argmax(1)).mean() > 0.7
+    assert np.allclose(probs, swapped[:, ::-1], atol=1e-4)
 
 
 def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
@@ -80,22 +75,23 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
     class Other(Loss):
         pass
 
-    model, data = tiny.TinyModel(path=str(tmp_path)), tiny.supervision(20)
+    data, features = tiny.supervision(20), np.zeros((20, 2))
     with pytest.raises(UserError, match="use finetune"):
-        Probe().fit(model, "tokens", CrossEntropy(), data, 0, tiny.Scratch(tmp_path / "run"))
+        FeatureData.of(data, "tokens", features, features)
     with pytest.raises(UserError, match="cross-entropy"):
-        Probe().fit(model, "head", Other(), data, 0, tiny.Scratch(tmp_path / "run"))
+        Probe().fit(FeatureData.of(data, "head", features, features), Other(), 0)
 
 
 @pytest.mark.parametrize("by", [np.nan, np.inf])
 @pytest.mark.parametrize("what", ["features", "validation_features"])
-def test_features_that_are_no_numbers_fail(what: str, by: float, tmp_path: Path) -> None:
+def test_features_that_are_no_numbers_fail(what: str, by: float) -> None:
     data = tiny.supervision(20)
     random = np.random.default_rng(0)
     arrays = {"features": random.normal(size=(20, 3)), "validation_features": random.normal(size=(12, 3))}
     arrays[what][3, 1] = by
+    given = FeatureData.of(data, "head", arrays["features"], arrays["validation_features"])
     with pytest.raises(UserError, match=f"{what.replace('_', ' ')} that are not finite"):
-        Probe().fit(tiny.TinyModel(path=""), "head", CrossEntropy(), replace(data, **arrays), 0, tiny.Scratch(tmp_path))
+        Probe().fit(given, CrossEntropy(), 0)
 
 
 def test_labels_and_coefficients_that_are_no_numbers_fail(monkeypatch: pytest.MonkeyPatch) -> None:

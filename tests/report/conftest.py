@@ -6,8 +6,8 @@ import pytest
 from invented import BETTER, computed, experiment
 
 from outgrow.experiment import Experiment
+from outgrow.experiment.technique import Technique
 from outgrow.store import Store
-from outgrow.technique import Technique
 
 
 @pytest.fixture(scope="session")

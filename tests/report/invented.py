@@ -16,14 +16,14 @@ import numpy as np
 
 from outgrow.executors.inline import Inline
 from outgrow.experiment import Experiment, cells, targets
+from outgrow.experiment.technique import Technique
 from outgrow.graph import Context, Outcome, Settings, run
 from outgrow.losses.base import Loss
-from outgrow.methods.base import Method, Predictor, TrainingData
+from outgrow.methods.base import Predictor, TextMethod, TrainingData
 from outgrow.models.base import Model
 from outgrow.steps import Adapted
 from outgrow.store import Store
-from outgrow.tasks.base import Readout, Split, Task
-from outgrow.technique import Technique
+from outgrow.tasks.base import Readout, Row, Source, Split, Task
 from outgrow.types import Example, Examples, Labels, UserError
 
 CHOICES = ("no", "yes")
@@ -54,8 +54,10 @@ class Riddles(Task):
         ]
         return Examples(rows=tuple(rows), dropped=(("longer than 128 tokens", 3), ("no <label>", 2)))
 
-    def gold(self, examples: Examples) -> Labels:
-        return Labels.from_rows(examples.ids, [np.eye(2)[answer(row)] for row in examples.rows])
+    def load(self) -> Source:
+        numbers = range(max(self.tests, 20))
+        found = [Example(id=f"{s}{i:02d}", group="g", prompt="", choices=CHOICES) for s in "wtv" for i in numbers]
+        return Source([Row(example=row, answer=tuple(np.eye(2)[answer(row)].tolist())) for row in found])
 
 
 def answer(row: Example) -> int:
@@ -76,7 +78,7 @@ class Mind(Model):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Know(Method):
+class Know(TextMethod):
     """Learns `skill` from the truth, and `lost` less from anything else."""
 
     skill: int
@@ -125,8 +127,8 @@ def experiment(
     strong: tuple[str, ...] = ("big",),
     methods: tuple[Technique, ...] = (Technique(),),
     seeds: tuple[int, ...] = (0, 1, 2),
-    student: Method = Know(skill=32),
-    supervisor: Method = Know(skill=16),
+    student: TextMethod = Know(skill=32),
+    supervisor: TextMethod = Know(skill=16),
 ) -> Experiment:
     return Experiment(
         tasks=tasks,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from invented import Mind, experiment
 
 from outgrow.experiment import cells
+from outgrow.experiment.technique import Technique
 from outgrow.labelling.harden import Harden
 from outgrow.labelling.sharpen import Sharpen
 from outgrow.report.protocol import fits_used
-from outgrow.technique import Technique
 from outgrow.training.continuing import Generative
 
 

@@ -17,6 +17,7 @@ from invented import Know, Riddles, computed, experiment
 from test_page import spec
 
 from outgrow.experiment import Experiment, cells
+from outgrow.experiment.technique import Technique
 from outgrow.graph import Context
 from outgrow.labelling.base import Rule
 from outgrow.losses.base import Loss
@@ -28,7 +29,6 @@ from outgrow.report.results import read, records
 from outgrow.steps import Select
 from outgrow.store import Store
 from outgrow.tasks.base import Readout
-from outgrow.technique import Technique
 from outgrow.types import Doubles, Labels
 
 

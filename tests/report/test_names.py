@@ -16,13 +16,13 @@ from rich.console import Console
 from test_figures import BIGGER, CHECKS, RECORD
 from test_page import spec
 
+from outgrow.experiment.technique import Technique
 from outgrow.report import figures, tables
 from outgrow.report.page import html, write
 from outgrow.report.results import Record
 from outgrow.report.scaling import scaling
 from outgrow.report.stopping import stopping
 from outgrow.store import Store
-from outgrow.technique import Technique
 
 NAMES = [
     "$x_1^2$ and $y$",

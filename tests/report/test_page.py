@@ -10,12 +10,12 @@ import pytest
 from invented import BETTER, Know, Riddles, WellRead, computed, experiment
 
 from outgrow.experiment import Experiment
+from outgrow.experiment.technique import Technique
 from outgrow.methods.base import Predictor
 from outgrow.report.page import duration, html, write
 from outgrow.report.results import read
 from outgrow.steps import Adapt
 from outgrow.store import Store
-from outgrow.technique import Technique
 from outgrow.training.continuing import Generative
 from outgrow.types import UserError
 

@@ -12,10 +12,10 @@ import pytest
 from invented import BETTER, Know, Riddles, computed, experiment
 
 from outgrow.experiment import Experiment
+from outgrow.experiment.technique import Technique
 from outgrow.report.page import write
 from outgrow.report.results import ROLES, records
 from outgrow.store import Store
-from outgrow.technique import Technique
 
 pytestmark = pytest.mark.slow
 

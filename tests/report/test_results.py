@@ -13,12 +13,12 @@ from invented import BETTER, Know, Riddles, WellRead, computed, experiment
 
 from outgrow.executors.inline import Inline
 from outgrow.experiment import Experiment, cells
+from outgrow.experiment.technique import Technique
 from outgrow.graph import run
 from outgrow.methods.base import Predictor
 from outgrow.report.results import Record, read, records
 from outgrow.steps import Adapt
 from outgrow.store import Store
-from outgrow.technique import Technique
 from outgrow.training.continuing import Generative
 
 KEYS = [

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from invented import BETTER, Riddles, computed, experiment
 
 from outgrow.experiment import Experiment
+from outgrow.experiment.technique import Technique
 from outgrow.report.results import read
 from outgrow.report.slices import read_by, sliced
 from outgrow.store import Store
 from outgrow.tasks.base import Facet
-from outgrow.technique import Technique
 from outgrow.types import Examples, UserError
 
 

@@ -11,6 +11,7 @@ import pytest
 from invented import Know, computed, experiment
 
 from outgrow.experiment import Experiment, cells
+from outgrow.experiment.technique import Technique
 from outgrow.graph import Context
 from outgrow.losses.base import Loss
 from outgrow.methods.base import Predictor, TrainingData
@@ -20,7 +21,6 @@ from outgrow.report.results import read
 from outgrow.report.stopping import monitored, stop, stopping
 from outgrow.store import Store
 from outgrow.tasks.base import Readout
-from outgrow.technique import Technique
 from outgrow.training.loop import Curve
 
 

@@ -17,11 +17,11 @@ from outgrow.chess import board as chess
 from outgrow.chess.collect import identifier
 from outgrow.chess.engine import Engine, win_probability
 from outgrow.config import experiment_from
+from outgrow.experiment.recipes import bundled
 from outgrow.graph import identity
 from outgrow.models.ladder import LADDER, rungs
-from outgrow.recipes import bundled
 from outgrow.tasks import chess_puzzles
-from outgrow.tasks.base import SPLITS
+from outgrow.tasks.base import SPLITS, ground_truth
 from outgrow.tasks.chess_puzzles import ChessPuzzles
 from outgrow.types import Examples, Labels, UserError
 
@@ -62,7 +62,7 @@ def test_any_mating_move_counts_where_the_solution_mates(tmp_path: Path) -> None
     assert right == {"b1b8", "c1c8"}
     for move in only.example.choices:
         said = Labels.from_rows(examples.ids, [[float(move == choice) for choice in only.example.choices]])
-        assert task.score(said, examples, task.gold(examples)).correct[0] == (move in right)
+        assert task.score(said, examples, ground_truth(task, examples)).correct[0] == (move in right)
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ def test_only_the_prompt_differs_between_prompts() -> None:
         for name in ("id", "group", "choices"):
             assert [getattr(row, name) for row in there.rows] == [getattr(row, name) for row in led.rows]
         assert any(one.prompt != other.prompt for one, other in zip(there.rows, led.rows, strict=True))
-        assert by_position.gold(there).rows()[0].tolist() == by_moves.gold(led).rows()[0].tolist()
+        assert ground_truth(by_position, there).rows()[0].tolist() == ground_truth(by_moves, led).rows()[0].tolist()
         assert by_position.facets(there) == by_moves.facets(led)
     assert by_position.load().answers == by_moves.load().answers
 

@@ -10,15 +10,15 @@ from typing import Any, TypeVar
 from outgrow.config import changes
 from outgrow.config.changes import Change, changed
 from outgrow.config.document import Document, Where, WrongError, copied, load, refuse_odd, say, shown
-from outgrow.config.records import ReadOptions, built, model, plugin, record, refuse_unknown, values
+from outgrow.config.records import ReadOptions, built, model, plugin, record, refuse_unknown, supervisor, values
 from outgrow.experiment import MOST_SEED, Experiment
+from outgrow.experiment.recipes import bundled
+from outgrow.experiment.technique import Technique
 from outgrow.methods.base import Method
 from outgrow.models.base import Model
 from outgrow.naming import accepted_names
 from outgrow.plugins import HERE
-from outgrow.recipes import bundled
 from outgrow.tasks.base import SPLITS, Split, Task
-from outgrow.technique import Ensemble, Technique
 from outgrow.types import UserError
 
 KEYS = ("task", "weak", "strong", "methods", "seeds", "sizes", "recipes", "pairs", "score", "too_long")
@@ -93,7 +93,7 @@ def _built(document: Document, plugins: bool) -> Experiment:
     try:
         found = Experiment(
             tasks=_axis(table["task"], ("task",), lambda raw, where: plugin("task", raw, where, options)),
-            weak=_axis(table["weak"], ("weak",), lambda raw, where: _supervisors(raw, where, options)),
+            weak=_axis(table["weak"], ("weak",), lambda raw, where: supervisor(raw, where, options)),
             strong=_axis(table["strong"], ("strong",), lambda raw, where: model(raw, where, options)),
             methods=_methods(table["methods"], options) if "methods" in table else (Technique(),),
             sizes=_sizes(table.get("sizes", {})),
@@ -109,13 +109,6 @@ def _axis(raw: Any, where: Where, build: Callable[[Any, Where], V]) -> tuple[V, 
     if isinstance(raw, list):
         return tuple(build(each, (*where, i)) for i, each in enumerate(raw))
     return (build(raw, where),)
-
-
-def _supervisors(raw: Any, where: Where, options: ReadOptions) -> Model | Ensemble:
-    """A model, or a list of models that label together."""
-    if isinstance(raw, list) and raw:
-        return Ensemble(models=tuple(model(each, (*where, i), options) for i, each in enumerate(raw)))
-    return model(raw, where, options)
 
 
 def _methods(raw: Any, options: ReadOptions) -> tuple[Technique, ...]:

@@ -19,7 +19,9 @@ from outgrow.labelling.base import Rule
 from outgrow.losses.base import Loss
 from outgrow.methods.base import Method
 from outgrow.models.base import Model
-from outgrow.plugins import find, is_ours, names, nearest
+from outgrow.plugins import find, is_a, is_ours, names, nearest
+from outgrow.supervisors.base import Supervisor
+from outgrow.supervisors.ensemble import Ensemble
 from outgrow.tasks.base import Task
 from outgrow.types import UserError
 
@@ -59,6 +61,18 @@ def model(raw: Any, where: Where, options: ReadOptions) -> Model:
             raw = {"name": "hf", "size": raw}
     found: Model = plugin("model", raw, where, options)
     return found
+
+
+def supervisor(raw: Any, where: Where, options: ReadOptions) -> Supervisor | Model:
+    """A plug-in of the kind, a list of supervisors that label together, or a model, which is fitted to ground truth."""
+    raw = options.named(raw, where)
+    if isinstance(raw, list) and raw:
+        return Ensemble(members=tuple(supervisor(each, (*where, i), options) for i, each in enumerate(raw)))
+    name = options.named(raw.get("name"), (*where, "name")) if isinstance(raw, dict) else raw
+    if isinstance(name, str) and (name in names("supervisor") or is_a("supervisor", name, plugins=options.plugins)):
+        found: Supervisor = plugin("supervisor", raw, where, options)
+        return found
+    return model(raw, where, options)
 
 
 def plugin(kind: str, raw: Any, where: Where, options: ReadOptions) -> Any:
@@ -143,6 +157,8 @@ def value(hint: Any, raw: Any, where: Where, options: ReadOptions) -> Any:
     if where in options.typed and _wants_text(hint):
         return plain(hint, as_text(options.typed[where]), where)
     for member in _members(hint):
+        if member is Supervisor:
+            return supervisor(raw, where, options)
         if member in BASES:
             return model(raw, where, options) if member is Model else plugin(BASES[member], raw, where, options)
         if is_dataclass(member) and isinstance(member, type) and isinstance(raw, dict):

@@ -1,27 +1,46 @@
-"""What a labelling rule is: a pure function from what supervisors say to what a student learns from."""
+"""What a labelling rule is: a pure function from the labels of supervisors to the labels that a student learns from."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from outgrow.notes import read_notes, write_notes
 from outgrow.types import Doubles, Ints, Labels, Shape, UserError
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evidence:
+    """What a rule may read beside labels: what it `needs`, each by that name.
+
+    features: float64 [n, width], one row for each of the first annotator's ids, in their order. predictions: labels of
+    the same examples. seed: that of the experiment's cell.
+    """
+
+    features: Mapping[str, Doubles] = field(default_factory=dict)
+    predictions: Mapping[str, Labels] = field(default_factory=dict)
+    seed: int = 0
+
+
+NO_EVIDENCE = Evidence()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """Subclass it, add fields, write `apply`. It sees no ground truth and no example's text.
 
-    A rule that aggregates joins the labels of several supervisors; one that selects keeps some examples and leaves
-    their labels as they are; every other rule transforms labels.
+    A rule that aggregates joins the labels of several annotators; one that selects keeps some examples and leaves their
+    labels as they are; every other rule transforms labels.
+
+    needs: what `apply` finds in its evidence; each entry becomes a step of the graph. "student/features" and
+    "supervisor/features" are frozen features, "student/features@-2" those of a layer; "student/zero_shot" and
+    "supervisor/zero_shot" are the answers of the pretrained model, for tasks that are answered by next tokens.
     """
 
     kind: ClassVar[str]  # a plug-in from outside the package needs none
@@ -33,7 +52,7 @@ class Rule:
     # they read how sure the supervisor was.
     rescales: ClassVar[bool] = False
     shared_choices: ClassVar[bool] = False  # whether all examples must have the same choices
-    needs_features: ClassVar[bool] = False  # whether it reads the student's frozen features
+    needs: ClassVar[tuple[str, ...]] = ()
 
     def check(self, shape: Shape) -> None:
         """Raise a UserError where the rule cannot treat labels of a task of this shape."""
@@ -47,12 +66,11 @@ class Rule:
     def transforms(self) -> bool:
         return not (self.aggregates or self.selects)
 
-    def apply(self, labels_of_each: Sequence[Labels], features: Doubles | None = None) -> Labels:
-        """Better labels; `Ruled` ones where something is to be known of how they came about.
+    def apply(self, labels: Sequence[Labels], evidence: Evidence = NO_EVIDENCE) -> Labels:
+        """Better labels; `NotedLabels` where a user should know something of how they came about.
 
-        said: the labels of each supervisor; one alone unless the rule aggregates. A supervisor that abstains from an
-        example has no label for it. features: the student's, float64 [n, width], in the order of the first labels'
-        ids; None unless `needs_features`.
+        labels: those of each annotator, one alone unless the rule aggregates. An annotator that abstains from an
+        example has no label for it. evidence: what the rule `needs`.
         """
         raise NotImplementedError
 
@@ -75,59 +93,6 @@ class NotedLabels(Labels):
 
 def notes_of(labels: Labels) -> tuple[str, ...]:
     return labels.notes if isinstance(labels, NotedLabels) else ()
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Annotations:
-    """What several supervisors say of the same examples, with gaps.
-
-    ids: every example that one of them labelled. probs: float64 [supervisors, sum of choices], example i owns the
-    columns offsets[i]:offsets[i + 1], 0 where a supervisor abstains. given: bool [supervisors, n], False there.
-    """
-
-    ids: tuple[str, ...]
-    probs: Doubles
-    offsets: Ints
-    given: npt.NDArray[np.bool_]
-
-    def classes(self) -> Doubles:
-        """The same as float64 [supervisors, n, k]. Examples with different numbers of choices are a UserError."""
-        return self.probs.reshape(len(self.probs), len(self.ids), _classes(self.offsets))
-
-
-def joined(labels_of_each: Sequence[Labels]) -> Annotations:
-    """The labels of all supervisors by id, in the order in which the ids appear. A doubled id, or another number of
-    choices for the same example, is a UserError."""
-    ids = tuple(dict.fromkeys(id for labels in labels_of_each for id in labels.ids))
-    where = {id: i for i, id in enumerate(ids)}
-    rows = [np.array([where[id] for id in labels.ids], dtype=np.int64) for labels in labels_of_each]
-    counts, given = np.zeros(len(ids), dtype=np.int64), np.zeros((len(labels_of_each), len(ids)), dtype=bool)
-    for own, labels, seen in zip(rows, labels_of_each, given, strict=True):
-        seen[own] = True
-        if seen.sum() < len(own):
-            raise UserError("a supervisor labelled an example twice: keep one row for each id")
-        choices = np.diff(labels.offsets)
-        if len(other := own[(counts[own] > 0) & (counts[own] != choices)]):
-            raise UserError(f"the supervisors saw different choices of {ids[other[0]]!r}: let each label the same ones")
-        counts[own] = choices
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    probs = np.zeros((len(labels_of_each), offsets[-1]))
-    for own, labels, row in zip(rows, labels_of_each, probs, strict=True):
-        shift = np.repeat(offsets[own] - labels.offsets[:-1], np.diff(labels.offsets))
-        row[np.arange(len(shift)) + shift] = labels.probs
-    return Annotations(ids=ids, probs=probs, offsets=offsets, given=given)
-
-
-def classes_of(labels: Labels) -> Doubles:
-    """Labels over the same k choices as one array, float64 [n, k]. Rows of different lengths are a UserError."""
-    return labels.probs.reshape(len(labels), _classes(labels.offsets)).astype(np.float64)
-
-
-def _classes(offsets: Ints) -> int:
-    counts = np.unique(np.diff(offsets))
-    if len(counts) > 1:
-        raise UserError("this labelling rule needs examples that share their choices: their number differs here")
-    return int(counts.sum())
 
 
 def best(labels: Labels, share: float, per_class: bool, worth: Doubles, salt: str) -> tuple[Ints, int]:

@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from outgrow.labelling.base import Rule, joined
+from outgrow.annotations import Annotations
+from outgrow.labelling.base import NO_EVIDENCE, Evidence, Rule
 from outgrow.ranges import at_least, check_ranges, whole
 from outgrow.types import Doubles, Labels, UserError
 
@@ -39,10 +40,10 @@ class DawidSkene(Rule):
     def __post_init__(self) -> None:
         check_ranges(self, iterations=whole(1), smoothing=at_least(0))
 
-    def apply(self, labels_of_each: Sequence[Labels], features: Doubles | None = None) -> Labels:
-        if len(labels_of_each) == 1:
-            return labels_of_each[0]
-        annotations = joined(labels_of_each)
+    def apply(self, labels: Sequence[Labels], evidence: Evidence = NO_EVIDENCE) -> Labels:
+        if len(labels) == 1:
+            return labels[0]
+        annotations = Annotations.from_labels(labels)
         votes = _votes(annotations.classes())
         voters = int(votes.any((1, 2)).sum())
         if voters < self.fewest:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from outgrow.labelling.base import Rule
-from outgrow.types import Doubles, Labels
+from outgrow.labelling.base import NO_EVIDENCE, Evidence, Rule
+from outgrow.types import Labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +17,6 @@ class Harden(Rule):
     kind: ClassVar[str] = "rule/harden"
     rescales: ClassVar[bool] = True
 
-    def apply(self, labels_of_each: Sequence[Labels], features: Doubles | None = None) -> Labels:
-        (labels,) = labels_of_each
-        return labels.hardened()
+    def apply(self, labels: Sequence[Labels], evidence: Evidence = NO_EVIDENCE) -> Labels:
+        (own,) = labels
+        return own.hardened()

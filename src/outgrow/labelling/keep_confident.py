@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from outgrow.labelling.base import Rule, best, subset
+from outgrow.labelling.base import NO_EVIDENCE, Evidence, Rule, best, subset
 from outgrow.ranges import above, check_ranges
-from outgrow.types import Doubles, Labels
+from outgrow.types import Labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +32,9 @@ class KeepConfident(Rule):
     def __post_init__(self) -> None:
         check_ranges(self, share=above(0, 1))
 
-    def apply(self, labels_of_each: Sequence[Labels], features: Doubles | None = None) -> Labels:
-        (labels,) = labels_of_each
-        confidence = np.array([row.max() for row in labels.rows()], dtype=np.float64)
-        rows, drawn = best(labels, self.share, self.per_class, confidence, "keep-confident")
+    def apply(self, labels: Sequence[Labels], evidence: Evidence = NO_EVIDENCE) -> Labels:
+        (own,) = labels
+        confidence = np.array([row.max() for row in own.rows()], dtype=np.float64)
+        rows, drawn = best(own, self.share, self.per_class, confidence, "keep-confident")
         note = f"keep-confident: {drawn} of the {len(rows)} examples kept were drawn at random from equally sure ones."
-        return subset(labels, rows, (note,) if drawn else ())
+        return subset(own, rows, (note,) if drawn else ())

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from outgrow.labelling.base import Rule, best, subset
+from outgrow.labelling.base import NO_EVIDENCE, Evidence, Rule, best, subset
 from outgrow.ranges import above, check_ranges, whole
-from outgrow.types import Doubles, Labels
+from outgrow.types import Labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class KeepRandom(Rule):
     def __post_init__(self) -> None:
         check_ranges(self, share=above(0, 1), seed=whole(0))
 
-    def apply(self, labels_of_each: Sequence[Labels], features: Doubles | None = None) -> Labels:
-        (labels,) = labels_of_each
-        rows, _ = best(labels, self.share, self.per_class, np.zeros(len(labels)), f"keep-random {self.seed}")
-        return subset(labels, rows)
+    def apply(self, labels: Sequence[Labels], evidence: Evidence = NO_EVIDENCE) -> Labels:
+        (own,) = labels
+        rows, _ = best(own, self.share, self.per_class, np.zeros(len(own)), f"keep-random {self.seed}")
+        return subset(own, rows)

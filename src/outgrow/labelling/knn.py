@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from outgrow.labelling.base import Rule, classes_of
+from outgrow.labelling.base import NO_EVIDENCE, Evidence, Rule
 from outgrow.ranges import check_ranges, whole
-from outgrow.types import Doubles, Labels
+from outgrow.types import Labels, classes_of
 
 CHUNK = 256  # examples whose distances to all others are held at once
 
@@ -22,20 +22,20 @@ class KNN(Rule):
 
     kind: ClassVar[str] = "rule/knn"
     shared_choices: ClassVar[bool] = True
-    needs_features: ClassVar[bool] = True
+    needs: ClassVar[tuple[str, ...]] = ("student/features",)
 
     neighbours: int = 20
 
     def __post_init__(self) -> None:
         check_ranges(self, neighbours=whole(1))
 
-    def apply(self, labels_of_each: Sequence[Labels], features: Doubles | None = None) -> Labels:
-        (labels,) = labels_of_each
-        assert features is not None
-        n, k = len(labels), min(self.neighbours, len(labels) - 1)
+    def apply(self, labels: Sequence[Labels], evidence: Evidence = NO_EVIDENCE) -> Labels:
+        (own,) = labels
+        features = evidence.features["student/features"]
+        n, k = len(own), min(self.neighbours, len(own) - 1)
         if not k:
-            return labels
-        weak = classes_of(labels)
+            return own
+        weak = classes_of(own)
         x = (features - features.mean(0)) / np.maximum(features.std(0), 1e-6)
         squared = (x**2).sum(1)
         found = np.empty_like(weak)
@@ -44,4 +44,4 @@ class KNN(Rule):
             distance = squared - 2 * x[rows] @ x.T  # but for the row's own square
             distance[np.arange(len(rows)), rows] = np.inf
             found[rows] = weak[np.argpartition(distance, k - 1, axis=1)[:, :k]].mean(1)
-        return Labels.from_rows(labels.ids, list(found))
+        return Labels.from_rows(own.ids, list(found))

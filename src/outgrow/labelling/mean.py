@@ -8,8 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from outgrow.labelling.base import Rule, joined
-from outgrow.types import Doubles, Labels
+from outgrow.annotations import Annotations
+from outgrow.labelling.base import NO_EVIDENCE, Evidence, Rule
+from outgrow.types import Labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +20,8 @@ class Mean(Rule):
     kind: ClassVar[str] = "rule/mean"
     aggregates: ClassVar[bool] = True
 
-    def apply(self, labels_of_each: Sequence[Labels], features: Doubles | None = None) -> Labels:
-        annotations = joined(labels_of_each)
+    def apply(self, labels: Sequence[Labels], evidence: Evidence = NO_EVIDENCE) -> Labels:
+        annotations = Annotations.from_labels(labels)
         voters = np.repeat(annotations.given.sum(0), np.diff(annotations.offsets))
         mean = annotations.probs.sum(0) / voters
         return Labels(ids=annotations.ids, probs=mean.astype(np.float32), offsets=annotations.offsets)

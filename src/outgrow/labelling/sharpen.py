@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from outgrow.labelling.base import Rule
+from outgrow.labelling.base import NO_EVIDENCE, Evidence, Rule
 from outgrow.ranges import above, check_ranges
-from outgrow.types import Doubles, Labels
+from outgrow.types import Labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class Sharpen(Rule):
     def __post_init__(self) -> None:
         check_ranges(self, temperature=above(0))
 
-    def apply(self, labels_of_each: Sequence[Labels], features: Doubles | None = None) -> Labels:
-        (labels,) = labels_of_each
-        rows = [(row / row.max()).astype(np.float64) ** (1 / self.temperature) for row in labels.rows()]
-        return Labels.from_rows(labels.ids, [row / row.sum() for row in rows])
+    def apply(self, labels: Sequence[Labels], evidence: Evidence = NO_EVIDENCE) -> Labels:
+        (own,) = labels
+        rows = [(row / row.max()).astype(np.float64) ** (1 / self.temperature) for row in own.rows()]
+        return Labels.from_rows(own.ids, [row / row.sum() for row in rows])

@@ -37,7 +37,12 @@ class Confidence(Loss):
             raise UserError(f"prior has {len(self.prior)} shares and the task {shape.most} choices: give one for each")
 
     def targets(self, logits: torch.Tensor | None, weak: torch.Tensor, progress: float) -> torch.Tensor:
+        import torch
+
         assert logits is not None
+        if weak.ndim > 2:  # each fit has shares of its own
+            each = [self.targets(own, labels, progress) for own, labels in zip(logits, weak, strict=True)]
+            return torch.stack(each)
         prior = self.prior or tuple(weak.double().mean(0).tolist())
         share = min(progress / self.warmup, 1.0) if self.warmup else 1.0
         return weak.lerp(hardened(logits, weak, prior), self.weight * share)

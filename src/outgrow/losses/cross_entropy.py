@@ -13,3 +13,4 @@ class CrossEntropy(Loss):
     """-sum over choices of target * log softmax(logits)."""
 
     kind: ClassVar[str] = "loss/cross-entropy"
+    fixed_targets: ClassVar[bool] = True

@@ -32,8 +32,8 @@ class LogConfidence(Loss):
 
     def targets(self, logits: torch.Tensor | None, weak: torch.Tensor, progress: float) -> torch.Tensor:
         assert logits is not None
-        even = Confidence(weight=self.weight, warmup=self.warmup, prior=(1 / weak.shape[1],) * weak.shape[1])
-        if len(weak) > 1 and bool(logits.isfinite().all()):
+        even = Confidence(weight=self.weight, warmup=self.warmup, prior=(1 / weak.shape[-1],) * weak.shape[-1])
+        if weak.shape[-2] > 1 and bool(logits.isfinite().all()):
             log_probs = (weak + LEAST).log()
-            weak = (log_probs - log_probs.mean(0)).softmax(1)
+            weak = (log_probs - log_probs.mean(-2, keepdim=True)).softmax(-1)
         return even.targets(logits, weak, progress)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
+
+import numpy as np
 
 from outgrow.graph import Context, Settings
 from outgrow.losses.base import Loss
@@ -15,7 +18,7 @@ from outgrow.models.base import Model
 from outgrow.notes import read_notes, write_notes
 from outgrow.tasks.base import Readout
 from outgrow.training.features import FeatureSpec
-from outgrow.types import Doubles, Examples, Labels, Shape
+from outgrow.types import Doubles, Examples, Floats, Labels, Shape, UserError, classes_of, same_choices
 
 if TYPE_CHECKING:
     from outgrow.training.loop import TrainingResult
@@ -24,10 +27,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingData:
-    """Examples and the labels to learn from, in the same order, and a held-out slice to stop and tune on.
+    """Examples and the labels to learn from, in the same order, and a validation slice to stop and tune on.
 
-    watched: labels of the held-out slice that are only watched. features, validation_features: float64 [n, width], for
-    a method that reads them.
+    monitored: other labels of the validation slice, measured at every check; they decide nothing.
     """
 
     examples: Examples
@@ -35,8 +37,58 @@ class TrainingData:
     validation: Examples
     validation_labels: Labels
     monitored: Labels | None = None
-    features: Doubles | None = None
-    validation_features: Doubles | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FeatureData:
+    """Frozen features and labels as arrays: features float64 [n, width], labels float64 [n, classes]; the same of the
+    validation slice."""
+
+    features: Doubles
+    labels: Doubles
+    validation_features: Doubles
+    validation_labels: Doubles
+
+    @classmethod
+    def of(cls, data: TrainingData, readout: Readout, features: Doubles, validation_features: Doubles) -> Self:
+        """The arrays of `data`. A pair is learned both ways round, so that neither position is preferred.
+
+        Raises UserError for examples that do not share their choices.
+        """
+        if readout == "tokens":
+            raise UserError("a head on features needs a task whose examples share their choices: use finetune")
+        if readout == "head":
+            same_choices(data.examples)
+        labels, validation_labels = map(classes_of, (data.labels, data.validation_labels))
+        if readout == "pair":
+            features, labels = np.concatenate([features, -features]), np.concatenate([labels, labels[:, ::-1]])
+        return cls(
+            features=features,
+            labels=labels,
+            validation_features=validation_features,
+            validation_labels=validation_labels,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HeadWeights:
+    """The weights of a head on frozen features, by name, and one record a setting that was tried."""
+
+    weights: Mapping[str, Floats]
+    curve: tuple[Mapping[str, float], ...] = ()
+
+    def save(self, folder: Path) -> None:
+        from safetensors.numpy import save_file
+
+        save_file(dict(self.weights), folder / "head.safetensors")
+        (folder / "curve.json").write_text(json.dumps(self.curve, indent=1))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        from safetensors.numpy import load_file
+
+        curve = json.loads((folder / "curve.json").read_text())
+        return cls(weights=load_file(folder / "head.safetensors"), curve=tuple(curve))
 
 
 class Predictor:
@@ -64,39 +116,32 @@ class Predictor:
         return cls(folder)
 
 
-def finished(network: Network, trained: TrainingResult, ctx: Context) -> Predictor:
-    """A trained network as what a step gives back."""
-    folder = ctx.scratch / "fitted"
-    shutil.rmtree(folder, ignore_errors=True)
-    network.save(folder)
-    (folder / "curve.json").write_text(json.dumps(trained.curve, indent=1))
-    return Predictor(folder).noted(trained.notes)
-
-
 @dataclass(frozen=True, kw_only=True)
-class Method:
-    """Subclass it, add hyperparameters, write `fit` and `predict`; or `reads`, `fit` and `answer`, where it learns from
-    the frozen features of a model and not from text."""
+class Method(ABC):
+    """A way to fit a model: subclass `TextMethod` or `FeatureMethod`, add fields."""
 
     kind: ClassVar[str]  # a plug-in from outside the package needs none
     version: ClassVar[int] = 1
 
     @property
-    def inference_config(self) -> Method:
-        """This method without what only `fit` reads: all that answers of an untrained model depend on."""
+    def inference_config(self) -> Self:
+        """This method without what only `fit` reads: all that the answers of an untrained model depend on."""
         return self
 
-    @property
-    def feature_spec(self) -> FeatureSpec | None:
-        """Which frozen features it learns from; None: the text of the examples."""
-        return None
-
-    def check(self, shape: Shape) -> None:
+    def check(self, shape: Shape) -> None:  # noqa: B027 - most methods fit every task
         """Raise a UserError where the method cannot learn a task of this shape, or lacks a library. Default: never."""
 
+    def check_loss(self, loss: Loss) -> None:  # noqa: B027 - most methods learn with every loss
+        """Raise a UserError where the method cannot learn with this loss. Default: never."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextMethod(Method):
+    """Learns from the text of examples. Write `fit`."""
+
+    @abstractmethod
     def fit(self, model: Model, readout: Readout, loss: Loss, data: TrainingData, seed: int, ctx: Context) -> Predictor:
-        """Learn from `data`. Long fits checkpoint through `ctx` and resume there."""
-        raise NotImplementedError
+        """Learn from `data`. Long fits save checkpoints through `ctx` and resume there."""
 
     def predict(
         self,
@@ -106,9 +151,48 @@ class Method:
         settings: Settings,
         progress: Callable[[float], None],
     ) -> Labels:
-        """Probabilities over the choices of each example, in the order of `examples`."""
-        raise NotImplementedError
+        """Probabilities over the choices of each example, in the order of `examples`. Default: those of the fitted
+        checkpoint."""
+        from outgrow.training.choosing import probabilities
+        from outgrow.training.network import open_network
 
-    def predict_from_features(self, predictor: Predictor, examples: Examples, features: Doubles) -> Labels:
-        """The same from the frozen features of the examples, [n, width], for a method that reads them."""
-        raise NotImplementedError
+        network = open_network(predictor.folder, readout, settings)
+        encoded = network.encode(examples)
+        probs = probabilities(network, encoded, settings.microbatch, progress)
+        real = encoded.columns >= 0
+        offsets = np.concatenate([[0], np.cumsum(real.sum(1))]).astype(np.int64)
+        return Labels(ids=examples.ids, probs=probs[real], offsets=offsets)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureMethod(Method):
+    """Learns from frozen features, which are computed once for all who read them. Write `feature_spec`, `fit` and
+    `predict`."""
+
+    @property
+    @abstractmethod
+    def feature_spec(self) -> FeatureSpec:
+        """Which features it reads."""
+
+    @abstractmethod
+    def fit(self, data: FeatureData, loss: Loss, seed: int) -> HeadWeights:
+        """Learn from `data`."""
+
+    @abstractmethod
+    def predict(self, head: HeadWeights, features: Doubles) -> Doubles:
+        """Probabilities [n, classes] from features [n, width]."""
+
+    def check(self, shape: Shape) -> None:
+        if shape.readout == "tokens":
+            raise UserError("a probe needs a task whose examples share their choices: use finetune for this one")
+        if shape.readout == "pair" and shape.most != 2:
+            raise UserError("a probe compares two texts, and this task has examples with more: use finetune")
+
+
+def finished(network: Network, trained: TrainingResult, ctx: Context) -> Predictor:
+    """A trained network as what a step gives back."""
+    folder = ctx.scratch / "fitted"
+    shutil.rmtree(folder, ignore_errors=True)
+    network.save(folder)
+    (folder / "curve.json").write_text(json.dumps(trained.curve, indent=1))
+    return Predictor(folder).noted(trained.notes)

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from outgrow.graph import Context, Settings
+from outgrow.graph import Context
 from outgrow.losses.base import Loss
-from outgrow.methods.base import Method, Predictor, TrainingData, finished
-from outgrow.methods.finetune import answers, learn, opened
+from outgrow.methods.base import Predictor, TextMethod, TrainingData, finished
+from outgrow.methods.finetune import open_for_training, train_network
 from outgrow.models.base import Model
 from outgrow.ranges import check_ranges, whole
 from outgrow.tasks.base import Readout
 from outgrow.training.loop import TrainingConfig
-from outgrow.types import Examples, Labels, Shape, UserError
+from outgrow.types import Shape, UserError
 
 if TYPE_CHECKING:
     from outgrow.training.network import Network
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoRA(TrainingConfig, Method):
+class LoRA(TrainingConfig, TextMethod):
     """Every linear layer gets an update of low rank that learns, and so does the head; all else is frozen. What is kept
     is an ordinary checkpoint with the updates merged in.
 
@@ -48,21 +47,11 @@ class LoRA(TrainingConfig, Method):
         return LoRA()
 
     def fit(self, model: Model, readout: Readout, loss: Loss, data: TrainingData, seed: int, ctx: Context) -> Predictor:
-        network = opened(model, readout, data.examples, seed, ctx)
+        network = open_for_training(model, readout, data.examples, seed, ctx)
         adapted = _adapted(network, self, seed)
-        trained = learn(network, loss, data, self, seed, ctx)
+        trained = train_network(network, loss, data, self, seed, ctx)
         adapted.merge_and_unload()
         return finished(network, trained, ctx)
-
-    def predict(
-        self,
-        predictor: Predictor,
-        readout: Readout,
-        examples: Examples,
-        settings: Settings,
-        progress: Callable[[float], None],
-    ) -> Labels:
-        return answers(predictor, readout, examples, settings, progress)
 
 
 def _adapted(network: Network, method: LoRA, seed: int) -> Any:

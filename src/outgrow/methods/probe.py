@@ -5,28 +5,22 @@ On the plain model, with weak labels, it is the frozen probe of tasks that need 
 
 from __future__ import annotations
 
-import json
-import shutil
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
 
-from outgrow.graph import Context
 from outgrow.losses.base import Loss
-from outgrow.losses.cross_entropy import CrossEntropy
-from outgrow.methods.base import Method, Predictor, TrainingData
-from outgrow.models.base import Model
-from outgrow.tasks.base import Readout
+from outgrow.methods.base import FeatureData, FeatureMethod, HeadWeights
 from outgrow.training.features import FeatureSpec
-from outgrow.types import Doubles, Examples, Floats, Labels, Shape, UserError
+from outgrow.types import Doubles, Floats, UserError
 
 # On the squared weights of standardised features.
 PENALTIES = (100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0001)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Probe(Method):
+class Probe(FeatureMethod):
     """A linear probe on frozen features: of any layer (0 the embeddings, -1 the last), the mean over the prompt or the
     last token's (`auto`: the mean for encoders, the last for causal models).
 
@@ -42,50 +36,23 @@ class Probe(Method):
     def __post_init__(self) -> None:
         FeatureSpec(pooling=self.pooling, layer=self.layer)  # refuses what cannot be read
 
-    def check(self, shape: Shape) -> None:
-        if shape.readout == "tokens":
-            raise UserError("a probe needs a task whose examples share their choices: use finetune for this one")
-        if shape.readout == "pair" and shape.most != 2:
-            raise UserError("a probe compares two texts, and this task has examples with more: use finetune")
+    def check_loss(self, loss: Loss) -> None:
+        if not loss.fixed_targets:
+            raise UserError("a probe learns by cross-entropy: remove loss, or use finetune")
 
     @property
     def feature_spec(self) -> FeatureSpec:
         return FeatureSpec(pooling=self.pooling, layer=self.layer)
 
-    def fit(self, model: Model, readout: Readout, loss: Loss, data: TrainingData, seed: int, ctx: Context) -> Predictor:
-        from safetensors.numpy import save_file
+    def fit(self, data: FeatureData, loss: Loss, seed: int) -> HeadWeights:
+        self.check_loss(loss)
+        weight, bias, curve = regress(data.features, data.labels, data.validation_features, data.validation_labels)
+        return HeadWeights(weights={"weight": weight, "bias": bias}, curve=tuple(curve))
 
-        from outgrow.training.network import same_choices
-
-        if readout == "tokens":
-            raise UserError("a probe needs a task whose examples share their choices: use finetune for this one")
-        if type(loss) is not CrossEntropy:
-            raise UserError("a probe learns by cross-entropy: remove `loss`, or use finetune")
-        if readout == "head":
-            same_choices(data.examples)
-        assert data.features is not None
-        assert data.validation_features is not None
-        targets, validation = (
-            labels.probs.reshape(len(labels), -1).astype(np.float64) for labels in (data.labels, data.validation_labels)
-        )
-        read = data.features
-        if readout == "pair":  # each pair both ways round, so that neither place is preferred
-            read, targets = np.concatenate([read, -read]), np.concatenate([targets, targets[:, ::-1]])
-        weight, bias, curve = regress(read, targets, data.validation_features, validation)
-        folder = ctx.scratch / "fitted"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        save_file({"weight": weight, "bias": bias}, folder / "probe.safetensors")
-        (folder / "curve.json").write_text(json.dumps(curve, indent=1))
-        return Predictor(folder)
-
-    def predict_from_features(self, predictor: Predictor, examples: Examples, features: Doubles) -> Labels:
-        from safetensors.numpy import load_file
-
-        stored = load_file(predictor.folder / "probe.safetensors")
-        probs = np.exp(_log_softmax(features @ stored["weight"].T + stored["bias"])).astype(np.float32)
+    def predict(self, head: HeadWeights, features: Doubles) -> Doubles:
+        probs = np.exp(_log_softmax(features @ head.weights["weight"].T + head.weights["bias"]))
         _refuse_not_finite("answers", probs)
-        return Labels.from_rows(examples.ids, list(probs))
+        return probs
 
 
 def regress(

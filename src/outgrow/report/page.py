@@ -11,8 +11,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from outgrow.experiment import Experiment, targets, weights
+from outgrow.experiment import Experiment, targets
 from outgrow.graph import Failure, Settings, Step, walk
+from outgrow.models.base import Model
 from outgrow.report import figures
 from outgrow.report.protocol import explained, fits_used, tasks_used
 from outgrow.report.results import Record, Results, read
@@ -32,6 +33,7 @@ from outgrow.report.tables import (
     span,
 )
 from outgrow.store import Manifest, Store
+from outgrow.supervisors.base import Supervisor
 from outgrow.types import UserError
 
 SPACE, JOIN = "\u00a0", "\u2060"  # a line does not break there
@@ -192,10 +194,12 @@ def _by_task(records: Sequence[Record]) -> list[tuple[str, list[Record]]]:
 def _weights(experiment: Experiment) -> dict[str, int]:
     """The weights of the models that lie on this machine, by name."""
     found = {}
-    for side in (*experiment.weak, *experiment.strong):
+    here = Settings(offline=True)
+    sides: tuple[Supervisor | Model, ...] = (*experiment.supervisors, *experiment.strong)
+    for side in sides:
         with suppress(UserError):
-            found[side.name] = weights(side, Settings(offline=True))
-    return found
+            found[side.name] = side.parameters(here)
+    return {name: weights for name, weights in found.items() if weights}
 
 
 def _figures(results: Results, weights: Mapping[str, int], store: Store) -> list[tuple[Any, str]]:

@@ -162,11 +162,12 @@ def _labels(labels: LabelsStep) -> str:
             return f"soft weak labels of {labels.examples.split}"
         case Relabel():
             return f"{', then '.join(_rules(labels))} weak labels of {labels.examples.split}"
+    return f"labels of {labels.examples.split}: {labels.title}"
 
 
-def _rules(labels: Predict | Relabel) -> tuple[str, ...]:
+def _rules(labels: LabelsStep) -> tuple[str, ...]:
     """The rules that labels went through, the first one first."""
-    if isinstance(labels, Predict):
+    if not isinstance(labels, Relabel):
         return ()
     return (*_rules(labels.labels[0]), "hard" if isinstance(labels.rule, Harden) else _value(labels.rule))
 

@@ -144,11 +144,6 @@ class Task:
             )
         raise UserError(f"task {self.name}: {n} examples asked for but split {split} has {there}: ask for fewer")
 
-    def gold(self, examples: Examples) -> Labels:
-        """The ground truth of `examples`."""
-        answers = self.load().answers
-        return Labels.from_rows(examples.ids, [answers[id] for id in examples.ids])
-
     def facets(self, examples: Examples) -> Mapping[str, Mapping[str, Facet]]:
         """What else is known of examples (how hard, of what kind), by the facet's name and the example's id.
 
@@ -170,6 +165,12 @@ class Task:
         chosen = predictions.aligned(examples).hard()
         correct = (truth.of(chosen) > 0).astype(np.float64)
         return Scores(ids=examples.ids, groups=examples.groups, correct=correct)
+
+
+def ground_truth(task: Task, examples: Examples) -> Labels:
+    """The ground truth of examples. It is no method of a task: who fits or labels has a task, and must not ask it."""
+    answers = task.load().answers
+    return Labels.from_rows(examples.ids, [answers[id] for id in examples.ids])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

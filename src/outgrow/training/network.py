@@ -18,7 +18,7 @@ from outgrow.training.batches import Batch, Encoded, at, padded
 from outgrow.training.checkpoint import Kind, load_module
 from outgrow.training.measuring import is_causal, sees_padding
 from outgrow.training.tokenizer import fit_tokenizer, load_tokenizer, make_ordinary
-from outgrow.types import Examples, Ints, UserError
+from outgrow.types import Examples, Ints, UserError, same_choices
 
 if TYPE_CHECKING:
     import torch
@@ -242,12 +242,3 @@ def head_of(readout: Readout, examples: Examples) -> tuple[str, ...] | None:
     if readout == "head":
         return same_choices(examples)
     return ("score",) if readout == "pair" else None
-
-
-def same_choices(examples: Examples) -> tuple[str, ...]:
-    """The choices that all examples share: a head has one output for each."""
-    choices = examples.rows[0].choices
-    for row in examples.rows:
-        if row.choices != choices:
-            raise UserError(f"example {row.id!r} has other choices than {examples.rows[0].id!r}: a head needs the same")
-    return choices

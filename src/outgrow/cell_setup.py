@@ -1,0 +1,94 @@
+"""What all fits of a cell share, and how a fit is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from outgrow.methods.base import FeatureMethod, Method
+from outgrow.models.base import Model
+from outgrow.steps import Adapt, Features, Fit, Gold, LabelsStep, Prepare, Select
+from outgrow.tasks.base import Split, Task
+from outgrow.training.continuing import Generative
+from outgrow.types import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellSetup:
+    """What all fits of a cell stand on: the prepared splits of a task, the recipes of its models, and the seed."""
+
+    task: Task
+    splits: Mapping[Split, Prepare]
+    recipe: Callable[[Model], Method]
+    seed: int
+
+    @property
+    def validation(self) -> Prepare:
+        """The slice that students and ceilings stop on."""
+        return self.splits["transfer_validation"]
+
+    def part(self, number: int) -> Prepare:
+        """A part of transfer: 0 is the student's, the next ones share no group with it or with each other."""
+        transfer = self.splits["transfer"]
+        if number and transfer.n is None:
+            raise UserError(
+                f"task {self.task.name}: a chain takes fresh parts of transfer, so that needs a size: "
+                'say sizes = { transfer = 1000 }, or chain_data = "same"'
+            )
+        return self._parts.setdefault(number, replace(transfer, part=number))
+
+    @cached_property
+    def _parts(self) -> dict[int, Prepare]:
+        return {0: self.splits["transfer"]}
+
+    def fit(
+        self,
+        model: Model,
+        examples: Prepare,
+        validation: Prepare,
+        *,
+        labels: tuple[LabelsStep, LabelsStep] | None = None,
+        method: Method | None = None,
+        adapt: Generative | None = None,
+        source: Fit | None = None,
+        **others: Any,
+    ) -> Fit:
+        """A model on examples and a slice to stop on, with their labels (None: the ground truth), by its recipe.
+
+        source: the fit whose features are frozen where the method reads some.
+        """
+        method = method or self.recipe(model)
+        if "loss" in others:
+            method.check_loss(others["loss"])
+        start = self._adapted(model, adapt, examples, validation)
+        features: tuple[Features, Features] | None = None
+        if isinstance(method, FeatureMethod):
+            if self.task.readout == "tokens":
+                raise UserError(f"a probe needs a task whose examples share their choices: {self.task.name} has none")
+            origin, start = source or start or model, None  # weights are read through the features alone
+            train = Features(source=origin, examples=examples, spec=method.feature_spec)
+            features = (train, replace(train, examples=validation))
+        gold = Gold(examples=examples), Gold(examples=validation)
+        train_labels, validation_labels = labels or gold
+        return Fit(
+            model=model,
+            readout=self.task.readout,
+            method=method,
+            examples=Select(examples=examples, labels=train_labels) if train_labels.partial else examples,
+            labels=train_labels,
+            validation=validation,
+            validation_labels=validation_labels,
+            start=start,
+            features=features,
+            seed=self.seed,
+            **others,
+        )
+
+    def _adapted(self, model: Model, method: Generative | None, examples: Prepare, validation: Prepare) -> Adapt | None:
+        if method is None:
+            return None
+        if model.causal is False:
+            raise UserError(f"{model.name} is an encoder: adapt needs a causal model, such as ladder/knight")
+        return Adapt(model=model, method=method, examples=examples, validation=validation, seed=self.seed)

@@ -1,0 +1,174 @@
+"""What a user asks for, and the graph it means (Burns et al. 2023, section 3).
+
+Supervisor on ground truth, weak labels on held-out data, student on weak labels; beside it the ceiling, the same
+student on ground truth, and the student before finetuning: zero-shot, or a probe on its frozen features. All are scored
+on the same test examples.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import product
+from typing import Any, Literal, TypeVar
+
+from outgrow.experiment.recipes import bundled
+from outgrow.experiment.technique import Technique
+from outgrow.graph import Settings, identity
+from outgrow.methods.base import Method
+from outgrow.models.base import Model
+from outgrow.naming import distinct_names
+from outgrow.supervisors.base import Supervisor
+from outgrow.supervisors.fitted import as_supervisor, map_models
+from outgrow.tasks.base import Split, Task
+from outgrow.training.lengths import LengthLimit, narrowest_limits, too_long
+from outgrow.types import Problems, UserError
+
+HERE = Settings()
+
+MOST_SEED = 2**32 - 1  # what every generator of random numbers takes
+R = TypeVar("R", Task, Model)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """A grid: every task with every supervisor, student, technique and seed."""
+
+    tasks: tuple[Task, ...]
+    weak: tuple[Supervisor | Model, ...]  # a model stands for itself fitted to ground truth
+    strong: tuple[Model, ...]
+    methods: tuple[Technique, ...] = (Technique(),)
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    sizes: Mapping[Split, int | None] = field(default_factory=dict)  # examples a split; the task's own where absent
+    recipes: Mapping[tuple[str, str], Method] = field(default_factory=dict)  # by task and model name
+    pairs: Literal["all", "upward"] = "all"  # upward: only students with more weights than their supervisor
+    score: Literal["test", "validation"] = "test"  # validation: to choose a set-up without a look at test
+    too_long: Literal["drop", "cut", "refuse"] = "drop"  # examples that some model cannot read whole
+    # The limits that drop rows of a task: found by `pinned`.
+    length_limits: Mapping[Task, tuple[LengthLimit, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._name_all()
+        for name in ("tasks", "weak", "strong", "methods", "seeds"):
+            values = getattr(self, name)
+            if not values:
+                raise UserError(f"the experiment has no {name}: give at least one")
+            _refuse_twice(name, values)
+        for supervisor in self.supervisors:
+            _refuse_twice("an ensemble", supervisor.models)
+        for method in self.methods:
+            _refuse_twice("chain", method.chain)
+        self._refuse_ambiguous()
+        if wrong := [seed for seed in self.seeds if type(seed) is not int or not 0 <= seed <= MOST_SEED]:
+            raise UserError(f"the seed {wrong[0]!r} is not a whole number from 0 to {MOST_SEED}: give another")
+        if self.score not in ("test", "validation"):
+            raise UserError(f'score is {self.score!r}: choose "test", or "validation" while the set-up is not settled')
+        if self.too_long not in ("drop", "cut", "refuse"):
+            raise UserError(f'too_long is {self.too_long!r}: choose "drop", "cut" or "refuse"')
+        if self.pairs not in ("all", "upward"):
+            raise UserError(f'pairs is {self.pairs!r}: choose "all", or "upward" for students larger than supervisors')
+
+    @property
+    def supervisors(self) -> tuple[Supervisor, ...]:
+        """What labels, in the order of `weak`."""
+        return tuple(map(as_supervisor, self.weak))
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """Every model: supervisors, those of ensembles, students, and the rungs of chains."""
+        weak = (model for supervisor in self.supervisors for model in supervisor.models)
+        return (*weak, *self.strong, *(rung for method in self.methods for rung in method.chain))
+
+    def pinned(self, settings: Settings = HERE) -> Experiment:
+        """The same with every task and model identified by its content, and the examples known that are too long.
+
+        Raises CollectedError with all that is wrong, not the first thing alone.
+        """
+        wrong = Problems()
+
+        def pin(record: R) -> R:
+            with wrong.caught():
+                return record.pinned()
+            return record
+
+        axes = self._axes(pin, pin)
+        wrong.raised()
+        known = replace(self, **axes, length_limits={})
+        length_limits = narrowest_limits(
+            wrong.each(lambda model: LengthLimit.of(model, settings), dict.fromkeys(known.models))
+        )
+        limits = {task: _limits(task, length_limits, wrong) for task in known.tasks} if self.too_long != "cut" else {}
+        wrong.raised()
+        return replace(known, length_limits=limits)
+
+    def recipe(self, task: Task, model: Model) -> Method:
+        """How a model is fitted on a task, unless a technique says otherwise."""
+        names = product(dict.fromkeys((task.name, task.short)), dict.fromkeys((model.name, model.short)))
+        given = (self.recipes[name] for name in names if name in self.recipes)
+        return next(given, None) or bundled(task.short, model.short)
+
+    def size(self, task: Task, split: Split) -> int | None:
+        """How many examples of a split are asked for; None: all."""
+        return self.sizes.get(split, task.sizes.get(split))
+
+    def _axes(self, of_task: Callable[[Task], Task], of_model: Callable[[Model], Model]) -> dict[str, Any]:
+        """The axes with every task and every model changed."""
+        return {
+            "tasks": tuple(map(of_task, self.tasks)),
+            "weak": tuple(map_models(side, of_model) for side in self.weak),
+            "strong": tuple(map(of_model, self.strong)),
+            "methods": tuple(method.map_models(of_model) for method in self.methods),
+        }
+
+    def _name_all(self) -> None:
+        """Give tasks and models whose short names are shared a longer one each: what is alike depends on the others."""
+
+        def named(records: Sequence[R]) -> Callable[[R], R]:
+            names = distinct_names(records)
+
+            def change(record: R) -> R:
+                name = names.get((record.short, record.location), "") if record.location else ""
+                return record if record.alias == name else replace(record, alias=name)
+
+            return change
+
+        for axis, values in self._axes(named(self.tasks), named(self.models)).items():
+            object.__setattr__(self, axis, values)
+
+    def _refuse_ambiguous(self) -> None:
+        """A recipe for a short name that several tasks or models share would be nobody's."""
+        sides: tuple[tuple[Sequence[Task | Model], set[str]], ...] = (
+            (self.tasks, {task for task, _ in self.recipes}),
+            (self.models, {model for _, model in self.recipes}),
+        )
+        for records, inference_config in sides:
+            for name in sorted(inference_config - {record.name for record in records}):
+                if len(meant := sorted({record.name for record in records if record.short == name})) > 1:
+                    raise UserError(f"recipes: {name!r} may be {' or '.join(map(repr, meant))}: write which")
+
+
+def _limits(task: Task, length_limits: Iterable[LengthLimit], wrong: Problems) -> tuple[LengthLimit, ...]:
+    """The readers that some example of a task is too long for. Others leave no trace in its steps' keys."""
+    return tuple(
+        length_limit
+        for length_limit in length_limits
+        for found in wrong.each(partial(too_long, task), [length_limit])
+        if found.ids
+    )
+
+
+def _refuse_twice(axis: str, values: Sequence[Any]) -> None:
+    """No name and no content is listed twice: a file may be given by two paths."""
+    shown = [value.label if isinstance(value, Technique) else getattr(value, "name", value) for value in values]
+    if twice := [each for each in shown if shown.count(each) > 1]:
+        raise UserError(f"{axis} lists {twice[0]!r} twice: name each once")
+    contents: dict[str, str] = {}
+    for value in values:
+        if getattr(value, "digest", "") and (first := contents.setdefault(_content(value), value.name)) != value.name:
+            raise UserError(f"{axis} lists one content twice, as {first!r} and as {value.name!r}: name it once")
+
+
+def _content(record: Task | Model) -> str:
+    return json.dumps(identity(record), sort_keys=True)

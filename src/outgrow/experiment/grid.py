@@ -1,0 +1,175 @@
+"""The grid of an experiment, cell by cell: which scores each wants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from typing import Any
+
+from outgrow.cell_setup import CellSetup
+from outgrow.experiment.definition import Experiment
+from outgrow.experiment.leaks import check_no_leaks, check_test_unused
+from outgrow.experiment.students import Labeller, before_training, ceiling, ensemble_labels, student
+from outgrow.experiment.technique import Technique
+from outgrow.graph import Interner, Settings, Step
+from outgrow.models.base import Model
+from outgrow.steps import Fit, Gold, LabelsStep, Prepare, Score, Select, predicted
+from outgrow.supervisors.base import Supervisor
+from outgrow.tasks.base import SPLITS, Split, Task
+from outgrow.training.continuing import Generative
+from outgrow.types import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One point of the grid: its scores, and the fits behind them. Where the experiment scores validation, that is
+    what `test` means here.
+
+    label_accuracy: the labels that the student learned from, on the examples of transfer that it learned from.
+    zero_shot: the student before any training, for tasks that are answered by next tokens. frozen_probe: a linear probe
+    on its frozen features that learned the weak labels, for the other tasks: there a model has no answer yet.
+    """
+
+    task: Task
+    weak: Supervisor
+    strong: Model
+    method: Technique
+    seed: int
+    supervisors: tuple[Fit, ...]
+    student_fit: Fit
+    floor: Score
+    student: Score
+    ceiling: Score
+    label_accuracy: Score
+    zero_shot: Score | None = None
+    frozen_probe: Score | None = None
+    matched_floor: Score | None = None  # where the technique adapts: a supervisor and a ceiling that are adapted too
+    matched_ceiling: Score | None = None
+
+    @property
+    def targets(self) -> tuple[Step[Any], ...]:
+        always = (self.floor, self.student, self.ceiling, self.label_accuracy)
+        others = (self.zero_shot, self.frozen_probe, self.matched_floor, self.matched_ceiling)
+        return (*always, *(score for score in others if score))
+
+    @property
+    def test(self) -> Prepare:
+        return self.floor.gold.examples
+
+
+def cells(experiment: Experiment) -> tuple[Cell, ...]:
+    """The grid of a pinned experiment. Equal steps of different cells are one record: they are computed once."""
+    grid = _Grid(experiment)
+    every = product(experiment.tasks, _pairs(experiment), experiment.methods, experiment.seeds)
+    found = tuple(grid.cell(task, *pair, method, seed) for task, pair, method, seed in every)
+    check_no_leaks(cell.student_fit for cell in found if not cell.method.oracle)
+    check_test_unused(cell.student_fit for cell in found)
+    return found
+
+
+def _pairs(experiment: Experiment) -> list[tuple[Supervisor, Model]]:
+    """The supervisors, each with its students."""
+    every = list(product(experiment.supervisors, experiment.strong))
+    if experiment.pairs == "all":
+        return every
+    here = Settings()
+    upward = [(weak, strong) for weak, strong in every if strong.parameters(here) > weak.parameters(here)]
+    if not upward:
+        raise UserError('no strong model has more weights than a weak one: name larger ones, or leave pairs = "upward"')
+    return upward
+
+
+def targets(found: Iterable[Cell]) -> tuple[Step[Any], ...]:
+    """Everything a grid wants computed."""
+    return tuple({step.key: step for cell in found for step in cell.targets}.values())
+
+
+class _Grid:
+    """The cells of an experiment as they are made. What depends on a part of a cell alone is made once for them all."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.experiment = experiment
+        self.once = Interner().once
+        self._made: dict[tuple[object, ...], Any] = {}
+
+    def cell(self, task: Task, weak: Supervisor, strong: Model, method: Technique, seed: int) -> Cell:
+        setup: CellSetup = self._only("setup", lambda: _cell_setup(self.experiment, task, seed), task, seed)
+        test, adapt = setup.splits[self.experiment.score], method.adapt
+
+        def floor(adapt: Generative | None = None) -> Score:
+            labeller = self._labeller(setup, weak, adapt)
+            return self._scored(setup, "floor", lambda: ensemble_labels(labeller, test), weak, adapt)
+
+        def top(adapt: Generative | None = None) -> Score:
+            made = lambda: predicted(ceiling(setup, strong, method, adapt), test)  # noqa: E731
+            return self._scored(setup, "ceiling", made, strong, method.fit, adapt)
+
+        labeller = self._labeller(setup, weak)
+        fitted = self.once(student(setup, strong, method, labeller))
+        before = "zero_shot" if task.readout == "tokens" else "frozen_probe"
+        untrained = lambda: before_training(setup, strong, labeller, test)  # noqa: E731
+        return Cell(
+            task=task,
+            weak=weak,
+            strong=strong,
+            method=method,
+            seed=seed,
+            supervisors=self._only("fits", lambda: tuple(map(self.once, weak.fits(setup))), setup, weak),
+            student_fit=fitted,
+            floor=floor(),
+            student=self._scored(setup, "student", lambda: predicted(fitted, test), fitted),
+            ceiling=top(),
+            label_accuracy=self._only("labels", lambda: self.once(_label_accuracy(fitted)), fitted),
+            **{before: self._scored(setup, before, untrained, weak, strong)},
+            **({"matched_floor": floor(adapt), "matched_ceiling": top(adapt)} if adapt else {}),
+        )
+
+    def _labeller(self, setup: CellSetup, weak: Supervisor, adapt: Generative | None = None) -> Labeller:
+        """A supervisor whose steps are made once for each of the examples that it labels."""
+
+        def labels(examples: Prepare) -> tuple[LabelsStep, ...]:
+            made = lambda: tuple(map(self.once, weak.labels(setup, examples, adapt)))  # noqa: E731
+            found: tuple[LabelsStep, ...] = self._only("weak labels", made, setup, weak, adapt, examples)
+            return found
+
+        made = lambda: Labeller(name=weak.name, models=weak.models, labels=labels)  # noqa: E731
+        found: Labeller = self._only("labeller", made, setup, weak, adapt)
+        return found
+
+    def _scored(self, setup: CellSetup, what: str, predictions: Callable[[], LabelsStep], *parts: object) -> Score:
+        test = setup.splits[self.experiment.score]
+        made = lambda: self.once(Score(predictions=predictions(), examples=test, gold=Gold(examples=test)))  # noqa: E731
+        found: Score = self._only(what, made, setup, *parts)
+        return found
+
+    def _only(self, what: str, make: Callable[[], Any], *parts: object) -> Any:
+        """What was made of these very parts. They belong to the experiment or the grid, so that they live as long."""
+        key = (what, *map(id, parts))
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
+
+
+def _label_accuracy(fit: Fit) -> Score:
+    """How right the labels are that a student learned from. Nothing reads this score."""
+    transfer = fit.examples.examples if isinstance(fit.examples, Select) else fit.examples
+    return Score(predictions=fit.labels, examples=fit.examples, gold=Gold(examples=transfer))
+
+
+def _cell_setup(experiment: Experiment, task: Task, seed: int) -> CellSetup:
+    splits = {split: _prepare(experiment, task, split, seed) for split in SPLITS}
+    return CellSetup(task=task, splits=splits, recipe=partial(experiment.recipe, task), seed=seed)
+
+
+def _prepare(experiment: Experiment, task: Task, split: Split, seed: int) -> Prepare:
+    """Only the training subsets are drawn by the seed: what does not depend on it must not carry it."""
+    return Prepare(
+        task=task,
+        split=split,
+        n=experiment.size(task, split),
+        seed=seed if split in ("weak_train", "transfer") else 0,
+        length_limits=experiment.length_limits.get(task, ()),
+        cut=experiment.too_long == "cut",
+    )

@@ -1,0 +1,54 @@
+"""Checks that no ground truth reaches a student but through its supervisor, and that nobody learns from test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from outgrow.graph import Step, topological_order
+from outgrow.steps import Fit, Gold, Prepare
+from outgrow.types import UserError
+
+
+def check_no_leaks(students: Iterable[Fit]) -> None:
+    """No ground truth reaches a student but through its supervisor, which reads that of weak_train and validation
+    alone; nobody trains on test examples, whatever their labels."""
+    unique = _unique(students)
+    truth = _first_below(unique, _forbidden_truth)
+    for fit in unique:
+        if any(isinstance(step, Gold) for step in fit.inputs()):
+            raise UserError(f"{fit.title} would learn from ground truth: a student learns from predictions alone")
+        if split := truth[id(fit)]:
+            raise UserError(f"{fit.title} would read the ground truth of {split}: not a student")
+    check_test_unused(unique)
+
+
+def check_test_unused(fits: Iterable[Fit]) -> None:
+    """No fit reads test examples, or what comes of them."""
+    unique = _unique(fits)
+    test = _first_below(unique, _test_read)
+    for fit in unique:
+        if test[id(fit)]:
+            raise UserError(f"{fit.title} would learn from the test examples: use another split")
+
+
+def _unique(fits: Iterable[Fit]) -> tuple[Fit, ...]:
+    return tuple({id(fit): fit for fit in fits}.values())
+
+
+def _first_below(fits: Iterable[Fit], reason_of: Callable[[Step[Any]], str]) -> dict[int, str]:
+    """For each step, by its id, what `reason_of` says of it or else of the first of its ancestors that it speaks of."""
+    reasons: dict[int, str] = {}
+    for step in topological_order(tuple(fits)):
+        reasons[id(step)] = reason_of(step) or next(filter(None, (reasons[id(each)] for each in step.inputs())), "")
+    return reasons
+
+
+def _forbidden_truth(step: Step[Any]) -> str:
+    split = step.examples.split if isinstance(step, Gold) else ""
+    return "" if split in ("weak_train", "validation") else split
+
+
+def _test_read(step: Step[Any]) -> str:
+    tests = any(isinstance(each, Prepare) and each.split == "test" for each in step.inputs())
+    return "test" if tests else ""

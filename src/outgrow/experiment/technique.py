@@ -1,0 +1,73 @@
+"""The slots of a method: how a student learns from weak labels. A slot that is not given does nothing.
+
+Burns et al. 2023, sections 4.3 and 5, appendices B and D.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from outgrow.labelling.base import Rule
+from outgrow.losses.base import Loss
+from outgrow.losses.cross_entropy import CrossEntropy
+from outgrow.methods.base import Method
+from outgrow.models.base import Model
+from outgrow.ranges import check_ranges, one_of
+from outgrow.training.continuing import Generative
+from outgrow.types import Problems, Shape, UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Technique:
+    """One row of the comparison: how a student learns from weak labels. The label is for people and is not hashed.
+
+    `labels` are rules that change weak labels. None: the task's own rules (chess hardens); (): none. Where the rules
+    only select or aggregate, the task's own stay and come last; a rule that transforms labels replaces them. A rule
+    that selects is applied before rules that only rescale (harden, sharpen), so that it reads the confidence that the
+    supervisor had.
+
+    A technique with `oracle` reads ground truth that a student should not, for reference: "labels" learns from that of
+    transfer, "stop" stops on that of transfer_validation, "probe" learns from weak labels and then has a linear probe
+    on its features learn from that of transfer.
+    """
+
+    label: str = "naive"
+    adapt: Generative | None = None  # read the task's inputs without labels first; causal models only
+    chain: tuple[Model, ...] = ()  # the rungs of a bootstrapping chain, between supervisor and student
+    chain_data: Literal["fresh", "same"] = (
+        "fresh"  # each step of a chain labels its own part of transfer, or the same one
+    )
+    labels: tuple[Rule, ...] | None = None
+    loss: Loss = field(default_factory=CrossEntropy)
+    fit: Method | None = None  # None: the recipe of the model on the task
+    oracle: Literal["", "labels", "stop", "probe"] = ""
+
+    def __post_init__(self) -> None:
+        check_ranges(self, chain_data=one_of("fresh", "same"), oracle=one_of("", "labels", "stop", "probe"))
+        if twice := [model.name for model in self.chain if self.chain.count(model) > 1]:
+            raise UserError(f"chain lists {twice[0]!r} twice: name each rung once")
+        if self.chain_data == "same" and not self.chain:
+            raise UserError("chain_data divides transfer among the steps of a chain: give chain too, or leave it out")
+        if any(rule.aggregates for rule in (self.labels or ())[1:]):
+            raise UserError("a rule that joins several supervisors' labels comes first: reorder labels")
+        if self.oracle == "labels" and (self.chain or self.labels):
+            raise UserError('oracle = "labels" reads no weak labels: remove chain and labels')
+
+    @property
+    def shown(self) -> str:
+        """The label as tables give it."""
+        return f"{self.label} (oracle)" if self.oracle else self.label
+
+    def check(self, shape: Shape) -> None:
+        """Raise a UserError, or a CollectedError, for every slot that does not fit a task of this shape."""
+        wrong = Problems()
+        for slot in (self.loss, *((self.fit,) if self.fit else ()), *(self.labels or ())):
+            with wrong.caught():
+                slot.check(shape)
+        wrong.raised()
+
+    def map_models(self, change: Callable[[Model], Model]) -> Technique:
+        """The same with every model changed."""
+        return replace(self, chain=tuple(map(change, self.chain)))

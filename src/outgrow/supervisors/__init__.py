@@ -1,0 +1,1 @@
+"""Supervisors: whatever gives weak labels. One file each."""

@@ -1,0 +1,49 @@
+"""Ensemble: several supervisors whose labels become one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+from outgrow.cell_setup import CellSetup
+from outgrow.models.base import Model
+from outgrow.steps import Fit, LabelsStep, Prepare
+from outgrow.supervisors.base import Supervisor
+from outgrow.supervisors.fitted import as_supervisor, map_models
+from outgrow.training.continuing import Generative
+from outgrow.types import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ensemble(Supervisor):
+    """The labels of every member: their mean, unless a technique names another rule that aggregates."""
+
+    fitted: ClassVar[bool] = True
+
+    members: tuple[Supervisor | Model, ...]  # a model stands for itself fitted to ground truth
+
+    def __post_init__(self) -> None:
+        if twice := [member.name for member in self.members if self.members.count(member) > 1]:
+            raise UserError(f"an ensemble lists {twice[0]!r} twice: name each supervisor once")
+
+    @property
+    def name(self) -> str:
+        return " + ".join(member.name for member in self.members)
+
+    @property
+    def _supervisors(self) -> tuple[Supervisor, ...]:
+        return tuple(map(as_supervisor, self.members))
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        return tuple(model for member in self._supervisors for model in member.models)
+
+    def map_models(self, change: Callable[[Model], Model]) -> Self:
+        return replace(self, members=tuple(map_models(member, change) for member in self.members))
+
+    def fits(self, setup: CellSetup, adapt: Generative | None = None) -> tuple[Fit, ...]:
+        return tuple(fit for member in self._supervisors for fit in member.fits(setup, adapt))
+
+    def labels(self, setup: CellSetup, examples: Prepare, adapt: Generative | None = None) -> tuple[LabelsStep, ...]:
+        return tuple(step for member in self._supervisors for step in member.labels(setup, examples, adapt))

@@ -1,0 +1,50 @@
+"""Fitted: a model that learned from ground truth (Burns et al. 2023, section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+from outgrow.cell_setup import CellSetup
+from outgrow.models.base import Model
+from outgrow.steps import Fit, LabelsStep, Prepare, predicted
+from outgrow.supervisors.base import Supervisor
+from outgrow.training.continuing import Generative
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted(Supervisor):
+    """A model fitted by its recipe to the ground truth of weak_train, and validated on that of validation."""
+
+    fitted: ClassVar[bool] = True
+
+    model: Model
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        return (self.model,)
+
+    def map_models(self, change: Callable[[Model], Model]) -> Self:
+        return replace(self, model=change(self.model))
+
+    def fits(self, setup: CellSetup, adapt: Generative | None = None) -> tuple[Fit, ...]:
+        splits = setup.splits
+        return (setup.fit(self.model, splits["weak_train"], splits["validation"], adapt=adapt),)
+
+    def labels(self, setup: CellSetup, examples: Prepare, adapt: Generative | None = None) -> tuple[LabelsStep, ...]:
+        return tuple(predicted(fit, examples) for fit in self.fits(setup, adapt))
+
+
+def as_supervisor(side: Supervisor | Model) -> Supervisor:
+    """A model alone stands for itself fitted to ground truth."""
+    return Fitted(model=side) if isinstance(side, Model) else side
+
+
+def map_models(side: Supervisor | Model, change: Callable[[Model], Model]) -> Supervisor | Model:
+    """The same with every model changed."""
+    return change(side) if isinstance(side, Model) else side.map_models(change)
