@@ -18,7 +18,7 @@ from test_page import spec
 
 from outgrow.report import figures, tables
 from outgrow.report.page import html, write
-from outgrow.report.results import Record
+from outgrow.report.record import Record
 from outgrow.report.scaling import scaling
 from outgrow.report.stopping import stopping
 from outgrow.store import Store

@@ -13,7 +13,8 @@ from invented import BETTER, Know, Riddles, computed, experiment
 
 from outgrow.experiment import Experiment
 from outgrow.report.page import write
-from outgrow.report.results import ROLES, records
+from outgrow.report.results import records
+from outgrow.report.row import ROLES
 from outgrow.store import Store
 from outgrow.technique import Technique
 
