@@ -6,11 +6,11 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
-from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outgrow import graph
+from outgrow.config import Seeds, experiment_from, read, seeds_from
 from outgrow.experiment import Experiment, cells, targets
 from outgrow.graph import Failure, Outcome, Plan, Report, Settings, ignore_events
 from outgrow.plugins import find, is_ours
@@ -86,7 +86,7 @@ def resolved(
     asked: Asked,
     *,
     sets: Sequence[str] = (),
-    seeds: Sequence[int] | None = None,
+    seeds: Seeds | None = None,
     plugins: bool = True,
     settings: Settings = HERE,
 ) -> Experiment:
@@ -99,22 +99,13 @@ def resolved(
     if isinstance(asked, Experiment):
         if sets:
             raise UserError("sets are changes to a file or a table: change an Experiment with dataclasses.replace")
-        found = asked
+        experiment = asked if seeds is None else replace(asked, seeds=seeds_from(seeds))
     else:
-        from outgrow.config import experiment_from, read
-
         make: Any = experiment_from if isinstance(asked, Mapping) else read
-        found = make(asked, sets, plugins=plugins)
+        experiment = make(asked, sets, seeds, plugins=plugins)
     if not plugins:
-        _refuse_foreign(found)
-    return checked(found if seeds is None else replace(found, seeds=_seeds(seeds)), settings)
-
-
-def _seeds(seeds: Sequence[int]) -> tuple[int, ...]:
-    try:
-        return tuple(index(seed) for seed in seeds)
-    except TypeError:
-        raise UserError(f"seeds is {seeds!r} but should be a list of whole numbers, such as [0, 1, 2]") from None
+        _refuse_foreign(experiment)
+    return checked(experiment, settings)
 
 
 def _refuse_foreign(record: Any) -> None:
@@ -134,7 +125,7 @@ def plan(
     *,
     store: str | Path | Store = "runs",
     sets: Sequence[str] = (),
-    seeds: Sequence[int] | None = None,
+    seeds: Seeds | None = None,
     plugins: bool = True,
 ) -> Plan:
     """The steps that an experiment still needs, and why each of them is new. Raises UserError as `resolved` does, and
@@ -149,7 +140,7 @@ def results(
     *,
     store: str | Path | Store = "runs",
     sets: Sequence[str] = (),
-    seeds: Sequence[int] | None = None,
+    seeds: Seeds | None = None,
     plugins: bool = True,
 ) -> Results:
     """What a store holds of an experiment, computing nothing."""
@@ -163,7 +154,7 @@ def run(
     on: str | Executor = "",
     workers: int | None = None,
     sets: Sequence[str] = (),
-    seeds: Sequence[int] | None = None,
+    seeds: Seeds | None = None,
     settings: Settings = HERE,
     watch: Report = ignore_events,
     plugins: bool = True,
