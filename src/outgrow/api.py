@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from outgrow import graph
 from outgrow.config import Seeds, experiment_from, read, seeds_from
 from outgrow.experiment import Experiment, cells, targets
-from outgrow.graph import Failure, Outcome, Plan, Report, Settings, ignore_events
+from outgrow.graph import LOGGER, Failure, Outcome, Plan, Report, Settings, ignore_events
 from outgrow.plugins import find, is_ours
-from outgrow.preflight import check_device, check_space, checked
+from outgrow.preflight import check_device, check_space, checked, notes
 from outgrow.store import Store
 from outgrow.types import UserError
 
@@ -168,6 +168,8 @@ def run(
     """
     check_device(settings)
     experiment = resolved(asked, sets=sets, seeds=seeds, plugins=plugins, settings=settings)
+    for note in notes(experiment):
+        LOGGER.warning("note: %s", note)
     opened_store, wanted = opened(store), targets(cells(experiment))
     if opened_store.storage.local:
         check_space(graph.plan(wanted, opened_store).todo, opened_store, settings)

@@ -4,11 +4,13 @@ from outgrow.graph.artifact import Artifact, T
 from outgrow.graph.compute import Job, JobResult, compute
 from outgrow.graph.context import Context, Event, Report, Settings, ignore_events, load
 from outgrow.graph.interned import Interner
+from outgrow.graph.log import LOGGER
 from outgrow.graph.plan import Plan, plan
 from outgrow.graph.run import Failure, Outcome, run
 from outgrow.graph.step import Resources, Step, identity, not_hashed, topological_order, walk
 
 __all__ = [
+    "LOGGER",
     "Artifact",
     "Context",
     "Event",
