@@ -15,7 +15,6 @@ import pytest
 
 from outgrow import graph
 from outgrow.chess import board as chess
-from outgrow.chess.collect import identifier
 from outgrow.chess.corpus import Corpus, Mix, build, positions_in_corpus
 from outgrow.executors.inline import Inline
 from outgrow.graph import Context
@@ -80,7 +79,7 @@ def test_no_line_touches_a_forbidden_position_or_a_game_held_out(files: Path) ->
     board = chess.parse(chess.START)
     for move in game(3)["moves"][:6]:
         board = chess.play(board, move)
-    secret = frozenset([identifier(chess.position_key(chess.fen(board)))])
+    secret = frozenset([chess.identifier(chess.position_key(chess.fen(board)))])
 
     def open_to(game: str) -> bool:
         return game in ("t-3", "t-4") or not game.startswith("t-")
@@ -105,7 +104,7 @@ def test_a_position_stands_on_a_line_that_begins_there_or_comes_to_it(files: Pat
     boards = [chess.read_position(" ".join(words[:start]))]
     for move in words[start:]:
         boards.append(chess.play(boards[-1], move))
-    names = {identifier(chess.position_key(chess.fen(board))) for board in boards}
+    names = {chess.identifier(chess.position_key(chess.fen(board))) for board in boards}
     assert positions_in_corpus(corpus, frozenset({*names, "elsewhere"})) == names
 
 
@@ -114,7 +113,7 @@ def test_no_line_touches_a_row_of_the_tables_beside_the_games(files: Path, tmp_p
     at = (tmp_path / "mined", files / "masters.jsonl.gz", [])
     free = corpus_step(*at, MIX, "train")
     board = chess.play(chess.parse(chess.START), game(3)["moves"][0])
-    row = identifier(chess.position_key(chess.fen(board)))
+    row = chess.identifier(chess.position_key(chess.fen(board)))
     pq.write_table(pa.table({"id": [row]}), tmp_path / "mined/positions.parquet")
     kept = corpus_step(*at, MIX, "train")
     assert kept.key != free.key

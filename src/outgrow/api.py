@@ -1,4 +1,4 @@
-"""The same from Python as from the command line: `outgrow.run("examples/chess.toml")`."""
+"""The Python API, with the verbs of the command line: `outgrow.run("examples/chess.toml")`."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
-from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outgrow import graph
+from outgrow.config import Seeds, experiment_from, read, seeds_from
 from outgrow.experiment import Experiment, cells, targets
-from outgrow.graph import Failure, Outcome, Plan, Report, Settings, ignore_events
+from outgrow.graph import LOGGER, Failure, Outcome, Plan, Report, Settings, ignore_events
 from outgrow.plugins import find, is_ours
-from outgrow.preflight import check_device, check_space, checked
+from outgrow.preflight import check_device, check_space, checked, notes
 from outgrow.store import Store
 from outgrow.types import UserError
 
@@ -22,13 +22,24 @@ if TYPE_CHECKING:
     from outgrow.executors.base import Executor
     from outgrow.report.results import Results as Numbers
 
-Asked = Experiment | Mapping[str, Any] | str | Path  # records, a table, or a TOML file
+Source = Experiment | Mapping[str, Any] | str | Path  # records, a table, or a TOML file
 HERE = Settings()
 
 
 @dataclass(frozen=True)
 class Results:
-    """What a store holds of an experiment. `outcome` is what the run did, if there was one."""
+    """The results of an experiment, read from its store when they are first used.
+
+    Attributes:
+        experiment: The experiment, with every task and model identified by its content.
+        store: The store that the results are read from.
+        outcome: Which steps the run computed, found stored, failed or skipped; None without a run.
+
+    Example:
+        >>> results = outgrow.run("experiment.toml", on="inline")
+        >>> results.records[0]["n_seeds"]
+        2
+    """
 
     experiment: Experiment
     store: Store
@@ -36,35 +47,43 @@ class Results:
 
     @property
     def failures(self) -> tuple[Failure, ...]:
+        """The steps that failed in this run, each with its reason; empty without a run."""
         return self.outcome.failures if self.outcome else ()
 
     @cached_property
     def numbers(self) -> Numbers:
-        """The records as dataclasses, and what stands in the way of those that are missing."""
-        from outgrow.report.results import read
+        """The results as dataclasses: records with their estimates by name, and what is missing, with the reason."""
+        from outgrow.report import results
 
-        return read(self.experiment, self.store, self.failures)
+        return results.read(self.experiment, self.store, self.failures)
 
     @property
     def records(self) -> list[dict[str, Any]]:
-        """A record for each task, weak, strong and method over all seeds (`seed` None), and one for each seed."""
+        """A flat dict for each task, supervisor, student and method over all seeds (`seed` None) and for each seed.
+
+        `pandas.DataFrame(results.records)` is a table of them. `outgrow.report.record.Record` explains the fields.
+        """
         return [record.to_dict() for record in self.numbers.records]
 
     def sliced(self, facet: str) -> Numbers:
-        """`numbers` for each slice of the test examples by a facet that a task knows of them, over all seeds."""
+        """`numbers` over all seeds, for each slice of the test examples. See `by`."""
         from outgrow.report.slices import read_by
 
         return read_by(self.experiment, self.store, facet, self.failures)
 
     def by(self, facet: str) -> list[dict[str, Any]]:
-        """A record over all seeds for each slice of the test examples: `found.by("rating")`.
+        """The records over all seeds for each slice of the test examples.
 
-        Raises UserError where no task knows the facet, and names those that they know.
+        Args:
+            facet: A property of test examples that a task knows, such as `"rating"` or `"theme"`.
+
+        Raises:
+            UserError: No task knows the facet; the message lists the facets that they know.
         """
         return [record.to_dict() for record in self.sliced(facet).records]
 
     def table(self, width: int = 140) -> str:
-        """The records over all seeds as text."""
+        """The records over all seeds as a text table of at most `width` columns."""
         from rich.console import Console
 
         from outgrow.report.tables import table
@@ -75,7 +94,19 @@ class Results:
         return captured.get()
 
     def report(self, path: str | Path = "report.html") -> Path:
-        """Write the HTML page and say where it is."""
+        """Write the results as one HTML page and return its path.
+
+        Args:
+            path: The file; its folder is made if it does not exist.
+
+        Raises:
+            UserError: The file cannot be written.
+
+        Example:
+            >>> results = outgrow.results("experiment.toml")
+            >>> results.report("page.html")
+            PosixPath('page.html')
+        """
         from outgrow.report.page import write
 
         write(self.experiment, self.store, Path(path), self.failures)
@@ -83,38 +114,29 @@ class Results:
 
 
 def resolved(
-    asked: Asked,
+    source: Source,
     *,
     sets: Sequence[str] = (),
-    seeds: Sequence[int] | None = None,
+    seeds: Seeds | None = None,
     plugins: bool = True,
     settings: Settings = HERE,
 ) -> Experiment:
-    """What is asked for, as records, every task and model identified by its content.
+    """An experiment as records, every task and model identified by its content. Arguments as in `run`.
 
-    `sets`: changes to a file or a table, such as `sizes.test=500`. Classes from outside the package are imported,
-    which runs their code; `plugins=False` refuses them. Raises UserError for whatever is wrong with it, or
-    CollectedError with all of that: the data, the splits and the checkpoints' headers and tokenizers are looked at.
+    Raises:
+        UserError: The experiment is wrong, or asks for what does not exist: data, splits, and the headers and
+            tokenizers of checkpoints are read. A CollectedError has several such messages.
     """
-    if isinstance(asked, Experiment):
+    if isinstance(source, Experiment):
         if sets:
             raise UserError("sets are changes to a file or a table: change an Experiment with dataclasses.replace")
-        found = asked
+        experiment = source if seeds is None else replace(source, seeds=seeds_from(seeds))
     else:
-        from outgrow.config import experiment_from, read
-
-        make: Any = experiment_from if isinstance(asked, Mapping) else read
-        found = make(asked, sets, plugins=plugins)
+        make: Any = experiment_from if isinstance(source, Mapping) else read
+        experiment = make(source, sets, seeds, plugins=plugins)
     if not plugins:
-        _refuse_foreign(found)
-    return checked(found if seeds is None else replace(found, seeds=_seeds(seeds)), settings)
-
-
-def _seeds(seeds: Sequence[int]) -> tuple[int, ...]:
-    try:
-        return tuple(index(seed) for seed in seeds)
-    except TypeError:
-        raise UserError(f"seeds is {seeds!r} but should be a list of whole numbers, such as [0, 1, 2]") from None
+        _refuse_foreign(experiment)
+    return checked(experiment, settings)
 
 
 def _refuse_foreign(record: Any) -> None:
@@ -130,53 +152,107 @@ def _refuse_foreign(record: Any) -> None:
 
 
 def plan(
-    asked: Asked,
+    source: Source,
     *,
     store: str | Path | Store = "runs",
     sets: Sequence[str] = (),
-    seeds: Sequence[int] | None = None,
+    seeds: Seeds | None = None,
     plugins: bool = True,
 ) -> Plan:
-    """The steps that an experiment still needs, and why each of them is new. Raises UserError as `resolved` does, and
-    where the store's disk is too small."""
-    found = graph.plan(targets(cells(resolved(asked, sets=sets, seeds=seeds, plugins=plugins))), opened(store))
-    check_space(found.todo, found.store, HERE)
-    return found
+    """Plan an experiment without computing anything.
+
+    Args:
+        source: A TOML file, a table with the same fields, or an `Experiment`.
+        store: The folder or URL of finished steps.
+        sets: Changes to a file or a table, such as `"sizes.test=500"`.
+        seeds: How many seeds (`5`) or which (`[0, 1, 2]`), instead of the experiment's own.
+        plugins: Import classes from outside the package, which runs their code; False refuses them.
+
+    Returns:
+        The steps that are still to do, inputs first, and the finished ones; `why` says how each differs from what is
+        stored.
+
+    Raises:
+        UserError: The experiment is wrong, or asks for what does not exist, or the store's disk is too small.
+
+    Example:
+        >>> plan = outgrow.plan("experiment.toml", seeds=[0])
+        >>> len(plan.todo) > 0, len(plan.cached)
+        (True, 0)
+    """
+    experiment = resolved(source, sets=sets, seeds=seeds, plugins=plugins)
+    planned = graph.plan(targets(cells(experiment)), opened(store))
+    check_space(planned.todo, planned.store, HERE)
+    return planned
 
 
 def results(
-    asked: Asked,
+    source: Source,
     *,
     store: str | Path | Store = "runs",
     sets: Sequence[str] = (),
-    seeds: Sequence[int] | None = None,
+    seeds: Seeds | None = None,
     plugins: bool = True,
 ) -> Results:
-    """What a store holds of an experiment, computing nothing."""
-    return Results(resolved(asked, sets=sets, seeds=seeds, plugins=plugins), opened(store))
+    """The stored results of an experiment, without computing anything; numbers that are missing are None.
+
+    Args:
+        source, store, sets, seeds, plugins: As in `plan`.
+
+    Returns:
+        The results. Reading them raises UserError where two scores are of different test examples.
+
+    Raises:
+        UserError: The experiment is wrong, or asks for what does not exist.
+
+    Example:
+        >>> results = outgrow.results("experiment.toml", seeds=[0])
+        >>> results.records[0]["status"]
+        'missing'
+    """
+    return Results(resolved(source, sets=sets, seeds=seeds, plugins=plugins), opened(store))
 
 
 def run(
-    asked: Asked,
+    source: Source,
     *,
     store: str | Path | Store = "runs",
     on: str | Executor = "",
     workers: int | None = None,
     sets: Sequence[str] = (),
-    seeds: Sequence[int] | None = None,
+    seeds: Seeds | None = None,
     settings: Settings = HERE,
     watch: Report = ignore_events,
     plugins: bool = True,
 ) -> Results:
-    """Compute what an experiment still needs and give its results; steps that fail are in `failures`.
+    """Compute the steps of an experiment that are not stored yet, and return its results.
 
-    on: an executor, or the name of one (`inline`, `pool`, `package.module:Class`); by default a pool of `workers`
-    processes where there is more than one core. settings: what only this machine cares about. watch: told of every
-    event. plugins: False refuses classes from outside the package. Raises UserError if the experiment asks for what is
-    not there.
+    A step that fails does not stop the others: it is in `failures` of the results. What happens is logged to the
+    logger `outgrow` of `logging`.
+
+    Args:
+        source, store, sets, seeds, plugins: As in `plan`.
+        on: An executor, or the name of one: `"inline"`, `"pool"` or `"package.module:Class"`. By default a pool where
+            there are several cores.
+        workers: Processes of the pool; by default one a core.
+        settings: The device and other options of this machine, which do not change the results.
+        watch: Called with each `Event` of the run. An error that it raises ends the run.
+
+    Returns:
+        The results, with the outcome of every step.
+
+    Raises:
+        UserError: The experiment is wrong, or asks for what does not exist, or the store's disk is too small.
+
+    Example:
+        >>> results = outgrow.run("experiment.toml", on="inline", seeds=1)
+        >>> [record["method"] for record in results.records if record["seed"] is None]
+        ['naive', 'other']
     """
     check_device(settings)
-    experiment = resolved(asked, sets=sets, seeds=seeds, plugins=plugins, settings=settings)
+    experiment = resolved(source, sets=sets, seeds=seeds, plugins=plugins, settings=settings)
+    for note in notes(experiment):
+        LOGGER.warning("note: %s", note)
     opened_store, wanted = opened(store), targets(cells(experiment))
     if opened_store.storage.local:
         check_space(graph.plan(wanted, opened_store).todo, opened_store, settings)
@@ -186,7 +262,7 @@ def run(
 
 
 def executor(name: str = "", workers: int | None = None, *, plugins: bool = True) -> Executor:
-    """An executor by name; `workers` is for those that have any."""
+    """An executor by name; `workers` is for executors that have workers. Raises UserError."""
     kind: Any = find("executor", name or ("pool" if (workers or _cores()) > 1 else "inline"), plugins=plugins)
     try:
         made: Executor = kind() if workers is None or kind.__name__ == "Inline" else kind(workers=workers)
@@ -202,13 +278,16 @@ def _cores() -> int:
 
 
 def opened(store: str | Path | Store) -> Store:
-    """A store by its folder or URL. Raises UserError for a folder whose path is no text (Parquet cannot be there) or
-    that begins with a home folder that is none."""
-    found = store if isinstance(store, Store) else Store(str(store))
+    """A store by its folder or URL.
+
+    Raises:
+        UserError: The folder's path is not UTF-8 text, which Parquet needs, or begins with an unknown home folder.
+    """
+    opened_store = store if isinstance(store, Store) else Store(str(store))
     try:
-        found.storage.local  # noqa: B018 - finds it out
+        folder = opened_store.storage.local
     except RuntimeError:
-        raise UserError(f"the store {store} begins with a home folder that there is not: write it out") from None
-    if found.storage.local and any("\ud800" <= letter <= "\udfff" for letter in str(found.storage.local)):
-        raise UserError(f"the store {found.storage.local} has a path that is not UTF-8 text: name another with --store")
-    return found
+        raise UserError(f"the store {store} begins with a home folder that does not exist: write it out") from None
+    if folder and any("\ud800" <= letter <= "\udfff" for letter in str(folder)):
+        raise UserError(f"the store {folder} has a path that is not UTF-8 text: name another with --store")
+    return opened_store

@@ -13,7 +13,9 @@ from xml.etree import ElementTree
 from rich.console import Console
 
 from outgrow.report import figures, tables
-from outgrow.report.results import Record
+from outgrow.report.measures import MEASURES
+from outgrow.report.record import Record
+from outgrow.report.row import Estimate
 from outgrow.report.scaling import scaling
 
 LETTERS = "ab _$^\\|`*<>&\"'[]{}\n\t\0\x1b\u202e\ud800\uffff\u0301é方🙂~#%/.→−—"
@@ -23,28 +25,31 @@ def name(rng: Random) -> str:
     return "".join(rng.choice(LETTERS) for _ in range(rng.choice([0, 1, 3, 10, 40, 500])))
 
 
-def scored(rng: Random, field: str) -> dict[str, float | None]:
-    """A number, with an interval or without, or none."""
-    value = rng.choice([None, 0.0, 1.0, rng.random(), rng.uniform(-3, 3)])
-    width = rng.choice([None, 0.0, rng.random()])
-    low, high = (None, None) if value is None or width is None else (value - width, value + width)
-    return {field: value, f"{field}_low": low, f"{field}_high": high}
+def estimates(rng: Random) -> dict[str, Estimate]:
+    """Some of the measures, with an interval or without."""
+    found = {}
+    for name in MEASURES:
+        value = rng.choice([None, 0.0, 1.0, rng.random(), rng.uniform(-3, 3)])
+        width = rng.choice([None, 0.0, rng.random()])
+        if value is not None and width is None:
+            found[name] = Estimate(value=value)
+        elif value is not None and width is not None:
+            found[name] = Estimate(value=value, low=value - width, high=value + width)
+    return found
 
 
 def record(rng: Random, names: list[str]) -> Record:
-    fields: dict[str, Any] = {}
-    for field in ("floor", "label_accuracy", "student", "ceiling", "zero_shot", "frozen_probe", "pgr", "pgr_matched",
-                  "gap", "agreement", "agreement_wrong", "versus_first"):  # fmt: skip
-        fields |= scored(rng, field)
-    if rng.random() < 0.3:
-        fields |= {"pgr": None, "pgr_low": None, "pgr_high": None, "withheld": name(rng)}
+    stated = estimates(rng)
+    withheld = {measure: name(rng) for measure in ("pgr", "pgr_matched") if rng.random() < 0.3}
+    stated = {measure: estimate for measure, estimate in stated.items() if measure not in withheld}
     task, weak, strong, method = (rng.choice(names) for _ in range(4))
     role = rng.choice(["student", "floor", "ceiling", name(rng)])
     notes = tuple(f"{role}, seed 1, {name(rng)}: {name(rng)}" for _ in range(rng.choice([0, 0, 1, 2])))
     seed = rng.choice([None, None, 0, 10**20])
     status: Any = rng.choice(["done", "missing", "failed"])
     return Record(task=task, weak=weak, strong=strong, method=method, seed=seed, status=status,
-                  slice=rng.choice([None, name(rng)]), n_seeds=rng.randrange(4), notes=notes, **fields)  # fmt: skip
+                  slice=rng.choice([None, name(rng)]), n_seeds=rng.randrange(4), notes=notes, estimates=stated,
+                  withheld=withheld)  # fmt: skip
 
 
 def test_any_records_can_be_written(inputs: Callable[[], Iterator[Random]]) -> None:

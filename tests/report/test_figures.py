@@ -11,7 +11,8 @@ from xml.etree import ElementTree
 import pytest
 
 from outgrow.report import figures
-from outgrow.report.results import Record
+from outgrow.report.record import Record
+from outgrow.report.row import Estimate
 from outgrow.report.scaling import scaling
 from outgrow.report.stopping import stopping
 
@@ -22,15 +23,23 @@ RECORD = Record(
     method="naive",
     seed=None,
     status="done",
-    **{f"{role}{end}": value + shift for role, value in (("floor", 0.4), ("student", 0.6), ("ceiling", 0.8))
-       for end, shift in (("", 0.0), ("_low", -0.05), ("_high", 0.05))},
-    zero_shot=0.3,
-    pgr=0.5,
-    pgr_low=0.3,
-    pgr_high=0.7,
-)  # fmt: skip
-WITHHELD = replace(RECORD, method="a < b & c", pgr=None, pgr_low=None, pgr_high=None, withheld="no gap")
-BIGGER = replace(RECORD, strong="bigger", student=0.7)
+    estimates={
+        "floor": Estimate(value=0.4, low=0.35, high=0.45),
+        "student": Estimate(value=0.6, low=0.55, high=0.65),
+        "ceiling": Estimate(value=0.8, low=0.75, high=0.85),
+        "zero_shot": Estimate(value=0.3),
+        "pgr": Estimate(value=0.5, low=0.3, high=0.7),
+    },
+)
+SCORES = {name: estimate for name, estimate in RECORD.estimates.items() if name != "pgr"}
+WITHHELD = replace(RECORD, method="a < b & c", estimates=SCORES, withheld={"pgr": "no gap"})
+
+
+def of_student(record: Record, value: float) -> Record:
+    return replace(record, estimates={**record.estimates, "student": Estimate(value=value, low=0.55, high=0.65)})
+
+
+BIGGER = of_student(replace(RECORD, strong="bigger"), 0.7)
 WEIGHTS = {"small": 1_000, "big": 10_000, "bigger": 1_000_000}
 
 CHECKS = [
@@ -90,7 +99,9 @@ def test_a_withheld_pgr_is_drawn_as_a_word() -> None:
 
 
 def test_nothing_is_drawn_of_nothing() -> None:
-    empty = Record(task="t", weak="w", strong="s", method="naive", seed=None, status="missing", withheld="no score")
+    empty = Record(
+        task="t", weak="w", strong="s", method="naive", seed=None, status="missing", withheld={"pgr": "no score"}
+    )
     assert figures.scores([empty]) == figures.recovery([WITHHELD]) == scaling([RECORD, WITHHELD], WEIGHTS) == ""
     assert scaling([empty, replace(empty, strong="s2")], {}) == ""
 
@@ -114,7 +125,7 @@ def test_models_of_unknown_weights_stand_in_their_order() -> None:
 
 
 def test_each_supervisor_has_a_line_and_each_method_a_panel() -> None:
-    other = [replace(record, weak="tiny", student=0.5) for record in (RECORD, BIGGER)]
+    other = [of_student(replace(record, weak="tiny"), 0.5) for record in (RECORD, BIGGER)]
     better = [replace(record, method="better") for record in (RECORD, BIGGER, *other)]
     svg = scaling([RECORD, BIGGER, *other, *better], {})
     assert (svg.count(">by small<"), svg.count(">by tiny<"), svg.count(">ceiling<")) == (2, 2, 2)

@@ -57,13 +57,13 @@ def test_label_accuracy_by_hand(tmp_path: Path) -> None:
     assert not computed(asked, store).failures
     naive, last, truth = read(asked, store).aggregates
     half = 2.0930241 * (0.8 * 0.2 / 19) ** 0.5
-    assert (naive.label_accuracy, naive.label_accuracy_low) == (close(0.8), close(0.8 - half))
-    assert naive.label_accuracy_high == close(0.8 + half)
-    assert naive.floor == close(0.4)
-    assert last.label_accuracy == close(0.6)
-    assert (truth.label_accuracy, truth.label_accuracy_high) == (1, 1)
-    assert truth.label_accuracy_low == close(0.025 ** (1 / 20))
-    assert [r.label_accuracy for r in read(asked, store).records if r.method == "naive"] == [close(0.8)] * 4
+    assert (naive.value("label_accuracy"), naive.estimates["label_accuracy"].low) == (close(0.8), close(0.8 - half))
+    assert naive.estimates["label_accuracy"].high == close(0.8 + half)
+    assert naive.value("floor") == close(0.4)
+    assert last.value("label_accuracy") == close(0.6)
+    assert (truth.value("label_accuracy"), truth.estimates["label_accuracy"].high) == (1, 1)
+    assert truth.estimates["label_accuracy"].low == close(0.025 ** (1 / 20))
+    assert [r.value("label_accuracy") for r in read(asked, store).records if r.method == "naive"] == [close(0.8)] * 4
     selected = next(cell for cell in cells(asked) if cell.method.label == "last")
     assert isinstance(selected.label_accuracy.examples, Select)
 
@@ -75,7 +75,7 @@ def test_the_labels_stand_beside_the_floor(asked: Experiment, finished: Store) -
     assert first.split(" | ")[5].startswith("80.0 (")
     page = html(asked, finished)
     assert '<th scope="col">floor</th><th scope="col">labels</th><th scope="col">student</th>' in page
-    assert "accuracy of the labels that the student learned from" in spec(page).text
+    assert "accuracy of the labels that the student is trained on" in spec(page).text
 
 
 def test_labels_that_are_not_scored_yet_leave_a_row_unfinished(asked: Experiment, tmp_path: Path) -> None:
@@ -84,8 +84,8 @@ def test_labels_that_are_not_scored_yet_leave_a_row_unfinished(asked: Experiment
     for cell in cells(asked):
         (tmp_path / "manifests" / f"{cell.label_accuracy.key}.json").unlink(missing_ok=True)
     found = read(asked, store)
-    assert {(r.status, r.label_accuracy) for r in found.records} == {("missing", None)}
-    assert found.aggregates[0].pgr == close(0.5)  # what does not need them is stated
+    assert {(r.status, r.value("label_accuracy")) for r in found.records} == {("missing", None)}
+    assert found.aggregates[0].value("pgr") == close(0.5)  # what does not need them is stated
     assert {p.step.title for p in found.problems} == {"score riddles-cats transfer"}
 
 

@@ -19,7 +19,7 @@ from test_page import spec
 from outgrow.experiment.technique import Technique
 from outgrow.report import figures, tables
 from outgrow.report.page import html, write
-from outgrow.report.results import Record
+from outgrow.report.record import Record
 from outgrow.report.scaling import scaling
 from outgrow.report.stopping import stopping
 from outgrow.store import Store

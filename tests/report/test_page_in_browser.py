@@ -14,7 +14,8 @@ from invented import BETTER, Know, Riddles, computed, experiment
 from outgrow.experiment import Experiment
 from outgrow.experiment.technique import Technique
 from outgrow.report.page import write
-from outgrow.report.results import ROLES, records
+from outgrow.report.results import records
+from outgrow.report.row import ROLES
 from outgrow.store import Store
 
 pytestmark = pytest.mark.slow

@@ -14,7 +14,9 @@ from rich.console import Console
 
 from outgrow.experiment import Experiment
 from outgrow.report import tables
-from outgrow.report.results import Record, read
+from outgrow.report.record import Record
+from outgrow.report.results import read
+from outgrow.report.row import Estimate
 from outgrow.store import Store
 from outgrow.types import UserError
 
@@ -25,11 +27,19 @@ RECORD = Record(
     method="naive",
     seed=None,
     status="done",
-    floor=0.4,
-    floor_low=0.3549,
-    floor_high=0.4451,
-    withheld="too few test groups (3): at least 20 are needed",
+    estimates={"floor": Estimate(value=0.4, low=0.3549, high=0.4451)},
+    withheld={"pgr": "too few test groups (3): at least 20 are needed"},
 )
+
+
+def stating(record: Record, **estimates: Estimate) -> Record:
+    """The same record with these estimates too, none of them withheld."""
+    withheld = {name: reason for name, reason in record.withheld.items() if name not in estimates}
+    return replace(record, estimates={**record.estimates, **estimates}, withheld=withheld)
+
+
+def without(record: Record, name: str) -> Record:
+    return replace(record, estimates={other: each for other, each in record.estimates.items() if other != name})
 
 
 @pytest.mark.parametrize(
@@ -57,10 +67,11 @@ def test_what_is_written_reads_back_to_a_tenth_of_a_point(low: float, high: floa
 
 
 def test_a_method_improves_where_the_whole_interval_is_above_zero() -> None:
-    better = replace(RECORD, versus_first=0.1, versus_first_low=0.01, versus_first_high=0.2)
+    better = stating(RECORD, versus_first=Estimate(value=0.1, low=0.01, high=0.2))
+    unclear = stating(RECORD, versus_first=Estimate(value=0.1, low=-0.01, high=0.2))
     assert tables.improves(RECORD) is None
     assert tables.improves(better) is True
-    assert tables.improves(replace(better, versus_first_low=-0.01)) is False
+    assert tables.improves(unclear) is False
     assert tables.improves(replace(better, seed=0)) is None  # one seed cannot say
 
 
@@ -80,18 +91,22 @@ def test_markdown_puts_aggregates_first_and_explains_what_is_withheld() -> None:
     assert "[1] PGR withheld: too few test groups (3): at least 20 are needed" in lines[-1]
 
 
-READ = replace(RECORD, method="generative", withheld=None, pgr=0.75, pgr_matched=0.5, pgr_matched_low=0.25)
-READ = replace(READ, pgr_matched_high=0.75, versus_first=0.1)
+READ = stating(
+    replace(RECORD, method="generative"),
+    pgr=Estimate(value=0.75),
+    pgr_matched=Estimate(value=0.5, low=0.25, high=0.75),
+    versus_first=Estimate(value=0.1),
+)
 
 
 def test_a_matched_pgr_has_a_column_and_a_sentence_where_a_record_has_one() -> None:
-    unread = replace(READ, method="naive", pgr_matched=None, pgr_matched_low=None, pgr_matched_high=None)
-    withheld = replace(unread, method="other", withheld_matched="the gap reaches zero")
+    unread = without(replace(READ, method="naive"), "pgr_matched")
+    withheld = replace(unread, method="other", withheld={"pgr_matched": "the gap reaches zero"})
     lines = tables.text([unread, READ, withheld], "md").splitlines()
     assert lines[0].endswith("| PGR | PGR matched | vs first |")
     assert lines[1].count("|") == lines[0].count("|")
     assert [line.split(" | ")[8] for line in lines[2:5]] == ["—", "50.0 (25.0–75.0)", "— [1]"]
-    assert lines[-2].startswith("PGR matched: the gap recovered between a supervisor and a ceiling that read")
+    assert lines[-2].startswith("PGR matched: the gap recovered between a supervisor and a ceiling that were")
     assert lines[-1].startswith("[1] PGR matched withheld: the gap reaches zero")
     assert "matched" not in tables.text([unread], "md")
 
@@ -106,12 +121,11 @@ def test_the_terminal_shows_a_matched_pgr_too() -> None:
     assert "matched" not in console.export_text()
 
 
-BEFORE = replace(RECORD, zero_shot=0.3, label_accuracy=0.7)
-ERRING = replace(RECORD, versus_first=0.1, agreement_wrong=0.553, agreement_wrong_low=0.501, agreement_wrong_high=0.604)
+ERRING = stating(RECORD, versus_first=Estimate(value=0.1), agreement_wrong=Estimate(value=0.553, low=0.501, high=0.604))
 
 
 def test_methods_are_compared_in_what_they_repeat_of_errors_and_one_alone_is_not() -> None:
-    unread = replace(ERRING, method="other", agreement_wrong=None, agreement_wrong_low=None, agreement_wrong_high=None)
+    unread = without(replace(ERRING, method="other"), "agreement_wrong")
     header, rule, *rows = tables.text([ERRING, unread], "md").splitlines()
     assert header.endswith("| vs first | agrees when wrong |")
     assert rule.count("|") == header.count("|")
@@ -130,12 +144,10 @@ def test_what_is_repeated_is_in_the_table_of_a_finished_experiment(asked: Experi
 def test_the_widest_terminal_table_keeps_within_140_columns() -> None:
     """Long names of methods are broken; every number has its widest interval."""
     label = "finetune on weak labels, probe on ground truth (oracle)"
-    wide = {
-        f"{name}_{end}": value for name in ("pgr", "pgr_matched") for end, value in (("low", -1.128), ("high", -0.077))
-    }
-    full = replace(ERRING, weak="ladder/knight", strong="ladder/bishop", method=label, withheld=None, **wide)
-    full = replace(full, pgr=-0.173, pgr_matched=-0.173, versus_first_low=-0.15, versus_first_high=0.12)
-    full = replace(full, **{f"{role}{end}": 0.5 for role in tables.scored([BEFORE]) for end in ("", "_low", "_high")})
+    wide, score = Estimate(value=-0.173, low=-1.128, high=-0.077), Estimate(value=0.5, low=0.5, high=0.5)
+    full = replace(ERRING, weak="ladder/knight", strong="ladder/bishop", method=label)
+    full = stating(full, pgr=wide, pgr_matched=wide, versus_first=Estimate(value=0.1, low=-0.15, high=0.12))
+    full = stating(full, **dict.fromkeys(("floor", "label_accuracy", "student", "ceiling", "zero_shot"), score))
     console = Console(width=140, record=True, file=io.StringIO())
     console.print(tables.table([replace(full, method="naive"), full, replace(full, seed=0)]))
     said = console.export_text()

@@ -16,7 +16,8 @@ from outgrow.experiment import Experiment, cells
 from outgrow.experiment.technique import Technique
 from outgrow.graph import run
 from outgrow.methods.base import Predictor
-from outgrow.report.results import Record, read, records
+from outgrow.report.record import Record
+from outgrow.report.results import read, records
 from outgrow.steps import Adapt
 from outgrow.store import Store
 from outgrow.training.continuing import Generative
@@ -114,7 +115,7 @@ def test_an_empty_store_gives_records_without_numbers(asked: Experiment, tmp_pat
             method=record.method,
             seed=record.seed,
             status="missing",
-            withheld="no floor score yet",
+            withheld={"pgr": "no floor score yet"},
         )
     # 3 floors, 3 students and 3 ceilings for each of two methods, 3 labels that both learn from, one zero-shot student
     assert len(found.problems) == 3 + 6 + 6 + 3 + 1
@@ -126,8 +127,13 @@ def test_an_unfinished_run_shows_what_there_is(asked: Experiment, tmp_path: Path
     with Inline() as executor:
         run([cell.floor for cell in cells(asked)], store, executor)
     for record in read(asked, store).records:
-        assert (record.floor, record.student, record.pgr, record.n_test) == (close(0.4), None, None, 40)
-        assert (record.status, record.withheld, record.n_seeds) == ("missing", "no student score yet", 0)
+        assert (record.value("floor"), record.value("student"), record.value("pgr"), record.n_test) == (
+            close(0.4),
+            None,
+            None,
+            40,
+        )
+        assert (record.status, record.withheld.get("pgr"), record.n_seeds) == ("missing", "no student score yet", 0)
 
 
 @pytest.mark.parametrize("excuse", ["", "the mind has no checkpoint: give it one"])
@@ -139,10 +145,14 @@ def test_a_failed_branch_is_named_and_the_rest_counts(excuse: str, tmp_path: Pat
     found = read(asked, store, failures)
     whole, *seeds = found.records
     assert [record.status for record in found.records] == ["failed", "done", "failed", "done"]
-    assert (whole.student, whole.pgr, whole.n_seeds) == (close(0.6), None, 2)
-    assert (whole.withheld or "").startswith("not determined, the interval ")
-    assert (seeds[1].student, seeds[1].pgr, seeds[1].withheld) == (None, None, "the student has failed")
-    assert seeds[1].floor == close(0.4)
+    assert (whole.value("student"), whole.value("pgr"), whole.n_seeds) == (close(0.6), None, 2)
+    assert (whole.withheld.get("pgr") or "").startswith("not determined, the interval ")
+    assert (seeds[1].value("student"), seeds[1].value("pgr"), seeds[1].withheld.get("pgr")) == (
+        None,
+        None,
+        "the student has failed",
+    )
+    assert seeds[1].value("floor") == close(0.4)
     (problem,) = found.problems
     assert problem.step is failures[0].step
     assert problem.why.endswith(excuse or "the mind <boggles>")
@@ -159,7 +169,7 @@ def test_a_damaged_score_is_a_failure_and_not_a_number(tmp_path: Path) -> None:
     score.write_bytes(data)
     found = read(asked, store)
     assert [record.status for record in found.records] == ["failed", "failed", "done"]
-    assert found.records[1].student is None
+    assert found.records[1].value("student") is None
     assert "checksum" in found.problems[0].why
 
 
@@ -219,14 +229,19 @@ def test_an_adapted_student_is_also_set_between_an_adapted_supervisor_and_ceilin
     store = Store(str(tmp_path))
     assert not computed(asked, store).failures
     naive, generative = read(asked, store).aggregates
-    assert naive.pgr == close(0.5)
-    assert (naive.pgr_matched, naive.pgr_matched_low) == (None, None)
-    assert (generative.floor, generative.ceiling, generative.pgr) == (close(0.4), close(0.8), close(0.75))
-    assert generative.pgr_matched == close(0.5)
-    assert generative.pgr_matched_low is not None
-    assert generative.pgr_matched_high is not None
-    assert generative.pgr_matched_low < 0.5 < generative.pgr_matched_high
-    assert (naive.withheld_matched, generative.withheld_matched) == (None, None)
+    assert naive.value("pgr") == close(0.5)
+    assert "pgr_matched" not in naive.estimates
+    assert (generative.value("floor"), generative.value("ceiling"), generative.value("pgr")) == (
+        close(0.4),
+        close(0.8),
+        close(0.75),
+    )
+    assert generative.value("pgr_matched") == close(0.5)
+    matched = generative.estimates["pgr_matched"]
+    assert matched.low is not None
+    assert matched.high is not None
+    assert matched.low < 0.5 < matched.high
+    assert (naive.withheld.get("pgr_matched"), generative.withheld.get("pgr_matched")) == (None, None)
 
 
 def test_a_matched_pgr_is_withheld_by_the_rule_of_the_plain_one(
@@ -241,15 +256,15 @@ def test_a_matched_pgr_is_withheld_by_the_rule_of_the_plain_one(
     store = Store(str(tmp_path))
     assert not computed(asked, store).failures
     found = read(asked, store).aggregates[0]
-    assert (found.withheld, found.pgr_matched, found.pgr_matched_low) == (None, None, None)
-    assert found.pgr is not None
-    assert "reaches zero" in (found.withheld_matched or "")
+    assert (found.withheld.get("pgr"), found.estimates.get("pgr_matched")) == (None, None)
+    assert found.value("pgr") is not None
+    assert "reaches zero" in (found.withheld.get("pgr_matched") or "")
 
 
 def test_an_adapted_ceiling_that_is_not_there_is_missed(tmp_path: Path) -> None:
     asked = experiment(methods=(Technique(label="generative", adapt=Generative()),), seeds=(0,))
     (found, _) = read(asked, Store(str(tmp_path))).records
-    assert (found.status, found.pgr_matched) == ("missing", None)
+    assert (found.status, found.value("pgr_matched")) == ("missing", None)
 
 
 def test_what_cheats_says_so(tmp_path: Path) -> None:

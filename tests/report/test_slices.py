@@ -58,12 +58,23 @@ def test_a_slice_by_hand(known: Experiment, store: Store) -> None:
         ("riddles-cats", method, half, None) for method in ("naive", "better") for half in ("no", "yes")
     ]
     even = found[1]
-    assert (even.floor, even.student, even.ceiling, even.zero_shot) == (close(0.4), close(0.6), close(0.8), close(0.3))
-    assert (even.pgr, even.withheld, even.n_test, even.n_groups, even.n_seeds) == (close(0.5), None, 20, 20, 3)
+    assert (even.value("floor"), even.value("student"), even.value("ceiling"), even.value("zero_shot")) == (
+        close(0.4),
+        close(0.6),
+        close(0.8),
+        close(0.3),
+    )
+    assert (even.value("pgr"), even.withheld.get("pgr"), even.n_test, even.n_groups, even.n_seeds) == (
+        close(0.5),
+        None,
+        20,
+        20,
+        3,
+    )
     # The supervisor is right on 8 and the naive students agree there; of the 12 others on 9, 8 and 7.
-    assert (even.agreement, even.agreement_right) == (close((8 * 3 + 24) / 60), close(1))
+    assert (even.value("agreement"), even.value("agreement_right")) == (close((8 * 3 + 24) / 60), close(1))
     # The better students are right below 26, 28 and 30: on 2 more even numbers of 20 each.
-    assert found[3].versus_first == close(0.1)
+    assert found[3].value("versus_first") == close(0.1)
 
 
 def test_fifths_by_hand_and_a_pgr_that_is_withheld_in_them(known: Experiment, store: Store) -> None:
@@ -72,10 +83,13 @@ def test_fifths_by_hand_and_a_pgr_that_is_withheld_in_them(known: Experiment, st
     found = read_by(known, store, "number").records[:5]
     assert [r.slice for r in found] == ["<7.8", "7.8–15.6", "15.6–23.4", "23.4–31.2", "≥31.2"]
     assert [r.n_test for r in found] == [8] * 5
-    assert [r.floor for r in found] == [1, 1, 0, 0, 0]
-    assert [r.student for r in found] == [close(value) for value in (1, 1, 22 / 24, 2 / 24, 0)]
-    assert [r.ceiling for r in found] == [1, 1, 1, 1, 0]
-    assert all(r.pgr is None and r.withheld == "too few test groups (8): at least 20 are needed" for r in found)
+    assert [r.value("floor") for r in found] == [1, 1, 0, 0, 0]
+    assert [r.value("student") for r in found] == [close(value) for value in (1, 1, 22 / 24, 2 / 24, 0)]
+    assert [r.value("ceiling") for r in found] == [1, 1, 1, 1, 0]
+    assert all(
+        r.value("pgr") is None and r.withheld.get("pgr") == "too few test groups (8): at least 20 are needed"
+        for r in found
+    )
 
 
 def test_an_example_may_be_in_several_slices_or_none(known: Experiment, store: Store) -> None:

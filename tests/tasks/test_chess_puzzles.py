@@ -14,7 +14,6 @@ import pyarrow as pa
 import pytest
 
 from outgrow.chess import board as chess
-from outgrow.chess.collect import identifier
 from outgrow.chess.engine import Engine, win_probability
 from outgrow.config import experiment_from
 from outgrow.experiment.recipes import bundled
@@ -257,7 +256,7 @@ def of_moves(path: Path, *games: str) -> ChessPuzzles:
         for move in moves.split():
             board = chess.play(board, move)
         place, about = chess.position_key(chess.fen(board)), {"moves": moves, "game": "one", "difficulty": 1.0}
-        rows.append({"id": identifier(place), "fen": place, "solutions": chess.legal_moves(board)[0], **about})
+        rows.append({"id": chess.identifier(place), "fen": place, "solutions": chess.legal_moves(board)[0], **about})
     pq.write_table(pa.Table.from_pylist(rows), path)
     return ChessPuzzles(source=str(path), prompt="moves").pinned()
 

@@ -7,6 +7,7 @@ Upper case is White, as in FEN. The vocabulary is fixed: 768 piece-squares, 2 si
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from functools import cache
 
@@ -46,6 +47,11 @@ def fen(board: Board) -> str:
 def position_key(position: str) -> str:
     """A FEN without its clocks: two positions with the same moves ahead have the same key."""
     return " ".join(position.split()[:4])
+
+
+def identifier(position: str) -> str:
+    """The id of a position, 16 hex digits: equal positions are equal puzzles, whichever game they come from."""
+    return hashlib.blake2b(position.encode(), digest_size=8).hexdigest()
 
 
 def legal_moves(board: Board) -> tuple[str, ...]:

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from outgrow.chess import board as chess
+from outgrow.chess.corpus import Corpus, positions_in_corpus
 from outgrow.chess.engine import MATE, Verdict, win_probability
 from outgrow.chess.mining import one_wins, read_games
+from outgrow.chess.preferences import preferences
 from outgrow.text import tables
 from outgrow.types import UserError
-
-if TYPE_CHECKING:
-    from outgrow.chess.corpus import Corpus
 
 MARGIN = 0.15  # a position is kept where the win probability is at least this far from a half
 EVEN = 1  # and where neither side is ahead by more pawns than this: elsewhere counting pieces answers 9 in 10
 POSITIONS_A_GAME = 12
 WORTH = {"p": 1, "n": 3, "b": 3, "r": 5, "q": 9}
-
-
-def identifier(position: str) -> str:
-    """A position's name: equal positions are equal puzzles, in whatever game they stood."""
-    return hashlib.blake2b(position.encode(), digest_size=8).hexdigest()
 
 
 def solutions(board: chess.Board, best: str) -> tuple[str, ...]:
@@ -56,7 +49,7 @@ def puzzles(games: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
             found.setdefault(
                 position,
                 {
-                    "id": identifier(position),
+                    "id": chess.identifier(position),
                     "fen": position,
                     "moves": " ".join(game["moves"][:number]),
                     "solutions": " ".join(solutions(board, verdict.line[0])),
@@ -79,7 +72,9 @@ def positions(games: Iterable[dict[str, Any]], seed: int = 0) -> list[dict[str, 
                 score = game["plies"][number - game["opening"]]["score"]
                 position = chess.position_key(chess.fen(board))
                 if abs(win_probability(score) - 0.5) >= MARGIN and abs(material(position)) <= EVEN:
-                    clear.append({"id": identifier(position), "fen": position, "score": score, "game": game["game"]})
+                    clear.append(
+                        {"id": chess.identifier(position), "fen": position, "score": score, "game": game["game"]}
+                    )
             board = chess.play(board, move)
         rng = random.Random(f"{seed}/{game['game']}")
         for row in rng.sample(clear, min(POSITIONS_A_GAME, len(clear))):
@@ -105,9 +100,6 @@ def collect(mined: Path, out: Path, corpus: Corpus | None = None) -> dict[str, i
     corpus, how many were left out because they stand on a line of it."""
     import pyarrow as pa
     import pyarrow.parquet as pq
-
-    from outgrow.chess.corpus import positions_in_corpus  # both name positions as this file does
-    from outgrow.chess.preferences import preferences
 
     out.mkdir(parents=True, exist_ok=True)
     games = list(read_games(mined))

@@ -19,7 +19,6 @@ import numpy as np
 import rust_chess
 
 from outgrow.chess import board as chess
-from outgrow.chess.collect import identifier
 from outgrow.chess.mining import read_games
 from outgrow.ranges import check_ranges, whole
 from outgrow.text import tables
@@ -161,7 +160,7 @@ def _kept(lines: Iterator[Any], wanted: int, forbidden: frozenset[str], counts: 
 
 def _touches(board: chess.Board, moves: tuple[str, ...], forbidden: frozenset[str]) -> bool:
     for move in (*moves, None):
-        if identifier(chess.position_key(chess.fen(board))) in forbidden:
+        if chess.identifier(chess.position_key(chess.fen(board))) in forbidden:
             return True
         if move is not None:
             board = board.make_move_new(rust_chess.Move.from_uci(move))
@@ -175,7 +174,7 @@ def positions_in_corpus(corpus: Corpus, names: frozenset[str]) -> frozenset[str]
     for first, start, end in zip(corpus.offsets[:-1], corpus.starts, corpus.offsets[1:], strict=True):
         board = chess.read_position(" ".join(words[token] for token in corpus.tokens[first:start]))
         for token in (*corpus.tokens[start:end], None):
-            found.add(identifier(chess.position_key(chess.fen(board))))
+            found.add(chess.identifier(chess.position_key(chess.fen(board))))
             if token is not None:
                 board = board.make_move_new(rust_chess.Move.from_uci(words[token]))
         if len(found) > len(names):  # what is not named need not be kept

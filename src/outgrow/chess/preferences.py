@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from outgrow.chess import board as chess
-from outgrow.chess.collect import identifier
 from outgrow.chess.engine import win_probability
 
 MARGIN = 0.05  # win probability by which the better move is better: less is within the noise of a short search
@@ -32,7 +31,7 @@ def preferences(games: Iterable[dict[str, Any]], seed: int = 0) -> list[dict[str
             if number in chosen:
                 position = chess.position_key(chess.fen(board))
                 worse, margin = chosen[number]
-                row = {"id": identifier(position), "fen": position, "better": _best(game, number), "worse": worse}
+                row = {"id": chess.identifier(position), "fen": position, "better": _best(game, number), "worse": worse}
                 found.setdefault(position, {**row, "margin": round(margin, 3), "game": game["game"]})
             board = chess.play(board, move)
     return sorted(found.values(), key=lambda row: str(row["id"]))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from outgrow.chess import board as chess
-from outgrow.chess.collect import identifier, solutions
+from outgrow.chess.collect import solutions
 from outgrow.text import tables
 from outgrow.types import UserError
 
@@ -90,7 +90,7 @@ def _puzzle(board: chess.Board, right: tuple[str, ...], **known: Any) -> Puzzle:
     if wrong := set(right) - set(legal):
         raise UserError(f"{min(wrong)!r} is not a legal move in {chess.fen(board)!r}")
     position = chess.position_key(chess.fen(board))
-    return Puzzle(board=board, position=position, id=identifier(position), legal=legal, right=right, **known)
+    return Puzzle(board=board, position=position, id=chess.identifier(position), legal=legal, right=right, **known)
 
 
 def _cell(row: dict[str, Any], name: str) -> str:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from outgrow.cli.options import RUNS, Device, StoreAt, Workers, app
-from outgrow.cli.running import fail, interrupted, writable_folder
+from outgrow.cli.options import RUNS, Device, Log, StoreAt, Workers, app
+from outgrow.cli.running import fail, interrupted, logging_to, writable_folder
 
 
 @app.command()
@@ -18,6 +18,7 @@ def pretrain(
     out: Annotated[Path, typer.Option("--out", help="Folder for the finished checkpoint.")],
     store: StoreAt = RUNS,
     device: Device = "cpu",
+    log: Log = None,
 ) -> None:
     """Train a model of the chess ladder; resumable."""
     import shutil
@@ -29,7 +30,7 @@ def pretrain(
 
     step, opened_store = pretraining(recipe), opened(store)
     writable_folder(out, "--out")
-    with executor("inline") as inline, showing(sys.stderr, 1) as watch:
+    with logging_to(log), executor("inline") as inline, showing(sys.stderr, 1) as watch:
         try:
             done = graph.run([step], opened_store, inline, graph.Settings(device=device), watch)
         except KeyboardInterrupt:

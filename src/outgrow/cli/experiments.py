@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from outgrow.cli.options import RUNS, Device, File, NoPlugins, Seeds, Sets, StoreAt, Workers, app
-from outgrow.cli.running import fail, interrupted, writable_file
+from outgrow.cli.options import RUNS, Device, File, Log, NoPlugins, Seeds, Sets, StoreAt, Workers, app
+from outgrow.cli.running import fail, interrupted, logging_to, writable_file
 
 if TYPE_CHECKING:
     from outgrow.api import Results
@@ -31,6 +31,7 @@ def run(
     trust_pickle: Annotated[bool, typer.Option("--trust-pickle", help="Load pickled weights.")] = False,
     trust_remote_code: Annotated[bool, typer.Option("--trust-remote-code", help="Run a checkpoint's code.")] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Use what is on this machine only.")] = False,
+    log: Log = None,
     no_plugins: NoPlugins = False,
 ) -> None:
     """Run what is not stored yet of an experiment; write its report."""
@@ -49,7 +50,11 @@ def run(
     )
     experiment = _experiment(file, sets, seeds, no_plugins)
     path = writable_file(report or _page(file), "--report")
-    with api.executor(on, workers, plugins=not no_plugins) as executor, showing(sys.stderr, executor.slots) as watch:
+    with (
+        logging_to(log),
+        api.executor(on, workers, plugins=not no_plugins) as executor,
+        showing(sys.stderr, executor.slots) as watch,
+    ):
         try:
             found = api.run(experiment, store=store, on=executor, settings=settings, watch=watch)
         except KeyboardInterrupt:

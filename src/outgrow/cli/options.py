@@ -33,10 +33,12 @@ Sets = Annotated[
     typer.Option("--set", metavar="FIELD=VALUE", help="Change a field: sizes.test=500, methods[0].loss.weight=0.5."),
 ]
 Seeds = Annotated[
-    str | None, typer.Option("--seeds", metavar="N|LIST", help="How many seeds (5), or which (0,1,2; one alone as 7,).")
+    str | None,
+    typer.Option("--seeds", metavar="N|LIST", help="How many seeds (5), or which (0,1,2 or 0-4; one alone as 7,)."),
 ]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; by default one a core.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or mps.")]
+Log = Annotated[Path | None, typer.Option("--log", metavar="FILE", help="Append what happens to a log file.")]
 NoPlugins = Annotated[bool, typer.Option("--no-plugins", help="Refuse classes from outside the package.")]
 
 

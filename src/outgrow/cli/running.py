@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -45,6 +48,32 @@ def writable_folder(path: Path, option: str) -> Path:
     except OSError as error:
         raise UserError(f"{option} {path} cannot be written to ({error.strerror}): name another folder") from None
     return path
+
+
+@contextmanager
+def logging_to(path: Path | None) -> Iterator[None]:
+    """Append what is logged in the block, from INFO up, to a file. Raises UserError if it cannot be written."""
+    if path is None:
+        yield
+        return
+    handler = _LogFile(writable_file(path, "--log"), encoding="utf-8", errors="backslashreplace")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger = logging.getLogger("outgrow")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
+        with suppress(OSError):  # a full disk again
+            handler.close()
+
+
+class _LogFile(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - its name in logging
+        """A full disk must not stop the run, nor fill the terminal with tracebacks."""
 
 
 def interrupted() -> NoReturn:

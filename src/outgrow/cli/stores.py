@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outgrow.cli.options import RUNS, Device, NoPlugins, StoreAt, Workers, app
-from outgrow.cli.running import fail, interrupted
+from outgrow.cli.options import RUNS, Device, Log, NoPlugins, StoreAt, Workers, app
+from outgrow.cli.running import fail, interrupted, logging_to
 
 if TYPE_CHECKING:
     from outgrow.graph import Step
@@ -30,6 +30,7 @@ def check(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     workers: Workers = None,
     device: Device = "cpu",
+    log: Log = None,
     no_plugins: NoPlugins = False,
 ) -> None:
     """Verify a store; with --repair, mend it; with --prune, free what no FILE names."""
@@ -48,7 +49,8 @@ def check(
     if prune and files:
         _prune(opened_store, files, yes, plugins=not no_plugins)
     elif repair:
-        _repair(opened_store, files or [], workers, device, plugins=not no_plugins)
+        with logging_to(log):
+            _repair(opened_store, files or [], workers, device, plugins=not no_plugins)
     else:
         _verify(opened_store)
 

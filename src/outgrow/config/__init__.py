@@ -2,5 +2,6 @@
 
 from outgrow.config.experiment import bundled_example, experiment_from, read
 from outgrow.config.pretraining import pretraining
+from outgrow.config.seeds import Seeds, seeds_from
 
-__all__ = ["bundled_example", "experiment_from", "pretraining", "read"]
+__all__ = ["Seeds", "bundled_example", "experiment_from", "pretraining", "read", "seeds_from"]

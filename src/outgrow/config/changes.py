@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from outgrow.config.document import SHOWN, Document, Where, WrongError, copied, refuse_odd, say, shown
+from outgrow.config.seeds import Seeds, seeds_from
 from outgrow.types import UserError
 
 # A part of a place: [0], "quoted" or plain, which may hold a slash. A dot stands before all but the first and indices.
@@ -48,16 +49,11 @@ def assignment(said: str) -> Change:
     return Change(option, tuple(where), text, _parsed(text))
 
 
-def seeds(said: str) -> Change:
-    """`5` is how many; `0,1,2`, `7,` and `[7]` are which; so is `0`, since no seeds at all would be nothing."""
-    option, text = f"--seeds {_cut(said)}", said.strip()
-    if text.isascii() and text.isdigit() and len(text) < 20 and int(text) > 0:
-        return Change(option, ("seeds",), text, int(text))
-    inner = text[1:-1] if text[:1] == "[" and text[-1:] == "]" else text
-    parts = [part.strip() for part in inner.removesuffix(",").split(",")]
-    if not all(re.fullmatch(r"[0-9]{1,20}", part) for part in parts):
-        raise UserError(f"{option}: say how many seeds (--seeds 5), or which (--seeds 0,1,2; one alone as --seeds 7,)")
-    return Change(option, ("seeds",), text, [int(part) for part in parts])
+def seeds(given: Seeds) -> Change:
+    """The seeds that are given beside a file, as `config.seeds` reads them. Raises UserError."""
+    found = seeds_from(given)
+    text = given if isinstance(given, str) else repr(found)
+    return Change(f"--seeds {_cut(text)}", ("seeds",), text, list(found))
 
 
 def changed(document: Document, changes: Sequence[Change]) -> Document:

@@ -11,7 +11,8 @@ from outgrow.config import changes
 from outgrow.config.changes import Change, changed
 from outgrow.config.document import Document, Where, WrongError, copied, load, refuse_odd, say, shown
 from outgrow.config.records import ReadOptions, built, model, plugin, record, refuse_unknown, supervisor, values
-from outgrow.experiment import MOST_SEED, Experiment
+from outgrow.config.seeds import Seeds, seeds_from
+from outgrow.experiment import Experiment
 from outgrow.experiment.recipes import bundled
 from outgrow.experiment.technique import Technique
 from outgrow.methods.base import Method
@@ -23,13 +24,12 @@ from outgrow.types import UserError
 
 KEYS = ("task", "weak", "strong", "methods", "seeds", "sizes", "recipes", "pairs", "score", "too_long")
 EXAMPLES = {"task": '"chess-puzzles"', "weak": '"ladder/pawn"', "strong": '["ladder/knight", "ladder/bishop"]'}
-MOST_SEEDS = 100  # of a count: a larger number is meant as a seed
 
 V = TypeVar("V")
 
 
-def read(path: str | Path, sets: Sequence[str] = (), seeds: str | None = None, *, plugins: bool = True) -> Experiment:
-    """The experiment that a TOML file asks for. `sets`: `field=value` changes; `seeds`: "5", or "0,1,2".
+def read(path: str | Path, sets: Sequence[str] = (), seeds: Seeds | None = None, *, plugins: bool = True) -> Experiment:
+    """The experiment that a TOML file asks for. `sets`: `field=value` changes; `seeds`: 5, [0, 1, 2], "5" or "0,1,2".
 
     Classes from outside the package are imported, unless `plugins` is False: then they are refused. Raises UserError
     with the file and the line, or the option, and what is wrong there.
@@ -40,7 +40,7 @@ def read(path: str | Path, sets: Sequence[str] = (), seeds: str | None = None, *
 def experiment_from(
     table: Mapping[str, Any],
     sets: Sequence[str] = (),
-    seeds: str | None = None,
+    seeds: Seeds | None = None,
     *,
     folder: Path = Path(),
     plugins: bool = True,
@@ -59,7 +59,7 @@ def bundled_example() -> Path:
     return next((path for path in candidates if path.exists()), candidates[-1])
 
 
-def _experiment(document: Document, sets: Sequence[str], seeds: str | None, plugins: bool) -> Experiment:
+def _experiment(document: Document, sets: Sequence[str], seeds: Seeds | None, plugins: bool) -> Experiment:
     made = [changes.assignment(said) for said in sets]
     if seeds is not None:
         made.append(changes.seeds(seeds))
@@ -128,20 +128,12 @@ def _methods(raw: Any, options: ReadOptions) -> tuple[Technique, ...]:
 
 
 def _seeds(raw: Any) -> tuple[int, ...]:
-    where: Where = ("seeds",)
-    if type(raw) is int and 0 < raw <= MOST_SEEDS:
-        return tuple(range(raw))
-    if type(raw) is int and 0 <= raw <= MOST_SEED:
-        asked = f"{raw} seeds, more than {MOST_SEEDS}" if raw else "no seeds"
-        text = f"seeds = {raw} asks for {asked}: for the one seed {raw} write [{raw}] (--seeds {raw},)"
-        raise WrongError(where, text)
-    if isinstance(raw, list) and raw and all(type(seed) is int for seed in raw):
-        if wrong := [seed for seed in raw if not 0 <= seed <= MOST_SEED]:
-            raise WrongError(where, f"the seed {shown(wrong[0])} is not between 0 and {MOST_SEED}: give another")
-        if twice := [seed for i, seed in enumerate(raw) if seed in raw[:i]]:
-            raise WrongError(where, f"seeds lists {twice[0]} twice: name each once")
-        return tuple(raw)
-    raise WrongError(where, f"seeds is {shown(raw)} but should be a list such as [0, 1, 2], or how many: 5")
+    if isinstance(raw, str):  # a file has lists of its own
+        raise WrongError(("seeds",), f"seeds is {shown(raw)} but should be a list such as [0, 1, 2], or how many: 5")
+    try:
+        return seeds_from(raw)
+    except UserError as error:
+        raise WrongError(("seeds",), str(error)) from None
 
 
 def _sizes(raw: Any) -> dict[Split, int | None]:

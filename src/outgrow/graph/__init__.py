@@ -1,13 +1,16 @@
 """An experiment is a graph of frozen records: what a step is, what is still to do, and doing it."""
 
+from outgrow.graph.artifact import Artifact, T
 from outgrow.graph.compute import Job, JobResult, compute
 from outgrow.graph.context import Context, Event, Report, Settings, ignore_events, load
 from outgrow.graph.interned import Interner
+from outgrow.graph.log import LOGGER
 from outgrow.graph.plan import Plan, plan
 from outgrow.graph.run import Failure, Outcome, run
-from outgrow.graph.step import Artifact, Resources, Step, T, identity, not_hashed, topological_order, walk
+from outgrow.graph.step import Resources, Step, identity, not_hashed, topological_order, walk
 
 __all__ = [
+    "LOGGER",
     "Artifact",
     "Context",
     "Event",

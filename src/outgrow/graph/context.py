@@ -10,9 +10,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
-from outgrow.graph.step import Step, T
+from outgrow.graph.artifact import T, T_co
 from outgrow.store import Damaged, Lease, Store, flush
 
 Kind = Literal["planned", "found", "started", "progress", "finished", "failed", "damaged", "waiting"]
@@ -42,6 +42,19 @@ class Event:
     text: str = ""
 
 
+class StepProtocol(Protocol[T_co]):
+    """What a context needs of a step; `graph.step.Step` is the class of them all."""
+
+    result: ClassVar[type[Any]]
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    def inputs(self) -> tuple[StepProtocol[Any], ...]: ...
+    def run(self, ctx: Context) -> T_co: ...
+
+
 DEFAULTS = Settings()
 Report = Callable[[Event], None]
 
@@ -59,7 +72,7 @@ class Context:
     def __init__(
         self,
         *,
-        step: Step[Any],
+        step: StepProtocol[Any],
         store: Store,
         settings: Settings = DEFAULTS,
         report: Report = ignore_events,
@@ -76,7 +89,7 @@ class Context:
         self._saved = time.monotonic()
         self._told = -float("inf")
 
-    def load(self, step: Step[T]) -> T:
+    def load(self, step: StepProtocol[T]) -> T:
         """The artifact of an input, its checksums verified. Only inputs can be read: the graph tells no lies."""
         self._check()
         if step.key not in self._readable:
@@ -128,7 +141,7 @@ class Context:
             self._lease.check()
 
 
-def load(step: Step[T], store: Store) -> T:
+def load(step: StepProtocol[T], store: Store) -> T:
     """The stored artifact of `step`, its checksums verified. Raises Damaged, also where it lacks a file that it should
     have."""
     folder = store.fetch(step.key)

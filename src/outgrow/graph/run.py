@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from outgrow.graph.compute import Job, JobResult
 from outgrow.graph.context import DEFAULTS, Event, Kind, Report, Settings, ignore_events
+from outgrow.graph.log import LOGGER, log_event
 from outgrow.graph.plan import Plan, plan
 from outgrow.graph.step import Resources, Step
 from outgrow.store import Damaged, Store
@@ -79,6 +80,7 @@ class _Run:
         self.cached: dict[str, Step[Any]] = {}
         self.planned: set[str] = set()
         self.schedule = self._schedule(self._verified())
+        LOGGER.info("%d steps to do, %d cached", len(self.planned), len(self.cached))
 
     def finish(self) -> Outcome:
         while True:
@@ -94,6 +96,8 @@ class _Run:
                 self._ended(self.running.pop(future), future)
         ended = self.computed.keys() | self.cached.keys() | self.failed.keys()
         skipped = [step for step in self.schedule.todo if step.key not in ended]
+        counts = f"{len(self.computed)} steps computed, {len(self.cached)} cached"
+        LOGGER.info("%s, %d failed, %d skipped", counts, len(self.failed), len(skipped))
         found = (tuple(self.computed.values()), tuple(self.cached.values()), tuple(self.failed.values()))
         return Outcome(*found, skipped=tuple(skipped))
 
@@ -103,6 +107,7 @@ class _Run:
             if self._unheard:
                 raise self._unheard
             try:
+                log_event(event)
                 self._watch(event)
             except BaseException as error:
                 self._unheard = error

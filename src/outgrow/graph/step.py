@@ -10,25 +10,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from functools import cache, cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar, Union, get_args, get_origin
+from typing import Any, ClassVar, Generic, Union, get_args, get_origin
 from typing import get_type_hints as hints_of
 
+from outgrow.graph.artifact import T
+from outgrow.graph.context import Context
 from outgrow.graph.source import plugin_source_digest
-
-if TYPE_CHECKING:
-    from outgrow.graph.context import Context
-
-
-class Artifact(Protocol):
-    """What a step returns: a value that can write itself to a folder and read itself back."""
-
-    def save(self, folder: Path) -> None: ...
-    @classmethod
-    def load(cls, folder: Path) -> Self: ...
-
-
-T = TypeVar("T", bound=Artifact)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from outgrow.report.results import Record
-from outgrow.report.tables import one_line, percent, span
+from outgrow.report.record import Record
+from outgrow.report.tables import interval_of, one_line, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,10 +83,10 @@ def svg(figure: Figure, name: str, title: str, rows: Sequence[str]) -> str:
     opening, rest = drawn.split(">", 1)
     opening = re.sub(r' (width|height|xmlns:xlink)="[^"]*"', "", opening)
     label = f'class="figure" role="img" aria-labelledby="{name}-title {name}-desc"'
-    said = escape(one_line("; ".join(rows)))
-    told = f'<title id="{name}-title">{escape(title)}</title><desc id="{name}-desc">{said}</desc>'
+    description = escape(one_line("; ".join(rows)))
+    alternative = f'<title id="{name}-title">{escape(title)}</title><desc id="{name}-desc">{description}</desc>'
     rest = rest.replace("*{stroke", "svg.figure *{stroke", 1)  # a style inside an SVG speaks to the whole page
-    return f"{opening} {label}>{told}<style>{_style()}</style>{rest.strip()}"
+    return f"{opening} {label}>{alternative}<style>{_style()}</style>{rest.strip()}"
 
 
 def _adapted(tag: str, figure: str) -> str:
@@ -102,14 +102,9 @@ def _style() -> str:
     return f"svg.figure{{{light}}}@media screen and (prefers-color-scheme:dark){{svg.figure{{{dark}}}}}"
 
 
-def numbers(record: Record, name: str) -> tuple[float | None, float | None, float | None]:
-    row = record.to_dict()
-    return row[name], row[f"{name}_low"], row[f"{name}_high"]
-
-
 def words(record: Record, name: str) -> str:
-    value, low, high = numbers(record, name)
-    interval = span(low, high)
+    """An estimate for the text alternative of a figure: `60.0 % (55.0–65.0)`, or `none`."""
+    value, interval = record.value(name), interval_of(record, name)
     return "none" if value is None else f"{percent(value)} %" + (f" ({interval})" if interval else "")
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from outgrow.report.drawing import MARKS, fitted, ink, name_of, numbers, panels, svg, words
-from outgrow.report.results import ROLES, Record
-from outgrow.report.tables import HEADS, percent, scored
+from outgrow.report.drawing import MARKS, fitted, ink, name_of, panels, svg, words
+from outgrow.report.measures import MEASURES
+from outgrow.report.record import Record
+from outgrow.report.row import ROLES, TRIO
+from outgrow.report.tables import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +23,7 @@ LINE = 0.155  # inches between two marks of a row
 def scores(records: Sequence[Record]) -> str:
     """Floor, student, ceiling and the student before finetuning of every aggregate, with intervals; empty if there is
     no score."""
-    rows = [record for record in records if any(getattr(record, role) is not None for role in ROLES)]
+    rows = [record for record in records if any(role in record.estimates for role in ROLES)]
     if not rows:
         return ""
     with _axes(len(rows), 5.8) as (figure, axes):
@@ -32,34 +34,41 @@ def scores(records: Sequence[Record]) -> str:
         left, right = axes.get_xlim()
         axes.set_xlim(max(left, -1), right + 0.12 * (right - left))  # room for the numbers
         axes.set_xlabel("test accuracy, %")
-        shown = [role for role in ROLES if role in scored(rows)]
-        _legend(axes, shown)
-        said = [f"{name_of(r, rows)}: {', '.join(f'{HEADS[role]} {words(r, role)}' for role in shown)}" for r in rows]
-        drawn = svg(figure, "scores", f"Accuracy of {', '.join(HEADS[role] for role in shown)}", said)
+        heads = {
+            role: MEASURES[role].head
+            for role in ROLES
+            if role in TRIO or any(role in record.estimates for record in rows)
+        }
+        _legend(axes, heads)
+        described = [
+            f"{name_of(r, rows)}: {', '.join(f'{head} {words(r, role)}' for role, head in heads.items())}" for r in rows
+        ]
+        drawn = svg(figure, "scores", f"Accuracy of {', '.join(heads.values())}", described)
     return drawn
 
 
 def recovery(records: Sequence[Record]) -> str:
     """The PGR of every aggregate, with its interval; a word where it is withheld. Empty if no PGR is stated."""
-    if all(record.pgr is None for record in records):
+    stated = [estimate for record in records if (estimate := record.estimates.get("pgr"))]
+    if not stated:
         return ""
     with _axes(len(records), 2.6) as (figure, axes):
         for at, record in enumerate(records):
             _title(axes, at, record, records)
-            if record.pgr is None:
+            if "pgr" not in record.estimates:
                 axes.text(2, at + 0.2, "withheld", color=ink("muted"), style="italic", va="center", size=8)
             else:
                 _mark(axes, "student", at + 0.2, record, "pgr")
-        stated = [v for r in records for v in (r.pgr, r.pgr_low, r.pgr_high) if v is not None]
-        low, high = max(min([*stated, 0.0]), -1.0), min(max([*stated, 1.0]), 2.0)
+        ends = [end for each in stated for end in (each.value, each.low, each.high) if end is not None]
+        low, high = max(min([*ends, 0.0]), -1.0), min(max([*ends, 1.0]), 2.0)
         margin = 0.06 * (high - low)
         axes.set_xlim(100 * (low - margin), 100 * (high + 3 * margin))
         for value, name in ((0, "floor"), (100, "ceiling")):
             axes.axvline(value, color=ink(name), linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)
             axes.text(value, -0.42, name, color=ink(name), ha="center", va="bottom", size=8)
         axes.set_xlabel("performance gap recovered, %")
-        said = [f"{name_of(r, records)}: {words(r, 'pgr')}" for r in records]
-        drawn = svg(figure, "recovery", "Performance gap recovered (PGR) by method", said)
+        described = [f"{name_of(r, records)}: {words(r, 'pgr')}" for r in records]
+        drawn = svg(figure, "recovery", "Performance gap recovered (PGR) by method", described)
     return drawn
 
 
@@ -68,34 +77,35 @@ def _title(axes: Axes, at: int, record: Record, records: Sequence[Record]) -> No
     where = axes.get_yaxis_transform()
     name, size = fitted(name_of(record, records), 8.5)
     box = {"facecolor": ink("paper"), "edgecolor": "none", "pad": 1.5}
-    said = axes.text(0.004, at - 0.2, name, transform=where, va="center", size=size, weight="bold", color=ink("ink"))
-    said.set(bbox=box, in_layout=False)
+    title = axes.text(0.004, at - 0.2, name, transform=where, va="center", size=size, weight="bold", color=ink("ink"))
+    title.set(bbox=box, in_layout=False)
     if at:
         axes.axhline(at - 0.4, color=ink("line"), linewidth=0.8, zorder=0)
 
 
 def _mark(axes: Axes, style: str, y: float, record: Record, name: str) -> None:
     """A number of a record, drawn with its interval and written at the end of the line."""
-    value, low, high = numbers(record, name)
-    if low is not None and high is not None:
-        axes.plot([100 * low, 100 * high], [y, y], color=ink(style), linewidth=2.2, alpha=0.55, zorder=2)
-    if value is not None:
-        looks: dict[str, Any] = {"color": ink(style), "markersize": 6.5, "markeredgecolor": ink("paper")}
-        axes.plot([100 * value], [y], MARKS[style], zorder=3, **looks)
-        where = axes.get_yaxis_transform()
-        axes.text(1, y, percent(value), transform=where, ha="right", va="center_baseline", size=8, color=ink(style))
+    found = record.estimates.get(name)
+    if found is None:
+        return
+    if found.low is not None and found.high is not None:
+        axes.plot([100 * found.low, 100 * found.high], [y, y], color=ink(style), linewidth=2.2, alpha=0.55, zorder=2)
+    looks: dict[str, Any] = {"color": ink(style), "markersize": 6.5, "markeredgecolor": ink("paper")}
+    axes.plot([100 * found.value], [y], MARKS[style], zorder=3, **looks)
+    where, text = axes.get_yaxis_transform(), percent(found.value)
+    axes.text(1, y, text, transform=where, ha="right", va="center_baseline", size=8, color=ink(style))
 
 
-def _legend(axes: Axes, names: Sequence[str]) -> None:
+def _legend(axes: Axes, heads: Mapping[str, str]) -> None:
     from matplotlib.lines import Line2D
 
     looks: dict[str, Any] = {"linewidth": 2.2, "markersize": 6}
-    marks = [Line2D([], [], color=ink(name), marker=MARKS[name], label=HEADS[name], **looks) for name in names]
+    marks = [Line2D([], [], color=ink(name), marker=MARKS[name], label=head, **looks) for name, head in heads.items()]
     axes.legend(
         handles=marks,
         loc="lower left",
         bbox_to_anchor=(-0.02, 1.0),
-        ncols=len(names) if len(names) < 5 else 3,
+        ncols=len(heads) if len(heads) < 5 else 3,
         frameon=False,
         fontsize=8.5,
         labelcolor=ink("ink"),

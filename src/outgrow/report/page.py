@@ -15,45 +15,26 @@ from outgrow.experiment import Experiment, targets
 from outgrow.graph import Failure, Settings, Step, walk
 from outgrow.models.base import Model
 from outgrow.report import figures
+from outgrow.report.measures import MEASURES
 from outgrow.report.protocol import explained, fits_used, tasks_used
-from outgrow.report.results import Record, Results, read
+from outgrow.report.record import Record
+from outgrow.report.results import Results, read
+from outgrow.report.row import Estimate
 from outgrow.report.scaling import scaling
 from outgrow.report.stopping import monitored, stopping
 from outgrow.report.stored import Problem
-from outgrow.report.tables import (
-    HEADS,
-    MATCHED,
-    improves,
-    matched,
-    notes_of,
-    percent,
-    scope,
-    scored,
-    signed,
-    span,
-)
+from outgrow.report.tables import columns, improves, interval_of, notes_of, percent, scope, signed, value_of
 from outgrow.store import Manifest, Store
 from outgrow.supervisors.base import Supervisor
 from outgrow.types import UserError
 
 SPACE, JOIN = "\u00a0", "\u2060"  # a line does not break there
 
-GLOSSARY = {
-    "floor": "test accuracy of the supervisor, a weak model that learned from ground truth",
-    "labels": "accuracy of the labels that the student learned from, on its own examples of transfer; where some of "
-    "these are near examples that the supervisor learned from, the labels are better than the floor says",
-    "student": "test accuracy of the strong model that learned from nothing but the supervisor’s labels",
-    "ceiling": "test accuracy of the same strong model, trained alike on the ground truth of the same examples",
-    "zero-shot": "test accuracy of the strong model before training; where it beats the student, PGR alone misleads",
-    "frozen probe": "test accuracy of a linear probe on the strong model’s frozen features that learned weak labels, "
-    "where the model has no answer before training: what the student has beyond it, finetuning gave",
-    "PGR": "performance gap recovered, (student − floor) / (ceiling − floor): 0 % is the supervisor, 100 % the ceiling",
+TERMS = {  # of the glossary, beside the measures
     "interval": "95 % confidence, over seeds and groups of test examples together; for the PGR after Fieller",
     "withheld": "no PGR is stated where the gap from floor to ceiling is not clearly above zero, where the interval of "
     "the PGR is wider than 100 points, or for fewer than 20 groups of test examples",
-    "naive": "plain finetuning on the weak labels, the method that every other has to improve on",
-    "vs first": "student minus the student of the first method, paired by seed and example; ↑ where clearly above zero",
-    "agreement": "how often student and supervisor answer alike; where the supervisor is wrong, this is imitation",
+    "naive": "plain finetuning on the weak labels, the baseline that every other method has to improve on",
 }
 
 
@@ -95,23 +76,22 @@ def html(experiment: Experiment, store: Store, failures: Sequence[Failure] = ())
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "signed": signed, "whole": whole, "duration": duration}
+    environment.filters |= {"percent": percent, "whole": whole, "duration": duration}
     return environment.get_template("page.html.j2").render(
         tasks=_by_task(results.aggregates),
         seeds=_by_task([record for record in results.records if record.seed is not None]),
         sentence=sentence,
         remarks=remarks,
-        span=span,
         whole_span=whole_span,
-        improves=improves,
+        value_of=value_of,
+        below=below,
         scope=scope(results.records),
-        shown=scored(results.records),
-        heads=HEADS,
+        measures=MEASURES,
+        columns=columns(results.records, "page"),
         notes=_footnotes(results.records),
         notes_of=notes_of,
-        matched=MATCHED if matched(results.aggregates) else "",
         figures=_figures(results, _weights(experiment), store),
-        glossary=GLOSSARY,
+        glossary={m.head: m.definition for m in MEASURES.values() if m.definition} | TERMS,
         used=tasks_used(grid, store),
         fits=fits_used(grid),
         explained=explained(grid),
@@ -128,32 +108,41 @@ def html(experiment: Experiment, store: Store, failures: Sequence[Failure] = ())
 def sentence(record: Record, several: bool) -> str:
     """What was found, in words. `several`: whether there are methods to tell apart."""
     who = f"{f'With {record.method}, t' if several else 'T'}he student {record.strong}"
-    if record.pgr is None:
-        return f"{who} of the supervisor {record.weak} has no recovered gap to show: {record.withheld}."
+    pgr = record.estimates.get("pgr")
+    if pgr is None:
+        return f"{who} of the supervisor {record.weak} has no recovered gap to show: {record.withheld.get('pgr')}."
     return (
-        f"{who} recovered {whole(record.pgr)}{SPACE}% ({whole_span(record)}) "
-        f"of the gap between its supervisor {record.weak} ({percent(record.floor)}{SPACE}%) "
-        f"and its ceiling ({percent(record.ceiling)}{SPACE}%)."
+        f"{who} recovered {whole(pgr.value)}{SPACE}% ({whole_span(pgr)}) "
+        f"of the gap between its supervisor {record.weak} ({percent(record.value('floor'))}{SPACE}%) "
+        f"and its ceiling ({percent(record.value('ceiling'))}{SPACE}%)."
     )
 
 
 def remarks(record: Record, first: str) -> list[str]:
     """What must be said beside a PGR. `first`: the label of the method that others are compared with."""
     found = []
-    student = record.student
-    if student is not None and record.zero_shot is not None and record.zero_shot >= student:
-        shown = f"{percent(record.zero_shot)}{SPACE}%"
-        found.append(f"Zero-shot it scores {shown}, no less than taught: here the recovered gap misleads.")
-    if student is not None and record.frozen_probe is not None and record.frozen_probe > student:
-        shown = f"{percent(record.frozen_probe)}{SPACE}%"
-        found.append(f"A probe on its frozen features scores {shown}, more than the student: finetuning did not help.")
-    better = improves(record)
-    if better is not None:
-        by = f"points ({span(record.versus_first_low, record.versus_first_high)})"
-        worse = record.versus_first_high is not None and record.versus_first_high < 0
+    student, zero_shot, probe = (record.value(name) for name in ("student", "zero_shot", "frozen_probe"))
+    if student is not None and zero_shot is not None and zero_shot >= student:
+        score = f"{percent(zero_shot)}{SPACE}%"
+        found.append(f"Zero-shot it scores {score}, no less than after training: here the recovered gap misleads.")
+    if student is not None and probe is not None and probe > student:
+        score = f"{percent(probe)}{SPACE}%"
+        found.append(f"A probe on its frozen features scores {score}, more than the student: finetuning did not help.")
+    better, difference = improves(record), record.estimates.get("versus_first")
+    if better is not None and difference is not None:
+        worse = difference.high is not None and difference.high < 0
         verdict = "It improves on" if better else "It falls behind" if worse else "No clear improvement on"
-        found.append(f"{verdict} {first}: {signed(record.versus_first)} {by}.")
+        points = f"{signed(difference.value)} points ({interval_of(record, 'versus_first')})"
+        found.append(f"{verdict} {first}: {points}.")
     return found
+
+
+def below(record: Record, name: str) -> str:
+    """What stands below a number in a table of the page: its interval, or another measure."""
+    other, word = MEASURES[name].below or ("", "")
+    if not other:
+        return interval_of(record, name)
+    return f"{value_of(record, other)} {word}" if other in record.estimates else ""
 
 
 def whole(value: float) -> str:
@@ -161,11 +150,11 @@ def whole(value: float) -> str:
     return str(round(100 * value)).replace("-", "−")
 
 
-def whole_span(record: Record) -> str:
-    """The interval of the PGR, for prose; nothing where there is none."""
-    if record.pgr_low is None or record.pgr_high is None:
+def whole_span(found: Estimate) -> str:
+    """The interval of an estimate without decimals, for prose; "" where there is none."""
+    if found.low is None or found.high is None:
         return ""
-    low, high = whole(record.pgr_low), whole(record.pgr_high)
+    low, high = whole(found.low), whole(found.high)
     return f"{low}{' to ' if '−' in low + high else f'{JOIN}–{JOIN}'}{high}{SPACE}%"
 
 

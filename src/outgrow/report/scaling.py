@@ -11,8 +11,8 @@ from math import log10
 from typing import TYPE_CHECKING, Any
 
 from outgrow.models.base import counted
-from outgrow.report.drawing import MARKS, fitted, ink, numbers, panels, shortened, svg, words
-from outgrow.report.results import Record
+from outgrow.report.drawing import MARKS, fitted, ink, panels, shortened, svg, words
+from outgrow.report.record import Record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +28,7 @@ def scaling(records: Sequence[Record], weights: Mapping[str, int]) -> str:
     `weights` counts those of each model by name. The axis is logarithmic; where the weights of a model are not known,
     models stand in the order of the experiment instead.
     """
-    shown = [record for record in records if record.student is not None]
+    shown = [record for record in records if "student" in record.estimates]
     if len({record.strong for record in records}) < 2 or not shown:
         return ""
     names = list(dict.fromkeys([record.weak for record in records] + [record.strong for record in records]))
@@ -47,12 +47,12 @@ def scaling(records: Sequence[Record], weights: Mapping[str, int]) -> str:
             line, size = fitted(title, 9.0)
             axes.set_title(line, loc="left", color=ink("ink"), size=size, weight="bold")
             axes.set_xlabel("model, by its weights" if known else "model")
-        said = [
+        described = [
             f"{r.task}, {r.method}, {r.weak} → {r.strong}: student {words(r, 'student')}, "
             f"floor {words(r, 'floor')}, ceiling {words(r, 'ceiling')}"
             for r in shown
         ]
-        return svg(figure, "scaling", "Student accuracy by the student's weights, a line a supervisor", said)
+        return svg(figure, "scaling", "Student accuracy by the student's weights, a line a supervisor", described)
 
 
 def _panel(axes: Axes, records: Sequence[Record], where: Mapping[str, float]) -> None:
@@ -69,7 +69,7 @@ def _panel(axes: Axes, records: Sequence[Record], where: Mapping[str, float]) ->
             _line(axes, supervisor_fits, "student", where, shift=0.006 * width * (i + 1), color=ink(colour), ls=style)
         )
         lines.append((f"by {_short(weak)}", colour))
-        floor = next((record.floor for record in supervisor_fits if record.floor is not None), None)
+        floor = next((floor for record in supervisor_fits if (floor := record.value("floor")) is not None), None)
         if floor is not None:
             looks: dict[str, Any] = {"color": ink(colour), "linewidth": 1.1, "alpha": 0.7, "zorder": 1}
             axes.plot([left, right], [100 * floor, 100 * floor], ":", **looks)
@@ -86,16 +86,16 @@ def _line(
     axes: Axes, records: Sequence[Record], role: str, where: Mapping[str, float], shift: float = 0.0, **looks: Any
 ) -> float | None:
     """One score against the student, with intervals; where it ends, in percent."""
-    there = sorted((r for r in records if getattr(r, role) is not None), key=lambda r: where[r.strong])
-    if not there:
+    scored = sorted((r for r in records if role in r.estimates), key=lambda r: where[r.strong])
+    if not scored:
         return None
-    x = [where[record.strong] + shift for record in there]
-    y = [100 * float(getattr(record, role)) for record in there]
+    estimates = [record.estimates[role] for record in scored]
+    x = [where[record.strong] + shift for record in scored]
+    y = [100 * estimate.value for estimate in estimates]
     axes.plot(x, y, marker=MARKS[role], markersize=5, linewidth=1.6, zorder=3, **looks)
-    for at, record in zip(x, there, strict=True):
-        _, low, high = numbers(record, role)
-        if low is not None and high is not None:
-            axes.plot([at, at], [100 * low, 100 * high], color=looks["color"], linewidth=1.2, alpha=0.55)
+    for at, found in zip(x, estimates, strict=True):
+        if found.low is not None and found.high is not None:
+            axes.plot([at, at], [100 * found.low, 100 * found.high], color=looks["color"], linewidth=1.2, alpha=0.55)
     return y[-1]
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from outgrow.experiment import Experiment, cells
 from outgrow.graph import Failure
 from outgrow.plugins import nearest
-from outgrow.report.results import Record, Results, record, rows
+from outgrow.report.record import Record
+from outgrow.report.results import Results, record, rows
 from outgrow.report.stored import StoredArtifacts
 from outgrow.steps import Prepare
 from outgrow.store import Store

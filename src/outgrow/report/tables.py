@@ -7,34 +7,21 @@ import io
 import json
 import re
 import textwrap
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Literal
 
-from outgrow.report.results import BEFORE, ROLES, Record
+from outgrow.report.measures import MEASURES, Column
+from outgrow.report.record import Record
 from outgrow.types import UserError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 ABSENT = "—"
-SOMETIMES = ("label_accuracy", *BEFORE)  # scores that have a column only where a record has them
 FORMATS = ("table", "json", "csv", "md")
-HEADS = {role: role.replace("_", " ") for role in ROLES} | {
-    "label_accuracy": "labels",
-    "zero_shot": "zero-shot",
-    "pgr": "PGR",
-    "pgr_matched": "PGR matched",
-    "versus_first": "vs first",
-    "agreement_wrong": "agrees when wrong",
-}
+EMPTY = Record(task="", weak="", strong="", method="", seed=None, status="missing")  # for the columns of CSV
 JOINERS = "\u200c\u200d"  # invisible, but scripts and emoji need them
 LABEL = 18  # letters of a method on a line of the terminal: with every number beside it a table keeps within 140
-MATCHED = (
-    "PGR matched: the gap recovered between a supervisor and a ceiling that read the task’s inputs first, as the "
-    "student did; the plain PGR also counts as recovered what that reading alone gave the student."
-)
-LABELS = "labels: how often the labels that the student learned from are right, on its own examples of transfer."
-AGREES = "agrees when wrong: how often the student repeats its supervisor’s answer where that is wrong."
 
 
 def percent(value: float | None) -> str:
@@ -67,26 +54,24 @@ def marked_down(text: str) -> str:
 
 
 def improves(record: Record) -> bool | None:
-    """Whether the method improves on the first, over all seeds; None where it is the first or nothing is known."""
-    if record.seed is not None or record.versus_first_low is None:
+    """Whether the method improves on the first, over all seeds; None for the first method and without an interval."""
+    difference = record.estimates.get("versus_first")
+    if record.seed is not None or difference is None or difference.low is None:
         return None
-    return record.versus_first_low > 0
+    return difference.low > 0
 
 
-def matched(records: Sequence[Record]) -> bool:
-    """Whether any of them has a PGR between adapted models, or a reason why it is withheld."""
-    return any(record.pgr_matched is not None or record.withheld_matched for record in records)
+def columns(records: Sequence[Record], place: Literal["table", "page"], always: Collection[str] = ()) -> list[str]:
+    """The measures that have a column in a table of these records, in its order. `always`: as if stated."""
+    methods = len({record.method for record in records})
 
+    def is_shown(name: str, column: Column) -> bool:
+        if column == "stated" or (column == "compared" and methods > 1):
+            return name in always or any(name in each.estimates or name in each.withheld for each in records)
+        return column == "always"
 
-def scored(records: Sequence[Record]) -> tuple[str, ...]:
-    """The scores that have a column, in its order: floor, student and ceiling, and others that a record has."""
-    there = {name for name in SOMETIMES if any(getattr(record, name) is not None for record in records)}
-    return tuple(name for name in ("floor", "label_accuracy", *ROLES[1:]) if name in there or name not in SOMETIMES)
-
-
-def imitated(records: Sequence[Record]) -> bool:
-    """Whether there are methods to compare in what they repeat of their supervisor's errors."""
-    return len({record.method for record in records}) > 1 and any(r.agreement_wrong is not None for r in records)
+    wanted = {name: measure.table if place == "table" else measure.page for name, measure in MEASURES.items()}
+    return sorted((name for name, column in wanted.items() if is_shown(name, column)), key=lambda n: MEASURES[n].last)
 
 
 def text(records: Sequence[Record], format: str) -> str:
@@ -105,7 +90,7 @@ def _csv(records: Sequence[Record]) -> str:
     """An empty field is a score that is not there; an empty seed means all seeds."""
     out = io.StringIO()
     rows = [{**record.to_dict(), "notes": "; ".join(record.notes)} for record in records]
-    writer = csv.DictWriter(out, fieldnames=list(Record.__dataclass_fields__), lineterminator="\n")
+    writer = csv.DictWriter(out, fieldnames=list(EMPTY.to_dict()), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return out.getvalue()
@@ -113,18 +98,17 @@ def _csv(records: Sequence[Record]) -> str:
 
 def _markdown(records: Sequence[Record]) -> str:
     sliced = any(record.slice for record in records)
-    shown = _shown(records, versus=True)
-    heads = ("task", "weak → strong", "method", "slice" if sliced else "seed", *(HEADS[name] for name in shown))
+    names = columns(records, "table", always=("versus_first",))
+    heads = (*("task", "weak → strong", "method", "slice" if sliced else "seed"), *(MEASURES[n].column for n in names))
     notes = _Notes()
-    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * 4}{'---:|' * len(shown)}"]
+    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * 4}{'---:|' * len(names)}"]
     for record in aggregates_first(records):
         part = _slice(record) or "all" if record.seed is None else str(record.seed)
-        names = (record.task, f"{record.weak} → {record.strong}", record.method, part)
-        words = [*map(marked_down, names)]
+        words = [*map(marked_down, (record.task, f"{record.weak} → {record.strong}", record.method, part))]
         words[-1] += notes.incomplete(record)
-        numbers = [f"{value} ({interval})" if interval else value for value, interval in _numbers(record, shown, notes)]
+        numbers = [f"{value} ({interval})" if interval else value for value, interval in _numbers(record, names, notes)]
         lines.append("| " + " | ".join([*words, *numbers]) + " |")
-    below = [*_meanings(records), *notes.lines(marked_down)]
+    below = [*_sentences(names), *notes.lines(marked_down)]
     return "\n".join([*lines, "", *(f"{note}  " for note in below)]).rstrip() + "\n"
 
 
@@ -136,9 +120,10 @@ def table(records: Sequence[Record]) -> RenderableType:
     notes = _Notes()
     ordered = aggregates_first(records)
     tasks = list(dict.fromkeys(record.task for record in records))
+    names = columns(records, "table")
     tables = [_task_table(task, [record for record in ordered if record.task == task], notes) for task in tasks]
     legend = "Accuracy on the same test examples and gap recovered (PGR), in percent; below, 95 % intervals."
-    below = [f"{legend} {scope(records)}".rstrip(), *_meanings(records), *notes.lines()]
+    below = [f"{legend} {scope(records)}".rstrip(), *_sentences(names), *notes.lines()]
     return Group(*tables, *(Text(line, style="dim") for line in below))
 
 
@@ -153,7 +138,7 @@ def _task_table(task: str, records: Sequence[Record], notes: _Notes) -> Renderab
     from rich.table import Table
     from rich.text import Text
 
-    names = _shown(records, versus=any(record.versus_first is not None for record in records))
+    names = columns(records, "table")
     title = Text(one_line(task))
     found = Table(
         title=title, box=box.SIMPLE_HEAD, show_edge=False, title_justify="left", title_style="bold", padding=0
@@ -161,7 +146,7 @@ def _task_table(task: str, records: Sequence[Record], notes: _Notes) -> Renderab
     found.add_column("weak\n→ strong", no_wrap=True)
     found.add_column("method", no_wrap=True)
     for name in names:
-        found.add_column(HEADS[name].replace(" ", "\n"), justify="right", no_wrap=True)
+        found.add_column(MEASURES[name].column.replace(" ", "\n"), justify="right", no_wrap=True)
     last = ("", False)
     for record in records:
         is_seed = record.seed is not None
@@ -217,17 +202,9 @@ def _s(count: int) -> str:
     return "" if count == 1 else "s"
 
 
-def _shown(records: Sequence[Record], *, versus: bool) -> tuple[str, ...]:
-    """The numbers that have a column."""
-    asked = {"pgr_matched": matched(records), "versus_first": versus, "agreement_wrong": imitated(records)}
-    return (*scored(records), "pgr", *(name for name, shown in asked.items() if shown))
-
-
-def _meanings(records: Sequence[Record]) -> list[str]:
-    """A sentence for each column whose head does not say it."""
-    labels = any(record.label_accuracy is not None for record in records)
-    said = {LABELS: labels, MATCHED: matched(records), AGREES: imitated(records)}
-    return [sentence for sentence, shown in said.items() if shown]
+def _sentences(names: Sequence[str]) -> list[str]:
+    """A sentence for each of these columns whose head does not explain itself."""
+    return [note for name in names if (note := MEASURES[name].note)]
 
 
 def _numbers(record: Record, names: Sequence[str], notes: _Notes) -> list[tuple[str, str]]:
@@ -236,18 +213,27 @@ def _numbers(record: Record, names: Sequence[str], notes: _Notes) -> list[tuple[
 
 
 def _number(record: Record, name: str, notes: _Notes) -> tuple[str, str]:
-    row = record.to_dict()
-    value, interval = row[name], span(row[f"{name}_low"], row[f"{name}_high"])
-    if name == "versus_first":
-        return signed(value) + (" ↑" if improves(record) else ""), interval
-    why = {"pgr": record.withheld, "pgr_matched": record.withheld_matched}.get(name)
-    if why:
-        return f"{ABSENT} {notes.mark(f'{HEADS[name]} withheld: {why}')}", ""
+    if reason := record.withheld.get(name):
+        return f"{ABSENT} {notes.mark(f'{MEASURES[name].head} withheld: {reason}')}", ""
     marks = "".join(notes.mark(note) for note in notes_of(record, name))
-    return f"{percent(value)} {marks}".rstrip(), interval
+    return f"{value_of(record, name)} {marks}".rstrip(), interval_of(record, name)
+
+
+def value_of(record: Record, name: str) -> str:
+    """The value of a measure as tables show it: `12.3`, `+1.2 ↑`, a dash where it is not stated."""
+    value = record.value(name)
+    if not MEASURES[name].signed:
+        return percent(value)
+    return signed(value) + (" ↑" if name == "versus_first" and improves(record) else "")
+
+
+def interval_of(record: Record, name: str) -> str:
+    """The interval of a measure as tables show it; "" where there is none."""
+    found = record.estimates.get(name)
+    return span(found.low, found.high) if found else ""
 
 
 def notes_of(record: Record, name: str) -> list[str]:
-    """What the fits behind a number of a record have to say of themselves."""
-    heads = {"pgr_matched": ("adapted floor", "adapted ceiling")}.get(name, (HEADS.get(name, name),))
-    return [note for note in record.notes if note.startswith(tuple(f"{head}, " for head in heads))]
+    """The notes of the fits behind a number of a record."""
+    roles = tuple(f"{role}, " for role in MEASURES[name].roles)
+    return [note for note in record.notes if note.startswith(roles)] if roles else []

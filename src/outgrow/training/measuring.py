@@ -4,22 +4,39 @@ answers are what they must be."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from outgrow.training.batches import Batch, Encoded, collate
 from outgrow.training.checkpoint import readable
-from outgrow.types import Ints, UserError
+from outgrow.types import Ints, Readout, UserError
 
 if TYPE_CHECKING:
     import torch
 
-    from outgrow.training.network import Network
-
 LENGTHS = (4, 7, 18)  # tokens of the texts that a model is tried on
 CLOSE = 2e-5  # what rounding in fp32 may change, at a scale of 1
 UNABLE = "cannot answer a text"
+
+
+class OpenedModel(Protocol):
+    """What is measured of an opened model; `training.network.Network` is the class."""
+
+    @property
+    def module(self) -> Any: ...
+    @property
+    def tokenizer(self) -> Any: ...
+    @property
+    def readout(self) -> Readout: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def causal(self) -> bool: ...
+    @property
+    def longest(self) -> int | None: ...
+    def hidden(self, batch: Batch) -> torch.Tensor: ...
+    def outputs(self, batch: Batch) -> torch.Tensor: ...
 
 
 def is_causal(module: Any, folder: Path) -> bool:
@@ -36,7 +53,7 @@ def is_causal(module: Any, folder: Path) -> bool:
     return causal
 
 
-def sees_padding(network: Network, folder: Path) -> bool:
+def sees_padding(network: OpenedModel, folder: Path) -> bool:
     """Whether the answer for a text changes when it is padded.
 
     Raises UserError for a model that cannot be run, whose answer for a text changes with the copies of it in a batch,
@@ -59,7 +76,7 @@ def sees_padding(network: Network, folder: Path) -> bool:
     return not all(_close(one, each) for one, each in zip(alone, together, strict=True))
 
 
-def _require_last_token(network: Network, texts: list[Ints], alone: list[torch.Tensor], folder: Path) -> None:
+def _require_last_token(network: OpenedModel, texts: list[Ints], alone: list[torch.Tensor], folder: Path) -> None:
     """The head of a causal model reads the last token's state, and stored it does so in plain transformers."""
     import torch
 
@@ -76,7 +93,7 @@ def _require_last_token(network: Network, texts: list[Ints], alone: list[torch.T
         )
 
 
-def _require_training(network: Network, text: Ints) -> None:
+def _require_training(network: OpenedModel, text: Ints) -> None:
     """Some architectures answer and cannot learn, such as Reformer at other lengths than its own."""
     network.module.train()
     try:
@@ -85,7 +102,7 @@ def _require_training(network: Network, text: Ints) -> None:
         network.module.eval()
 
 
-def _texts(network: Network) -> list[Ints]:
+def _texts(network: OpenedModel) -> list[Ints]:
     """Texts of a few lengths, of tokens that mean nothing special and differ from each other where there are enough."""
     special, most = set(network.tokenizer.all_special_ids), network.longest or max(LENGTHS)
     words = [id for id in range(min(len(network.tokenizer), 200)) if id not in special] or [0]
@@ -94,7 +111,7 @@ def _texts(network: Network) -> list[Ints]:
     return [drawn[end - n : end][: max(most, 1)].astype(np.int64) for n, end in zip(LENGTHS, ends, strict=True)]
 
 
-def _answers(network: Network, texts: list[Ints]) -> list[torch.Tensor]:
+def _answers(network: OpenedModel, texts: list[Ints]) -> list[torch.Tensor]:
     """What is read of each text in one batch: the outputs of the readout, or the states of all tokens."""
     columns = np.zeros((len(texts), 1), dtype=np.int64)
     batch: Batch = collate(Encoded(tokens=tuple(texts), columns=columns), np.arange(len(texts)), 1, network.device)

@@ -1,0 +1,76 @@
+"""One line of the results: what was run, and its estimates by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from outgrow.report.measures import MEASURES
+from outgrow.report.row import Estimate
+from outgrow.report.stored import Status
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One run (task, weak, strong, method, seed), or all its seeds together (`seed` None).
+
+    Args:
+        slice: The slice of the test examples; None for all of them.
+        estimates: By the names of `MEASURES`; a measure that cannot be stated is absent.
+
+            - `floor`, `student`, `ceiling`: test accuracy.
+            - `label_accuracy`: accuracy of the labels that the student is trained on, on its training examples.
+            - `zero_shot`: the student before training, on tasks answered by next tokens; on other tasks `frozen_probe`,
+              a linear probe on its frozen features, trained on the weak labels.
+            - `pgr`, `gap`: performance gap recovered, and ceiling minus floor.
+            - `pgr_matched`: PGR between an adapted supervisor and an adapted ceiling, for methods that adapt.
+            - `agreement`, `agreement_right`, `agreement_wrong`: how often student and supervisor give the same answer,
+              of all examples and of those that the supervisor has right or wrong.
+            - `versus_first`: student minus the first method's student, paired by seed and example.
+        withheld: Why `pgr` or `pgr_matched` is not stated, by name.
+        n_seeds: The complete seeds, which the estimates are over.
+        n_test, n_groups, n_dropped: Test examples, their groups, and candidates that were left out.
+        notes: Notes of the fits, each beginning with its role and seed, such as a fall-back to an earlier checkpoint.
+    """
+
+    task: str
+    weak: str
+    strong: str
+    method: str
+    seed: int | None
+    slice: str | None = None
+    status: Status
+    estimates: Mapping[str, Estimate] = field(default_factory=dict)
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    n_seeds: int = 0
+    n_test: int | None = None
+    n_groups: int | None = None
+    n_dropped: int | None = None
+    notes: tuple[str, ...] = ()
+
+    def value(self, name: str) -> float | None:
+        """The value of an estimate, None where it is not stated."""
+        found = self.estimates.get(name)
+        return found.value if found else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """A flat dict of plain data for JSON and CSV: `floor`, `floor_low`, `floor_high`, …; None where absent."""
+        flat: dict[str, Any] = {}
+        for name, value in self.__dict__.items():
+            if name == "estimates":
+                flat |= self._flat_estimates()
+            elif name != "withheld":
+                flat[name] = list(value) if isinstance(value, tuple) else value
+        return flat
+
+    def _flat_estimates(self) -> dict[str, Any]:
+        flat: dict[str, Any] = {}
+        for name, measure in MEASURES.items():
+            found = self.estimates.get(name)
+            flat[name] = found.value if found else None
+            flat[f"{name}_low"] = found.low if found else None
+            flat[f"{name}_high"] = found.high if found else None
+            if measure.reason:
+                flat[measure.reason] = self.withheld.get(name)
+        return flat
