@@ -8,7 +8,7 @@ export OMP_WAIT_POLICY = passive
 # What reads real data sets looks at OUTGROW_DATA alone; by default they lie beside the checkout.
 bench docs: export OUTGROW_DATA ?= $(abspath ../shared/data)
 
-.PHONY: demo test slow check bench docs clean
+.PHONY: demo test slow mutants check bench docs clean
 
 demo: .venv/core
 	$(BIN)/outgrow run examples/chess.toml --report report.html
@@ -18,6 +18,9 @@ test: .venv/dev
 
 slow: .venv/dev  ## the slower tier: kills, browser, the larger examples shrunk
 	$(BIN)/pytest -m slow
+
+mutants: .venv/dev  ## changes to the code that no test notices: ONLY="measures losses", SAMPLE=0 for all of them
+	nice $(BIN)/python -m bench.mutants $(ONLY) --sample $(or $(SAMPLE),100)
 
 check: .venv/dev
 	$(BIN)/ruff check .
@@ -35,7 +38,7 @@ docs: .venv/dev  ## every figure of the documentation, made anew
 	$(BIN)/python docs/refresh.py
 
 clean:
-	rm -rf .venv runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv mutants runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/bin/uv:

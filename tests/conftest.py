@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ["expected_skips"]
 settings.register_profile("outgrow", deadline=None)  # a busy machine is no finding
 settings.load_profile("outgrow")
 

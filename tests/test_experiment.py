@@ -5,18 +5,19 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from fakes import FakeLoss, FakeMethod, FakeModel, FakeTask
 
 from outgrow.executors.inline import Inline
-from outgrow.experiment import Cell, Experiment, cells, targets
+from outgrow.experiment import MOST_SEED, Cell, Experiment, cells, check_no_leaks, check_test_unused, targets
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Outcome, Step, load, plan, run, topological_order, walk
 from outgrow.report.protocol import tasks_used
-from outgrow.steps import Fit, Prepare
+from outgrow.steps import Fit, Gold, Prepare, Relabel, predicted
 from outgrow.store import Store
+from outgrow.supervisors.ensemble import Ensemble
 from outgrow.tasks.text import Text
 from outgrow.types import UserError
 
@@ -223,3 +224,64 @@ def test_pinning_identifies_every_task_and_model_by_content() -> None:
     loose = replace(GRID, tasks=(FakeTask(),), weak=(FakeModel(size="small"),), strong=(FakeModel(size="large"),))
     pinned = loose.pinned()
     assert (pinned.tasks, pinned.weak, pinned.strong) == (GRID.tasks, (SMALL,), (LARGE,))
+
+
+@pytest.mark.parametrize("score", ["test", "validation"])
+def test_a_fit_that_reads_test_examples_is_refused_however_deep(score: Literal["test", "validation"]) -> None:
+    """As examples, as what labels come from, and as those of its supervisor; of splits that it may read it is not."""
+    cell = cells(replace(GRID, weak=(SMALL,), strong=(LARGE,), seeds=(0,)))[0]
+    fit, weak = cell.student_fit, next(step for step in fits(walk([cell.floor])))
+    check_no_leaks([fit])
+    check_test_unused([fit, weak])
+    test = cell.test if score == "test" else replace(cell.test, split="validation")
+    supervisor = replace(weak, examples=test, labels=Gold(examples=test))
+    supervisor_fits = replace(fit, labels=predicted(supervisor, fit.examples))
+    for leaking in (replace(fit, examples=test), replace(fit, validation=test), supervisor, supervisor_fits):
+        if score == "test":
+            with pytest.raises(UserError, match="would learn from the test examples"):
+                check_test_unused([leaking])
+        else:
+            check_test_unused([leaking])
+    if score == "test":
+        with pytest.raises(UserError, match="would read the ground truth of test"):
+            check_no_leaks([supervisor_fits])
+    else:
+        check_no_leaks([supervisor_fits])
+
+
+@pytest.mark.parametrize("seed", [True, 1.0, "1", -1, MOST_SEED + 1], ids=repr)
+def test_a_seed_is_a_whole_number_in_range(seed: Any) -> None:
+    assert replace(GRID, seeds=(0, MOST_SEED)).seeds == (0, MOST_SEED)
+    with pytest.raises(UserError, match=r"^the seed .* is not a whole number"):
+        replace(GRID, seeds=(0, seed) if seed is not True else (seed,))
+
+
+def test_words_that_no_slot_knows_are_refused() -> None:
+    for word in ("drop", "cut", "refuse"):
+        assert replace(GRID, too_long=word).too_long == word
+    with pytest.raises(UserError, match="too_long is 'chop'"):
+        replace(GRID, too_long="chop")
+    for slot in ("chain_data", "oracle"):
+        with pytest.raises(UserError, match=slot):
+            Technique(**{slot: "other", "chain": (MEDIUM,)})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("too_long", ["drop", "cut", "refuse"])
+def test_examples_are_prepared_to_be_cut_just_where_that_is_asked_for(
+    too_long: Literal["drop", "cut", "refuse"],
+) -> None:
+    found = [step for step in walk(targets(cells(replace(GRID, too_long=too_long)))) if isinstance(step, Prepare)]
+    assert {step.cut for step in found} == {too_long == "cut"}
+
+
+def test_two_supervisors_are_measured_together() -> None:
+    both, one = (
+        cells(replace(GRID, weak=(weak,), seeds=(3,)))[0].floor for weak in (Ensemble(members=(SMALL, MEDIUM)), SMALL)
+    )
+    assert isinstance(both.predictions, Relabel)
+    assert len(both.predictions.labels) == 2
+    assert not isinstance(one.predictions, Relabel)
+    pinned = Ensemble(members=(FakeModel(size="small"), FakeModel(size="medium"))).map_models(
+        lambda model: model.pinned()
+    )
+    assert pinned == Ensemble(members=(SMALL, MEDIUM))

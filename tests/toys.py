@@ -138,3 +138,18 @@ class Chain(Step[Blob]):
             if ctx.checkpoint_due():
                 ctx.save_checkpoint(write)
         return Blob(state)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnyRecord:
+    """Holds anything that has an identity."""
+
+    value: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnyStep(Step[Number]):
+    """Holds anything that has an identity."""
+
+    result = Number
+    value: Any = None

@@ -11,7 +11,7 @@ import pytest
 from outgrow.graph import identity
 from outgrow.labelling.base import Evidence, Rule
 from outgrow.plugins import find, names
-from outgrow.types import Labels
+from outgrow.types import Labels, Shape, UserError
 
 KINDS: list[type[Rule]] = [find("rule", name) for name in names("rule")]
 
@@ -129,3 +129,14 @@ def test_no_rule_imports_torch() -> None:
     modules = ", ".join(f"outgrow.labelling.{name.replace('-', '_')}" for name in names("rule"))
     code = f"import sys, {modules}; print(sorted({{'torch', 'transformers', 'sklearn', 'scipy'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_legal_moves_are_refused_just_where_choices_must_be_shared(kind: type[Rule]) -> None:
+    kind().check(Shape(readout="head", choices=("a", "b"), most=2))
+    moves = Shape(readout="tokens", choices=None, most=200)
+    if not kind.shared_choices:
+        kind().check(moves)
+        return
+    with pytest.raises(UserError, match=rf"^{kind.__name__} needs examples that share their choices"):
+        kind().check(moves)

@@ -82,4 +82,7 @@ def test_kills_of_a_finetuning_cost_no_byte(tmp_path: Path) -> None:
 
 def newest(store: Store, step: Fit) -> str:
     """The name of the last checkpoint, which rises; empty before the first."""
-    return max((path.name for path in Path(store.url, "scratch", step.key).glob("*/checkpoint-*")), default="")
+    try:
+        return max((path.name for path in Path(store.url, "scratch", step.key).glob("*/checkpoint-*")), default="")
+    except FileNotFoundError:  # the folder went while it was listed: the step was committed
+        return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from outgrow.labelling.dawid_skene import DawidSkene
+from outgrow.labelling.dawid_skene import DawidSkene, _votes
 from outgrow.types import Labels, UserError
 
 # What three supervisors say of seven examples.
@@ -111,3 +111,55 @@ def test_legal_moves_are_refused() -> None:
     ragged = Labels.from_rows("ab", [[0.5, 0.5], [0.2, 0.3, 0.5]])
     with pytest.raises(UserError, match="share their choices"):
         DawidSkene().apply([ragged] * 3)
+
+
+def test_what_makes_no_sense_is_refused() -> None:
+    for fields in ({"iterations": 0}, {"smoothing": -0.1}):
+        with pytest.raises(UserError, match=next(iter(fields))):
+            DawidSkene(**fields)  # type: ignore[arg-type]
+
+
+def test_smoothing_by_hand() -> None:
+    # As above, with 1/2 added to each count: the first's of class 1 are 4/3 and 7/3, of class 0 8/3 and 2/3, so it says
+    # 1 with (17/6) / (14/3) = 17/28 and (7/6) / (13/3) = 7/26; the others (8/3 + 1/2) / (14/3) = 19/28 and
+    # (4/3 + 1/2) / (13/3) = 11/26.
+    labels_of_each = [labels([int(votes[i]) for votes in VOTES]) for i in range(3)]
+    found = DawidSkene(iterations=1, smoothing=0.5).apply(labels_of_each)
+    zero, one = 10 / 21 * 19 / 26 * (11 / 26) ** 2, 11 / 21 * 11 / 28 * (19 / 28) ** 2
+    assert found.rows()[6][0] == pytest.approx(zero / (zero + one), abs=1e-6)
+
+
+def test_a_mean_vote_counts_those_who_vote() -> None:
+    """One round, by the formulas of the docstring, where each example has its own number of votes: 3, 2, 1 and none."""
+    labels_of_each = [[0, 0, 1, None], [0, 1, None, None], [1, 1, None, None], [0, None, None, None]]
+    rows = {0: [1.0, 0.0], 1: [0.0, 1.0], None: [0.5, 0.5]}
+    given = [Labels.from_rows("abcd", [rows[vote] for vote in votes]) for votes in labels_of_each]
+    found = DawidSkene(iterations=1, smoothing=0.0).apply(given)
+    # Class 0 starts as 3/4, 1/3, 0 and 1/2.
+    start = [3 / 4, 1 / 3, 0.0, 1 / 2]
+    truth = np.array([start, [1 - p for p in start]])
+    odds = []
+    for example in range(4):
+        likely = truth.mean(1)
+        for votes in labels_of_each:
+            cast = np.array([[truth[true][[v == s for v in votes]].sum() for s in (0, 1)] for true in (0, 1)])
+            if votes[example] is not None:
+                likely = likely * (cast / cast.sum(1, keepdims=True))[:, votes[example]]
+        odds.append(likely[0] / likely.sum())
+    assert [row[0] for row in found.rows()] == pytest.approx(odds, abs=1e-6)
+
+
+def test_many_supervisors_leave_no_probability_that_underflows() -> None:
+    # 1,200 that guess put each class at about 2^-1200, less than a double holds; three that vote on the last, at 2^-3.
+    random = np.random.default_rng(0)
+    ids = [f"e{i}" for i in range(21)]
+    labels_of_each = [
+        Labels.from_rows(ids, [*np.eye(2)[random.integers(0, 2, 20)], [1.0, 0.0] if voter < 3 else [0.5, 0.5]])
+        for voter in range(1200)
+    ]
+    assert np.isfinite(DawidSkene(iterations=3).apply(labels_of_each).probs).all()
+
+
+def test_a_vote_is_shared_by_hand() -> None:
+    probs = np.array([[[0.4, 0.4, 0.2], [1 / 3, 1 / 3, 1 / 3], [0.0, 0.9, 0.1]]])
+    assert _votes(probs).tolist() == [[[0.5, 0.5, 0.0], [0.0, 0.0, 0.0], [0.0, 1.0, 0.0]]]

@@ -78,3 +78,20 @@ def test_notes_are_stored_with_the_labels(tmp_path: Path) -> None:
 def test_no_share_is_refused(share: float) -> None:
     with pytest.raises(UserError, match="share"):
         KeepConfident(share=share)
+
+
+def test_a_note_counts_what_was_drawn_of_every_class() -> None:
+    # Half of four alike and half of two alike: two and one.
+    labels = Labels.from_rows("abcdef", [[0.9, 0.1]] * 4 + [[0.2, 0.8]] * 2)
+    kept = KeepConfident(share=0.5, per_class=True).apply([labels])
+    assert notes_of(kept)[0].startswith("keep-confident: 3 of the 3 examples")
+
+
+def test_the_draw_is_that_of_earlier_versions() -> None:
+    """Another salt or byte order would draw others, and needs another version of the rule."""
+    kept = KeepConfident(share=0.25).apply([Labels.from_rows("abcdefghijklmnop", [[1.0, 0.0]] * 16)])
+    assert "".join(kept.ids) == "bdgp"
+
+
+def test_labels_that_no_rule_made_have_no_notes() -> None:
+    assert notes_of(LABELS) == ()

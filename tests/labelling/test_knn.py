@@ -55,3 +55,17 @@ def test_legal_moves_and_no_neighbour_are_refused() -> None:
         KNN().apply([ragged], evidence(FEATURES[:2]))
     with pytest.raises(UserError, match="neighbours"):
         KNN(neighbours=0)
+
+
+def test_three_hundred_examples_hear_their_neighbours_and_no_others() -> None:
+    """More than one chunk, against all distances at once; features of unequal mean and scale."""
+    random = np.random.default_rng(0)
+    features = random.standard_normal((300, 3)) * [1.0, 50.0, 0.1] + [0.0, 700.0, -3.0]
+    labels = Labels.from_rows([f"e{i}" for i in range(300)], list(random.dirichlet([1.0, 1.0, 1.0], 300)))
+    x = (features - features.mean(0)) / features.std(0)
+    distance = ((x[:, None] - x) ** 2).sum(2)
+    np.fill_diagonal(distance, np.inf)
+    expected = labels.probs.reshape(300, 3)[distance.argsort(1)[:, :5]].mean(1)
+    assert KNN(neighbours=5).apply([labels], evidence(features)).probs.reshape(300, 3) == pytest.approx(
+        expected, abs=1e-6
+    )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from outgrow.losses.confidence import Confidence, hardened
 from outgrow.losses.log_confidence import LogConfidence
-from outgrow.types import UserError
+from outgrow.types import Shape, UserError
 
 LATE = 0.99  # alpha is at its maximum
 
@@ -162,3 +162,35 @@ def test_what_makes_no_sense_is_refused(fields: dict[str, object]) -> None:
 def test_a_prior_of_other_classes_is_refused() -> None:
     with pytest.raises(UserError, match="3 shares and the examples 2 choices"):
         hard(torch.zeros(4, 2), binary(0.5, 0.5, 0.5, 0.5), prior=(0.2, 0.3, 0.5))
+
+
+def test_a_prior_is_checked_against_the_choices_of_the_task() -> None:
+    two, moves = Shape(readout="head", choices=("a", "b"), most=2), Shape(readout="tokens", choices=None, most=200)
+    Confidence(prior=(0.5, 0.5)).check(two)
+    Confidence().check(two)
+    Confidence(prior=(0.2, 0.3, 0.5)).check(moves)
+    with pytest.raises(UserError, match="prior has 3 shares and the task 2 choices"):
+        Confidence(prior=(0.2, 0.3, 0.5)).check(two)
+
+
+def test_log_confidence_has_the_weight_the_warm_up_and_the_shares_that_it_says() -> None:
+    # Labels of one example in four lean to class 1, far: centred, their mean is 0.39. Hardened shares are equal though.
+    logits, weak = binary(0.4, 0.1, 0.2, 0.3).log(), binary(0.99, 0.2, 0.2, 0.2)
+    odds = (weak[:, 1] / weak[:, 0]).log()
+    centred = (odds - odds.mean()).sigmoid()
+    for progress, alpha in ((0.0, 0.0), (0.2, 0.4), (0.9, 0.8)):
+        targets = LogConfidence(weight=0.8, warmup=0.4).targets(logits, weak, progress)[:, 1]
+        expected = (1 - alpha) * centred + alpha * torch.tensor([1.0, 0.0, 0.0, 1.0])
+        assert targets.tolist() == pytest.approx(expected.tolist(), abs=1e-4)
+
+
+@pytest.mark.parametrize("fields", [{"weight": 1.5}, {"warmup": -0.1}], ids=str)
+def test_log_confidence_refuses_what_makes_no_sense(fields: dict[str, float]) -> None:
+    with pytest.raises(UserError, match=next(iter(fields))):
+        LogConfidence(**fields)
+
+
+def test_hard_labels_have_finite_log_odds() -> None:
+    targets = LogConfidence(weight=0.0).targets(torch.zeros(3, 2), binary(0.0, 1.0, 1.0), LATE)
+    assert targets.isfinite().all()
+    assert (targets[:, 1] > 0.5).tolist() == [False, True, True]

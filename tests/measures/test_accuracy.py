@@ -67,3 +67,20 @@ def test_scores_outside_0_to_1_are_refused(wrong: float) -> None:
 def test_nan_is_refused() -> None:
     with pytest.raises(ValueError, match="1 values are NaN"):
         share(np.array([[0.0, 1.0, np.nan]]), np.ones((1, 3)), ["a", "b", "c"])
+
+
+def test_the_level_is_the_one_asked_for() -> None:
+    # 0.1^(1/20) for 80 %, as 0.025^(1/20) for 95 %
+    assert accuracy(np.ones((1, 20)), np.arange(20), level=0.8).low == pytest.approx(0.1 ** (1 / 20))
+
+
+def test_the_exact_bound_of_a_share_counts_the_groups_of_what_is_among() -> None:
+    # Among are 40 of 80 examples: ten pairs and twenty alone, worth 40² / (10 · 4 + 20) = 80/3 equal groups
+    among = np.array([[1] * 40 + [0] * 40])
+    groups = np.concatenate([np.repeat(np.arange(10), 2), np.arange(10, 70)])
+    unseen = 0.025 ** (3 / 80)
+    every, none = share(np.ones((1, 80)), among, groups), share(np.zeros((1, 80)), among, groups)
+    assert every is not None
+    assert none is not None
+    assert (every.low, every.high) == pytest.approx((unseen, 1))
+    assert (none.low, none.high) == pytest.approx((0, 1 - unseen))

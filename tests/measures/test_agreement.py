@@ -52,3 +52,17 @@ def test_nan_labels_are_not_disagreement() -> None:
         agreement(np.array([[0.0, np.nan]]), np.zeros((1, 2)), np.ones((1, 2)), ["a", "b"])
     with pytest.raises(ValueError, match="do not fit"):
         agreement(np.zeros((1, 2)), np.zeros((1, 3)), np.ones((1, 2)), ["a", "b"])
+
+
+def test_every_interval_has_the_level_that_is_asked_for() -> None:
+    rng = np.random.default_rng(0)
+    supervisor, student, right = (rng.integers(0, 2, size=(5, 300)) for _ in range(3))
+    wide, narrow = (agreement(student, supervisor, right, np.arange(300), level=level) for level in (0.95, 0.5))
+    for at_95, at_50 in (
+        (wide.overall, narrow.overall),
+        (wide.where_right, narrow.where_right),
+        (wide.where_wrong, narrow.where_wrong),
+    ):
+        assert at_95 is not None
+        assert at_50 is not None
+        assert at_50.high - at_50.low < (at_95.high - at_95.low) / 2

@@ -102,3 +102,37 @@ def test_what_is_no_distribution_is_refused(
         calibration(np.array(probs), np.array(offsets), np.array(gold))
     with pytest.raises(ValueError, match="one bin"):
         expected_calibration_error(PROBS, OFFSETS, GOLD, bins=0)
+
+
+def test_the_bins_are_those_asked_for_and_fifteen_without_a_word() -> None:
+    # One bin: |mean confidence − accuracy| = |2.2 / 3 − 2 / 3|. Two: see above.
+    assert calibration(PROBS, OFFSETS, GOLD, bins=1).ece == pytest.approx(0.2 / 3)
+    assert calibration(PROBS, OFFSETS, GOLD, bins=2).ece == pytest.approx(0.266667, abs=1e-6)
+    rng = np.random.default_rng(0)
+    p, truth = rng.random(200), rng.random(200) < 0.5
+    table = np.stack([p, 1 - p], axis=1).ravel(), np.arange(0, 401, 2), np.stack([truth, ~truth], axis=1).ravel()
+    fifteen = expected_calibration_error(*table, bins=15)
+    assert expected_calibration_error(*table) == calibration(*table).ece == fifteen
+    assert expected_calibration_error(*table, bins=16) != fifteen
+
+
+def test_a_probability_that_rounding_put_above_one_is_in_the_last_bin() -> None:
+    # 1.0005 and wrong, 0.99 and right, in one bin: |1.0005 + 0.99 − 1| / 2. Apart it would be (1.0005 + 0.01) / 2.
+    probs, gold = np.array([1.0005, 0.0, 0.99, 0.01]), np.array([0.0, 1.0, 1.0, 0.0])
+    assert expected_calibration_error(probs, [0, 2, 4], gold, bins=10) == pytest.approx(0.9905 / 2)
+
+
+def test_arrays_of_any_type_are_measured_in_double_precision() -> None:
+    single = PROBS.astype(np.float32)
+    assert log_losses(single, OFFSETS, GOLD) == pytest.approx(
+        log_losses(single.astype(np.float64), OFFSETS, GOLD), rel=1e-13
+    )
+    assert log_losses(PROBS, OFFSETS, GOLD.astype(bool)) == pytest.approx(log_losses(PROBS, OFFSETS, GOLD))
+    with pytest.raises(ValueError, match="example 1 has no choices"):
+        log_losses(PROBS, np.array([0, 3, 2, 7], dtype=np.uint64), GOLD)
+
+
+def test_shapes_that_do_not_fit_are_said() -> None:
+    said = r"probs \(3,\), gold \(2,\), offsets from 1 to 2 do not fit"
+    with pytest.raises(ValueError, match=said):
+        calibration(np.ones(3), np.array([1, 0, 2]), np.ones(2))

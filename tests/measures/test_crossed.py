@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outgrow.measures.crossed import Crossed, OneGroupError, crossed, fieller_interval, mean_interval, t_quantile
+from outgrow.measures.crossed import (
+    Crossed,
+    OneGroupError,
+    _roots,
+    crossed,
+    fieller_interval,
+    mean_interval,
+    t_quantile,
+)
 
 # Two-sided 95 % quantiles of Student's t from any printed table.
 T1, T2, T4, T9 = 12.7062, 4.30265, 2.77645, 2.26216
@@ -226,3 +234,15 @@ def test_the_interval_is_never_narrower_than_that_over_groups_alone(table: tuple
     values, groups = table
     both, only_groups = mean_interval(values, groups), mean_interval(values.mean(axis=0, keepdims=True), groups)
     assert both.high - both.low >= only_groups.high - only_groups.low - 1e-9
+
+
+def test_scores_in_single_precision_lose_no_digit() -> None:
+    correct = np.random.default_rng(6).random((3, 60)) < 0.4
+    found, double = (mean_interval(correct.astype(kind), np.arange(60) // 2) for kind in (np.float32, np.float64))
+    assert (found.mean, found.low, found.high) == pytest.approx((double.mean, double.low, double.high), rel=1e-13)
+
+
+def test_a_small_root_keeps_its_digits_beside_a_large_one() -> None:
+    # (u − 1e-9)(u − 1e9), and its mirror image
+    for sign in (1, -1):
+        assert sorted(abs(root) for root in _roots(1.0, sign * -1e9, 1.0)) == pytest.approx([1e-9, 1e9], rel=1e-12)

@@ -47,3 +47,15 @@ def test_what_no_seed_touches_is_one_row() -> None:
     assert paired(a, b, np.arange(50)) == paired(a, np.repeat(b, 3, axis=0), np.arange(50))
     with pytest.raises(ValueError, match="do not fit"):
         paired(a, rng.random((2, 50)), np.arange(50))
+
+
+def test_the_level_is_the_one_asked_for() -> None:
+    a, b = np.random.default_rng(4).random((2, 3, 50))
+    assert paired(a, b, np.arange(50), level=0.8) == mean_interval(a - b, np.arange(50), level=0.8)
+
+
+def test_scores_may_be_booleans_and_tables_have_two_axes() -> None:
+    a, b = np.random.default_rng(5).random((2, 3, 50)) < 0.5
+    assert paired(a, b, np.arange(50)) == paired(a.astype(float), b.astype(float), np.arange(50))
+    with pytest.raises(ValueError, match="do not fit"):
+        paired(np.ones(50), np.ones(50), np.arange(50))

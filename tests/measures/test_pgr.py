@@ -138,6 +138,24 @@ def test_what_would_narrow_the_interval_of_a_share_is_asked_for() -> None:
     assert "more seeds or a weaker supervisor" in found.withheld
 
 
+def test_seeds_that_move_student_and_gap_alike_are_not_what_an_interval_of_pgr_lacks() -> None:
+    """Gaps of 10 ± 2 over seeds, the student ten times as high plus what examples do: only these move the ratio."""
+    gap = 10 + np.array([[-3.0], [-1.0], [0.0], [1.0], [3.0]]) + np.zeros((5, 200))
+    student = 10 * gap + 40 * np.random.default_rng(0).standard_normal((1, 200))
+    withheld = recovered(np.zeros((5, 200)), student, gap, np.arange(200)).withheld
+    assert withheld is not None
+    assert withheld.startswith("not determined")
+    assert "more test examples or" in withheld
+
+
+def test_what_the_gap_lacks_has_nothing_to_do_with_the_student() -> None:
+    gap = np.array([[-3.0], [-1.0], [0.0], [1.0], [3.0]]) + np.zeros((5, 200))
+    student = 100 * np.random.default_rng(0).standard_normal((1, 200))
+    withheld = recovered(np.zeros((5, 200)), student, gap, np.arange(200)).withheld
+    assert withheld is not None
+    assert "reaches zero: more seeds or" in withheld
+
+
 def test_twenty_groups_are_enough_and_two_seeds_show_seed_noise() -> None:
     floor, student, ceiling, _ = world(seeds=2)
     assert "too few" not in (recovered(floor, student, ceiling, np.arange(600) % 20).withheld or "")
@@ -160,6 +178,7 @@ def test_too_few_groups_withhold_it() -> None:
     assert one.withheld == "too few test groups (1): at least 20 are needed"
     assert (one.pgr, one.gap_low, one.gap_high) == (None, None, None)
     assert one.gap == pytest.approx(twelve.gap)
+    assert one.seed_noise is True
 
 
 def test_one_large_group_and_many_small_ones_are_few() -> None:
@@ -169,6 +188,10 @@ def test_one_large_group_and_many_small_ones_are_few() -> None:
     assert found.withheld == (
         "too few test groups (301, of sizes so unequal that they count as 4.0): at least 20 are needed"
     )
+    # 581 in one group and 19 alone are 20 groups
+    twenty = recovered(floor, student, ceiling, np.maximum(np.arange(600) - 580, 0)).withheld
+    assert twenty is not None
+    assert twenty.startswith("too few test groups (20, of sizes so unequal")
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from invented import BETTER, Riddles, WellRead, computed, experiment
-from outgrow.technique import Technique
 from rich.console import Console
 
 from outgrow.experiment import Experiment
+from outgrow.experiment.technique import Technique
 from outgrow.methods.base import Predictor
 from outgrow.report import tables
 from outgrow.report.measures import MEASURES, Measure

@@ -22,7 +22,7 @@ def read(folder: Path, examples: Examples, microbatch: int | None = None, **read
 
 
 @pytest.mark.parametrize("architecture", tiny.ARCHITECTURES)
-@pytest.mark.parametrize("layer", [0, 1, -1])
+@pytest.mark.parametrize("layer", [0, 1, -1, -3])
 def test_features_are_the_pooled_states_of_each_prompt_alone(architecture: str, layer: int, tmp_path: Path) -> None:
     import torch
 

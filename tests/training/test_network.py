@@ -223,3 +223,18 @@ def test_what_ships_reads_in_padded_batches(family: str) -> None:
     folder = find("model", kind)(size=size).folder(Settings())
     assert not open_encoder(folder, Settings()).sees_padding
     assert not opened(folder, "head").sees_padding
+
+
+def test_a_text_that_is_too_long_is_cut_where_that_is_asked_for_and_an_error_elsewhere(tmp_path: Path) -> None:
+    network = opened(tiny.checkpoint(tmp_path, max_position_embeddings=8), "head")
+    words = [f"w{i}" for i in range(20)]
+    prompts = {"long": words, "cut": words[:8], "other": [*words[:8], *words[12:]], "short": words[:7]}
+    rows = [Example(id=id, group=id, prompt=" ".join(each), choices=("a", "b")) for id, each in prompts.items()]
+    encoded = network.encode(Examples(rows=tuple(rows), cut=True))
+    assert [list(tokens) for tokens in encoded.tokens[:3]] == [[tiny.WORDS.index(word) for word in words[:8]]] * 3
+    answers = probabilities(network, encoded)
+    assert answers[0] == pytest.approx(answers[1], abs=1e-6)
+    assert answers[2] == pytest.approx(answers[1], abs=1e-6)
+    assert not np.allclose(answers[3], answers[1], atol=1e-6)
+    with pytest.raises(UserError, match="example 'long' has 20 tokens, the model reads 8"):
+        network.encode(Examples(rows=tuple(rows)))

@@ -1,0 +1,14 @@
+"""What tests of the graph share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from outgrow.store import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "store"))
