@@ -69,6 +69,19 @@ def test_plain_lines() -> None:
     ]
 
 
+def test_what_an_artifact_says_of_itself_is_shown_when_its_step_ends() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for stream in (io.StringIO(), Terminal()):
+        with showing(stream, 1) as watch:
+            watch(Event(kind="planned", key="rules-a", title="rules"))
+            watch(Event(kind="finished", key="rules-a", title="rules", seconds=1.0, text="3 [ties]\nlowest id"))
+        assert "note: rules: 3 [ties]" in stream.getvalue()
+        assert "note: rules: lowest id" in stream.getvalue()
+
+
 def test_at_most_one_progress_line_in_thirty_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr("outgrow.progress.time.monotonic", lambda: now)

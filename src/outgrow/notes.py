@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 FILE = "notes.json"
 
@@ -22,3 +23,10 @@ def read_notes(folder: Path) -> tuple[str, ...]:
     except (OSError, ValueError, RecursionError):
         return ()
     return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
+
+
+def notes_of(artifact: Any) -> tuple[str, ...]:
+    """The notes of an artifact that has not been stored yet: labels have them as a field, fits as a method."""
+    found = getattr(artifact, "notes", ())
+    found = found() if callable(found) else found
+    return tuple(each for each in found if isinstance(each, str)) if isinstance(found, (list, tuple)) else ()

@@ -35,6 +35,8 @@ def showing(stream: TextIO, slots: int) -> Iterator[Report]:
         state.update(event)
         if event.kind in ("failed", "damaged", "waiting"):
             console.print(_news(event), highlight=False, markup=False)
+        for note in _notes(event):
+            console.print(note, highlight=False, markup=False)
 
     with live:
         yield watch
@@ -122,6 +124,8 @@ class _Lines:
             self._say(f"{len(state.planned)} steps to do, {len(state.cached)} cached")
         if event.kind == "finished":
             self._say(f"[{state.count}] {event.title} · {duration(event.seconds or 0)}")
+            for note in _notes(event):
+                self._say(note)
         elif event.kind in ("failed", "damaged", "waiting"):
             self._say(f"[{state.count}] {_news(event)}")
         elif event.kind == "progress" and time.monotonic() - self._told >= INTERVAL:
@@ -141,6 +145,11 @@ class _Lines:
 def _news(event: Event) -> str:
     text = event.text.strip().rpartition("\n")[2]  # the last line of a traceback says what it is
     return f"{event.title or event.key}: {event.kind}{f' ({text})' if text else ''}"
+
+
+def _notes(event: Event) -> list[str]:
+    """What the artifact of a step that has ended says of itself, a line each."""
+    return [f"note: {event.title or event.key}: {note}" for note in event.text.splitlines() if event.kind == "finished"]
 
 
 def _display(state: State) -> RenderableType:

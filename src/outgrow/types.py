@@ -45,6 +45,9 @@ class CollectedError(UserError):
     def __init__(self, messages: Iterable[str]) -> None:
         Exception.__init__(self, "\n".join(dict.fromkeys(messages)))
 
+    def __reduce__(self) -> tuple[type[Self], tuple[tuple[str, ...]]]:
+        return type(self), (self.messages,)  # not its args: they hold the joined text
+
 
 class Problems:
     """Collects the errors of many checks, so that a user sees them all at once."""

@@ -14,8 +14,8 @@ import pytest
 from published import PUBLISHED
 from text_files import shared, write_jsonl
 
+from outgrow import hub
 from outgrow.tasks.nlp import Nlp
-from outgrow.text import hub
 from outgrow.text.sets import TABLE
 from outgrow.types import UserError
 
@@ -73,7 +73,7 @@ def test_the_hub_s_files_give_the_same(name: str, tmp_path: Path, monkeypatch: p
 
     monkeypatch.delenv("OUTGROW_DATA", raising=False)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
-    monkeypatch.setattr(hub, "_asked", lambda repo, revision: revision.ljust(40, "0"))
+    monkeypatch.setattr(hub, "_asked", lambda repo, revision, kind: revision.ljust(40, "0"))
     task = Nlp(set=name).pinned()
     asked_of = (asked_for["repo"], asked_for["revision"], asked_for["repo_type"])
     assert asked_of == (entry.hub, task.revision, "dataset")
@@ -141,10 +141,10 @@ def test_without_a_network_an_abbreviation_means_what_was_fetched(
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     whole = "9916937" + "0" * 33
     (tmp_path / "datasets--CogComp--mc_taco" / "snapshots" / whole).mkdir(parents=True)
-    assert hub.commit_of("CogComp/mc_taco", "9916937") == whole
+    assert hub.commit_of("CogComp/mc_taco", "9916937", "dataset") == whole
     for unknown in ("9", "/9916937", "9916938"):
         with pytest.raises(UserError, match="cannot be reached: connect once"):
-            hub.commit_of("CogComp/mc_taco", unknown)
+            hub.commit_of("CogComp/mc_taco", unknown, "dataset")
 
 
 def test_a_branch_is_resolved_once_and_the_commit_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,8 +29,11 @@ class WrongError(Exception):
     """Something is wrong at `where`; `word` is the text to look for there."""
 
     def __init__(self, where: Where, text: str, word: str = "") -> None:
-        super().__init__(text)
+        super().__init__(where, text, word)
         self.where, self.text, self.word = where, text, word
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True)

@@ -13,17 +13,20 @@ from typing import Any, Literal
 from outgrow.graph.context import Context, Event, Kind, Report, Settings
 from outgrow.graph.plan import compare
 from outgrow.graph.step import Step, identity
+from outgrow.notes import notes_of
 from outgrow.store import Damaged, LeaseLost, Manifest, Store, machine, versions
 from outgrow.types import UserError
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobResult:
-    """How one attempt at a step ended. `damaged` names the input that could not be read."""
+    """How one attempt at a step ended. `damaged` names the input that could not be read. notes: what its artifact
+    says of itself."""
 
     kind: Literal["computed", "found", "failed", "damaged"]
     seconds: float = 0.0
     text: str = ""
+    notes: tuple[str, ...] = ()
     user_error: bool = False
     damaged: str = ""
 
@@ -74,11 +77,12 @@ def _attempt(step: Step[Any], store: Store, settings: Settings, report: Report, 
             store.quarantine(damage)
             return JobResult(kind="damaged", damaged=damage.key, text=f"{damage}, again and again: check the disk")
         provenance = _provenance(started, settings)
+        notes = notes_of(artifact)
         store.commit(step.key, artifact.save, identity=identity(step), provenance=provenance)
         shutil.rmtree(context.scratch, ignore_errors=True)
         with suppress(OSError):  # a run that was robbed may have left a folder beside it
             context.scratch.parent.rmdir()
-    return JobResult(kind="computed", seconds=time.time() - started)
+    return JobResult(kind="computed", seconds=time.time() - started, notes=notes)
 
 
 def _finished(step: Step[Any], store: Store, tell: Callable[..., None]) -> bool:

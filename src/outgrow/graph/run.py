@@ -162,7 +162,7 @@ class _Run:
             found = ended.kind == "found"  # another run was first
             self.times[step.key] = self.times.get(step.key, 0) + 1
             (self.cached if found else self.computed)[step.key] = step
-            self._tell("found" if found else "finished", step, seconds=ended.seconds)
+            self._tell("found" if found else "finished", step, "\n".join(ended.notes), ended.seconds)
             self.schedule.finished(step)
 
 

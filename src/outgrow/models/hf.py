@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Self
 
+from outgrow import hub
 from outgrow.content import digest_of
 from outgrow.graph import Settings, not_hashed
 from outgrow.models.base import Model
@@ -22,7 +23,6 @@ TOKENIZER = ("tokenizer.json", "tokenizer.model", "vocab.txt", "vocab.json", "sp
 BESIDE = ("*.json", "*.txt", "*.model", "*.jinja", "*.py")  # config, tokenizer, chat template, and code it brings along
 TRAINING = ("trainer_state.json", "all_results.json", "train_results.json", "eval_results.json")  # say nothing of it
 _HUB_NAME = re.compile(r"(?P<repo>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[\w./-]+))?")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class HF(Model):
         if self._local:
             return replace(self, digest=checkpoint_digest(self._local))
         repo, revision = self._hub()
-        return replace(self, digest=_commit(repo, revision))
+        return replace(self, digest=hub.commit_of(repo, revision, "model"))
 
     def folder(self, settings: Settings) -> Path:
         folder = self._local or _downloaded(self._hub()[0], self.digest, settings)
@@ -127,28 +127,6 @@ def _matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
     return found
 
 
-def _commit(repo: str, revision: str) -> str:
-    """The commit a name stands for: asked of the hub, or of what it said last time where it cannot be reached."""
-    if _COMMIT.fullmatch(revision):
-        return revision
-    from huggingface_hub import constants, model_info
-    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
-
-    try:
-        return str(model_info(repo, revision=revision).sha)
-    except RevisionNotFoundError:
-        raise UserError(f"the hub's {repo!r} has no revision {revision!r}: check the name after @") from None
-    except (RepositoryNotFoundError, HFValidationError):
-        raise UserError(f"there is no folder {repo!r} and no model of this name on the hub: check the name") from None
-    except Exception:  # of whatever HTTP library: no network, a refusing proxy, offline mode
-        known = Path(constants.HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}" / "refs" / revision
-        if known.is_file():
-            return known.read_text().strip()
-        raise UserError(
-            f"there is no folder {repo!r}, and the hub cannot be reached: connect once, or give a checkpoint's folder"
-        ) from None
-
-
 def _downloaded(repo: str, commit: str, settings: Settings) -> Path:
     folder = _snapshot(repo, commit, settings, WEIGHTS + BESIDE)
     if not _matching(folder, WEIGHTS):
@@ -160,17 +138,4 @@ def _downloaded(repo: str, commit: str, settings: Settings) -> Path:
 
 def _snapshot(repo: str, commit: str, settings: Settings, patterns: tuple[str, ...]) -> Path:
     """The folder of a commit with these files of its top folder: what lies deeper are exports for other programs."""
-    from huggingface_hub import snapshot_download
-
-    try:
-        found = snapshot_download(
-            repo,
-            revision=commit,
-            allow_patterns=list(patterns),
-            ignore_patterns=["*/*"],
-            local_files_only=settings.offline,
-        )
-    except Exception as error:
-        why = str(error).partition("\n")[0]
-        raise UserError(f"{repo} cannot be downloaded ({why}): connect to the hub, or give a folder") from None
-    return Path(found)
+    return hub.snapshot(repo, commit, "model", patterns, ignored=["*/*"], offline=settings.offline)

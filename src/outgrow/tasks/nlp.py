@@ -12,11 +12,12 @@ from pathlib import Path
 from string import Formatter
 from typing import Any, ClassVar, Self
 
+from outgrow import hub
 from outgrow.graph import not_hashed
 from outgrow.ranges import SHARE, check_ranges, whole
 from outgrow.tasks import text
 from outgrow.tasks.base import Source, Task
-from outgrow.text import hub, tables
+from outgrow.text import tables
 from outgrow.text.near import Similarity
 from outgrow.text.normal import caseless
 from outgrow.text.opening import digest_of_files, refuse_changed
@@ -68,7 +69,7 @@ class Nlp(Task):
         if self._mirror() and not self.revision:
             return replace(self, digest=digest_of_files(self.files()))
         entry = self._entry()
-        at = replace(self, revision=hub.commit_of(entry.hub, self.revision or entry.revision))
+        at = replace(self, revision=hub.commit_of(entry.hub, self.revision or entry.revision, "dataset"))
         return replace(at, digest=digest_of_files(at.files()))
 
     def files(self) -> list[Path]:
