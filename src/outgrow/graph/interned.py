@@ -22,8 +22,8 @@ class Interner:
         self._known: dict[int, Any] = {}  # the first records by id
 
     def once(self, step: S) -> S:
-        found: S = self._one(step)[0]
-        return found
+        first: S = self._one(step)[0]
+        return first
 
     def _one(self, value: Any) -> tuple[Any, Any]:
         """The value with every record in it replaced by the first equal one, and a hashable mark to compare it by."""
@@ -48,11 +48,11 @@ class Interner:
             marks.append(mark)
             if new is not value:
                 changed[name] = new
-        found = self._first.get(what := tuple(marks))
-        if found is None:
-            found = self._first[what] = replace(record, **changed) if changed else record
-            self._known[id(found)] = found
-        return found, id(found)
+        first = self._first.get(what := tuple(marks))
+        if first is None:
+            first = self._first[what] = replace(record, **changed) if changed else record
+            self._known[id(first)] = first
+        return first, id(first)
 
 
 @cache

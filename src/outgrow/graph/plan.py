@@ -39,8 +39,8 @@ class Plan:
         near: dict[str, list[Leaves]] = {}
         for kind in kinds:
             keys = sorted(key for key in self.stored if key.rpartition("-")[0] == kind)[:COMPARED]
-            found = self.store.manifests(keys).values()
-            near[kind] = [leaves(m.identity) for m in found if isinstance(m, Manifest)]
+            manifests = self.store.manifests(keys).values()
+            near[kind] = [leaves(m.identity) for m in manifests if isinstance(m, Manifest)]
         return {
             step.key: self.damaged.get(step.key) or why(leaves(identity(step)), near[step.key.rpartition("-")[0]])
             for step in self.todo
@@ -86,10 +86,10 @@ def _split(targets: Sequence[Step[Any]], stored: Collection[str]) -> tuple[Steps
 
 def _untrusted(steps: Sequence[Step[Any]], store: Store) -> dict[str, str]:
     """Read the manifests of finished steps; why some cannot be used, by key."""
-    found = store.manifests([step.key for step in steps])
+    manifests = store.manifests([step.key for step in steps])
     damaged: dict[str, str] = {}
     for step in steps:
-        match found.get(step.key):
+        match manifests.get(step.key):
             case Manifest() as manifest:
                 compare(step, manifest, store)
             case Damaged() as damage:
@@ -103,8 +103,8 @@ def compare(step: Step[Any], manifest: Manifest, store: Store) -> None:
     """Raise UserError if a stored artifact has another identity than the step. Warn if another minor version of torch
     has computed it."""
     if manifest.identity != identity(step):
-        found = difference(leaves(manifest.identity), leaves(identity(step)))
-        raise UserError(f"the store {store} holds {step.key} with another identity ({found}): use another store")
+        changes = difference(leaves(manifest.identity), leaves(identity(step)))
+        raise UserError(f"the store {store} holds {step.key} with another identity ({changes}): use another store")
     then, now = manifest.provenance.get("versions", {}).get("torch", ""), versions().get("torch", "")
     if then and then.split(".")[:2] != now.split(".")[:2]:
         warnings.warn(f"stored results come from torch {then}, this is {now}: numbers may differ", stacklevel=2)

@@ -101,8 +101,8 @@ class _Run:
         skipped = [step for step in self.schedule.todo if step.key not in ended]
         counts = f"{len(self.computed)} steps computed, {len(self.cached)} cached"
         LOGGER.info("%s, %d failed, %d skipped", counts, len(self.failed), len(skipped))
-        found = (tuple(self.computed.values()), tuple(self.cached.values()), tuple(self.failed.values()))
-        return Outcome(*found, skipped=tuple(skipped))
+        by_end = (tuple(self.computed.values()), tuple(self.cached.values()), tuple(self.failed.values()))
+        return Outcome(*by_end, skipped=tuple(skipped))
 
     def report(self, event: Event) -> None:
         """Log an event and pass it to `watch`, whose first error ends the job that sent the event, and then the run."""

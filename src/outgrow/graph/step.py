@@ -67,8 +67,8 @@ class Step(Generic[T]):
     @cached_property
     def _inputs(self) -> tuple[Step[Any], ...]:
         kind: Any = type(self)
-        found = {id(step): step for name in _counted(kind) for step in _steps(getattr(self, name))}
-        return tuple(found.values())
+        inputs = {id(step): step for name in _counted(kind) for step in _steps(getattr(self, name))}
+        return tuple(inputs.values())
 
 
 def walk(steps: Sequence[Step[Any]]) -> tuple[Step[Any], ...]:
@@ -136,9 +136,9 @@ def identity(value: object, expected: Any = Any) -> Any:
 
 def _record(record: Any) -> dict[str, Any]:
     cls: Any = type(record)
-    found: dict[str, Any] = {"@kind": kind_of(cls), "@version": getattr(record, "version", 1)}
+    data: dict[str, Any] = {"@kind": kind_of(cls), "@version": getattr(record, "version", 1)}
     if source := plugin_source_digest(cls.__module__):
-        found["@source"] = source
+        data["@source"] = source
     defaults = defaults_of(cls)
     for name, (_, expected) in _counted(cls).items():
         value = getattr(record, name)
@@ -148,8 +148,8 @@ def _record(record: Any) -> dict[str, Any]:
                 continue
         except (TypeError, ValueError) as error:
             raise TypeError(f"{cls.__name__}.{name}: {error}") from None
-        found[name] = item
-    return found
+        data[name] = item
+    return data
 
 
 def _is_record(value: object) -> bool:
@@ -177,13 +177,13 @@ def _same(item: Any, default: Any) -> bool:
 @cache
 def defaults_of(kind: Any) -> dict[str, Any]:
     """The identity of the plain default of each field: the value of a field that an identity leaves out."""
-    found: dict[str, Any] = {}
+    defaults: dict[str, Any] = {}
     for name, (each, expected) in _counted(kind).items():
         default = each.default_factory() if each.default_factory is not MISSING else each.default
         if default is not MISSING and _is_plain(default):
             with suppress(TypeError):  # a default without an identity is in no identity
-                found[name] = identity(default, expected)
-    return found
+                defaults[name] = identity(default, expected)
+    return defaults
 
 
 def _scalar(value: bool | int | float | str, members: tuple[Any, ...]) -> Any:

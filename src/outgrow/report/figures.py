@@ -85,14 +85,16 @@ def _title(axes: Axes, at: int, record: Record, records: Sequence[Record]) -> No
 
 def _mark(axes: Axes, style: str, y: float, record: Record, name: str) -> None:
     """An estimate of a record with its interval; the value is written at the end of the line."""
-    found = record.estimates.get(name)
-    if found is None:
+    estimate = record.estimates.get(name)
+    if estimate is None:
         return
-    if found.low is not None and found.high is not None:
-        axes.plot([100 * found.low, 100 * found.high], [y, y], color=ink(style), linewidth=2.2, alpha=0.55, zorder=2)
+    if estimate.low is not None and estimate.high is not None:
+        axes.plot(
+            [100 * estimate.low, 100 * estimate.high], [y, y], color=ink(style), linewidth=2.2, alpha=0.55, zorder=2
+        )
     looks: dict[str, Any] = {"color": ink(style), "markersize": 6.5, "markeredgecolor": ink("paper")}
-    axes.plot([100 * found.value], [y], MARKS[style], zorder=3, **looks)
-    where, text = axes.get_yaxis_transform(), percent(found.value)
+    axes.plot([100 * estimate.value], [y], MARKS[style], zorder=3, **looks)
+    where, text = axes.get_yaxis_transform(), percent(estimate.value)
     axes.text(1, y, text, transform=where, ha="right", va="center_baseline", size=8, color=ink(style))
 
 

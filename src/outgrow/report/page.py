@@ -118,21 +118,23 @@ def sentence(record: Record, several: bool) -> str:
 
 def remarks(record: Record, first: str) -> list[str]:
     """Warnings and comparisons beside a PGR. first: the label of the method that others are compared with."""
-    found = []
+    sentences = []
     student, zero_shot, probe = (record.value(name) for name in ("student", "zero_shot", "frozen_probe"))
     if student is not None and zero_shot is not None and zero_shot >= student:
         score = f"{percent(zero_shot)}{SPACE}%"
-        found.append(f"Zero-shot it scores {score}, no less than after training: here the recovered gap misleads.")
+        sentences.append(f"Zero-shot it scores {score}, no less than after training: here the recovered gap misleads.")
     if student is not None and probe is not None and probe > student:
         score = f"{percent(probe)}{SPACE}%"
-        found.append(f"A probe on its frozen features scores {score}, more than the student: finetuning did not help.")
+        sentences.append(
+            f"A probe on its frozen features scores {score}, more than the student: finetuning did not help."
+        )
     better, difference = improves(record), record.estimates.get("versus_first")
     if better is not None and difference is not None:
         worse = difference.high is not None and difference.high < 0
         verdict = "It improves on" if better else "It falls behind" if worse else "No clear improvement on"
         points = f"{signed(difference.value)} points ({interval_of(record, 'versus_first')})"
-        found.append(f"{verdict} {first}: {points}.")
-    return found
+        sentences.append(f"{verdict} {first}: {points}.")
+    return sentences
 
 
 def below(record: Record, name: str) -> str:
@@ -148,11 +150,11 @@ def whole(value: float) -> str:
     return str(round(100 * value)).replace("-", "−")
 
 
-def whole_span(found: Estimate) -> str:
+def whole_span(estimate: Estimate) -> str:
     """The interval of an estimate without decimals, for prose; "" where there is none."""
-    if found.low is None or found.high is None:
+    if estimate.low is None or estimate.high is None:
         return ""
-    low, high = whole(found.low), whole(found.high)
+    low, high = whole(estimate.low), whole(estimate.high)
     return f"{low}{' to ' if '−' in low + high else f'{JOIN}–{JOIN}'}{high}{SPACE}%"
 
 
@@ -180,11 +182,11 @@ def _by_task(records: Sequence[Record]) -> list[tuple[str, list[Record]]]:
 
 def _weights(experiment: Experiment) -> dict[str, int]:
     """The number of weights of each model whose files are on this machine, by name."""
-    found = {}
+    counts = {}
     for side in (*experiment.weak, *experiment.strong):
         with suppress(UserError):
-            found[side.name] = weights(side, Settings(offline=True))
-    return found
+            counts[side.name] = weights(side, Settings(offline=True))
+    return counts
 
 
 def _figures(results: Results, weights: Mapping[str, int], store: Store) -> list[tuple[Any, str]]:
@@ -219,19 +221,19 @@ def _scored(step: Step[Any]) -> str:
 def _run(steps: Sequence[Step[Any]], manifests: Sequence[Manifest]) -> dict[str, Any]:
     """The steps that ran, machines and versions, from the provenance of the artifacts."""
     titles = {step.key: step.title for step in steps}
-    found = {manifest.key: manifest.provenance for manifest in manifests}
-    order = sorted(found, key=lambda key: (found[key].get("started", 0.0), key))
-    ran = [_ran(titles[key], key, found[key]) for key in order]
+    provenances = {manifest.key: manifest.provenance for manifest in manifests}
+    order = sorted(provenances, key=lambda key: (provenances[key].get("started", 0.0), key))
+    ran = [_ran(titles[key], key, provenances[key]) for key in order]
     by_title: dict[str, list[float]] = {}
     for step in ran:
         by_title.setdefault(step.title, []).append(step.seconds)
-    pairs = [pair for p in found.values() for pair in p.get("versions", {}).items()]
+    pairs = [pair for p in provenances.values() for pair in p.get("versions", {}).items()]
     return {
         "ran": ran,
         "by_title": sorted(((t, len(s), sum(s)) for t, s in by_title.items()), key=lambda row: -row[2]),
         "total": sum(step.seconds for step in ran),
-        "first": _when(min((p["started"] for p in found.values() if "started" in p), default=None)),
-        "last": _when(max((p["finished"] for p in found.values() if "finished" in p), default=None)),
+        "first": _when(min((p["started"] for p in provenances.values() if "started" in p), default=None)),
+        "last": _when(max((p["finished"] for p in provenances.values() if "finished" in p), default=None)),
         "machines": list(dict.fromkeys(step.machine for step in ran)),
         "versions": {name: sorted({v for n, v in pairs if n == name}) for name in dict.fromkeys(n for n, _ in pairs)},
     }

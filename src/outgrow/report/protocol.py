@@ -68,7 +68,7 @@ class FitUsed:
 
 def tasks_used(grid: Sequence[Cell], store: Store) -> tuple[TaskUsed, ...]:
     """The splits of each task, with the sizes of the first seed that has been prepared."""
-    found = []
+    tasks = []
     for name in dict.fromkeys(cell.task.name for cell in grid):
         here = [cell for cell in grid if cell.task.name == name]
         splits, dropped = [], dict[str, int]()
@@ -81,8 +81,8 @@ def tasks_used(grid: Sequence[Cell], store: Store) -> tuple[TaskUsed, ...]:
             scored = split == here[0].test.split != "test"
             splits.append(_split(split, examples, len(prepared) > 1, PURPOSES[split] + UNSETTLED * scored))
         left_out = tuple(sorted(dropped.items()))
-        found.append(TaskUsed(task=name, settings=settings_of(here[0].task), splits=tuple(splits), dropped=left_out))
-    return tuple(found)
+        tasks.append(TaskUsed(task=name, settings=settings_of(here[0].task), splits=tuple(splits), dropped=left_out))
+    return tuple(tasks)
 
 
 def _split(split: str, examples: Examples | None, redrawn: bool, purpose: str) -> SplitUsed:
@@ -93,11 +93,11 @@ def _split(split: str, examples: Examples | None, redrawn: bool, purpose: str) -
 
 def _prepared(cell: Cell) -> dict[str, Prepare]:
     """The splits as they were prepared, before a rule selects from them."""
-    found: dict[str, Prepare] = {}
+    prepared: dict[str, Prepare] = {}
     for fit in (cell.student_fit, *cell.supervisors):
         whole = fit.examples.examples if isinstance(fit.examples, Select) else fit.examples
-        found |= {whole.split: whole, fit.validation.split: fit.validation}
-    return found | {cell.test.split: cell.test}
+        prepared |= {whole.split: whole, fit.validation.split: fit.validation}
+    return prepared | {cell.test.split: cell.test}
 
 
 def _fitted(predictions: object) -> Fit | None:
@@ -113,12 +113,12 @@ def _load(step: Prepare, store: Store) -> Examples | None:
 
 def fits_used(grid: Sequence[Cell]) -> tuple[FitUsed, ...]:
     """Every kind of fit of the grid, once for all seeds and tasks that share it."""
-    found: dict[FitUsed, dict[str, None]] = {}
+    tasks_of: dict[FitUsed, dict[str, None]] = {}
     for cell in grid:
         for used in _fits(cell):
-            found.setdefault(used, {})[cell.task.name] = None
+            tasks_of.setdefault(used, {})[cell.task.name] = None
     order = {role: i for i, role in enumerate(ROLES)}
-    merged = [replace(used, tasks=tuple(tasks)) for used, tasks in found.items()]
+    merged = [replace(used, tasks=tuple(tasks)) for used, tasks in tasks_of.items()]
     return tuple(sorted(merged, key=lambda used: order[used.role.partition(":")[0]]))
 
 

@@ -93,9 +93,11 @@ def _line(
     x = [where[record.strong] + shift for record in scored]
     y = [100 * estimate.value for estimate in estimates]
     axes.plot(x, y, marker=MARKS[role], markersize=5, linewidth=1.6, zorder=3, **looks)
-    for at, found in zip(x, estimates, strict=True):
-        if found.low is not None and found.high is not None:
-            axes.plot([at, at], [100 * found.low, 100 * found.high], color=looks["color"], linewidth=1.2, alpha=0.55)
+    for at, estimate in zip(x, estimates, strict=True):
+        if estimate.low is not None and estimate.high is not None:
+            axes.plot(
+                [at, at], [100 * estimate.low, 100 * estimate.high], color=looks["color"], linewidth=1.2, alpha=0.55
+            )
     return y[-1]
 
 

@@ -35,11 +35,11 @@ def read_by(experiment: Experiment, store: Store, facet: str, failures: Sequence
     slices = {key: sliced(facet, _values(facet, test, stored)) for key, test in tests.items()}
     if not any(slices.values()):
         raise UserError(f"no test example has a {facet}: choose another facet, or a source that has it")
-    found: list[Record] = []
+    records: list[Record] = []
     for row, baseline in rows(grid):
         for name, ids in slices[row[0].test.key].items():
-            found.append(replace(record(row, baseline, None, stored.only(ids)), slice=name))
-    return Results(grid=grid, records=tuple(found), problems=tuple(stored.problems.values()))
+            records.append(replace(record(row, baseline, None, stored.only(ids)), slice=name))
+    return Results(grid=grid, records=tuple(records), problems=tuple(stored.problems.values()))
 
 
 def sliced(facet: str, values: Mapping[str, Facet]) -> Slices:
@@ -49,17 +49,17 @@ def sliced(facet: str, values: Mapping[str, Facet]) -> Slices:
     quintiles with edges rounded to three digits; a number on an edge belongs to the bin above it.
     """
     numbers = {id: float(value) for id, value in values.items() if isinstance(value, int | float)}
-    found: dict[str, set[str]] = {}
+    slices: dict[str, set[str]] = {}
     if numbers:
         edges = EDGES.get(facet) or _fifths(list(numbers.values()))
         names = _bins(edges)
         for id, band in zip(numbers, np.digitize(list(numbers.values()), edges), strict=True):
-            found.setdefault(names[band], set()).add(id)
-        return {name: frozenset(found[name]) for name in names if name in found}
+            slices.setdefault(names[band], set()).add(id)
+        return {name: frozenset(slices[name]) for name in names if name in slices}
     for id, value in values.items():
         for word in value if isinstance(value, tuple) else (str(value),):
-            found.setdefault(word, set()).add(id)
-    return {name: frozenset(found[name]) for name in sorted(found)}
+            slices.setdefault(word, set()).add(id)
+    return {name: frozenset(slices[name]) for name in sorted(slices)}
 
 
 def _fifths(values: Sequence[float]) -> tuple[float, ...]:

@@ -34,12 +34,12 @@ DASH = 4  # of the lines that mark a stop, in points: two lines at the same epoc
 
 def monitored(results: Results, store: Store) -> dict[str, list[Curve]]:
     """The curves with both kinds of labels, one for each finished seed, by the name of their row."""
-    found = {}
+    curves_of = {}
     for (row, _), record in zip(rows(results.grid), results.aggregates, strict=True):
         curves = [curve for cell in row if cell.student_fit.monitored and (curve := _curve(cell.student_fit, store))]
         if curves:
-            found[name_of(record, results.aggregates)] = curves
-    return found
+            curves_of[name_of(record, results.aggregates)] = curves
+    return curves_of
 
 
 def _curve(fit: Fit, store: Store) -> Curve | None:

@@ -123,8 +123,8 @@ class StoredArtifacts:
             self._hard[score.key] = None if chosen is None else _compact(chosen)
         return self._of_shown(self._hard[score.key], score)
 
-    def _of_shown(self, found: Compact | None, score: Score) -> Compact | None:
-        return found if found is None or self._only is None else found[self._places(score.gold.examples.key)]
+    def _of_shown(self, values: Compact | None, score: Score) -> Compact | None:
+        return values if values is None or self._only is None else values[self._places(score.gold.examples.key)]
 
     def _places(self, key: str) -> Ints:
         """The positions of the test examples of this view."""
@@ -160,14 +160,14 @@ class StoredArtifacts:
 
     def _read_notes(self, key: str) -> tuple[str, ...]:
         try:
-            found = json.loads((self._store.fetch(key, only={NOTES}) / NOTES).read_text(encoding="utf-8"))
+            notes = json.loads((self._store.fetch(key, only={NOTES}) / NOTES).read_text(encoding="utf-8"))
         except (Damaged, ValueError):
             return ("it has notes that cannot be read: run again to compute it anew",)
-        return tuple(map(str, found)) if isinstance(found, list) else (str(found),)
+        return tuple(map(str, notes)) if isinstance(notes, list) else (str(notes),)
 
-    def status(self, found: Iterable[tuple[Score, object]]) -> Status:
+    def status(self, scores: Iterable[tuple[Score, object]]) -> Status:
         """The status of these scores, each given with its values or None. A missing one is recorded as a problem."""
-        absent = [score for score, values in found if values is None]
+        absent = [score for score, values in scores if values is None]
         for score in absent:
             if score.key not in self.problems:
                 self.problems[score.key] = self._problem(score)

@@ -228,8 +228,8 @@ def value_of(record: Record, name: str) -> str:
 
 def interval_of(record: Record, name: str) -> str:
     """The interval of a measure as tables show it; "" where there is none."""
-    found = record.estimates.get(name)
-    return span(found.low, found.high) if found else ""
+    estimate = record.estimates.get(name)
+    return span(estimate.low, estimate.high) if estimate else ""
 
 
 def notes_of(record: Record, name: str) -> list[str]:
