@@ -62,7 +62,7 @@ def test_the_protocol_says_that_validation_was_scored(tmp_path: Path) -> None:
     (task,) = tasks_used(found, store)
     (scored,) = (split for split in task.splits if "every model is scored here" in split.purpose)
     assert scored.split == "validation"
-    assert "no result" in scored.purpose
+    assert "not a result" in scored.purpose
 
 
 # ---- which pairs

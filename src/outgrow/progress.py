@@ -1,4 +1,4 @@
-"""What a run is doing, for whoever watches it: a live display on a terminal, plain lines elsewhere."""
+"""The progress of a run: a live display on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ INTERVAL = 30.0  # seconds between two plain progress lines
 
 @contextmanager
 def showing(stream: TextIO, slots: int) -> Iterator[Report]:
-    """What tells `stream` of a run's events, for as long as the block lasts. `slots`: steps that run at once."""
+    """Show the events of a run on `stream` while the block lasts. slots: steps that run at once.
+
+    Yields the function to pass as `watch`.
+    """
     state = State(slots)
     if not stream.isatty():
         yield _Lines(state, stream)
@@ -34,7 +37,7 @@ def showing(stream: TextIO, slots: int) -> Iterator[Report]:
     def watch(event: Event) -> None:
         state.update(event)
         if event.kind in ("failed", "damaged", "waiting"):
-            console.print(_news(event), highlight=False, markup=False)
+            console.print(_outcome(event), highlight=False, markup=False)
         for note in _notes(event):
             console.print(note, highlight=False, markup=False)
 
@@ -44,7 +47,7 @@ def showing(stream: TextIO, slots: int) -> Iterator[Report]:
 
 @dataclass
 class Running:
-    """A step at work. `fraction` is how far it says it is."""
+    """A running step. fraction: how much of it is done, as it reports."""
 
     title: str
     started: float
@@ -53,14 +56,14 @@ class Running:
 
 @dataclass
 class State:
-    """Which steps are to do, running and done, and how long such steps took. Times are seconds of a steady clock."""
+    """The steps to do, running and done, and the durations of finished ones. Times are seconds of a monotonic clock."""
 
     slots: int = 1
-    planned: dict[str, str] = field(default_factory=dict)  # key -> title, of every step that was to do
+    planned: dict[str, str] = field(default_factory=dict)  # the title by key, of every step that was to do
     done: set[str] = field(default_factory=set)
     cached: set[str] = field(default_factory=set)
     running: dict[str, Running] = field(default_factory=dict)
-    took: dict[str, list[float]] = field(default_factory=dict)  # by title, and by kind
+    took: dict[str, list[float]] = field(default_factory=dict)  # seconds by title, and by kind
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def update(self, event: Event, now: float | None = None) -> None:
@@ -85,7 +88,7 @@ class State:
                             self.took.setdefault(name, []).append(event.seconds)
 
     def remaining(self, now: float | None = None) -> float | None:
-        """Seconds until the end, judged by how long such steps took; None while nothing is known."""
+        """Estimated seconds until the end, from the durations of similar steps; None while there are none."""
         now = time.monotonic() if now is None else now
         with self.lock:
             pending = [key for key in self.planned if key not in self.done]
@@ -109,41 +112,41 @@ class State:
 
 
 class _Lines:
-    """One line for each step that ends, and at most one in thirty seconds while nothing does."""
+    """One line for each step that ends, and one every thirty seconds while none does."""
 
     def __init__(self, state: State, stream: TextIO) -> None:
         self._state, self._stream = state, stream
-        self._said_cached = False
-        self._told = time.monotonic()
+        self._counted = False
+        self._last = time.monotonic()
 
     def __call__(self, event: Event) -> None:
         state = self._state
         state.update(event)
-        if event.kind not in ("planned", "found") and not self._said_cached:
-            self._said_cached = True
-            self._say(f"{len(state.planned)} steps to do, {len(state.cached)} cached")
+        if event.kind not in ("planned", "found") and not self._counted:
+            self._counted = True
+            self._print(f"{len(state.planned)} steps to do, {len(state.cached)} cached")
         if event.kind == "finished":
-            self._say(f"[{state.count}] {event.title} · {duration(event.seconds or 0)}")
+            self._print(f"[{state.count}] {event.title} · {duration(event.seconds or 0)}")
             for note in _notes(event):
-                self._say(note)
+                self._print(note)
         elif event.kind in ("failed", "damaged", "waiting"):
-            self._say(f"[{state.count}] {_news(event)}")
-        elif event.kind == "progress" and time.monotonic() - self._told >= INTERVAL:
-            at_work = ", ".join(f"{run.title} {run.fraction:.0%}" for run in state.running.values())
-            self._say(f"[{state.count}] {at_work}{_about(state.remaining())}")
+            self._print(f"[{state.count}] {_outcome(event)}")
+        elif event.kind == "progress" and time.monotonic() - self._last >= INTERVAL:
+            running = ", ".join(f"{run.title} {run.fraction:.0%}" for run in state.running.values())
+            self._print(f"[{state.count}] {running}{_about(state.remaining())}")
 
-    def _say(self, line: str) -> None:
-        self._told = time.monotonic()
+    def _print(self, line: str) -> None:
+        self._last = time.monotonic()
         try:
             print(line, file=self._stream, flush=True)
         except BrokenPipeError:
-            raise  # whoever read it has gone
+            raise  # the reader of the pipe has gone
         except OSError:
-            pass  # the disk that a log goes to is full: the run goes on
+            pass  # the disk of the stream is full: the run goes on
 
 
-def _news(event: Event) -> str:
-    text = event.text.strip().rpartition("\n")[2]  # the last line of a traceback says what it is
+def _outcome(event: Event) -> str:
+    text = event.text.strip().rpartition("\n")[2]  # the last line of a traceback names the error
     return f"{event.title or event.key}: {event.kind}{f' ({text})' if text else ''}"
 
 

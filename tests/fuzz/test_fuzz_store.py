@@ -124,7 +124,7 @@ def operations(store: Store, keys: list[str]) -> Iterator[Callable[[], Any]]:
     def computed() -> None:
         with Inline() as executor:
             for failure in run([TOP, CHAIN], store, executor).failures:
-                assert failure.user_error or "again and again" in failure.error_text, failure.error_text
+                assert failure.user_error or "more than once in this run" in failure.error_text, failure.error_text
 
     yield store.listing
     yield store.check

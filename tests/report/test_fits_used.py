@@ -12,14 +12,14 @@ from outgrow.report.protocol import fits_used
 from outgrow.training.continuing import Generative
 
 
-def test_the_protocol_names_every_fit_on_the_way_to_a_student_and_what_was_read_first() -> None:
+def test_the_protocol_names_every_fit_between_supervisor_and_student_and_adaptations() -> None:
     chain = Technique(label="chain", chain=(Mind(size="big"),), chain_data="same", labels=(Harden(), Sharpen()))
     length_limit = Technique(label="reader", adapt=Generative(epochs=1.0), oracle="stop")
     found = fits_used(cells(experiment(methods=(chain, length_limit), strong=("huge",), seeds=(0,))))
-    said = {used.role: used for used in found}
-    assert said["on the way: chain"].model == "mind/big"
-    assert said["student: chain"].learns_from == "hard, then Sharpen (temperature 0.5) weak labels of transfer"
-    assert said["student: reader (oracle)"].validated_on == "ground truth of transfer_validation"
+    by_role = {used.role: used for used in found}
+    assert by_role["intermediate: chain"].model == "mind/big"
+    assert by_role["student: chain"].learns_from == "hard, then Sharpen (temperature 0.5) weak labels of transfer"
+    assert by_role["student: reader (oracle)"].validated_on == "ground truth of transfer_validation"
     for role in ("student: reader (oracle)", "supervisor that is adapted too", "ceiling that is adapted too"):
-        assert dict(said[role].settings)["reads first"].startswith("Generative (epochs 1,")
-    assert not {"reads first"} & {name for role in ("supervisor", "ceiling") for name, _ in said[role].settings}
+        assert dict(by_role[role].settings)["adapted first"].startswith("Generative (epochs 1,")
+    assert not {"adapted first"} & {name for role in ("supervisor", "ceiling") for name, _ in by_role[role].settings}

@@ -132,7 +132,7 @@ def test_a_withheld_pgr_gives_its_reason_and_no_number(tmp_path: Path) -> None:
     reason = read(asked, store).records[0].withheld.get("pgr")
     assert reason is not None
     assert f"PGR withheld for riddles-cats, mind/small → mind/big: {reason}." in text
-    assert "intervals speak of test examples only" in text
+    assert "intervals are over test examples only" in text
 
 
 def test_a_matched_pgr_is_shown_where_a_method_adapts(

@@ -1,4 +1,4 @@
-"""The verbs that make the chess ladder: train a rung, mine games, collect puzzles."""
+"""The commands that make the chess models and data: pretrain, mine, collect."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ def pretrain(
 def mine(
     out: Annotated[Path, typer.Option("--out", help="Folder for the shards of games.")],
     shards: Annotated[int, typer.Option(min=1, help="How many shards there should be.")] = 10,
-    seed: Annotated[int, typer.Option(help="Other games.")] = 0,
+    seed: Annotated[int, typer.Option(help="Another seed makes other games.")] = 0,
     workers: Workers = None,
     engine: Annotated[str | None, typer.Option(help="The engine's program; by default stockfish.")] = None,
 ) -> None:
-    """Play games in which somebody errs and judge every position; resumable."""
+    """Play games with errors and judge every position with an engine; resumable."""
     from concurrent.futures import ProcessPoolExecutor, as_completed
     from multiprocessing import get_context
 
@@ -70,11 +70,11 @@ def collect(
     mined: Annotated[Path, typer.Argument(help="A folder of mined games.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the tables.")],
     decontaminate_against: Annotated[
-        Path | None, typer.Option(metavar="RECIPE", help="Leave out what stands on a line of this rung's corpus.")
+        Path | None, typer.Option(metavar="RECIPE", help="Leave out positions in the corpus of this recipe.")
     ] = None,
     store: StoreAt = RUNS,
 ) -> None:
-    """Make puzzles, positions and pairs of moves of mined games."""
+    """Make puzzles, positions and pairs of moves from mined games."""
     from outgrow import graph
     from outgrow.api import executor, opened
     from outgrow.chess.collect import collect as tables

@@ -1,4 +1,4 @@
-"""The verbs on an experiment: run, plan, results, report."""
+"""The commands on an experiment: run, plan, results, report."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run(
     log: Log = None,
     no_plugins: NoPlugins = False,
 ) -> None:
-    """Run what is not stored yet of an experiment; write its report."""
+    """Run the steps of an experiment that are not stored yet, and write its report."""
     from outgrow import api
     from outgrow.graph import Settings
     from outgrow.preflight import notes
@@ -56,19 +56,19 @@ def run(
         showing(sys.stderr, executor.slots) as watch,
     ):
         try:
-            found = api.run(experiment, store=store, on=executor, settings=settings, watch=watch)
+            results = api.run(experiment, store=store, on=executor, settings=settings, watch=watch)
         except KeyboardInterrupt:
             interrupted()
-    written = _refresh(found, path)  # before anything is printed, which may be to a pipe that has closed
-    _print_table(found.numbers)
-    for note in notes(found.experiment):
+    written = _refresh(results, path)  # before anything is printed, maybe to a closed pipe
+    _print_table(results.numbers)
+    for note in notes(results.experiment):
         typer.echo(f"note: {note}")
     typer.echo(f"report: {path}{'' if written else ' (up to date)'}")
-    assert found.outcome is not None
-    done = f"{len(found.outcome.computed)} steps computed, {len(found.outcome.cached)} cached"
-    typer.echo(f"{done}, in {duration(time.monotonic() - started)}")
-    if found.failures:
-        fail(found.failures, len(found.outcome.skipped))
+    assert results.outcome is not None
+    counts = f"{len(results.outcome.computed)} steps computed, {len(results.outcome.cached)} cached"
+    typer.echo(f"{counts}, in {duration(time.monotonic() - started)}")
+    if results.failures:
+        fail(results.failures, len(results.outcome.skipped))
 
 
 @app.command()
@@ -80,24 +80,24 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     no_plugins: NoPlugins = False,
 ) -> None:
-    """Show which steps are to do, and why they are new.
+    """Show which steps are still to do, and how each differs from what is stored.
 
-    Classes that the file names as package.module:Class are imported, which runs their code, unless --no-plugins.
+    Classes named as package.module:Class are imported, which runs their code, unless --no-plugins is given.
     """
     from outgrow import api
     from outgrow.preflight import notes
 
     experiment = api.resolved(_experiment(file, sets, seeds, no_plugins))
-    going = api.plan(experiment, store=store)
+    planned = api.plan(experiment, store=store)
     if as_json:
-        todo = [{"key": step.key, "title": step.title, "why": going.why[step.key]} for step in going.todo]
-        _print_json({"todo": todo, "cached": [{"key": step.key, "title": step.title} for step in going.cached]})
+        todo = [{"key": step.key, "title": step.title, "why": planned.why[step.key]} for step in planned.todo]
+        _print_json({"todo": todo, "cached": [{"key": step.key, "title": step.title} for step in planned.cached]})
         return
     for note in notes(experiment):
         typer.echo(f"note: {note}")
-    typer.echo(f"{len(going.todo)} steps to do, {len(going.cached)} cached")
-    for step in going.todo:
-        typer.echo(f"  {step.key}  {step.title}: {going.why[step.key]}")
+    typer.echo(f"{len(planned.todo)} steps to do, {len(planned.cached)} cached")
+    for step in planned.todo:
+        typer.echo(f"  {step.key}  {step.title}: {planned.why[step.key]}")
 
 
 @app.command()
@@ -110,15 +110,15 @@ def results(
     by: Annotated[str | None, typer.Option("--by", metavar="FACET", help="By rating, theme, difficulty ...")] = None,
     no_plugins: NoPlugins = False,
 ) -> None:
-    """Print the numbers that are stored of an experiment, over all test examples or by a facet of theirs."""
+    """Print the stored results of an experiment, over all test examples or by a facet of them."""
     from outgrow import api
     from outgrow.report.tables import FORMATS, text
     from outgrow.types import UserError
 
     if format not in FORMATS:
         raise UserError(f"no format called {format!r}: choose one of {', '.join(FORMATS)}")
-    found = api.results(_experiment(file, sets, seeds, no_plugins), store=store)
-    numbers = found.numbers if by is None else found.sliced(by)
+    stored = api.results(_experiment(file, sets, seeds, no_plugins), store=store)
+    numbers = stored.numbers if by is None else stored.sliced(by)
     if format == "table":
         _print_table(numbers)
     else:
@@ -165,11 +165,11 @@ def _print_table(numbers: Numbers) -> None:
 
     from outgrow.report.tables import table
 
-    width = None if sys.stdout.isatty() else 140  # of a pipe or a file nothing is known, and a table wants room
+    width = None if sys.stdout.isatty() else 140  # the width of a pipe or a file is unknown
     console = Console(width=width)
-    with console.capture() as drawn:  # printed by us: rich has an exit code of its own for a closed pipe
+    with console.capture() as captured:  # printed below: rich exits with a code of its own for a closed pipe
         console.print(table(numbers.aggregates))
-    print(drawn.get(), end="")
+    print(captured.get(), end="")
     if any(cell.test.split != "test" for cell in numbers.grid):
         typer.echo("scored on validation: for choosing a set-up, not a result")
 
@@ -180,20 +180,21 @@ def _print_json(data: Any) -> None:
     typer.echo(json.dumps(data, indent=1))
 
 
-def _refresh(found: Results, path: Path) -> bool:
-    """Write the report unless the one that is there shows these numbers already: drawing takes seconds."""
+def _refresh(results: Results, path: Path) -> bool:
+    """Write the report unless the file shows these numbers already, since drawing takes seconds. Returns whether it
+    was written."""
     import hashlib
     import json
 
     from outgrow.types import UserError
 
-    shown = json.dumps([found.records, [str(f) for f in found.failures]], sort_keys=True)
-    mark = f"\n<!-- {hashlib.sha256(shown.encode()).hexdigest()} -->\n"
-    assert found.outcome is not None
-    if not found.outcome.computed and path.is_file() and path.read_bytes().endswith(mark.encode()):
+    content = json.dumps([results.records, [str(failure) for failure in results.failures]], sort_keys=True)
+    mark = f"\n<!-- {hashlib.sha256(content.encode()).hexdigest()} -->\n"
+    assert results.outcome is not None
+    if not results.outcome.computed and path.is_file() and path.read_bytes().endswith(mark.encode()):
         return False
     try:
-        with found.report(path).open("a", encoding="utf-8") as page:
+        with results.report(path).open("a", encoding="utf-8") as page:
             page.write(mark)
     except OSError as error:
         text = f"the report {path} cannot be written ({error.strerror}): the results are stored, name another file"

@@ -1,4 +1,4 @@
-"""`outgrow list`: what can be named in an experiment."""
+"""`outgrow list`: the tasks, models and methods that an experiment can name."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ def list_plugins(
         str, typer.Argument(metavar="KIND", help="tasks, models, losses, labelling, methods or executors.")
     ],
 ) -> None:
-    """List what can be named in an experiment."""
+    """List the tasks, models or methods that an experiment can name."""
     from outgrow.plugins import FOLDERS, described, nearest
     from outgrow.types import UserError
 
     kinds = {folder: name for name, folder in FOLDERS.items()}
     if kind not in kinds:
         raise UserError(f"nothing called {kind!r} to list.{nearest(kind, kinds)} Known: {', '.join(kinds)}")
-    found = described(kinds[kind])
-    width = max(map(len, found), default=0)
-    for name, line in found.items():
+    entries = described(kinds[kind])
+    width = max(map(len, entries), default=0)
+    for name, line in entries.items():
         typer.echo(f"{name:{width}}  {line}")
         if kind == "models" and (sizes := _sizes(name)):
             typer.echo(f"{'':{width}}  {sizes}")

@@ -1,4 +1,4 @@
-"""The application, and the arguments and options that several verbs share."""
+"""The application, and the arguments and options that several commands share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 RUNS = "runs"
 HELP = "Weak-to-strong generalization: train a strong student on weak labels and measure how far it outgrows them."
 
-# No rich in help texts: `outgrow --help` takes a third of the time without it.
+# Without rich in help texts `outgrow --help` takes a third of the time.
 app = typer.Typer(
     rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -26,7 +26,7 @@ def _not_empty(text: str) -> str:
 File = Annotated[Path | None, typer.Argument(help="A TOML file; the bundled chess experiment if there is none.")]
 StoreAt = Annotated[
     str,
-    typer.Option("--store", envvar="OUTGROW_STORE", callback=_not_empty, help="Folder or URL of finished steps."),
+    typer.Option("--store", envvar="OUTGROW_STORE", callback=_not_empty, help="Folder or URL of the stored steps."),
 ]
 Sets = Annotated[
     list[str] | None,
@@ -42,8 +42,8 @@ Log = Annotated[Path | None, typer.Option("--log", metavar="FILE", help="Append 
 NoPlugins = Annotated[bool, typer.Option("--no-plugins", help="Refuse classes from outside the package.")]
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(requested: bool) -> None:
+    if requested:
         from outgrow import __version__
 
         typer.echo(f"outgrow {__version__}")
@@ -56,7 +56,7 @@ def common(
         bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """What comes before every verb."""
+    """Runs before every command."""
     try:
         Path.cwd()
     except OSError:

@@ -1,4 +1,4 @@
-"""What the verbs that compute something share: where they may write, and how a run's end is told."""
+"""Shared by the commands that compute: writable paths, the log file, and how a run ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def writable_file(path: Path, option: str) -> Path:
-    """`path`, once it is known that a file can be written there. What is there stays as it is. Raises UserError."""
+    """`path`, after a check that a file can be written there. An existing file is unchanged. Raises UserError."""
     from outgrow.types import UserError
 
     try:
@@ -37,7 +37,7 @@ def writable_file(path: Path, option: str) -> Path:
 
 
 def writable_folder(path: Path, option: str) -> Path:
-    """`path`, made if need be, once it is known that files can be written into it. Raises UserError."""
+    """`path`, made if it does not exist, after a check that files can be written in it. Raises UserError."""
     from outgrow.types import UserError
 
     draft = path / f".outgrow-{os.getpid()}"
@@ -77,18 +77,19 @@ class _LogFile(logging.FileHandler):
 
 
 def interrupted() -> NoReturn:
+    """Say how to go on, and exit with code 130."""
     typer.echo("interrupted: finished steps are stored, run again to go on", err=True)
     raise typer.Exit(130)
 
 
 def fail(failures: tuple[Failure, ...], skipped: int) -> NoReturn:
-    """Name every failure; a traceback is shown once. Exit code 2 where the user can mend them all, else 1."""
-    shown: set[str] = set()
+    """Print every failure, equal tracebacks once, and exit: with code 2 if the user can fix them all, else 1."""
+    printed: set[str] = set()
     for failure in failures:
         text = failure.error_text.strip()
         last = text.rpartition("\n")[2]
-        if not failure.user_error and last not in shown:
-            shown.add(last)
+        if not failure.user_error and last not in printed:
+            printed.add(last)
             typer.echo(text, err=True)
         name = f"{failure.step.title} ({failure.step.key})"
         typer.echo(f"{'error' if failure.user_error else 'failed'}: {name}: {last}", err=True)

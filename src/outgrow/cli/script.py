@@ -1,4 +1,4 @@
-"""The console script: how every end of a command is told."""
+"""The console script: the exit code and message for every way in which a command can end."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from outgrow.cli.options import app
 USAGE = typer.BadParameter.__mro__[1]  # UsageError, of the click that typer brings
 CLOSED_PIPE = 141  # 128 + SIGPIPE, as a shell reports it
 INTERRUPTED = 130
-PLAIN = "outgrow-plain"  # what to do with characters that an encoding lacks
+PLAIN = "outgrow-plain"  # the error handler for characters that an encoding lacks
 INSTEAD = {"−": "-", "–": "-", "—": "-", "→": "->", "’": "'", "·": ",", "…": "...", "×": "x"}
 
 
 def main() -> None:
-    """Run the command line. What the user can mend is one line and exit code 2; a fault of ours keeps its traceback."""
-    _any_text()
+    """Run the command line. A UserError is printed on one line, with exit code 2; other errors keep their traceback."""
+    _replace_unencodable()
     warnings.formatwarning = lambda message, *rest, **named: f"warning: {message}\n"
     sys.exit(_exit_code(sys.argv[1:] or ["--help"]))
 
@@ -37,26 +37,26 @@ def _exit_code(arguments: list[str]) -> int:
     except typer.Exit as end:
         return int(end.exit_code)
     except typer.Abort:
-        return _said("aborted", code=1)
+        return _print_error("aborted", code=1)
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:
         from outgrow.types import UserError
 
         if isinstance(error, UserError):
-            return _said("\n".join(f"error: {message}" for message in error.messages))
+            return _print_error("\n".join(f"error: {message}" for message in error.messages))
         if isinstance(error, USAGE):
             message = UserError(error.format_message())  # type: ignore[attr-defined]
-            return _said(f"error: {message}")
+            return _print_error(f"error: {message}")
         if isinstance(error, OSError) and _is_of_output(error):
             return _output_failed(error)
         raise
     return 0
 
 
-def _any_text() -> None:
-    """Characters that the terminal's encoding lacks are replaced, the minus sign by a hyphen; without a stream, nothing
-    is shown."""
+def _replace_unencodable() -> None:
+    """Replace characters that the terminal's encoding lacks, the minus sign by a hyphen. Without a stream, nothing is
+    printed."""
     codecs.register_error(PLAIN, _plain)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -72,15 +72,15 @@ def _plain(error: UnicodeError) -> tuple[str, int]:
     return "".join(INSTEAD.get(letter, "?") for letter in missing), error.end
 
 
-def _said(line: str, code: int = 2) -> int:
+def _print_error(line: str, code: int = 2) -> int:
     with suppress(OSError):
         print(line, file=sys.stderr, flush=True)
     return code
 
 
 def _is_of_output(error: OSError) -> bool:
-    """Whether writing to the terminal, pipe or file that we print to is what failed: then it fails again. (What has
-    failed in unbuffered writing is forgotten, so something must be written: a line end.)"""
+    """Whether stdout or stderr is what failed: then writing fails again. (Unbuffered output that failed is lost, so
+    something must be written: a line end.)"""
     if error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF):
         return False
     for stream in (sys.stdout, sys.stderr):
@@ -95,9 +95,11 @@ def _is_of_output(error: OSError) -> bool:
 
 
 def _output_failed(error: OSError) -> int:
-    """Python would try to write the rest when it ends, and complain: it goes nowhere instead."""
+    """The exit code. The rest of the output goes to the null device, or Python would complain about it at exit."""
     code = (
-        CLOSED_PIPE if error.errno == errno.EPIPE else _said(f"error: the output cannot be written: {error.strerror}")
+        CLOSED_PIPE
+        if error.errno == errno.EPIPE
+        else _print_error(f"error: the output cannot be written: {error.strerror}")
     )
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)

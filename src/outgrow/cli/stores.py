@@ -1,4 +1,4 @@
-"""`outgrow check`: verify a store, repair it, or free what no experiment names."""
+"""`outgrow check`: verify a store, repair it, or delete steps that no experiment uses."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def check(
     ] = None,
     store: StoreAt = RUNS,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Set aside what is damaged, and compute again what a FILE names of it.")
+        bool, typer.Option("--repair", help="Set damaged artifacts aside, and compute those again that a FILE uses.")
     ] = False,
-    prune: Annotated[bool, typer.Option("--prune", help="Delete the steps that no FILE names.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Delete the steps that no FILE uses.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     workers: Workers = None,
     device: Device = "cpu",
     log: Log = None,
     no_plugins: NoPlugins = False,
 ) -> None:
-    """Verify a store; with --repair, mend it; with --prune, free what no FILE names."""
+    """Verify a store, repair it (--repair), or delete the steps that no FILE uses (--prune)."""
     from outgrow.api import opened
     from outgrow.types import UserError
 
@@ -56,17 +56,17 @@ def check(
 
 
 def _verify(opened_store: Store) -> None:
-    found = opened_store.check()
-    for key, why in found.damaged.items():
+    checked = opened_store.check()
+    for key, why in checked.damaged.items():
         typer.echo(f"damaged: {key}: {why}", err=True)
-    typer.echo(f"{len(found.intact)} artifacts intact, {len(found.damaged)} damaged")
-    if found.damaged:
+    typer.echo(f"{len(checked.intact)} artifacts intact, {len(checked.damaged)} damaged")
+    if checked.damaged:
         typer.echo("outgrow check --repair computes what is damaged again, and so does the next run", err=True)
         raise typer.Exit(1)
 
 
 def _repair(opened_store: Store, files: list[Path], workers: int | None, device: str, plugins: bool) -> None:
-    """Set aside every damaged artifact, then compute those that the experiments name."""
+    """Set every damaged artifact aside, then compute those that the experiments use."""
     from outgrow import graph
     from outgrow.api import executor
     from outgrow.config import bundled_example
@@ -74,20 +74,22 @@ def _repair(opened_store: Store, files: list[Path], workers: int | None, device:
     from outgrow.store import Damaged
 
     named = {step.key: step for step in _steps(files or [bundled_example()], plugins)}
-    found = opened_store.check()
-    for key, why in found.damaged.items():
+    checked = opened_store.check()
+    for key, why in checked.damaged.items():
         opened_store.quarantine(Damaged(key, "", why))
         lost = "" if key in named else "; no file given here names it: it is set aside"
         typer.echo(f"damaged: {key}: {why}{lost}", err=True)
-    wanted = [named[key] for key in found.damaged if key in named]
+    wanted = [named[key] for key in checked.damaged if key in named]
     with executor("" if wanted else "inline", workers) as runner, showing(sys.stderr, runner.slots) as watch:
         try:
             done = graph.run(wanted, opened_store, runner, graph.Settings(device=device), watch)
         except KeyboardInterrupt:
             interrupted()
-    others = len(found.damaged) - len(wanted)
+    others = len(checked.damaged) - len(wanted)
     computed = f"{len(wanted) - len(done.failures) - len(done.skipped)} computed again"
-    typer.echo(f"{len(found.intact)} artifacts intact, {len(found.damaged)} set aside: {computed}, {others} not named")
+    typer.echo(
+        f"{len(checked.intact)} artifacts intact, {len(checked.damaged)} set aside: {computed}, {others} not named"
+    )
     if done.failures:
         fail(done.failures, len(done.skipped))
 
@@ -104,7 +106,7 @@ def _prune(opened_store: Store, files: list[Path], yes: bool, plugins: bool) -> 
 
 
 def _steps(files: list[Path], plugins: bool) -> list[Step]:  # type: ignore[type-arg]
-    """Every step that the experiments name."""
+    """Every step of the experiments."""
     from outgrow.api import resolved
     from outgrow.experiment import cells, targets
     from outgrow.graph import walk

@@ -1,4 +1,4 @@
-"""An experiment is a graph of frozen records: what a step is, what is still to do, and doing it."""
+"""A graph of steps: what a step is, the plan of those that are still to do, and running them."""
 
 from outgrow.graph.artifact import Artifact, T
 from outgrow.graph.compute import Job, JobResult, compute

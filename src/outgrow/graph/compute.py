@@ -1,4 +1,4 @@
-"""One step, computed in whatever process an executor chose."""
+"""Compute one step, in the process that an executor has chosen."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from outgrow.types import UserError
 
 @dataclass(frozen=True, kw_only=True)
 class JobResult:
-    """How one attempt at a step ended. `damaged` names the input that could not be read. notes: what its artifact
-    says of itself."""
+    """How a job ended. damaged: the key of the input that could not be read. notes: those of the artifact."""
 
     kind: Literal["computed", "found", "failed", "damaged"]
     seconds: float = 0.0
@@ -33,7 +32,7 @@ class JobResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A step with all it needs to run elsewhere."""
+    """A step with what it needs to run in another process."""
 
     step: Step[Any]
     store: Store
@@ -44,13 +43,13 @@ class Job:
 
 
 def compute(step: Step[Any], store: Store, settings: Settings, report: Report) -> JobResult:
-    """Run one step whose inputs are stored, and commit its artifact. Errors come back as data."""
+    """Run one step whose inputs are stored, and commit its artifact. Errors are returned, not raised."""
     started = time.time()
     try:
         while True:
             try:
                 return _attempt(step, store, settings, report, started)
-            except LeaseLost:  # it slept for long; whoever took over is waited for
+            except LeaseLost:  # this process was suspended: wait for the run that took over
                 report(Event(kind="waiting", key=step.key, title=step.title, text="another run took over"))
     except UserError as error:
         ended = JobResult(kind="failed", text=str(error), user_error=True)
@@ -61,44 +60,46 @@ def compute(step: Step[Any], store: Store, settings: Settings, report: Report) -
 
 
 def _attempt(step: Step[Any], store: Store, settings: Settings, report: Report, started: float) -> JobResult:
-    def tell(kind: Kind, text: str = "") -> None:
+    def send(kind: Kind, text: str = "") -> None:
         report(Event(kind=kind, key=step.key, title=step.title, text=text))
 
-    with store.lease(step.key, lambda owner: tell("waiting", f"{owner} is at it")) as lease:
-        if _finished(step, store, tell):
+    with store.lease(step.key, lambda owner: send("waiting", f"{owner} is computing it")) as lease:
+        if _finished(step, store, send):
             return JobResult(kind="found")
         lease.check()
-        tell("started")
+        send("started")
         context = Context(step=step, store=store, settings=settings, report=report, lease=lease)
         try:
             artifact = step.run(context)
         except Damaged as damage:
             report(Event(kind="damaged", key=damage.key, text=damage.why))
             store.quarantine(damage)
-            return JobResult(kind="damaged", damaged=damage.key, text=f"{damage}, again and again: check the disk")
+            return JobResult(
+                kind="damaged", damaged=damage.key, text=f"{damage}, more than once in this run: check the disk"
+            )
         provenance = _provenance(started, settings)
         notes = notes_of(artifact)
         store.commit(step.key, artifact.save, identity=identity(step), provenance=provenance)
         shutil.rmtree(context.scratch, ignore_errors=True)
-        with suppress(OSError):  # a run that was robbed may have left a folder beside it
+        with suppress(OSError):  # a run that lost its lease may have left a folder beside it
             context.scratch.parent.rmdir()
     return JobResult(kind="computed", seconds=time.time() - started, notes=notes)
 
 
-def _finished(step: Step[Any], store: Store, tell: Callable[..., None]) -> bool:
-    """Whether another run was first; what it left is set aside if it cannot be trusted."""
+def _finished(step: Step[Any], store: Store, send: Callable[..., None]) -> bool:
+    """Whether another run has computed the step. A damaged artifact of it is set aside."""
     match store.manifests([step.key]).get(step.key):
         case Manifest() as manifest:
             compare(step, manifest, store)
             return True
         case Damaged() as damage:
-            tell("damaged", damage.why)
+            send("damaged", damage.why)
             store.quarantine(damage)
     return False
 
 
 def _provenance(started: float, settings: Settings) -> dict[str, Any]:
-    """Where and when: shown, never hashed. Times are seconds since the epoch."""
+    """Where and when a step was computed; in no key. Times are seconds since the epoch."""
     where = {"versions": versions(), "machine": machine(), "device": settings.device, "threads": settings.threads}
     finished = time.time()
     return {**where, "started": started, "finished": finished, "seconds": finished - started}

@@ -1,4 +1,4 @@
-"""Where and how a step runs: what it may read, where it may write. Nothing here may change its answer."""
+"""What a running step may read and write, and the settings of this machine. Nothing here may change its result."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ Kind = Literal["planned", "found", "started", "progress", "finished", "failed", 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What only this machine cares about. It is not hashed, so it must not change what is computed."""
+    """Options of this machine. They are in no key, so they must not change results.
+
+    microbatch: examples in one forward pass, None to choose. trust_pickle, trust_remote_code: load pickled weights, run
+    the code of a checkpoint. offline: no downloads.
+    """
 
     device: str = "cpu"
     threads: int = 1
@@ -32,7 +36,7 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Something worth telling while a run goes on."""
+    """Something that happened in a run. `fraction` is of a step in progress, in 0..1; `text` is a reason or note."""
 
     kind: Kind
     key: str
@@ -60,14 +64,14 @@ Report = Callable[[Event], None]
 
 
 def ignore_events(event: Event) -> None:
-    """The watcher that does not look."""
+    """Ignores all events."""
 
 
 class Context:
-    """What `Step.run` is given."""
+    """The argument of `Step.run`: reads inputs, reports progress, keeps checkpoints in a scratch folder."""
 
     _lease: Lease | None = None
-    _writing: Callable[[Path], AbstractContextManager[Any]] = nullcontext  # says it in one line if the disk is full
+    _writing: Callable[[Path], AbstractContextManager[Any]] = nullcontext  # a full disk becomes one line
 
     def __init__(
         self,
@@ -81,37 +85,42 @@ class Context:
         self.settings = settings
         self._lease, self._writing = lease, store.storage.writing
         self.scratch = store.scratch(step.key, lease.owner) if lease else store.scratch(step.key)
-        for draft in self.scratch.glob("draft-*"):  # a kill came between
+        for draft in self.scratch.glob("draft-*"):  # of a process that was killed while writing it
             shutil.rmtree(draft)
         self._step, self._store, self._report = step, store, report
         self._readable = {parent.key for parent in step.inputs()}
         self._interval = float(os.environ.get("OUTGROW_CHECKPOINT_SECONDS", "45"))
         self._saved = time.monotonic()
-        self._told = -float("inf")
+        self._reported = -float("inf")
 
     def load(self, step: StepProtocol[T]) -> T:
-        """The artifact of an input, its checksums verified. Only inputs can be read: the graph tells no lies."""
+        """The artifact of an input, its checksums verified. Raises ValueError for a step that is not an input."""
         self._check()
         if step.key not in self._readable:
-            raise ValueError(f"{self._step.key} reads {step.key}, which is in none of its fields")
+            raise ValueError(
+                f"{self._step.key} reads {step.key}, which is not an input: no field of it holds this step"
+            )
         return load(step, self._store)
 
     def progress(self, fraction: float, note: str = "") -> None:
-        """Tell how far the step is, in 0..1. Cheap to call often."""
+        """Report how much of the step is done, in 0..1. Cheap to call often: at most ten events a second are sent."""
         self._check()
         now = time.monotonic()
-        if now - self._told >= 0.1 or fraction >= 1:
-            self._told = now
+        if now - self._reported >= 0.1 or fraction >= 1:
+            self._reported = now
             self._report(
                 Event(kind="progress", key=self._step.key, title=self._step.title, fraction=fraction, text=note)
             )
 
     def checkpoint_due(self) -> bool:
-        """True 45 s after the last checkpoint, so that none is older than 60 s."""
+        """Whether the last checkpoint is 45 s old, so that none is older than 60 s when the process is killed.
+
+        The environment variable OUTGROW_CHECKPOINT_SECONDS sets another age.
+        """
         return time.monotonic() - self._saved >= self._interval
 
     def save_checkpoint(self, write: Callable[[Path], None]) -> None:
-        """`write` fills a folder, which then replaces the last checkpoint in one rename."""
+        """Call `write` with an empty folder, which then replaces the last checkpoint atomically."""
         self._check()
         draft = self.scratch / f"draft-{uuid.uuid4().hex}"
         draft.mkdir()
@@ -120,30 +129,29 @@ class Context:
                 write(draft)
                 flush(draft)
         except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)  # on a full disk it would be in the way
+            shutil.rmtree(draft, ignore_errors=True)  # it takes space on a full disk
             raise
         last = self.last_checkpoint()
         number = int(last.name.partition("-")[2]) + 1 if last else 0
         draft.rename(self.scratch / f"checkpoint-{number:09d}")
         flush(self.scratch, files=False)
         if last:
-            shutil.rmtree(last.rename(draft))  # a rename first: nobody ever sees half a checkpoint
+            shutil.rmtree(last.rename(draft))  # renamed first, so that no reader sees half a checkpoint
         self._saved = time.monotonic()
 
     def last_checkpoint(self) -> Path | None:
-        """The folder of the last whole checkpoint, if there is one."""
+        """The folder of the last complete checkpoint, None if there is none."""
         self._check()
         return max(self.scratch.glob("checkpoint-*"), default=None)
 
     def _check(self) -> None:
-        """Raises Lost if another run has taken this one for dead and does its work."""
+        """Raise LeaseLost if another run has taken over this step."""
         if self._lease:
             self._lease.check()
 
 
 def load(step: StepProtocol[T], store: Store) -> T:
-    """The stored artifact of `step`, its checksums verified. Raises Damaged, also where it lacks a file that it should
-    have."""
+    """The stored artifact of `step`, its checksums verified. Raises Damaged, also where a file is missing."""
     folder = store.fetch(step.key)
     try:
         loaded: T = step.result.load(folder)

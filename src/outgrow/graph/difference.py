@@ -1,4 +1,4 @@
-"""How two identities differ, in words: `loss.weight 0.5 -> 0.75, input fit-3f9ac01b2d4e is new`."""
+"""The difference of two identities as text: `loss.weight 0.5 -> 0.75, input fit-3f9ac01b2d4e is new`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHOWN = 4  # differences named
 
 
 def leaves(item: Any, path: Path = ()) -> Leaves:
-    """The leaves of an identity, by where they are. A field that it leaves out has its default."""
+    """The leaves of an identity by path, with the defaults of the fields that it leaves out."""
     if isinstance(item, dict) and "@step" not in item:
         pairs = [(str(name), each) for name, each in (_defaults(item) | item).items()]
     elif isinstance(item, list) and any(isinstance(each, dict | list) for each in item):
@@ -25,29 +25,30 @@ def leaves(item: Any, path: Path = ()) -> Leaves:
 
 
 def why(new: Leaves, stored: Sequence[Leaves]) -> str:
-    """How a step differs from the most similar one that is stored."""
+    """The difference of a step to the most similar stored one."""
     items = new.items()
     nearest = min(stored, key=lambda old: len(items ^ old.items()), default=None)
     return "nothing like it yet" if nearest is None else difference(nearest, new)
 
 
 def difference(old: Leaves, new: Leaves) -> str:
-    """A field that one side alone has belongs to a record of another kind; then the kinds are named instead."""
-    found: list[str] = []
+    """The first differences as text. Fields of a record that was replaced by one of another kind are left out: the two
+    kinds are named."""
+    changes: list[str] = []
     for path in sorted(old.keys() | new.keys()):
         name = ".".join(path).replace("@", "")
         if path in old and path in new:
             before, after = old[path], new[path]
             if _is_input(after) and before != after:
-                found.append(f"input {after} is new")
+                changes.append(f"input {after} is new")
             elif repr(before) != repr(after):  # as text, because True == 1
-                found.append(f"{name} {_shown(before)} -> {_shown(after)}")
+                changes.append(f"{name} {_shown(before)} -> {_shown(after)}")
         elif not _below_another_kind(path, old, new):
             after = new.get(path)
             what = f"input {after}" if _is_input(after) else f"{name} {_shown(new.get(path, old.get(path)))}"
-            found.append(f"{what} is {'new' if path in new else 'gone'}")
-    rest = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return ", ".join(found[:SHOWN]) + rest
+            changes.append(f"{what} is {'new' if path in new else 'gone'}")
+    rest = f" and {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
+    return ", ".join(changes[:SHOWN]) + rest
 
 
 def _below_another_kind(path: Path, old: Leaves, new: Leaves) -> bool:
@@ -69,5 +70,5 @@ def _shown(value: Any) -> str:
 
 
 def _is_input(value: Any) -> bool:
-    """Keys have a shape no class or field name has by chance; a wrong guess costs a word in a message."""
+    """Whether a value is a step's key, by its shape. A wrong guess only changes a word of the message."""
     return isinstance(value, str) and is_key(value)

@@ -1,4 +1,4 @@
-"""Equal steps made one object: what is asked of a step, its key above all, is then found once for all its readers."""
+"""Equal steps become one object, so that the key and inputs of a step are computed once for all its readers."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _PLAIN = {int, float, bool, str, type(None)}
 
 
 class Interner:
-    """`once(step)` is the first equal step that it was given, with inputs that are first ones too. Equal means equal to
-    the digit and the type: 1, 1.0 and True are three values."""
+    """`once(step)` returns the first equal step that it was called with, and so for its inputs. Equality is strict: 1,
+    1.0 and True are three values."""
 
     def __init__(self) -> None:
-        self._first: dict[Any, Any] = {}  # what a record consists of -> the first such record
-        self._known: dict[int, Any] = {}  # the first ones again, by id
+        self._first: dict[Any, Any] = {}  # the parts of a record -> the first such record
+        self._known: dict[int, Any] = {}  # the first records by id
 
     def once(self, step: S) -> S:
-        found: S = self._one(step)[0]
-        return found
+        first: S = self._one(step)[0]
+        return first
 
     def _one(self, value: Any) -> tuple[Any, Any]:
-        """The value with every record in it the first of its kind, and what stands for it in a comparison."""
+        """The value with every record in it replaced by the first equal one, and a hashable mark to compare it by."""
         if id(value) in self._known:
             return value, id(value)
         kind: Any = type(value)
@@ -48,11 +48,11 @@ class Interner:
             marks.append(mark)
             if new is not value:
                 changed[name] = new
-        found = self._first.get(what := tuple(marks))
-        if found is None:
-            found = self._first[what] = replace(record, **changed) if changed else record
-            self._known[id(found)] = found
-        return found, id(found)
+        first = self._first.get(what := tuple(marks))
+        if first is None:
+            first = self._first[what] = replace(record, **changed) if changed else record
+            self._known[id(first)] = first
+        return first, id(first)
 
 
 @cache

@@ -30,11 +30,12 @@ def log_event(event: Event) -> None:
 
 
 def described(event: Event) -> str:
-    """`fit a (fit-3f9ac01b2d4e): finished in 3.2 s`. A traceback follows on lines of its own."""
+    """`fit a (fit-3f9ac01b2d4e): finished in 3.2 s`. Notes and a traceback follow on lines of their own."""
     name = f"{' '.join(event.title.split())} ({event.key})" if event.title else event.key
     match event.kind:
         case "finished":
-            return f"{name}: finished in {event.seconds or 0:.1f} s"
+            notes = "".join(f"\n{note}" for note in event.text.splitlines())
+            return f"{name}: finished in {event.seconds or 0:.1f} s{notes}"
         case "progress":
             return f"{name}: {event.fraction or 0:.0%}{f', {event.text}' if event.text else ''}"
         case "found":

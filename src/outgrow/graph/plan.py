@@ -1,4 +1,4 @@
-"""What is still to do, and why."""
+"""The plan of a run: which steps are still to do, and why."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ COMPARED = 200  # stored artifacts of a class that a new step is compared with
 
 @dataclass(frozen=True)
 class Plan:
-    """`todo`: steps to run, inputs before readers. `cached`: finished steps that the targets are or read."""
+    """The steps to run for some targets.
+
+    todo: steps to run, inputs before readers. cached: finished steps that are targets, or inputs of steps to run.
+    stored: every key of the store. damaged: why artifacts cannot be used, by key.
+    """
 
     targets: tuple[Step[Any], ...]
     todo: tuple[Step[Any], ...]
@@ -30,13 +34,13 @@ class Plan:
 
     @cached_property
     def why(self) -> dict[str, str]:
-        """For each step to do, why it is new: how it differs from the most similar finished one of its class."""
+        """For each step to do: how it differs from the most similar finished step of its kind, or its damage."""
         kinds = {step.key.rpartition("-")[0] for step in self.todo}
         near: dict[str, list[Leaves]] = {}
         for kind in kinds:
             keys = sorted(key for key in self.stored if key.rpartition("-")[0] == kind)[:COMPARED]
-            found = self.store.manifests(keys).values()
-            near[kind] = [leaves(m.identity) for m in found if isinstance(m, Manifest)]
+            manifests = self.store.manifests(keys).values()
+            near[kind] = [leaves(m.identity) for m in manifests if isinstance(m, Manifest)]
         return {
             step.key: self.damaged.get(step.key) or why(leaves(identity(step)), near[step.key.rpartition("-")[0]])
             for step in self.todo
@@ -44,9 +48,9 @@ class Plan:
 
 
 def plan(targets: Sequence[Step[Any]], store: Store) -> Plan:
-    """The steps `targets` still need, with one listing of the store. A finished step is not looked behind.
+    """The steps that `targets` still need, with one listing of the store. Inputs of finished steps are not examined.
 
-    Raises UserError if the store holds a step's key with another identity.
+    Raises UserError if the store has a step's key with another identity.
     """
     stored = store.listing()
     damaged: dict[str, str] = {}
@@ -61,7 +65,7 @@ def plan(targets: Sequence[Step[Any]], store: Store) -> Plan:
 
 
 def _split(targets: Sequence[Step[Any]], stored: Collection[str]) -> tuple[Steps, Steps]:
-    """What to do, inputs first, and the finished steps where the search stops."""
+    """The steps to do, inputs first, and the finished steps where the search ends."""
     todo: dict[str, Step[Any]] = {}
     cached: dict[str, Step[Any]] = {}
     entered: set[str] = set()
@@ -81,11 +85,11 @@ def _split(targets: Sequence[Step[Any]], stored: Collection[str]) -> tuple[Steps
 
 
 def _untrusted(steps: Sequence[Step[Any]], store: Store) -> dict[str, str]:
-    """Look at the manifests of finished steps: which of them are not what they seem, and why."""
-    found = store.manifests([step.key for step in steps])
+    """Read the manifests of finished steps; why some cannot be used, by key."""
+    manifests = store.manifests([step.key for step in steps])
     damaged: dict[str, str] = {}
     for step in steps:
-        match found.get(step.key):
+        match manifests.get(step.key):
             case Manifest() as manifest:
                 compare(step, manifest, store)
             case Damaged() as damage:
@@ -96,10 +100,11 @@ def _untrusted(steps: Sequence[Step[Any]], store: Store) -> dict[str, str]:
 
 
 def compare(step: Step[Any], manifest: Manifest, store: Store) -> None:
-    """A hit must have the identity that the step has; another minor version of torch warns."""
+    """Raise UserError if a stored artifact has another identity than the step. Warn if another minor version of torch
+    has computed it."""
     if manifest.identity != identity(step):
-        found = difference(leaves(manifest.identity), leaves(identity(step)))
-        raise UserError(f"the store {store} holds {step.key} with another identity ({found}): use another store")
+        changes = difference(leaves(manifest.identity), leaves(identity(step)))
+        raise UserError(f"the store {store} holds {step.key} with another identity ({changes}): use another store")
     then, now = manifest.provenance.get("versions", {}).get("torch", ""), versions().get("torch", "")
     if then and then.split(".")[:2] != now.split(".")[:2]:
         warnings.warn(f"stored results come from torch {then}, this is {now}: numbers may differ", stacklevel=2)

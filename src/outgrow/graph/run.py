@@ -1,4 +1,4 @@
-"""Doing what a plan says: every step once its inputs are there, on whatever executor."""
+"""Run a plan on an executor: every step as soon as its inputs are stored."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from outgrow.graph.plan import Plan, plan
 from outgrow.graph.step import Resources, Step
 from outgrow.store import Damaged, Store
 
-RECOMPUTED = 2  # times an artifact is computed again in one run before its disk is blamed
+RECOMPUTED = 2  # times that a damaged artifact is computed again in one run before its reader fails
 
 
 class ExecutorProtocol(Protocol):
-    """What `run` asks of an executor; `executors.base.Executor` is the base class of them all."""
+    """What `run` needs of an executor; `executors.base.Executor` is the base class."""
 
     @property
     def slots(self) -> int: ...
@@ -29,7 +29,7 @@ class ExecutorProtocol(Protocol):
 
 @dataclass(frozen=True)
 class Failure:
-    """`user_error`: the text is one line for the user to act on; otherwise it is a traceback."""
+    """A step that failed. error_text: a traceback, or with `user_error` one line that says what to change."""
 
     step: Step[Any]
     error_text: str
@@ -38,7 +38,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of every step of a plan. `skipped` steps read, directly or not, one that failed."""
+    """The steps of a run by how they ended. `skipped` steps depend on one that failed."""
 
     computed: tuple[Step[Any], ...]
     cached: tuple[Step[Any], ...]
@@ -53,8 +53,11 @@ def run(
     settings: Settings = DEFAULTS,
     watch: Report = ignore_events,
 ) -> Outcome:
-    """Compute what `targets` still need. A failing branch does not stop the others; an interrupt cancels what runs, and
-    so does an error of `watch`, which is raised."""
+    """Compute the steps that `targets` still need.
+
+    A step that fails does not stop those that do not depend on it. An interrupt cancels running steps, and so does an
+    error of `watch`, which is raised.
+    """
     going = _Run(targets, store, executor, settings, watch)
     try:
         return going.finish()
@@ -65,7 +68,7 @@ def run(
 
 
 class _Run:
-    """The state of one run: what is to do, what is running, what has ended."""
+    """The state of one run: the steps to do, running and ended."""
 
     def __init__(
         self, targets: Sequence[Step[Any]], store: Store, executor: ExecutorProtocol, settings: Settings, watch: Report
@@ -76,7 +79,7 @@ class _Run:
         self.failed: dict[str, Failure] = {}
         self.times: dict[str, int] = {}
         self._watch, self._lock = watch, threading.Lock()
-        self._unheard: BaseException | None = None  # what `watch` raised
+        self._watch_error: BaseException | None = None  # what `watch` raised
         self.cached: dict[str, Step[Any]] = {}
         self.planned: set[str] = set()
         self.schedule = self._schedule(self._verified())
@@ -90,34 +93,34 @@ class _Run:
             if not self.running:
                 break
             done = wait(self.running, return_when=FIRST_COMPLETED).done
-            if self._unheard:
-                raise self._unheard
+            if self._watch_error:
+                raise self._watch_error
             for future in done:
                 self._ended(self.running.pop(future), future)
         ended = self.computed.keys() | self.cached.keys() | self.failed.keys()
         skipped = [step for step in self.schedule.todo if step.key not in ended]
         counts = f"{len(self.computed)} steps computed, {len(self.cached)} cached"
         LOGGER.info("%s, %d failed, %d skipped", counts, len(self.failed), len(skipped))
-        found = (tuple(self.computed.values()), tuple(self.cached.values()), tuple(self.failed.values()))
-        return Outcome(*found, skipped=tuple(skipped))
+        by_end = (tuple(self.computed.values()), tuple(self.cached.values()), tuple(self.failed.values()))
+        return Outcome(*by_end, skipped=tuple(skipped))
 
     def report(self, event: Event) -> None:
-        """Tell the watcher. Its first error ends the job at whose event it came, and then the run."""
+        """Log an event and pass it to `watch`, whose first error ends the job that sent the event, and then the run."""
         with self._lock:  # executors report from threads of their own
-            if self._unheard:
-                raise self._unheard
+            if self._watch_error:
+                raise self._watch_error
             try:
                 log_event(event)
                 self._watch(event)
             except BaseException as error:
-                self._unheard = error
+                self._watch_error = error
                 raise
 
-    def _tell(self, kind: Kind, step: Step[Any], text: str = "", seconds: float | None = None) -> None:
+    def _send(self, kind: Kind, step: Step[Any], text: str = "", seconds: float | None = None) -> None:
         self.report(Event(kind=kind, key=step.key, title=step.title, text=text, seconds=seconds))
 
     def _verified(self) -> Plan:
-        """The plan, once the targets that are there are intact. No step reads them, but somebody will."""
+        """The plan, with damaged targets set aside. No step reads these, so nothing else would check them."""
         first = plan(self.targets, self.store)
         wanted = {step.key for step in self.targets}
         damaged = False
@@ -126,22 +129,22 @@ class _Run:
                 try:
                     self.store.fetch(step.key)
                 except Damaged as damage:
-                    self._tell("damaged", step, damage.why)
+                    self._send("damaged", step, damage.why)
                     self.store.quarantine(damage)
                     damaged = True
         return plan(self.targets, self.store) if damaged else first
 
     def _schedule(self, going: Plan) -> _Schedule:
         busy = {step.key for step in self.running.values()}
-        told = self.planned | busy
+        announced = self.planned | busy
         for step in going.todo:
-            if step.key not in told:
-                self._tell("planned", step)
+            if step.key not in announced:
+                self._send("planned", step)
         self.planned = {step.key for step in going.todo}
         for step in going.cached:
             if step.key not in self.computed and step.key not in self.cached:
                 self.cached[step.key] = step
-                self._tell("found", step)
+                self._send("found", step)
         return _Schedule(going.todo, started=busy | self.failed.keys())
 
     def _ended(self, step: Step[Any], future: Future[JobResult]) -> None:
@@ -149,7 +152,7 @@ class _Run:
             ended = future.result()
         except CancelledError:
             ended = JobResult(kind="failed", text="cancelled", user_error=True)
-        except Exception as error:  # not the step's own: those come back as data
+        except Exception as error:  # of the executor: a step's own errors come back as a JobResult
             ended = JobResult(kind="failed", text=f"{step.key} could not be run: {error}", user_error=True)
         if ended.kind == "damaged" and self.times.get(ended.damaged, 0) < RECOMPUTED:
             self.cached.pop(ended.damaged, None)
@@ -157,17 +160,17 @@ class _Run:
             self.schedule = self._schedule(plan(self.targets, self.store))
         elif ended.kind in ("failed", "damaged"):
             self.failed[step.key] = Failure(step, ended.text, ended.user_error)
-            self._tell("failed", step, ended.text, ended.seconds)
+            self._send("failed", step, ended.text, ended.seconds)
         else:
-            found = ended.kind == "found"  # another run was first
+            elsewhere = ended.kind == "found"  # another run has computed it
             self.times[step.key] = self.times.get(step.key, 0) + 1
-            (self.cached if found else self.computed)[step.key] = step
-            self._tell("found" if found else "finished", step, "\n".join(ended.notes), ended.seconds)
+            (self.cached if elsewhere else self.computed)[step.key] = step
+            self._send("found" if elsewhere else "finished", step, "\n".join(ended.notes), ended.seconds)
             self.schedule.finished(step)
 
 
 class _Schedule:
-    """Which steps may start: those with no input left to do, the longest remaining chain first."""
+    """The steps that may start: those whose inputs are done, the longest remaining chain first."""
 
     def __init__(self, todo: Sequence[Step[Any]], started: set[str]) -> None:
         self.todo = todo

@@ -1,4 +1,4 @@
-"""What a module outside this package computes, as a digest: its author bumps no version."""
+"""A digest of the source of a module outside this package, in place of versions that its author would bump."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 def plugin_source_digest(module: str) -> str | None:
     """A digest of the syntax tree of a module outside this package: 12 hex digits, None inside it.
 
-    Comments, formatting and docstrings are not in it, so that a change of them makes no result new.
+    Comments, formatting and docstrings do not count: results stay valid when only they change.
     """
     if module.partition(".")[0] == __name__.partition(".")[0]:
         return None
@@ -25,8 +25,7 @@ def plugin_source_digest(module: str) -> str | None:
 
 
 def syntax_digest(source: str) -> str:
-    """Breadth first: of each node its type and its fields, with a mark where a child is. Fields that are empty are left
-    out, as later versions of Python add such."""
+    """12 hex digits over the nodes, breadth first: types and fields. Empty fields are left out: Pythons add some."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         _drop_docstring(node)

@@ -20,7 +20,7 @@ from outgrow.graph.source import plugin_source_digest
 
 @dataclass(frozen=True, kw_only=True)
 class Resources:
-    """What a step needs of a machine while it runs."""
+    """What a step needs of the machine that it runs on."""
 
     cores: int = 1
     gpus: float = 0
@@ -28,17 +28,17 @@ class Resources:
 
 
 def not_hashed(**options: Any) -> Any:
-    """A field that says where something lies on this machine. It stays out of the identity: a sibling field with the
-    digest of the content stands for it."""
+    """A field that is not in the key, such as a path on this machine. Another field must hold the digest of its
+    content."""
     return field(metadata={"identity": False}, **options)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step(Generic[T]):
-    """One cached computation. Subclass it, add fields, write `run`."""
+    """One cached computation: subclass it, add fields, and write `run`. Steps in its fields are its inputs."""
 
-    kind: ClassVar[str]  # names the class in keys and manifests, wherever it lies: unique, never changed
-    version: ClassVar[int] = 1  # bump when the same fields would give a different answer
+    kind: ClassVar[str]  # names the class in keys and manifests: unique, never changed, whatever the module
+    version: ClassVar[int] = 1  # bump when the same fields give a different result
     result: ClassVar[type[Any]]  # the artifact type `run` returns
 
     def run(self, ctx: Context) -> T:
@@ -50,7 +50,7 @@ class Step(Generic[T]):
 
     @property
     def title(self) -> str:
-        """A few words for people: progress lines and tables."""
+        """A short name for progress lines and tables."""
         return type(self).__name__
 
     @cached_property
@@ -61,14 +61,14 @@ class Step(Generic[T]):
         return str(self.__dict__["key"])
 
     def inputs(self) -> tuple[Step[Any], ...]:
-        """The steps this one reads, found in its fields and in the records nested there, each once."""
+        """The steps in its fields and in the records nested there, each once."""
         return self._inputs
 
     @cached_property
     def _inputs(self) -> tuple[Step[Any], ...]:
         kind: Any = type(self)
-        found = {id(step): step for name in _counted(kind) for step in _steps(getattr(self, name))}
-        return tuple(found.values())
+        inputs = {id(step): step for name in _counted(kind) for step in _steps(getattr(self, name))}
+        return tuple(inputs.values())
 
 
 def walk(steps: Sequence[Step[Any]]) -> tuple[Step[Any], ...]:
@@ -78,7 +78,7 @@ def walk(steps: Sequence[Step[Any]]) -> tuple[Step[Any], ...]:
 
 def topological_order(steps: Sequence[Step[Any]], known: Any = lambda step: False) -> Iterator[Step[Any]]:
     """`steps` and all their ancestors, each object once: depth first without recursion. Steps already `known` are
-    neither given nor entered."""
+    left out, with what is behind them."""
     entered: set[int] = set()
     stack: list[tuple[Step[Any], bool]] = [(step, False) for step in reversed(steps)]
     while stack:
@@ -115,8 +115,8 @@ def identity(value: object, expected: Any = Any) -> Any:
     """`value` as canonical JSON data.
 
     A record gives its kind, its version and its fields; plain fields at their default are left out, so that a new
-    harmless option keeps old artifacts. Steps inside it enter by key. `expected` is the annotation: 2 and
-    2.0 are the same float.
+    option with a default keeps old keys. Steps inside it enter by key. `expected` is the annotation: in a
+    float field, 2 and 2.0 are equal.
     """
     if _is_record(value):
         return _record(value)
@@ -136,9 +136,9 @@ def identity(value: object, expected: Any = Any) -> Any:
 
 def _record(record: Any) -> dict[str, Any]:
     cls: Any = type(record)
-    found: dict[str, Any] = {"@kind": kind_of(cls), "@version": getattr(record, "version", 1)}
+    data: dict[str, Any] = {"@kind": kind_of(cls), "@version": getattr(record, "version", 1)}
     if source := plugin_source_digest(cls.__module__):
-        found["@source"] = source
+        data["@source"] = source
     defaults = defaults_of(cls)
     for name, (_, expected) in _counted(cls).items():
         value = getattr(record, name)
@@ -148,8 +148,8 @@ def _record(record: Any) -> dict[str, Any]:
                 continue
         except (TypeError, ValueError) as error:
             raise TypeError(f"{cls.__name__}.{name}: {error}") from None
-        found[name] = item
-    return found
+        data[name] = item
+    return data
 
 
 def _is_record(value: object) -> bool:
@@ -161,7 +161,7 @@ def _is_record(value: object) -> bool:
 def _is_frozen(kind: Any) -> bool:
     parameters = getattr(kind, "__dataclass_params__", None)
     if parameters is not None and not parameters.frozen:
-        raise TypeError(f"{kind.__name__} is a dataclass that can change: declare it frozen=True")
+        raise TypeError(f"{kind.__name__} is a mutable dataclass: declare it frozen=True")
     return parameters is not None
 
 
@@ -176,14 +176,14 @@ def _same(item: Any, default: Any) -> bool:
 
 @cache
 def defaults_of(kind: Any) -> dict[str, Any]:
-    """The identity of each plain default of a record's fields: what a field that an identity leaves out holds."""
-    found: dict[str, Any] = {}
+    """The identity of the plain default of each field: the value of a field that an identity leaves out."""
+    defaults: dict[str, Any] = {}
     for name, (each, expected) in _counted(kind).items():
         default = each.default_factory() if each.default_factory is not MISSING else each.default
         if default is not MISSING and _is_plain(default):
             with suppress(TypeError):  # a default without an identity is in no identity
-                found[name] = identity(default, expected)
-    return found
+                defaults[name] = identity(default, expected)
+    return defaults
 
 
 def _scalar(value: bool | int | float | str, members: tuple[Any, ...]) -> Any:

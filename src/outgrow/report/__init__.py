@@ -1,1 +1,1 @@
-"""Tables, figures and one page: a view of an experiment and a store."""
+"""The results of an experiment as records, tables, figures and one HTML page."""

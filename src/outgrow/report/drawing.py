@@ -1,6 +1,6 @@
-"""How figures are drawn: SVG that follows the reader's light or dark mode; text stays text, nothing is fetched.
+"""What the figures share: SVG that follows the reader's light or dark mode, with text as text and nothing to fetch.
 
-Equal records give equal bytes. Widths suit a phone; every figure may be enlarged.
+Equal records give equal bytes. Figures are as wide as a phone and can be enlarged.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 WIDTH = 4.6  # inches of 72 units
 
-# Colours of Okabe & Ito 2008, which people with any colour vision tell apart; darker on white, lighter on black.
-# Matplotlib draws with the stand-ins on the left, and the SVG's own style sheet gives them their two values.
+# Colours of Okabe & Ito (2008), distinct for any colour vision: darker on white, lighter on black. Matplotlib draws
+# with the stand-ins on the left; the style sheet of the SVG replaces each by its two values.
 COLOURS = {
     "ink": ("#010101", "#1f2430", "#e6e8ee"),
     "muted": ("#010102", "#667085", "#98a2b3"),
@@ -39,19 +39,20 @@ COLOURS = {
     "fourth": ("#010111", "#475569", "#cbd5e1"),
 }
 MARKS = {"floor": "s", "student": "o", "ceiling": "D", "zero_shot": "^", "frozen_probe": "v"}
-LETTERS = 55  # of the common size fit into the width of a figure
-SHOWN = 110  # letters of a name, which are then half as large; of a longer name both ends
+CHARACTERS = 55  # of the usual size fit into the width of a figure
+LONGEST = 110  # characters of a name, at half the size; of a longer name both ends are shown
 
 
 @contextmanager
 def panels(count: int, height: float = 2.6) -> Iterator[tuple[Figure, list[Axes]]]:
+    """A figure of `count` axes, one below the other, each `height` inches high."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     style: Any = {
         "svg.fonttype": "none",
         "svg.hashsalt": "outgrow",
-        "text.parse_math": False,  # a name with a $ is no formula
+        "text.parse_math": False,  # a $ in a name is no formula
         "font.size": 9,
         "axes.edgecolor": ink("muted"),
         "axes.labelcolor": ink("muted"),
@@ -62,35 +63,36 @@ def panels(count: int, height: float = 2.6) -> Iterator[tuple[Figure, list[Axes]
         "axes.axisbelow": True,
     }
     with mpl.rc_context(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the reader's browser draws the letters
-        mpl.rcdefaults()  # a style file of the reader's must not change a figure
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the browser has its own fonts
+        mpl.rcdefaults()  # a matplotlibrc of the user must not change a figure
         mpl.rcParams.update(style)
         figure = Figure(figsize=(WIDTH, height * count), layout="constrained")
         yield figure, list(figure.subplots(count, 1, squeeze=False)[:, 0])
 
 
 def ink(name: str) -> str:
+    """The colour that stands for `name` of `COLOURS` while matplotlib draws."""
     return COLOURS[name][0]
 
 
 def svg(figure: Figure, name: str, title: str, rows: Sequence[str]) -> str:
-    """The figure with its own style sheet, alternative text, and ids that no other figure on a page has."""
+    """The figure as SVG with its style sheet and ids of its own. `title` and `rows` are the text alternative."""
     out = io.StringIO()
     metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(out, format="svg", transparent=True, metadata=metadata)
-    drawn = out.getvalue()
-    drawn = re.sub(r"<[^>]*>", lambda tag: _adapted(tag[0], name), drawn[drawn.index("<svg") :])  # no word of the text
-    opening, rest = drawn.split(">", 1)
+    markup = out.getvalue()
+    markup = re.sub(r"<[^>]*>", lambda tag: _adapted(tag[0], name), markup[markup.index("<svg") :])  # not in the text
+    opening, rest = markup.split(">", 1)
     opening = re.sub(r' (width|height|xmlns:xlink)="[^"]*"', "", opening)
     label = f'class="figure" role="img" aria-labelledby="{name}-title {name}-desc"'
     description = escape(one_line("; ".join(rows)))
     alternative = f'<title id="{name}-title">{escape(title)}</title><desc id="{name}-desc">{description}</desc>'
-    rest = rest.replace("*{stroke", "svg.figure *{stroke", 1)  # a style inside an SVG speaks to the whole page
+    rest = rest.replace("*{stroke", "svg.figure *{stroke", 1)  # a style inside an SVG applies to the whole page
     return f"{opening} {label}>{alternative}<style>{_style()}</style>{rest.strip()}"
 
 
 def _adapted(tag: str, figure: str) -> str:
-    """A tag with colours that follow the reader's mode, the reader's font, and ids of this figure alone."""
+    """A tag with the colours of the style sheet, the browser's font, and ids of this figure."""
     for colour, (stand_in, _, _) in COLOURS.items():
         tag = tag.replace(stand_in, f"var(--{colour})")
     tag = re.sub(r'(?<=\bid=")|(?<=href="#)|(?<=url\(#)', f"{figure}-", tag)
@@ -109,20 +111,20 @@ def words(record: Record, name: str) -> str:
 
 
 def fitted(name: str, size: float) -> tuple[str, float]:
-    """A name on one line, and the size that makes it fit into the width of a figure: `size` where there is room."""
+    """A name on one line, and the font size, at most `size`, at which it fits into the width of a figure."""
     line = shortened(name)
-    return line, min(size, size * LETTERS / max(len(line), 1))
+    return line, min(size, size * CHARACTERS / max(len(line), 1))
 
 
-def shortened(name: str, letters: int = SHOWN) -> str:
+def shortened(name: str, length: int = LONGEST) -> str:
     """A name on one line; of a long one both ends."""
     line = one_line(name)
-    half = (letters - 1) // 2
-    return line if len(line) <= letters else f"{line[:half]}…{line[-half:]}"
+    half = (length - 1) // 2
+    return line if len(line) <= length else f"{line[:half]}…{line[-half:]}"
 
 
 def name_of(record: Record, records: Sequence[Record]) -> str:
-    """What tells this row from the others, and always something."""
+    """The names that distinguish this row from the others; never empty."""
     return " · ".join(_parts(record, records))
 
 

@@ -1,4 +1,4 @@
-"""The figures of a table: scores and recovered gap, a band for each of its rows."""
+"""The figures of accuracy and of the recovered gap, with a band for each record."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ LINE = 0.155  # inches between two marks of a row
 
 
 def scores(records: Sequence[Record]) -> str:
-    """Floor, student, ceiling and the student before finetuning of every aggregate, with intervals; empty if there is
-    no score."""
+    """Floor, student, ceiling and the student before finetuning of every record, with intervals; "" if there is no
+    score."""
     rows = [record for record in records if any(role in record.estimates for role in ROLES)]
     if not rows:
         return ""
@@ -48,7 +48,7 @@ def scores(records: Sequence[Record]) -> str:
 
 
 def recovery(records: Sequence[Record]) -> str:
-    """The PGR of every aggregate, with its interval; a word where it is withheld. Empty if no PGR is stated."""
+    """The PGR of every record with its interval, or the word withheld; "" if no record states a PGR."""
     stated = [estimate for record in records if (estimate := record.estimates.get("pgr"))]
     if not stated:
         return ""
@@ -73,7 +73,7 @@ def recovery(records: Sequence[Record]) -> str:
 
 
 def _title(axes: Axes, at: int, record: Record, records: Sequence[Record]) -> None:
-    """The name of a row, above it: beside it there is no room on a phone."""
+    """The name of a row above it, since there is no room beside it on a phone."""
     where = axes.get_yaxis_transform()
     name, size = fitted(name_of(record, records), 8.5)
     box = {"facecolor": ink("paper"), "edgecolor": "none", "pad": 1.5}
@@ -84,15 +84,17 @@ def _title(axes: Axes, at: int, record: Record, records: Sequence[Record]) -> No
 
 
 def _mark(axes: Axes, style: str, y: float, record: Record, name: str) -> None:
-    """A number of a record, drawn with its interval and written at the end of the line."""
-    found = record.estimates.get(name)
-    if found is None:
+    """An estimate of a record with its interval; the value is written at the end of the line."""
+    estimate = record.estimates.get(name)
+    if estimate is None:
         return
-    if found.low is not None and found.high is not None:
-        axes.plot([100 * found.low, 100 * found.high], [y, y], color=ink(style), linewidth=2.2, alpha=0.55, zorder=2)
+    if estimate.low is not None and estimate.high is not None:
+        axes.plot(
+            [100 * estimate.low, 100 * estimate.high], [y, y], color=ink(style), linewidth=2.2, alpha=0.55, zorder=2
+        )
     looks: dict[str, Any] = {"color": ink(style), "markersize": 6.5, "markeredgecolor": ink("paper")}
-    axes.plot([100 * found.value], [y], MARKS[style], zorder=3, **looks)
-    where, text = axes.get_yaxis_transform(), percent(found.value)
+    axes.plot([100 * estimate.value], [y], MARKS[style], zorder=3, **looks)
+    where, text = axes.get_yaxis_transform(), percent(estimate.value)
     axes.text(1, y, text, transform=where, ha="right", va="center_baseline", size=8, color=ink(style))
 
 
@@ -117,7 +119,7 @@ def _legend(axes: Axes, heads: Mapping[str, str]) -> None:
 
 @contextmanager
 def _axes(rows: int, lines: float) -> Iterator[tuple[Figure, Axes]]:
-    """Axes with a band for each row, from the top down, `lines` lines high."""
+    """Axes with a band for each row from the top down, each `lines` lines high."""
     with panels(1, height=rows * lines * LINE + 0.75) as (figure, (axes,)):
         axes.set_ylim(rows - 0.4, -0.4)
         axes.set_yticks([])

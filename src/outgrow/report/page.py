@@ -1,4 +1,4 @@
-"""One HTML page that tells what an experiment found, how, and what is missing: self-contained, nothing is fetched."""
+"""The report of an experiment: one self-contained HTML page with results, protocol, and what is missing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from outgrow.store import Manifest, Store
 from outgrow.supervisors.base import Supervisor
 from outgrow.types import UserError
 
-SPACE, JOIN = "\u00a0", "\u2060"  # a line does not break there
+SPACE, JOIN = "\u00a0", "\u2060"  # a no-break space and a word joiner
 
 TERMS = {  # of the glossary, beside the measures
     "interval": "95 % confidence, over seeds and groups of test examples together; for the PGR after Fieller",
@@ -40,7 +40,7 @@ TERMS = {  # of the glossary, beside the measures
 
 @dataclass(frozen=True, kw_only=True)
 class Ran:
-    """A finished step: what, how long, when (UTC), on what class of machine."""
+    """A finished step: its title, duration, start (UTC) and class of machine."""
 
     title: str
     key: str
@@ -57,13 +57,13 @@ def write(experiment: Experiment, store: Store, path: Path, failures: Sequence[F
     page = html(experiment, store, failures)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page, encoding="utf-8", errors="replace")  # a name may hold half a surrogate pair
+        path.write_text(page, encoding="utf-8", errors="replace")  # a name may have half a surrogate pair
     except OSError as error:
         raise UserError(f"the report {path} cannot be written ({error.strerror}): choose another file") from None
 
 
 def html(experiment: Experiment, store: Store, failures: Sequence[Failure] = ()) -> str:
-    """The page as text; equal results give equal bytes."""
+    """The page as HTML; equal results give equal bytes."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     results = read(experiment, store, failures)
@@ -106,7 +106,7 @@ def html(experiment: Experiment, store: Store, failures: Sequence[Failure] = ())
 
 
 def sentence(record: Record, several: bool) -> str:
-    """What was found, in words. `several`: whether there are methods to tell apart."""
+    """The result of a record in one sentence. several: whether to name the method."""
     who = f"{f'With {record.method}, t' if several else 'T'}he student {record.strong}"
     pgr = record.estimates.get("pgr")
     if pgr is None:
@@ -119,22 +119,24 @@ def sentence(record: Record, several: bool) -> str:
 
 
 def remarks(record: Record, first: str) -> list[str]:
-    """What must be said beside a PGR. `first`: the label of the method that others are compared with."""
-    found = []
+    """Warnings and comparisons beside a PGR. first: the label of the method that others are compared with."""
+    sentences = []
     student, zero_shot, probe = (record.value(name) for name in ("student", "zero_shot", "frozen_probe"))
     if student is not None and zero_shot is not None and zero_shot >= student:
         score = f"{percent(zero_shot)}{SPACE}%"
-        found.append(f"Zero-shot it scores {score}, no less than after training: here the recovered gap misleads.")
+        sentences.append(f"Zero-shot it scores {score}, no less than after training: here the recovered gap misleads.")
     if student is not None and probe is not None and probe > student:
         score = f"{percent(probe)}{SPACE}%"
-        found.append(f"A probe on its frozen features scores {score}, more than the student: finetuning did not help.")
+        sentences.append(
+            f"A probe on its frozen features scores {score}, more than the student: finetuning did not help."
+        )
     better, difference = improves(record), record.estimates.get("versus_first")
     if better is not None and difference is not None:
         worse = difference.high is not None and difference.high < 0
         verdict = "It improves on" if better else "It falls behind" if worse else "No clear improvement on"
         points = f"{signed(difference.value)} points ({interval_of(record, 'versus_first')})"
-        found.append(f"{verdict} {first}: {points}.")
-    return found
+        sentences.append(f"{verdict} {first}: {points}.")
+    return sentences
 
 
 def below(record: Record, name: str) -> str:
@@ -150,11 +152,11 @@ def whole(value: float) -> str:
     return str(round(100 * value)).replace("-", "−")
 
 
-def whole_span(found: Estimate) -> str:
+def whole_span(estimate: Estimate) -> str:
     """The interval of an estimate without decimals, for prose; "" where there is none."""
-    if found.low is None or found.high is None:
+    if estimate.low is None or estimate.high is None:
         return ""
-    low, high = whole(found.low), whole(found.high)
+    low, high = whole(estimate.low), whole(estimate.high)
     return f"{low}{' to ' if '−' in low + high else f'{JOIN}–{JOIN}'}{high}{SPACE}%"
 
 
@@ -172,7 +174,7 @@ def duration(seconds: float) -> str:
 
 
 def _footnotes(records: Sequence[Record]) -> dict[str, int]:
-    """What fits have to say of themselves, each with its number."""
+    """The notes of fits with their numbers."""
     return {note: i for i, note in enumerate(dict.fromkeys(note for record in records for note in record.notes), 1)}
 
 
@@ -181,14 +183,14 @@ def _by_task(records: Sequence[Record]) -> list[tuple[str, list[Record]]]:
 
 
 def _weights(experiment: Experiment) -> dict[str, int]:
-    """The weights of the models that lie on this machine, by name."""
-    found = {}
+    """The number of weights of each model whose files are on this machine, by name."""
     here = Settings(offline=True)
     sides: tuple[Supervisor | Model, ...] = (*experiment.supervisors, *experiment.strong)
+    counts = {}
     for side in sides:
         with suppress(UserError):
-            found[side.name] = side.parameters(here)
-    return {name: weights for name, weights in found.items() if weights}
+            counts[side.name] = side.parameters(here)
+    return {name: count for name, count in counts.items() if count}
 
 
 def _figures(results: Results, weights: Mapping[str, int], store: Store) -> list[tuple[Any, str]]:
@@ -197,21 +199,21 @@ def _figures(results: Results, weights: Mapping[str, int], store: Store) -> list
 
     aggregates = results.aggregates
     drawn = [
-        (figures.scores(aggregates), "Accuracy on the same test examples, with 95 % intervals. The student moves "
-         "between its supervisor (floor) and itself on ground truth (ceiling)."),
+        (figures.scores(aggregates), "Accuracy on the same test examples, with 95 % intervals. The student lies "
+         "between its supervisor (floor) and the same model trained on ground truth (ceiling)."),
         (figures.recovery(aggregates), "Share of the gap from floor to ceiling that the student recovered, with 95 % "
-         "intervals. Right of the ceiling’s line a student beats its own ceiling."),
-        (scaling(aggregates, weights), "Test accuracy against the model, with 95 % intervals, a line a supervisor. "
-         "Squares are the supervisors themselves, the floors, which dotted lines carry on."),
-        (stopping(monitored(results, store)), "The student on held-out examples while it learns from weak labels. Its "
-         "lowest loss on weak labels, or on the ground truth that it should not see, would stop it where the lines are "
-         "dashed (the mean over seeds; each seed’s own stop is a mark). Percentages are the accuracy there."),
+         "intervals. A student to the right of the ceiling’s line is better than its ceiling."),
+        (scaling(aggregates, weights), "Test accuracy against the model, with 95 % intervals, a line for each "
+         "supervisor. Squares and dotted lines are the supervisors themselves, the floors."),
+        (stopping(monitored(results, store)), "The student on validation examples while it is trained on weak labels. "
+         "Dashed lines mark where it would stop by its lowest loss on weak labels, or on ground truth, which it should "
+         "not see (the mean over seeds; marks are the stops of each seed). Percentages are the accuracy there."),
     ]  # fmt: skip
     return [(Markup(svg), caption) for svg, caption in drawn if svg]
 
 
 def _missing(problems: Sequence[Problem]) -> list[tuple[str, int]]:
-    """What is not computed yet, by what it scores."""
+    """The scores that are not computed yet, by title, with their count."""
     return list(Counter(_scored(p.step) for p in problems if p.status == "missing").items())
 
 
@@ -221,21 +223,21 @@ def _scored(step: Step[Any]) -> str:
 
 
 def _run(steps: Sequence[Step[Any]], manifests: Sequence[Manifest]) -> dict[str, Any]:
-    """What ran, where, for how long, with which versions, from the provenance of the artifacts."""
+    """The steps that ran, machines and versions, from the provenance of the artifacts."""
     titles = {step.key: step.title for step in steps}
-    found = {manifest.key: manifest.provenance for manifest in manifests}
-    order = sorted(found, key=lambda key: (found[key].get("started", 0.0), key))
-    ran = [_ran(titles[key], key, found[key]) for key in order]
+    provenances = {manifest.key: manifest.provenance for manifest in manifests}
+    order = sorted(provenances, key=lambda key: (provenances[key].get("started", 0.0), key))
+    ran = [_ran(titles[key], key, provenances[key]) for key in order]
     by_title: dict[str, list[float]] = {}
     for step in ran:
         by_title.setdefault(step.title, []).append(step.seconds)
-    pairs = [pair for p in found.values() for pair in p.get("versions", {}).items()]
+    pairs = [pair for p in provenances.values() for pair in p.get("versions", {}).items()]
     return {
         "ran": ran,
         "by_title": sorted(((t, len(s), sum(s)) for t, s in by_title.items()), key=lambda row: -row[2]),
         "total": sum(step.seconds for step in ran),
-        "first": _when(min((p["started"] for p in found.values() if "started" in p), default=None)),
-        "last": _when(max((p["finished"] for p in found.values() if "finished" in p), default=None)),
+        "first": _when(min((p["started"] for p in provenances.values() if "started" in p), default=None)),
+        "last": _when(max((p["finished"] for p in provenances.values() if "finished" in p), default=None)),
         "machines": list(dict.fromkeys(step.machine for step in ran)),
         "versions": {name: sorted({v for n, v in pairs if n == name}) for name in dict.fromkeys(n for n, _ in pairs)},
     }

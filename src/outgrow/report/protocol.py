@@ -1,4 +1,4 @@
-"""The protocol of an experiment in words and counts: what was split how, what each fit learned from and how."""
+"""The protocol of an experiment for its page: the splits with their sizes, and what each fit was trained on and how."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from outgrow.store import Damaged, Store
 from outgrow.types import Examples
 
 PURPOSES = {
-    "weak_train": "the supervisor learns from its ground truth",
+    "weak_train": "supervisors are trained on its ground truth",
     "validation": "ground truth that supervisors are validated on",
-    "transfer": "the supervisor labels it; students learn from these labels, ceilings from its ground truth; "
-    "how right the labels are is scored, and read by no fit",
-    "transfer_validation": "students are validated on weak labels here, ceilings on its ground truth; no fit learns it",
+    "transfer": "the supervisor labels it; students are trained on these labels, ceilings on its ground truth; "
+    "the accuracy of the labels is scored, and read by no fit",
+    "transfer_validation": "students are validated on its weak labels, ceilings on its ground truth; no fit is trained "
+    "on it",
     "test": "every model is scored here; its labels are read by the scoring step alone, which sees no weights",
 }
-UNSETTLED = "; every model is scored here too: a look at a set-up that is not settled, no result"
+UNSETTLED = "; every model is scored here too, to choose a set-up: this is not a result"
 
 
 ROLES = (
     *("supervisor", "supervisor that is adapted too", "ceiling", "ceiling that is adapted too"),
-    *("on the way", "student", "frozen probe"),
+    *("intermediate", "student", "frozen probe"),
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class SplitUsed:
-    """Examples and groups of a split as used; None where it has not been prepared. `redrawn`: anew for each seed."""
+    """The examples and groups of a split; None if it has not been prepared. redrawn: drawn anew for each seed."""
 
     split: str
     purpose: str
@@ -44,7 +45,7 @@ class SplitUsed:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskUsed:
-    """A task's splits, what was left out by reason, and the settings that say where its examples come from."""
+    """A task's splits, how many examples were dropped for which reason, and its settings."""
 
     task: str
     settings: tuple[tuple[str, str], ...]
@@ -54,7 +55,7 @@ class TaskUsed:
 
 @dataclass(frozen=True, kw_only=True)
 class FitUsed:
-    """A kind of fit, the same for every seed of `tasks`. `settings`: the hyperparameters of its method and its loss."""
+    """A kind of fit, the same for every seed of `tasks`. settings: the hyperparameters of its method, and its loss."""
 
     role: str
     tasks: tuple[str, ...] = ()
@@ -66,8 +67,8 @@ class FitUsed:
 
 
 def tasks_used(grid: Sequence[Cell], store: Store) -> tuple[TaskUsed, ...]:
-    """What each task's splits are. Sizes are those of the first seed that has been prepared."""
-    found = []
+    """The splits of each task, with the sizes of the first seed that has been prepared."""
+    tasks = []
     for name in dict.fromkeys(cell.task.name for cell in grid):
         here = [cell for cell in grid if cell.task.name == name]
         splits, dropped = [], dict[str, int]()
@@ -80,8 +81,8 @@ def tasks_used(grid: Sequence[Cell], store: Store) -> tuple[TaskUsed, ...]:
             scored = split == here[0].test.split != "test"
             splits.append(_split(split, examples, len(prepared) > 1, PURPOSES[split] + UNSETTLED * scored))
         left_out = tuple(sorted(dropped.items()))
-        found.append(TaskUsed(task=name, settings=settings_of(here[0].task), splits=tuple(splits), dropped=left_out))
-    return tuple(found)
+        tasks.append(TaskUsed(task=name, settings=settings_of(here[0].task), splits=tuple(splits), dropped=left_out))
+    return tuple(tasks)
 
 
 def _split(split: str, examples: Examples | None, redrawn: bool, purpose: str) -> SplitUsed:
@@ -91,12 +92,12 @@ def _split(split: str, examples: Examples | None, redrawn: bool, purpose: str) -
 
 
 def _prepared(cell: Cell) -> dict[str, Prepare]:
-    """The splits as they were prepared, whatever a rule selected of them."""
-    found: dict[str, Prepare] = {}
+    """The splits as they were prepared, before a rule selects from them."""
+    prepared: dict[str, Prepare] = {}
     for fit in (cell.student_fit, *cell.supervisors):
         whole = fit.examples.examples if isinstance(fit.examples, Select) else fit.examples
-        found |= {whole.split: whole, fit.validation.split: fit.validation}
-    return found | {cell.test.split: cell.test}
+        prepared |= {whole.split: whole, fit.validation.split: fit.validation}
+    return prepared | {cell.test.split: cell.test}
 
 
 def _fitted(predictions: object) -> Fit | None:
@@ -111,13 +112,13 @@ def _load(step: Prepare, store: Store) -> Examples | None:
 
 
 def fits_used(grid: Sequence[Cell]) -> tuple[FitUsed, ...]:
-    """Every kind of fit of the grid, once for all seeds and for all that share it."""
-    found: dict[FitUsed, dict[str, None]] = {}
+    """Every kind of fit of the grid, once for all seeds and tasks that share it."""
+    tasks_of: dict[FitUsed, dict[str, None]] = {}
     for cell in grid:
         for used in _fits(cell):
-            found.setdefault(used, {})[cell.task.name] = None
+            tasks_of.setdefault(used, {})[cell.task.name] = None
     order = {role: i for i, role in enumerate(ROLES)}
-    merged = [replace(used, tasks=tuple(tasks)) for used, tasks in found.items()]
+    merged = [replace(used, tasks=tuple(tasks)) for used, tasks in tasks_of.items()]
     return tuple(sorted(merged, key=lambda used: order[used.role.partition(":")[0]]))
 
 
@@ -127,7 +128,7 @@ def _fits(cell: Cell) -> Iterable[FitUsed]:
         ("supervisor that is adapted too", _fitted(cell.matched_floor and cell.matched_floor.predictions)),
         ("ceiling", _fitted(cell.ceiling.predictions)),
         ("ceiling that is adapted too", _fitted(cell.matched_ceiling and cell.matched_ceiling.predictions)),
-        *((f"on the way: {cell.method.shown}", fit) for fit in chain_fits(cell.student_fit)),
+        *((f"intermediate: {cell.method.shown}", fit) for fit in chain_fits(cell.student_fit)),
         (f"student: {cell.method.shown}", cell.student_fit),
         ("frozen probe", _fitted(cell.frozen_probe and cell.frozen_probe.predictions)),
     ]
@@ -144,8 +145,8 @@ def _fits(cell: Cell) -> Iterable[FitUsed]:
 
 
 def _beforehand(fit: Fit) -> tuple[tuple[str, str], ...]:
-    """What its model has read before it saw a label."""
-    return (("reads first", _value(fit.start.method)),) if fit.start else ()
+    """The adaptation of its model before it is trained on labels."""
+    return (("adapted first", _value(fit.start.method)),) if fit.start else ()
 
 
 def chain_fits(student: Fit) -> Iterable[Fit]:
@@ -166,14 +167,14 @@ def _labels(labels: LabelsStep) -> str:
 
 
 def _rules(labels: LabelsStep) -> tuple[str, ...]:
-    """The rules that labels went through, the first one first."""
+    """The rules that were applied to labels, in order."""
     if not isinstance(labels, Relabel):
         return ()
     return (*_rules(labels.labels[0]), "hard" if isinstance(labels.rule, Harden) else _value(labels.rule))
 
 
 def explained(grid: Sequence[Cell]) -> dict[str, str]:
-    """What each method and loss of the grid says of itself."""
+    """The first paragraph of the docstring of each method and loss of the grid, by name."""
     scores = [score for cell in grid for score in (cell.floor, cell.student, cell.frozen_probe)]
     fits = [fit for score in scores if (fit := _fitted(score and score.predictions))]
     kinds = dict.fromkeys(type(record) for fit in fits for record in (fit.method, fit.loss))
@@ -182,7 +183,7 @@ def explained(grid: Sequence[Cell]) -> dict[str, str]:
 
 
 def settings_of(record: Any) -> tuple[tuple[str, str], ...]:
-    """The fields of a record as words."""
+    """The fields of a record as text, for people."""
     counted = [each.name for each in fields(record) if each.metadata.get("identity", True)]
     return tuple((name.replace("_", " "), _value(getattr(record, name))) for name in counted)
 

@@ -51,8 +51,8 @@ class Record:
 
     def value(self, name: str) -> float | None:
         """The value of an estimate, None where it is not stated."""
-        found = self.estimates.get(name)
-        return found.value if found else None
+        estimate = self.estimates.get(name)
+        return estimate.value if estimate else None
 
     def to_dict(self) -> dict[str, Any]:
         """A flat dict of plain data for JSON and CSV: `floor`, `floor_low`, `floor_high`, …; None where absent."""
@@ -67,10 +67,10 @@ class Record:
     def _flat_estimates(self) -> dict[str, Any]:
         flat: dict[str, Any] = {}
         for name, measure in MEASURES.items():
-            found = self.estimates.get(name)
-            flat[name] = found.value if found else None
-            flat[f"{name}_low"] = found.low if found else None
-            flat[f"{name}_high"] = found.high if found else None
+            estimate = self.estimates.get(name)
+            flat[name] = estimate.value if estimate else None
+            flat[f"{name}_low"] = estimate.low if estimate else None
+            flat[f"{name}_high"] = estimate.high if estimate else None
             if measure.reason:
                 flat[measure.reason] = self.withheld.get(name)
         return flat

@@ -45,15 +45,15 @@ def read(experiment: Experiment, store: Store, failures: Sequence[Failure] = ())
     Raises UserError where two scores of a task are of different test examples.
     """
     stored, grid = StoredArtifacts(store, failures), cells(experiment)
-    found: list[Record] = []
+    collected: list[Record] = []
     for row, baseline in rows(grid):
-        found.append(record(row, baseline, None, stored))
-        found += [
+        collected.append(record(row, baseline, None, stored))
+        collected += [
             record([cell], [baseline_cell], cell.seed, stored)
             for cell, baseline_cell in zip(row, baseline, strict=True)
         ]
     problems = {problem.step.key: problem for problem in stored.problems.values()}
-    return Results(grid=grid, records=tuple(found), problems=tuple(problems.values()))
+    return Results(grid=grid, records=tuple(collected), problems=tuple(problems.values()))
 
 
 def rows(grid: Sequence[Cell]) -> Iterator[tuple[list[Cell], list[Cell]]]:

@@ -57,8 +57,8 @@ class Row:
     @property
     def status(self) -> Status:
         """`failed` before `missing` before `done`."""
-        found: set[Status] = set(self.statuses.values())
-        return "failed" if "failed" in found else "missing" if "missing" in found else "done"
+        statuses: set[Status] = set(self.statuses.values())
+        return "failed" if "failed" in statuses else "missing" if "missing" in statuses else "done"
 
     def scores(self, role: str, cells: Iterable[Cell]) -> list[Score]:
         return [score for cell in cells if (score := getattr(cell, role)) is not None]
@@ -69,8 +69,8 @@ class Row:
 
     def table(self, scores: Iterable[Score]) -> Doubles | None:
         """The scores that are stored, [S, N]."""
-        found = [correct for score in scores if (correct := self.stored.correct(score)) is not None]
-        return np.stack(found).astype(np.float64) if found else None
+        arrays = [correct for score in scores if (correct := self.stored.correct(score)) is not None]
+        return np.stack(arrays).astype(np.float64) if arrays else None
 
     @cached_property
     def groups(self) -> Compact:
@@ -110,8 +110,8 @@ def _matched_trio(cell: Cell) -> tuple[Score, ...]:
     return cell.matched_floor, cell.student, cell.matched_ceiling
 
 
-def _interval(found: Interval | None) -> Estimate | None:
-    return Estimate(value=found.mean, low=found.low, high=found.high) if found else None
+def _interval(interval: Interval | None) -> Estimate | None:
+    return Estimate(value=interval.mean, low=interval.low, high=interval.high) if interval else None
 
 
 def accuracy_of(role: str) -> Estimator:
@@ -150,8 +150,12 @@ def pgr(row: Row) -> Estimated:
     return _pgr(row.recovery)
 
 
-def _pgr(found: Recovery) -> Estimated:
-    return found.withheld if found.pgr is None else Estimate(value=found.pgr, low=found.low, high=found.high)
+def _pgr(recovery: Recovery) -> Estimated:
+    return (
+        recovery.withheld
+        if recovery.pgr is None
+        else Estimate(value=recovery.pgr, low=recovery.low, high=recovery.high)
+    )
 
 
 def pgr_matched(row: Row) -> Estimated:
@@ -167,8 +171,8 @@ def pgr_matched(row: Row) -> Estimated:
 
 
 def gap(row: Row) -> Estimated:
-    found = row.recovery
-    return Estimate(value=found.gap, low=found.gap_low, high=found.gap_high) if found else None
+    recovery = row.recovery
+    return Estimate(value=recovery.gap, low=recovery.gap_low, high=recovery.gap_high) if recovery else None
 
 
 def agreement_overall(row: Row) -> Estimated:

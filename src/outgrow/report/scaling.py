@@ -1,7 +1,7 @@
 """The scaling figure: student accuracy against the student's weights, a line a supervisor (Burns et al. 2023, fig. 3).
 
-Each supervisor stands as a square at its own weights and accuracy, the floor of its students, which a dotted line
-carries through the figure; the ceilings are a line of their own.
+Each supervisor is a square at its own number of weights and its accuracy, and a dotted line at that accuracy, the
+floor of its students. The ceilings are a line of their own.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from outgrow.report.record import Record
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-TEACHERS = ("student", "second", "third", "fourth")  # colours; a fifth supervisor starts again, with dashes
-NAME = 24  # letters of a model's name
+SUPERVISORS = ("student", "second", "third", "fourth")  # colours; a fifth supervisor starts again, with dashes
+NAME = 24  # characters of a model's name
 ROOM = 0.3  # of the width, for the names of lines
 
 
 def scaling(records: Sequence[Record], weights: Mapping[str, int]) -> str:
-    """The figure of aggregates, a panel a task and method; empty for fewer than two students.
+    """The figure, with a panel for each task and method; "" for fewer than two students.
 
-    `weights` counts those of each model by name. The axis is logarithmic; where the weights of a model are not known,
-    models stand in the order of the experiment instead.
+    `weights`: the number of weights of each model by name, on a logarithmic axis. If that of some model is unknown, the
+    models are in the order of the experiment instead.
     """
-    shown = [record for record in records if "student" in record.estimates]
-    if len({record.strong for record in records}) < 2 or not shown:
+    scored = [record for record in records if "student" in record.estimates]
+    if len({record.strong for record in records}) < 2 or not scored:
         return ""
     names = list(dict.fromkeys([record.weak for record in records] + [record.strong for record in records]))
     known = all(weights.get(name) for name in names)
@@ -38,7 +38,7 @@ def scaling(records: Sequence[Record], weights: Mapping[str, int]) -> str:
     methods = {method for _, method in each}
     with panels(len(each), height=3.1) as (figure, grid):
         for axes, (task, method) in zip(grid, each, strict=True):
-            _panel(axes, [r for r in shown if (r.task, r.method) == (task, method)], where)
+            _panel(axes, [r for r in scored if (r.task, r.method) == (task, method)], where)
             axes.set_xticks(
                 [where[name] for name in names],
                 [f"{_short(name)}\n{counted(weights[name])}" if known else _short(name) for name in names],
@@ -50,7 +50,7 @@ def scaling(records: Sequence[Record], weights: Mapping[str, int]) -> str:
         described = [
             f"{r.task}, {r.method}, {r.weak} → {r.strong}: student {words(r, 'student')}, "
             f"floor {words(r, 'floor')}, ceiling {words(r, 'ceiling')}"
-            for r in shown
+            for r in scored
         ]
         return svg(figure, "scaling", "Student accuracy by the student's weights, a line a supervisor", described)
 
@@ -63,8 +63,8 @@ def _panel(axes: Axes, records: Sequence[Record], where: Mapping[str, float]) ->
     lines = [("ceiling", "ceiling")]
     for i, weak in enumerate(dict.fromkeys(record.weak for record in records)):
         supervisor_fits = [record for record in records if record.weak == weak]
-        colour = TEACHERS[i % len(TEACHERS)]
-        style = "-" if i < len(TEACHERS) else "--"
+        colour = SUPERVISORS[i % len(SUPERVISORS)]
+        style = "-" if i < len(SUPERVISORS) else "--"
         ends.append(
             _line(axes, supervisor_fits, "student", where, shift=0.006 * width * (i + 1), color=ink(colour), ls=style)
         )
@@ -85,7 +85,7 @@ def _panel(axes: Axes, records: Sequence[Record], where: Mapping[str, float]) ->
 def _line(
     axes: Axes, records: Sequence[Record], role: str, where: Mapping[str, float], shift: float = 0.0, **looks: Any
 ) -> float | None:
-    """One score against the student, with intervals; where it ends, in percent."""
+    """A line of one score against the student, with intervals. Returns its last value in percent."""
     scored = sorted((r for r in records if role in r.estimates), key=lambda r: where[r.strong])
     if not scored:
         return None
@@ -93,14 +93,16 @@ def _line(
     x = [where[record.strong] + shift for record in scored]
     y = [100 * estimate.value for estimate in estimates]
     axes.plot(x, y, marker=MARKS[role], markersize=5, linewidth=1.6, zorder=3, **looks)
-    for at, found in zip(x, estimates, strict=True):
-        if found.low is not None and found.high is not None:
-            axes.plot([at, at], [100 * found.low, 100 * found.high], color=looks["color"], linewidth=1.2, alpha=0.55)
+    for at, estimate in zip(x, estimates, strict=True):
+        if estimate.low is not None and estimate.high is not None:
+            axes.plot(
+                [at, at], [100 * estimate.low, 100 * estimate.high], color=looks["color"], linewidth=1.2, alpha=0.55
+            )
     return y[-1]
 
 
 def _name_lines(axes: Axes, x: float, named: Sequence[tuple[float, str, str]]) -> None:
-    """The name of each line at its end, pushed up where two would meet."""
+    """The name of each line at its end, moved up where two names would overlap."""
     low, high = axes.get_ylim()
     last = low - (high - low)
     for y, name, colour in sorted(named):

@@ -1,4 +1,4 @@
-"""The numbers of an experiment by what its task knows of the test examples: rating, theme, difficulty."""
+"""The results of an experiment for slices of its test examples: by rating, theme, difficulty."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from outgrow.store import Store
 from outgrow.tasks.base import Facet
 from outgrow.types import Examples, UserError
 
-EDGES: dict[str, tuple[float, ...]] = {"rating": (1000, 1400, 1800, 2200, 2600)}  # other numbers: quintiles
+EDGES: dict[str, tuple[float, ...]] = {"rating": (1000, 1400, 1800, 2200, 2600)}  # of other numbers: quintiles
 
 Slices = dict[str, frozenset[str]]  # the ids of the examples by the name of the slice
 
 
 def read_by(experiment: Experiment, store: Store, facet: str, failures: Sequence[Failure] = ()) -> Results:
-    """A record over all seeds for every slice of the test examples; tasks that do not know the facet are left out.
+    """A record over all seeds for every slice of the test examples, of the tasks that know the facet.
 
-    Raises UserError where no task of a pinned experiment knows the facet, and names those that they know.
+    Raises UserError if no task knows the facet; the message lists the facets that they know.
     """
     stored, grid = StoredArtifacts(store, failures), cells(experiment)
     tests = {cell.test.key: cell.test for cell in grid}
@@ -35,49 +35,49 @@ def read_by(experiment: Experiment, store: Store, facet: str, failures: Sequence
     slices = {key: sliced(facet, _values(facet, test, stored)) for key, test in tests.items()}
     if not any(slices.values()):
         raise UserError(f"no test example has a {facet}: choose another facet, or a source that has it")
-    found: list[Record] = []
+    records: list[Record] = []
     for row, baseline in rows(grid):
         for name, ids in slices[row[0].test.key].items():
-            found.append(replace(record(row, baseline, None, stored.only(ids)), slice=name))
-    return Results(grid=grid, records=tuple(found), problems=tuple(stored.problems.values()))
+            records.append(replace(record(row, baseline, None, stored.only(ids)), slice=name))
+    return Results(grid=grid, records=tuple(records), problems=tuple(stored.problems.values()))
 
 
 def sliced(facet: str, values: Mapping[str, Facet]) -> Slices:
-    """The slices of examples by the value that each has, none of them empty.
+    """The slices of examples by the value of each; no slice is empty.
 
-    Words are slices of their own, and an example with several is in several. Numbers fall into bands: those of `EDGES`,
-    or fifths of equal size, their edges rounded to three digits; a number on an edge belongs to the band above it.
+    Each word is a slice, and an example with several words is in several slices. Numbers are binned by `EDGES`, or into
+    quintiles with edges rounded to three digits; a number on an edge belongs to the bin above it.
     """
     numbers = {id: float(value) for id, value in values.items() if isinstance(value, int | float)}
-    found: dict[str, set[str]] = {}
+    slices: dict[str, set[str]] = {}
     if numbers:
         edges = EDGES.get(facet) or _fifths(list(numbers.values()))
-        names = _bands(edges)
+        names = _bins(edges)
         for id, band in zip(numbers, np.digitize(list(numbers.values()), edges), strict=True):
-            found.setdefault(names[band], set()).add(id)
-        return {name: frozenset(found[name]) for name in names if name in found}
+            slices.setdefault(names[band], set()).add(id)
+        return {name: frozenset(slices[name]) for name in names if name in slices}
     for id, value in values.items():
         for word in value if isinstance(value, tuple) else (str(value),):
-            found.setdefault(word, set()).add(id)
-    return {name: frozenset(found[name]) for name in sorted(found)}
+            slices.setdefault(word, set()).add(id)
+    return {name: frozenset(slices[name]) for name in sorted(slices)}
 
 
 def _fifths(values: Sequence[float]) -> tuple[float, ...]:
-    """The inner edges of quintiles, each once: many equal values make fewer bands."""
+    """The inner edges of the quintiles, each once: many equal values give fewer bins."""
     edges = {float(f"{edge:.3g}") for edge in np.quantile(values, (0.2, 0.4, 0.6, 0.8))}
     return tuple(sorted(edge for edge in edges if edge > min(values)))
 
 
-def _bands(edges: Sequence[float]) -> list[str]:
+def _bins(edges: Sequence[float]) -> list[str]:
     """`<1000`, `1000–1400`, `≥1400`."""
     if not edges:
         return ["all"]
-    said = [f"{edge:.6g}" for edge in edges]
-    return [f"<{said[0]}", *(f"{low}–{high}" for low, high in pairwise(said)), f"≥{said[-1]}"]
+    texts = [f"{edge:.6g}" for edge in edges]
+    return [f"<{texts[0]}", *(f"{low}–{high}" for low, high in pairwise(texts)), f"≥{texts[-1]}"]
 
 
 def _values(facet: str, test: Prepare, stored: StoredArtifacts) -> Mapping[str, Facet]:
-    """What the task knows of its test examples: those of the store, or, before a run, those that it would have."""
+    """The values of the test examples that are stored or, before a run, would be made; {} without the facet."""
     if facet not in _known(test):
         return {}
     examples = stored.get(test) or test.task.examples(test.split, test.n, test.seed)

@@ -1,6 +1,6 @@
-"""The early-stopping figure: what a student loses by stopping where weak labels tell it to (Burns et al. 2023, §5.1.1).
+"""The early-stopping figure: the accuracy lost by stopping on weak labels (Burns et al. 2023, §5.1.1).
 
-A fit that stops on ground truth watches the weak labels of the same held-out examples, so its curve has both.
+A fit that stops on ground truth also records its loss on the weak labels of the same validation examples.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ STOPS: tuple[tuple[Literal["monitored", "validation"], str, str], ...] = (
     ("validation", "ceiling", "stop by ground truth"),
 )
 NEEDED = {"epoch", TRUTH, LOSS, "validation_loss"}
-DASH = 4  # of the lines that mark a stop, in points: where two coincide they alternate
+DASH = 4  # of the lines that mark a stop, in points: two lines at the same epoch alternate
 
 
 def monitored(results: Results, store: Store) -> dict[str, list[Curve]]:
-    """The curves that have both kinds of labels, one a finished seed, by the name of the row of the table."""
-    found = {}
+    """The curves with both kinds of labels, one for each finished seed, by the name of their row."""
+    curves_of = {}
     for (row, _), record in zip(rows(results.grid), results.aggregates, strict=True):
         curves = [curve for cell in row if cell.student_fit.monitored and (curve := _curve(cell.student_fit, store))]
         if curves:
-            found[name_of(record, results.aggregates)] = curves
-    return found
+            curves_of[name_of(record, results.aggregates)] = curves
+    return curves_of
 
 
 def _curve(fit: Fit, store: Store) -> Curve | None:
-    """None where the fit is not there, or was not measured twice."""
+    """None if the fit is not stored, or has fewer than two checks."""
     try:
         file = store.fetch(fit.key, only={"curve.json"}) / "curve.json"
     except Damaged:
@@ -53,17 +53,17 @@ def _curve(fit: Fit, store: Store) -> Curve | None:
 
 
 def stop(curve: Curve, labels: Literal["monitored", "validation"]) -> dict[str, float]:
-    """The check that training would keep by these labels: the first of those with the lowest loss."""
+    """The check that training would keep by these labels: the first one with the lowest loss."""
     losses = [check[f"{labels}_loss"] for check in curve]
     return curve[int(np.argmin(np.nan_to_num(losses, nan=np.inf)))]
 
 
 def stopping(curves: Mapping[str, Sequence[Curve]]) -> str:
-    """The figure, for each row accuracy above and loss below, a curve a seed and their mean; empty without a curve."""
+    """The figure: for each row accuracy above and loss below, a curve a seed and their mean; "" without curves."""
     if not curves:
         return ""
     with panels(2 * len(curves), height=2.0) as (figure, axes):
-        said = []
+        described = []
         for above, below, (name, seeds) in zip(axes[::2], axes[1::2], curves.items(), strict=True):
             _panel(above, seeds, TRUTH, 100.0)
             _panel(below, seeds, LOSS, 1.0)
@@ -74,14 +74,15 @@ def stopping(curves: Mapping[str, Sequence[Curve]]) -> str:
             _head(above, name, seeds)
             words = (f"{label} after {_mean(seeds, key, 'epoch'):.3g} epochs, "
                      f"accuracy {percent(_mean(seeds, key, TRUTH))} %" for key, _, label in STOPS)  # fmt: skip
-            said.append(f"{name}: {', '.join(words)}")
+            described.append(f"{name}: {', '.join(words)}")
         return svg(
-            figure, "stopping", "Accuracy on ground truth and loss on weak labels while the student learns", said
+            figure, "stopping", "Accuracy on ground truth and loss on weak labels while the student learns", described
         )
 
 
 def _panel(axes: Axes, seeds: Sequence[Curve], name: str, scale: float) -> None:
-    """One figure of the curves: each seed thin with its two stops, the mean thick, the mean stops as lines."""
+    """One number of the curves: a thin line for each seed with its two stops, a thick one for the mean, and vertical
+    lines at the mean stops."""
     epochs = np.unique([check["epoch"] for curve in seeds for check in curve])
     lines = [np.interp(epochs, _column(curve, "epoch"), scale * _column(curve, name)) for curve in seeds]
     for curve in seeds if len(seeds) > 1 else ():
@@ -99,14 +100,14 @@ def _panel(axes: Axes, seeds: Sequence[Curve], name: str, scale: float) -> None:
 
 
 def _mark(labels: str, colour: str) -> dict[str, Any]:
-    """A small full square, or a larger open diamond that shows what lies below it."""
+    """A small full square, or a larger open diamond, through which the square can be seen."""
     if labels == "monitored":
         return {"marker": MARKS["floor"], "markersize": 3.5, "color": ink(colour)}
     return {"marker": MARKS["ceiling"], "markersize": 6, "color": ink(colour), "markerfacecolor": "none"}
 
 
 def _head(axes: Axes, name: str, seeds: Sequence[Curve]) -> None:
-    """The name of the row, and below it what the lines are, with the accuracy at each stop."""
+    """The name of the row, and a legend with the accuracy at each stop."""
     from matplotlib.lines import Line2D
 
     mean = f"mean of {len(seeds)} seeds" if len(seeds) > 1 else "one seed"
@@ -115,15 +116,15 @@ def _head(axes: Axes, name: str, seeds: Sequence[Curve]) -> None:
     )
     lines = [
         Line2D([], [], color=ink("student"), linewidth=2.2, label=mean),
-        Line2D([], [], color=ink("student"), alpha=0.45, **thin),  # without a seed to tell apart, an empty place
+        Line2D([], [], color=ink("student"), alpha=0.45, **thin),  # an empty entry for a single seed
     ]
     for labels, colour, label in STOPS:
-        shown = f"{label}: {percent(_mean(seeds, labels, TRUTH))} %"
-        lines.append(Line2D([], [], linewidth=1.2, linestyle="--", label=shown, **_mark(labels, colour)))
+        text = f"{label}: {percent(_mean(seeds, labels, TRUTH))} %"
+        lines.append(Line2D([], [], linewidth=1.2, linestyle="--", label=text, **_mark(labels, colour)))
     looks: dict[str, Any] = {"frameon": False, "fontsize": 8.5, "labelcolor": ink("ink")}
     place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1.0), "ncols": 2}
     legend = axes.legend(handles=lines, handlelength=1.8, handletextpad=0.5, columnspacing=1.2, **looks, **place)
-    legend.set_in_layout(False)  # it is narrower than the axes, which need not shrink for it
+    legend.set_in_layout(False)  # it is narrower than the axes, which must not shrink for it
     line, size = fitted(name, 9.0)
     axes.set_title(line, loc="left", x=-0.19, color=ink("ink"), size=size, weight="bold", pad=34)
 
@@ -133,5 +134,5 @@ def _column(curve: Curve, name: str) -> Doubles:
 
 
 def _mean(seeds: Sequence[Curve], labels: Literal["monitored", "validation"], name: str) -> float:
-    """Over the seeds, each at its own stop."""
+    """The mean over the seeds, each at its own stop."""
     return float(np.mean([stop(curve, labels)[name] for curve in seeds]))

@@ -1,7 +1,7 @@
-"""What a store holds of an experiment, as small as tables need it, and what is not there.
+"""The scores and predictions of an experiment that a store holds, in a compact form, and which are missing.
 
-Every artifact is read once. Of a score only a byte an example stays in memory, of predictions their hard labels: an
-experiment of ten thousand students would not fit otherwise.
+Every artifact is read once. A score is kept as one byte an example and predictions as their hard labels: an experiment
+of ten thousand students would not fit into memory otherwise.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from outgrow.types import Ints, Scores, UserError
 
 Status = Literal["done", "missing", "failed"]
 Compact = npt.NDArray[Any]  # of the smallest type that holds the values
-NOTES = "notes.json"  # what a fit has to say of itself: a list of sentences
+NOTES = "notes.json"  # of a fit: a list of sentences
 
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """A score that is not there: `step` is what failed or is damaged, or the score itself where it was not reached."""
+    """A score that is missing. step: the step that failed or is damaged, or the score itself if neither is known."""
 
     step: Step[Any]
     status: Literal["missing", "failed"]
@@ -37,7 +37,7 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Tested:
-    """Test examples in the one order used here, that of the first score read, with their groups as numbers."""
+    """Test examples in the order of the first score that was read, which all scores are brought into."""
 
     ids: tuple[str, ...]
     groups: Compact
@@ -47,10 +47,10 @@ class Tested:
 
 
 class StoredArtifacts:
-    """What is known of the artifacts of one store, with its test examples always in the same order."""
+    """The stored artifacts of an experiment, with test examples always in the same order."""
 
     def __init__(self, store: Store, failures: Sequence[Failure]) -> None:
-        self.problems: dict[str, Problem] = {}  # by the key of what is not there
+        self.problems: dict[str, Problem] = {}  # by the key of the missing score or damaged step
         self._store, self._stored = store, store.listing()
         self._failed = {failure.step.key: failure for failure in failures}
         self._tests: dict[str, Tested] = {}  # by the key of the examples
@@ -65,7 +65,7 @@ class StoredArtifacts:
         self._shown: dict[str, Ints] = {}
 
     def only(self, ids: frozenset[str]) -> StoredArtifacts:
-        """The same artifacts, of which it shows these test examples alone."""
+        """A view of these test examples only."""
         part = copy(self)
         part._only, part._shown = ids, {}
         return part
@@ -75,7 +75,7 @@ class StoredArtifacts:
         return self._only is None
 
     def get(self, step: Step[T]) -> T | None:
-        """The artifact of `step`, None where there is none that can be trusted. It is not kept."""
+        """The artifact of `step`, None if it is missing or damaged. It is not cached."""
         if step.key in self._stored:
             try:
                 return load(step, self._store)
@@ -87,7 +87,7 @@ class StoredArtifacts:
         return None
 
     def test(self, cell: Cell) -> Tested | None:
-        """The test examples, None where no score has been read."""
+        """The test examples, None if no score has been read."""
         test = self._tests.get(cell.test.key)
         if test is None or self._only is None:
             return test
@@ -95,14 +95,14 @@ class StoredArtifacts:
         return Tested(ids=tuple(test.ids[i] for i in places.tolist()), groups=test.groups[places])
 
     def dropped(self, cell: Cell) -> int | None:
-        """How many candidates were left out of the test examples."""
+        """The number of candidates that were left out of the test examples, None if unknown."""
         if cell.test.key not in self._dropped:
             examples = self.get(cell.test)
             self._dropped[cell.test.key] = None if examples is None else sum(count for _, count in examples.dropped)
         return self._dropped[cell.test.key]
 
     def correct(self, score: Score) -> Compact | None:
-        """What a score says of each test example, [N]."""
+        """The score of each test example, [N]; None if it is missing."""
         if score.key not in self._correct:
             scores = self.get(score)
             self._correct[score.key] = None if scores is None else self._ordered(scores, score)
@@ -115,7 +115,7 @@ class StoredArtifacts:
         return _compact(scores.correct[_order(scores.ids, self._tests[key].ids, score)])
 
     def hard(self, score: Score) -> Compact | None:
-        """The choice predicted for each test example of a score that is there, [N]."""
+        """The predicted choice for each test example of a stored score, [N]; None if the predictions are missing."""
         if score.key not in self._hard:
             labels = self.get(score.predictions)
             ids = self._tests[score.gold.examples.key].ids
@@ -123,11 +123,11 @@ class StoredArtifacts:
             self._hard[score.key] = None if chosen is None else _compact(chosen)
         return self._of_shown(self._hard[score.key], score)
 
-    def _of_shown(self, found: Compact | None, score: Score) -> Compact | None:
-        return found if found is None or self._only is None else found[self._places(score.gold.examples.key)]
+    def _of_shown(self, values: Compact | None, score: Score) -> Compact | None:
+        return values if values is None or self._only is None else values[self._places(score.gold.examples.key)]
 
     def _places(self, key: str) -> Ints:
-        """Where the shown test examples stand."""
+        """The positions of the test examples of this view."""
         if key not in self._shown:
             assert self._only is not None
             places = [i for i, id in enumerate(self._tests[key].ids) if id in self._only]
@@ -135,7 +135,7 @@ class StoredArtifacts:
         return self._shown[key]
 
     def sample(self, score: Score) -> tuple[Compact, Compact] | None:
-        """What a score says of examples that others need not share: scores and groups, [N] each."""
+        """Scores and groups, [N] each, of a score whose examples differ between seeds; None if it is missing."""
         if score.key not in self._samples:
             scores = self.get(score)
             self._samples[score.key] = None if scores is None else self._sample(scores, score)
@@ -151,7 +151,7 @@ class StoredArtifacts:
         return np.array([numbers.setdefault(name, len(numbers)) for name in groups], dtype=np.int32)
 
     def notes(self, fits: Sequence[Fit]) -> list[tuple[str, ...]]:
-        """What each of these fits has to say of itself."""
+        """The notes of each of these fits."""
         unread = {fit.key for fit in fits} - self._notes.keys()
         for key, manifest in self._store.manifests(unread & self._stored).items():
             noted = isinstance(manifest, Manifest) and NOTES in manifest.files
@@ -160,14 +160,14 @@ class StoredArtifacts:
 
     def _read_notes(self, key: str) -> tuple[str, ...]:
         try:
-            found = json.loads((self._store.fetch(key, only={NOTES}) / NOTES).read_text(encoding="utf-8"))
+            notes = json.loads((self._store.fetch(key, only={NOTES}) / NOTES).read_text(encoding="utf-8"))
         except (Damaged, ValueError):
             return ("it has notes that cannot be read: run again to compute it anew",)
-        return tuple(map(str, found)) if isinstance(found, list) else (str(found),)
+        return tuple(map(str, notes)) if isinstance(notes, list) else (str(notes),)
 
-    def status(self, found: Iterable[tuple[Score, object]]) -> Status:
-        """Whether all of these scores are there, each with what was found of it; one that is not becomes a problem."""
-        absent = [score for score, values in found if values is None]
+    def status(self, scores: Iterable[tuple[Score, object]]) -> Status:
+        """The status of these scores, each given with its values or None. A missing one is recorded as a problem."""
+        absent = [score for score, values in scores if values is None]
         for score in absent:
             if score.key not in self.problems:
                 self.problems[score.key] = self._problem(score)
@@ -184,7 +184,7 @@ class StoredArtifacts:
 
 
 def _compact(values: Compact) -> Compact:
-    """The same values in the smallest type that holds them: a byte where they are whole, four where they are not."""
+    """The values in the smallest type that holds them: an integer type for whole numbers, float32 for others."""
     for kind in (np.uint8, np.int16, np.int32):
         with np.errstate(invalid="ignore"):
             small = values.astype(kind)
@@ -194,7 +194,7 @@ def _compact(values: Compact) -> Compact:
 
 
 def _order(ids: tuple[str, ...], wanted: tuple[str, ...], score: Score) -> Ints | slice:
-    """Where each of `wanted` stands in `ids`."""
+    """The positions of `wanted` in `ids`."""
     if ids == wanted:
         return slice(None)
     where = {id: i for i, id in enumerate(ids)}

@@ -1,4 +1,4 @@
-"""The records as text: a table for the terminal, Markdown, CSV, JSON; and how numbers are written for people."""
+"""Records as text: a table for the terminal, Markdown, CSV, JSON; and the format of numbers."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 ABSENT = "—"
 FORMATS = ("table", "json", "csv", "md")
 EMPTY = Record(task="", weak="", strong="", method="", seed=None, status="missing")  # for the columns of CSV
-JOINERS = "\u200c\u200d"  # invisible, but scripts and emoji need them
-LABEL = 18  # letters of a method on a line of the terminal: with every number beside it a table keeps within 140
+JOINERS = "\u200c\u200d"  # invisible characters that scripts and emoji need
+LABEL = 18  # characters of a method in one line: with every column a table is then at most 140 wide
 
 
 def percent(value: float | None) -> str:
-    """A fraction in percent, one decimal, with a real minus sign: `12.3`; a dash where there is none."""
+    """A fraction in percent with one decimal and a minus sign: `12.3`; a dash for None."""
     return ABSENT if value is None else f"{round(100 * value, 1) + 0.0:.1f}".replace("-", "−")
 
 
@@ -36,7 +36,7 @@ def signed(value: float | None) -> str:
 
 
 def span(low: float | None, high: float | None) -> str:
-    """An interval of fractions in percent: `12.3–15.6`, `−1.2 to 3.4`; nothing where there is none."""
+    """An interval of fractions in percent: `12.3–15.6`, `−1.2 to 3.4`; "" for None."""
     if low is None or high is None:
         return ""
     texts = percent(low), percent(high)
@@ -44,12 +44,12 @@ def span(low: float | None, high: float | None) -> str:
 
 
 def one_line(text: str) -> str:
-    """A name or note as it can be shown anywhere: blanks and line ends as one blank, nothing that cannot be printed."""
+    """A name or note on one line: whitespace as single blanks, characters that cannot be printed replaced."""
     return "".join(each if each.isprintable() or each in JOINERS else "\ufffd" for each in " ".join(text.split()))
 
 
 def marked_down(text: str) -> str:
-    """The same as Markdown that shows just these letters, also in a cell of a table."""
+    """The same, escaped for Markdown, also in a cell of a table."""
     return re.sub(r"[\\`*|<>\[\]$~&]|(?<!\w)_|_(?!\w)", r"\\\g<0>", one_line(text))
 
 
@@ -87,7 +87,7 @@ def text(records: Sequence[Record], format: str) -> str:
 
 
 def _csv(records: Sequence[Record]) -> str:
-    """An empty field is a score that is not there; an empty seed means all seeds."""
+    """An empty field is a missing number; an empty seed means all seeds."""
     out = io.StringIO()
     rows = [{**record.to_dict(), "notes": "; ".join(record.notes)} for record in records]
     writer = csv.DictWriter(out, fieldnames=list(EMPTY.to_dict()), lineterminator="\n")
@@ -113,7 +113,7 @@ def _markdown(records: Sequence[Record]) -> str:
 
 
 def table(records: Sequence[Record]) -> RenderableType:
-    """A rich table a task, aggregates first; each score with its interval below it."""
+    """A rich table for each task, aggregates first; each number with its interval below it."""
     from rich.console import Group
     from rich.text import Text
 
@@ -128,9 +128,9 @@ def table(records: Sequence[Record]) -> RenderableType:
 
 
 def scope(records: Sequence[Record]) -> str:
-    """What the intervals leave out, if anything."""
+    """What the intervals do not cover, if anything."""
     seeds = {record.n_seeds for record in records if record.seed is None and record.n_seeds}
-    return "There is one seed: intervals speak of test examples only." if seeds == {1} else ""
+    return "There is one seed: intervals are over test examples only." if seeds == {1} else ""
 
 
 def _task_table(task: str, records: Sequence[Record], notes: _Notes) -> RenderableType:
@@ -140,19 +140,17 @@ def _task_table(task: str, records: Sequence[Record], notes: _Notes) -> Renderab
 
     names = columns(records, "table")
     title = Text(one_line(task))
-    found = Table(
-        title=title, box=box.SIMPLE_HEAD, show_edge=False, title_justify="left", title_style="bold", padding=0
-    )
-    found.add_column("weak\n→ strong", no_wrap=True)
-    found.add_column("method", no_wrap=True)
+    grid = Table(title=title, box=box.SIMPLE_HEAD, show_edge=False, title_justify="left", title_style="bold", padding=0)
+    grid.add_column("weak\n→ strong", no_wrap=True)
+    grid.add_column("method", no_wrap=True)
     for name in names:
-        found.add_column(MEASURES[name].column.replace(" ", "\n"), justify="right", no_wrap=True)
+        grid.add_column(MEASURES[name].column.replace(" ", "\n"), justify="right", no_wrap=True)
     last = ("", False)
     for record in records:
         is_seed = record.seed is not None
         pair = f"{one_line(record.weak)}\n→ {one_line(record.strong)}"
         if is_seed != last[1]:
-            found.add_section()
+            grid.add_section()
         method = Text(textwrap.fill(one_line(record.method), LABEL), style="" if is_seed else "bold")
         method.append(f" · {record.seed}" if is_seed else notes.incomplete(record), style="not bold")
         method.append(f"\n{_slice(record)}" if record.slice else "", style="not bold")
@@ -160,13 +158,13 @@ def _task_table(task: str, records: Sequence[Record], notes: _Notes) -> Renderab
         cells = [Text(value, style="" if is_seed else "bold") for value, _ in numbers]
         for cell, (_, interval) in zip(cells, numbers, strict=True):
             cell.append(f"\n{interval}" if interval and not is_seed else "", style="dim not bold")
-        found.add_row(Text("" if (pair, is_seed) == last else pair), method, *cells, style="dim" if is_seed else "")
+        grid.add_row(Text("" if (pair, is_seed) == last else pair), method, *cells, style="dim" if is_seed else "")
         last = (pair, is_seed)
-    return found
+    return grid
 
 
 def _slice(record: Record) -> str:
-    """Which test examples, and how many: `1000–1400 (312)`."""
+    """The slice and its number of test examples: `1000–1400 (312)`."""
     return (
         ""
         if record.slice is None
@@ -175,7 +173,7 @@ def _slice(record: Record) -> str:
 
 
 def aggregates_first(records: Sequence[Record]) -> list[Record]:
-    """In the order of the grid, those over all seeds before those of one."""
+    """Records over all seeds before those of one, else in the order of the grid."""
     return sorted(records, key=lambda record: record.seed is not None)
 
 
@@ -189,13 +187,14 @@ class _Notes:
         return f"[{self._numbers.setdefault(note, len(self._numbers) + 1)}]"
 
     def incomplete(self, record: Record) -> str:
-        """A mark where an aggregate is not over all seeds."""
+        """A mark for an aggregate that is not over all seeds."""
         if record.seed is not None or record.status == "done" or not record.n_seeds:
             return ""
         return f" {self.mark(f'unfinished: over {record.n_seeds} complete seed{_s(record.n_seeds)}')}"
 
-    def lines(self, shown: Callable[[str], str] = one_line) -> list[str]:
-        return [f"[{number}] {shown(note)}" for note, number in self._numbers.items()]
+    def lines(self, escape: Callable[[str], str] = one_line) -> list[str]:
+        """The footnotes, one a line."""
+        return [f"[{number}] {escape(note)}" for note, number in self._numbers.items()]
 
 
 def _s(count: int) -> str:
@@ -229,8 +228,8 @@ def value_of(record: Record, name: str) -> str:
 
 def interval_of(record: Record, name: str) -> str:
     """The interval of a measure as tables show it; "" where there is none."""
-    found = record.estimates.get(name)
-    return span(found.low, found.high) if found else ""
+    estimate = record.estimates.get(name)
+    return span(estimate.low, estimate.high) if estimate else ""
 
 
 def notes_of(record: Record, name: str) -> list[str]:
