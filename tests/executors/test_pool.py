@@ -132,7 +132,7 @@ def test_cancelling_stops_what_runs(store: Store, marks: Path) -> None:
     from outgrow.graph import Job, Resources, ignore_events
 
     with Pool(1) as pool:
-        job = Job(step=Sleep(seconds=60, marks=marks), store=store, settings=Settings())
+        job = Job(steps=(Sleep(seconds=60, marks=marks),), store=store, settings=Settings())
         running = pool.submit(job, Resources(), ignore_events)
         queued = pool.submit(job, Resources(), ignore_events)
         until(lambda: any(marks.iterdir()))
@@ -141,8 +141,9 @@ def test_cancelling_stops_what_runs(store: Store, marks: Path) -> None:
         assert running.cancel()
         until(lambda: not alive(pid))
         until(running.done)
-        fresh = pool.submit(Job(step=Const(value=1), store=store, settings=Settings()), Resources(), ignore_events)
-        assert fresh.result(20).kind == "computed"
+        fresh = pool.submit(Job(steps=(Const(value=1),), store=store, settings=Settings()), Resources(), ignore_events)
+        (computed,) = fresh.result(20)
+        assert computed.kind == "computed"
 
 
 def test_an_interrupt_cancels_and_leaves_no_worker(store: Store, marks: Path) -> None:

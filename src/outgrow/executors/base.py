@@ -23,9 +23,9 @@ class Executor(ABC):
         """How many jobs it runs at once: submitting more is useless."""
 
     @abstractmethod
-    def submit(self, job: Job, resources: Resources, report: Report) -> Future[JobResult]:
+    def submit(self, job: Job, resources: Resources, report: Report) -> Future[tuple[JobResult, ...]]:
         """Start a job. `report` may be called from another thread. What the step itself raises comes back as data in
-        `Ended`; the future raises only if the job could not be run at all."""
+        a `JobResult` for each; the future raises only if the job could not be run at all."""
 
     def close(self) -> None:  # noqa: B027 - most have nothing to stop
         """Stop whatever still runs."""

@@ -20,8 +20,8 @@ class Inline(Executor):
     def slots(self) -> int:
         return 1
 
-    def submit(self, job: Job, resources: Resources, report: Report) -> Future[JobResult]:
-        future: Future[JobResult] = Future()
+    def submit(self, job: Job, resources: Resources, report: Report) -> Future[tuple[JobResult, ...]]:
+        future: Future[tuple[JobResult, ...]] = Future()
         with _limited(job.settings.threads):
             try:
                 future.set_result(job(report))

@@ -39,7 +39,7 @@ class Pool(Executor):
     def slots(self) -> int:
         return self._slots
 
-    def submit(self, job: Job, resources: Resources, report: Report) -> Future[JobResult]:
+    def submit(self, job: Job, resources: Resources, report: Report) -> Future[tuple[JobResult, ...]]:
         task = _Task(job, report)
         self._given.add(task)
         task.add_done_callback(lambda _: self._given.discard(task))
@@ -63,7 +63,7 @@ class _Died(Exception):  # noqa: N818 - it is a finding, acted upon
     """The worker has gone, or what comes from it cannot be read."""
 
 
-class _Task(Future[JobResult]):
+class _Task(Future[tuple[JobResult, ...]]):
     """A job on its way. Unlike a plain future it can be cancelled while it runs: its worker is killed."""
 
     def __init__(self, job: Job, report: Report) -> None:
@@ -81,7 +81,7 @@ class _Task(Future[JobResult]):
                 self._worker.process.kill()
             return True
 
-    def run_on(self, worker: _Worker, data: bytes) -> JobResult:
+    def run_on(self, worker: _Worker, data: bytes) -> tuple[JobResult, ...]:
         """Raises _Died if the worker dies, be it by `cancel`, and what `report` raises."""
         with self._guard:
             if self.stopped:
@@ -118,7 +118,7 @@ class _Worker:
             raise _Died from error
         return self._number
 
-    def answer(self, number: int) -> Event | JobResult:
+    def answer(self, number: int) -> Event | tuple[JobResult, ...]:
         """The next message about a job. What a thread that an earlier job left behind still says is passed over."""
         while True:
             try:
@@ -126,7 +126,7 @@ class _Worker:
             except Exception as error:
                 raise _Died from error
             if about == number:
-                assert isinstance(message, Event | JobResult)
+                assert isinstance(message, Event | tuple)
                 return message
 
     def end(self) -> int | None:
@@ -175,7 +175,7 @@ def _work(pipe: Connection) -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     lock = threading.Lock()
 
-    def send(number: int, message: Event | JobResult) -> None:
+    def send(number: int, message: Event | tuple[JobResult, ...]) -> None:
         with lock:
             pipe.send((number, message))
 
@@ -185,10 +185,10 @@ def _work(pipe: Connection) -> None:
             try:
                 job: Job = pickle.loads(data)
                 limit_threads(job.settings.threads)
-                ended = job(partial(send, number))
+                results = job(partial(send, number))
             except Exception:
-                ended = JobResult(kind="failed", text=traceback.format_exc())
-            send(number, ended)
+                results = (JobResult(kind="failed", text=traceback.format_exc()),)
+            send(number, results)
 
 
 def _die_with_parent() -> None:

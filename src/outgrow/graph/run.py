@@ -16,6 +16,7 @@ from outgrow.graph.plan import Plan, plan
 from outgrow.graph.step import Resources, Step
 from outgrow.store import Damaged, Store
 
+LARGEST_GROUP = 64  # steps that are computed together
 RECOMPUTED = 2  # times that a damaged artifact is computed again in one run before its reader fails
 
 
@@ -24,7 +25,7 @@ class ExecutorProtocol(Protocol):
 
     @property
     def slots(self) -> int: ...
-    def submit(self, job: Job, resources: Resources, report: Report) -> Future[JobResult]: ...
+    def submit(self, job: Job, resources: Resources, report: Report) -> Future[tuple[JobResult, ...]]: ...
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class _Run:
         self, targets: Sequence[Step[Any]], store: Store, executor: ExecutorProtocol, settings: Settings, watch: Report
     ) -> None:
         self.targets, self.store, self.executor, self.settings = targets, store, executor, settings
-        self.running: dict[Future[JobResult], Step[Any]] = {}
+        self.running: dict[Future[tuple[JobResult, ...]], tuple[Step[Any], ...]] = {}
         self.computed: dict[str, Step[Any]] = {}
         self.failed: dict[str, Failure] = {}
         self.times: dict[str, int] = {}
@@ -87,16 +88,18 @@ class _Run:
 
     def finish(self) -> Outcome:
         while True:
-            while len(self.running) < self.executor.slots and (step := self.schedule.next()):
-                job = Job(step=step, store=self.store, settings=self.settings)
-                self.running[self.executor.submit(job, step.resources, self.report)] = step
+            while (free := self.executor.slots - len(self.running)) > 0 and (steps := self.schedule.next(free)):
+                job = Job(steps=steps, store=self.store, settings=self.settings)
+                self.running[self.executor.submit(job, steps[0].resources, self.report)] = steps
             if not self.running:
                 break
             done = wait(self.running, return_when=FIRST_COMPLETED).done
             if self._watch_error:
                 raise self._watch_error
             for future in done:
-                self._ended(self.running.pop(future), future)
+                steps = self.running.pop(future)
+                for step, result in zip(steps, _results(future, steps), strict=True):
+                    self._ended(step, result)
         ended = self.computed.keys() | self.cached.keys() | self.failed.keys()
         skipped = [step for step in self.schedule.todo if step.key not in ended]
         counts = f"{len(self.computed)} steps computed, {len(self.cached)} cached"
@@ -135,7 +138,7 @@ class _Run:
         return plan(self.targets, self.store) if damaged else first
 
     def _schedule(self, going: Plan) -> _Schedule:
-        busy = {step.key for step in self.running.values()}
+        busy = {step.key for steps in self.running.values() for step in steps}
         announced = self.planned | busy
         for step in going.todo:
             if step.key not in announced:
@@ -147,13 +150,7 @@ class _Run:
                 self._send("found", step)
         return _Schedule(going.todo, started=busy | self.failed.keys())
 
-    def _ended(self, step: Step[Any], future: Future[JobResult]) -> None:
-        try:
-            ended = future.result()
-        except CancelledError:
-            ended = JobResult(kind="failed", text="cancelled", user_error=True)
-        except Exception as error:  # of the executor: a step's own errors come back as a JobResult
-            ended = JobResult(kind="failed", text=f"{step.key} could not be run: {error}", user_error=True)
+    def _ended(self, step: Step[Any], ended: JobResult) -> None:
         if ended.kind == "damaged" and self.times.get(ended.damaged, 0) < RECOMPUTED:
             self.cached.pop(ended.damaged, None)
             self.computed.pop(ended.damaged, None)
@@ -167,6 +164,18 @@ class _Run:
             (self.cached if elsewhere else self.computed)[step.key] = step
             self._send("found" if elsewhere else "finished", step, "\n".join(ended.notes), ended.seconds)
             self.schedule.finished(step)
+
+
+def _results(future: Future[tuple[JobResult, ...]], steps: Sequence[Step[Any]]) -> tuple[JobResult, ...]:
+    """How each step of a job ended."""
+    try:
+        results = future.result()
+        return results if len(results) == len(steps) else results[:1] * len(steps)  # one for a job that was not read
+    except CancelledError:
+        return tuple(JobResult(kind="failed", text="cancelled", user_error=True) for _ in steps)
+    except Exception as error:  # of the executor: a step's own errors come back as a JobResult
+        text = "{} could not be run: {}"
+        return tuple(JobResult(kind="failed", text=text.format(step.key, error), user_error=True) for step in steps)
 
 
 class _Schedule:
@@ -189,8 +198,23 @@ class _Schedule:
         self._ready = [(-self._chain[i], i) for i in free]
         heapq.heapify(self._ready)
 
-    def next(self) -> Step[Any] | None:
-        return self.todo[heapq.heappop(self._ready)[1]] if self._ready else None
+    def next(self, slots: int = 1) -> tuple[Step[Any], ...]:
+        """The next step that may start, with its share of the ready steps of its group where `slots` workers are free;
+        () where none may start."""
+        if not self._ready:
+            return ()
+        first = self.todo[heapq.heappop(self._ready)[1]]
+        if first.group is None:
+            return (first,)
+        alike = sorted(each for each in self._ready if self._is_alike(self.todo[each[1]], first))
+        taken = alike[: min(-(-(len(alike) + 1) // slots), LARGEST_GROUP) - 1]
+        self._ready = [each for each in self._ready if each not in set(taken)]
+        heapq.heapify(self._ready)
+        return (first, *(self.todo[i] for _, i in taken))
+
+    @staticmethod
+    def _is_alike(step: Step[Any], first: Step[Any]) -> bool:
+        return type(step) is type(first) and step.group == first.group and step.resources == first.resources
 
     def finished(self, step: Step[Any]) -> None:
         for i in self._readers.get(step.key, ()):

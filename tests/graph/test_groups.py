@@ -1,0 +1,120 @@
+"""Steps that are cheaper together: computed by one call, stored one by one, each with a key of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from toys import Const, Number
+
+from outgrow.executors.inline import Inline
+from outgrow.executors.pool import Pool
+from outgrow.graph import Context, Event, Step, load, plan, run
+from outgrow.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scaled(Step[Number]):
+    """A multiple of a constant. Together it writes down how many were computed at once."""
+
+    result: ClassVar[type[Any]] = Number
+
+    source: Const
+    times: float
+    log: str
+    breaks: bool = False
+    breaks_together: bool = False
+
+    def run(self, ctx: Context) -> Number:
+        if self.breaks:
+            raise ValueError("broken for good")
+        return Number(self.times * ctx.load(self.source).value)
+
+    @property
+    def group(self) -> str:
+        return self.source.key
+
+    @classmethod
+    def run_group(cls, steps: Sequence[Any], contexts: Sequence[Context]) -> Sequence[Number]:
+        with Path(steps[0].log).open("a") as file:
+            file.write(f"{len(steps)}\n")
+        if any(step.breaks_together for step in steps):
+            raise RuntimeError("only together")
+        return [step.run(context) for step, context in zip(steps, contexts, strict=True)]
+
+
+def steps(log: Path, n: int = 6, **fields: Any) -> list[Scaled]:
+    return [Scaled(source=Const(value=2.0), times=float(i), log=str(log), **fields) for i in range(n)]
+
+
+def sizes(log: Path) -> list[int]:
+    return list(map(int, log.read_text().split())) if log.exists() else []
+
+
+def test_ready_steps_of_a_group_are_computed_together(tmp_path: Path) -> None:
+    store, asked, events = Store(str(tmp_path / "store")), steps(tmp_path / "log"), list[Event]()
+    outcome = run(asked, store, Inline(), watch=events.append)
+    assert sizes(tmp_path / "log") == [6]
+    assert len(outcome.computed) == 7
+    assert [load(step, store).value for step in asked] == [0, 2, 4, 6, 8, 10]
+    for kind in ("started", "finished"):
+        assert sorted(event.key for event in events if event.kind == kind and event.key != asked[0].source.key) == (
+            sorted(step.key for step in asked)
+        )
+    assert store.manifest(asked[0].key).provenance["group"] == 6
+    assert not plan(asked, store).todo
+
+
+def test_a_group_is_shared_out_among_free_workers(tmp_path: Path) -> None:
+    with Pool(2) as pool:
+        run(steps(tmp_path / "log", 9), Store(str(tmp_path / "store")), pool)
+    assert sum(sizes(tmp_path / "log")) == 9
+    assert sizes(tmp_path / "log")[0] == 5
+
+
+def test_alone_or_together_the_artifacts_are_the_same(tmp_path: Path) -> None:
+    together, alone = Store(str(tmp_path / "together")), Store(str(tmp_path / "alone"))
+    asked = steps(tmp_path / "log")
+    run(asked, together, Inline())
+    for step in asked:
+        run([step], alone, Inline())
+    for step in asked:
+        assert together.manifest(step.key).files == alone.manifest(step.key).files
+
+
+def test_one_that_fails_does_not_take_the_others_with_it(tmp_path: Path) -> None:
+    store, log = Store(str(tmp_path / "store")), tmp_path / "log"
+    asked = [*steps(log, 3), *steps(log, 1, breaks=True)]
+    outcome = run(asked, store, Inline())
+    (failure,) = outcome.failures
+    assert failure.step == asked[3]
+    assert "broken for good" in failure.error_text
+    assert [load(step, store).value for step in asked[:3]] == [0, 2, 4]
+
+
+def test_what_fails_only_together_is_computed_one_by_one(tmp_path: Path) -> None:
+    store, asked = Store(str(tmp_path / "store")), steps(tmp_path / "log", 3, breaks_together=True)
+    assert not run(asked, store, Inline()).failures
+    assert [load(step, store).value for step in asked] == [0, 2, 4]
+
+
+def test_what_another_run_has_computed_is_not_computed_again(tmp_path: Path) -> None:
+    """Both plan all six; the other run ends three of them while this one computes the constant."""
+    store, asked = Store(str(tmp_path / "store")), steps(tmp_path / "log")
+
+    def watch(event: Event) -> None:
+        if event.kind == "finished" and event.key == asked[0].source.key:
+            run(asked[:3], store, Inline())
+
+    outcome = run(asked, store, Inline(), watch=watch)
+    assert sizes(tmp_path / "log") == [3, 3]
+    assert {step.key for step in outcome.cached} == {step.key for step in asked[:3]}
+
+
+@pytest.mark.parametrize("n", [64, 65, 130])
+def test_a_group_has_a_largest_size(n: int, tmp_path: Path) -> None:
+    run(steps(tmp_path / "log", n), Store(str(tmp_path / "store")), Inline())
+    assert max(sizes(tmp_path / "log")) <= 64
