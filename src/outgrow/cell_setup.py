@@ -76,9 +76,9 @@ class CellSetup:
             model=model,
             readout=self.task.readout,
             method=method,
-            examples=Select(examples=examples, labels=train_labels) if train_labels.partial else examples,
+            examples=_labelled(examples, train_labels),
             labels=train_labels,
-            validation=validation,
+            validation=_labelled(validation, validation_labels),
             validation_labels=validation_labels,
             start=start,
             features=features,
@@ -92,3 +92,8 @@ class CellSetup:
         if model.causal is False:
             raise UserError(f"{model.name} is an encoder: adapt needs a causal model, such as ladder/knight")
         return Adapt(model=model, method=method, examples=examples, validation=validation, seed=self.seed)
+
+
+def _labelled(examples: Prepare, labels: LabelsStep) -> Prepare | Select:
+    """The examples that have a label."""
+    return Select(examples=examples, labels=labels) if labels.partial else examples

@@ -169,8 +169,9 @@ class Features(Step[FeatureTable]):
 class Fit(Step[Predictor]):
     """A model fitted to labels: ground truth makes a supervisor or a ceiling, weak labels make a student.
 
-    `watched` labels of the validation examples are measured at every check and decide nothing. `features` are for a
-    method that learns from frozen ones: of the examples, and of the validation examples.
+    monitored: labels of the validation examples that are measured at every check and decide nothing. start: the
+    weights to start from; None: the model's own. features: for a method that learns from frozen ones, those of the
+    examples and of the validation examples.
     """
 
     kind: ClassVar[str] = "fit"
@@ -182,10 +183,10 @@ class Fit(Step[Predictor]):
     loss: Loss = field(default_factory=CrossEntropy)
     examples: Prepare | Select
     labels: LabelsStep
-    validation: Prepare
+    validation: Prepare | Select
     validation_labels: LabelsStep
     monitored: LabelsStep | None = None
-    start: Adapt | None = None  # the weights to start from; None: the model's own
+    start: Adapt | None = None
     features: tuple[Features, Features] | None = None
     seed: int = 0
 

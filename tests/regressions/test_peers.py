@@ -51,7 +51,7 @@ FAULTS = {
         "training/test_network.py::test_padding_changes_nothing",
     ),
     "different test examples for weak and strong": (
-        "test_experiment.py::test_every_score_reads_the_same_test_examples",
+        "experiment/test_experiment.py::test_every_score_reads_the_same_test_examples",
         "test_steps.py::test_a_score_of_other_examples_is_an_error",
         "training/test_network.py::test_too_long_names_the_limit_to_set",
     ),

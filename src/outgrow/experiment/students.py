@@ -62,7 +62,8 @@ def student(setup: CellSetup, model: Model, technique: Technique, supervisor: La
     weak, weak_validation = _weak_labels(setup, labeller, model, part, technique)
     if technique.oracle == "stop":
         learned = setup.fit(model, part, validation, labels=(weak, Gold(examples=validation)), **slots)
-        return learned if learned.features else replace(learned, monitored=weak_validation)
+        is_monitored = not (learned.features or weak_validation.partial)  # ground truth is validated on whole
+        return replace(learned, monitored=weak_validation) if is_monitored else learned
     learned = setup.fit(model, part, validation, labels=(weak, weak_validation), **slots)
     if technique.oracle == "probe":
         if learned.features:

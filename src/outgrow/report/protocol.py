@@ -95,8 +95,9 @@ def _prepared(cell: Cell) -> dict[str, Prepare]:
     """The splits as they were prepared, before a rule selects from them."""
     prepared: dict[str, Prepare] = {}
     for fit in (cell.student_fit, *cell.supervisors):
-        whole = fit.examples.examples if isinstance(fit.examples, Select) else fit.examples
-        prepared |= {whole.split: whole, fit.validation.split: fit.validation}
+        for used in (fit.examples, fit.validation):
+            whole = used.examples if isinstance(used, Select) else used
+            prepared[whole.split] = whole
     return prepared | {cell.test.split: cell.test}
 
 
