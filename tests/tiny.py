@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from outgrow.graph import Context, Settings
-from outgrow.methods.base import FeatureData, TrainingData
+from outgrow.methods.base import FeatureData, TrainingData, design_of
 from outgrow.models.base import Model
 from outgrow.tasks.base import Readout
 from outgrow.training.features import FeatureSpec, features
@@ -134,7 +134,7 @@ def read(model: Model, data: TrainingData, spec: FeatureSpec, readout: Readout =
         features(model.folder(SETTINGS), each, readout, spec, SETTINGS, lambda fraction: None).of(each.ids)
         for each in (data.examples, data.validation)
     )
-    return FeatureData.of(data, readout, train, validation)
+    return FeatureData.of(data, readout, design_of(readout, train), validation)
 
 
 class Scratch(Context):

@@ -5,12 +5,13 @@ Each is a frozen record; its key says what it is.
 
 from __future__ import annotations
 
-import shutil
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from outgrow.graph import Context, Settings, Step, not_hashed
+from outgrow.graph import Context, Settings, Step, identity, not_hashed
 from outgrow.labelling.base import Evidence, NotedLabels, Rule, notes_of
 from outgrow.losses.base import Loss
 from outgrow.losses.cross_entropy import CrossEntropy
@@ -22,7 +23,9 @@ from outgrow.methods.base import (
     Predictor,
     TextMethod,
     TrainingData,
+    design_of,
     finished,
+    saved_head,
 )
 from outgrow.models.base import Model
 from outgrow.tasks.base import Readout, Split, Task, ground_truth
@@ -194,7 +197,45 @@ class Fit(Step[Predictor]):
     def title(self) -> str:
         return f"fit {self.model.name} on {self.examples.task.name} {self.examples.split}"
 
+    @property
+    def group(self) -> str | None:
+        """Heads on the same features, which differ in labels and seeds alone."""
+        if not (isinstance(self.method, FeatureMethod) and self.features):
+            return None
+        inputs = (*self.features, self.examples, self.validation)
+        return json.dumps([*(step.key for step in inputs), identity(self.method), identity(self.loss)])
+
     def run(self, ctx: Context) -> Predictor:
+        if isinstance(self.method, FeatureMethod):
+            return self.run_group([self], [ctx])[0]
+        assert isinstance(self.method, TextMethod)
+        data, notes = self._data(ctx)
+        model = self.model
+        if self.start:
+            start = ctx.load(self.start)
+            model = Adapted(size=model.size, of=model, path=str(start.folder))
+            notes = (*(f"Reading the inputs first: {note}" for note in start.notes()), *notes)
+        return self.method.fit(model, self.readout, self.loss, data, self.seed, ctx).noted(notes)
+
+    @classmethod
+    def run_group(cls, steps: Sequence[Any], contexts: Sequence[Context]) -> Sequence[Predictor]:
+        first: Fit = steps[0]
+        if not isinstance(first.method, FeatureMethod):
+            return super().run_group(steps, contexts)
+        assert first.features
+        every = [step._data(context) for step, context in zip(steps, contexts, strict=True)]
+        train, validation = (contexts[0].load(each) for each in first.features)
+        design = design_of(first.readout, train.of(every[0][0].examples.ids))
+        held_out = validation.of(every[0][0].validation.ids)
+        data = [FeatureData.of(each, first.readout, design, held_out) for each, _ in every]
+        heads = first.method.fit_group(data, first.loss, [step.seed for step in steps])
+        return [
+            saved_head(head, context).noted(notes)
+            for head, context, (_, notes) in zip(heads, contexts, every, strict=True)
+        ]
+
+    def _data(self, ctx: Context) -> tuple[TrainingData, tuple[str, ...]]:
+        """The examples with their labels, and the notes of these."""
         examples, validation = ctx.load(self.examples), ctx.load(self.validation)
         labels = ctx.load(self.labels)
         data = TrainingData(
@@ -204,27 +245,7 @@ class Fit(Step[Predictor]):
             validation_labels=ctx.load(self.validation_labels).aligned(validation),
             monitored=ctx.load(self.monitored).aligned(validation) if self.monitored else None,
         )
-        notes = notes_of(labels)
-        if isinstance(self.method, FeatureMethod):
-            return self._head(self.method, data, ctx).noted(notes)
-        assert isinstance(self.method, TextMethod)
-        model = self.model
-        if self.start:
-            start = ctx.load(self.start)
-            model = Adapted(size=model.size, of=model, path=str(start.folder))
-            notes = (*(f"Reading the inputs first: {note}" for note in start.notes()), *notes)
-        return self.method.fit(model, self.readout, self.loss, data, self.seed, ctx).noted(notes)
-
-    def _head(self, method: FeatureMethod, data: TrainingData, ctx: Context) -> Predictor:
-        assert self.features
-        train, validation = (ctx.load(each) for each in self.features)
-        features = train.of(data.examples.ids), validation.of(data.validation.ids)
-        head = method.fit(FeatureData.of(data, self.readout, *features), self.loss, self.seed)
-        folder = ctx.scratch / "fitted"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        head.save(folder)
-        return Predictor(folder)
+        return data, notes_of(labels)
 
 
 @dataclass(frozen=True, kw_only=True)

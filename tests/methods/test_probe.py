@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import tiny
-from scipy import optimize
 
 from outgrow.losses.base import Loss
 from outgrow.losses.cross_entropy import CrossEntropy
 from outgrow.methods.base import FeatureData, HeadWeights
-from outgrow.methods.probe import PENALTIES, Probe, regress
-from outgrow.types import UserError
+from outgrow.methods.probe import PENALTIES, Probe
+from outgrow.training import linear
+from outgrow.training.linear import Design
+from outgrow.types import Doubles, Floats, UserError
+
+
+def regress(x: Doubles, y: Doubles, validation: Doubles, validation_y: Doubles) -> tuple[Floats, Floats, Any]:
+    (head,) = linear.regress(Design(x), [y], validation, [validation_y], PENALTIES)
+    return head.weight, head.bias, head.curve
 
 
 def test_the_regression_finds_the_weights_that_made_soft_labels() -> None:
@@ -56,7 +62,7 @@ def test_a_probe_learns_and_says_the_same_wherever_it_lies(architecture: str, tm
     model, probe = tiny.TinyModel(path=str(tiny.checkpoint(tmp_path / "model", architecture))), Probe()
     data = tiny.read(model, tiny.supervision(300, longest=1), probe.feature_spec)
     probe.fit(data, CrossEntropy(), 0).save(tmp_path)
-    probs = probe.predict(HeadWeights.load(tmp_path), data.features)
+    probs = probe.predict(HeadWeights.load(tmp_path), data.design.values)
     assert np.allclose(probs.sum(1), 1, atol=1e-6)
     assert (probs.argmax(1) == data.labels.argmax(1)).mean() > 0.7
 
@@ -77,9 +83,9 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
 
     data, features = tiny.supervision(20), np.zeros((20, 2))
     with pytest.raises(UserError, match="use finetune"):
-        FeatureData.of(data, "tokens", features, features)
+        FeatureData.of(data, "tokens", Design(features), features)
     with pytest.raises(UserError, match="cross-entropy"):
-        Probe().fit(FeatureData.of(data, "head", features, features), Other(), 0)
+        Probe().fit(FeatureData.of(data, "head", Design(features), features), Other(), 0)
 
 
 @pytest.mark.parametrize("by", [np.nan, np.inf])
@@ -89,7 +95,7 @@ def test_features_that_are_no_numbers_fail(what: str, by: float) -> None:
     random = np.random.default_rng(0)
     arrays = {"features": random.normal(size=(20, 3)), "validation_features": random.normal(size=(12, 3))}
     arrays[what][3, 1] = by
-    given = FeatureData.of(data, "head", arrays["features"], arrays["validation_features"])
+    given = FeatureData.of(data, "head", Design(arrays["features"]), arrays["validation_features"])
     with pytest.raises(UserError, match=f"{what.replace('_', ' ')} that are not finite"):
         Probe().fit(given, CrossEntropy(), 0)
 
@@ -102,8 +108,7 @@ def test_labels_and_coefficients_that_are_no_numbers_fail(monkeypatch: pytest.Mo
         regress(x, broken, x, y)
     with pytest.raises(UserError, match="cannot use validation labels"):
         regress(x, y, x, broken)
-    solved = SimpleNamespace(x=np.full(8, np.nan))
-    monkeypatch.setattr(optimize, "minimize", lambda *args, **options: solved)
+    monkeypatch.setattr(linear, "_minimised", lambda objective, start: np.full(start.shape, np.nan))
     with pytest.raises(UserError, match="cannot use coefficients"):
         regress(x, y, x, y)
 

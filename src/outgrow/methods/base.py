@@ -18,6 +18,7 @@ from outgrow.models.base import Model
 from outgrow.notes import read_notes, write_notes
 from outgrow.tasks.base import Readout
 from outgrow.training.features import FeatureSpec
+from outgrow.training.linear import Design
 from outgrow.types import Doubles, Examples, Floats, Labels, Shape, UserError, classes_of, same_choices
 
 if TYPE_CHECKING:
@@ -41,17 +42,17 @@ class TrainingData:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FeatureData:
-    """Frozen features and labels as arrays: features float64 [n, width], labels float64 [n, classes]; the same of the
-    validation slice."""
+    """Frozen features and labels as arrays: `design.values` float64 [n, width], labels float64 [n, classes]; the same
+    of the validation slice. Heads that are fitted together share one design."""
 
-    features: Doubles
+    design: Design
     labels: Doubles
     validation_features: Doubles
     validation_labels: Doubles
 
     @classmethod
-    def of(cls, data: TrainingData, readout: Readout, features: Doubles, validation_features: Doubles) -> Self:
-        """The arrays of `data`. A pair is learned both ways round, so that neither position is preferred.
+    def of(cls, data: TrainingData, readout: Readout, design: Design, validation_features: Doubles) -> Self:
+        """The arrays of `data`, with a design that `design_of` has made for this readout.
 
         Raises UserError for examples that do not share their choices.
         """
@@ -61,13 +62,19 @@ class FeatureData:
             same_choices(data.examples)
         labels, validation_labels = map(classes_of, (data.labels, data.validation_labels))
         if readout == "pair":
-            features, labels = np.concatenate([features, -features]), np.concatenate([labels, labels[:, ::-1]])
+            labels = np.concatenate([labels, labels[:, ::-1]])
         return cls(
-            features=features,
+            design=design,
             labels=labels,
             validation_features=validation_features,
             validation_labels=validation_labels,
         )
+
+
+def design_of(readout: Readout, features: Doubles) -> Design:
+    """The matrix that a head learns from, of features [n, width]. A pair is learned both ways round, so that neither
+    position is preferred."""
+    return Design(np.concatenate([features, -features]) if readout == "pair" else features)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -178,6 +185,11 @@ class FeatureMethod(Method):
     def fit(self, data: FeatureData, loss: Loss, seed: int) -> HeadWeights:
         """Learn from `data`."""
 
+    def fit_group(self, data: Sequence[FeatureData], loss: Loss, seeds: Sequence[int]) -> Sequence[HeadWeights]:
+        """Learn from several label sets of one design, a head each. Each comes out as `fit` alone gives it, or within a
+        bound that the method states. Default: one after the other."""
+        return [self.fit(each, loss, seed) for each, seed in zip(data, seeds, strict=True)]
+
     @abstractmethod
     def predict(self, head: HeadWeights, features: Doubles) -> Doubles:
         """Probabilities [n, classes] from features [n, width]."""
@@ -196,3 +208,12 @@ def finished(network: Network, trained: TrainingResult, ctx: Context) -> Predict
     network.save(folder)
     (folder / "curve.json").write_text(json.dumps(trained.curve, indent=1))
     return Predictor(folder).noted(trained.notes)
+
+
+def saved_head(head: HeadWeights, ctx: Context) -> Predictor:
+    """A fitted head as what a step gives back."""
+    folder = ctx.scratch / "fitted"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    head.save(folder)
+    return Predictor(folder)

@@ -5,6 +5,7 @@ On the plain model, with weak labels, it is the frozen probe of tasks that need 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -13,7 +14,8 @@ import numpy as np
 from outgrow.losses.base import Loss
 from outgrow.methods.base import FeatureData, FeatureMethod, HeadWeights
 from outgrow.training.features import FeatureSpec
-from outgrow.types import Doubles, Floats, UserError
+from outgrow.training.linear import log_softmax, refuse_not_finite, regress
+from outgrow.types import Doubles, UserError
 
 # On the squared weights of standardised features.
 PENALTIES = (100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0001)
@@ -28,7 +30,7 @@ class Probe(FeatureMethod):
     """
 
     kind: ClassVar[str] = "method/probe"
-    version: ClassVar[int] = 3  # 2: features are a step of their own; 3: larger penalties may be chosen
+    version: ClassVar[int] = 4  # 2: features are a step of their own; 3: larger penalties; 4: another solver
 
     pooling: Literal["auto", "mean", "last"] = "auto"
     layer: int = -1
@@ -45,72 +47,17 @@ class Probe(FeatureMethod):
         return FeatureSpec(pooling=self.pooling, layer=self.layer)
 
     def fit(self, data: FeatureData, loss: Loss, seed: int) -> HeadWeights:
+        return self.fit_group([data], loss, [seed])[0]
+
+    def fit_group(self, data: Sequence[FeatureData], loss: Loss, seeds: Sequence[int]) -> Sequence[HeadWeights]:
+        """Alone or beside others, weights are the same to 1e-5 of the largest."""
         self.check_loss(loss)
-        weight, bias, curve = regress(data.features, data.labels, data.validation_features, data.validation_labels)
-        return HeadWeights(weights={"weight": weight, "bias": bias}, curve=tuple(curve))
+        first = data[0]
+        labels, validation_labels = [each.labels for each in data], [each.validation_labels for each in data]
+        heads = regress(first.design, labels, first.validation_features, validation_labels, PENALTIES)
+        return [HeadWeights(weights={"weight": head.weight, "bias": head.bias}, curve=head.curve) for head in heads]
 
     def predict(self, head: HeadWeights, features: Doubles) -> Doubles:
-        probs = np.exp(_log_softmax(features @ head.weights["weight"].T + head.weights["bias"]))
-        _refuse_not_finite("answers", probs)
+        probs = np.exp(log_softmax(features @ head.weights["weight"].T + head.weights["bias"]))
+        refuse_not_finite("answers", probs)
         return probs
-
-
-def regress(
-    train: Doubles, targets: Doubles, validation: Doubles, validation_targets: Doubles
-) -> tuple[Floats, Floats, list[dict[str, float]]]:
-    """Fit softmax(features @ weight.T + bias) to soft labels, the penalty chosen on held-out ones.
-
-    train: [n, width], targets: [n, classes]. Returns weight [classes, width] and bias [classes] for features as they
-    are (the standardisation is folded in), and a record for each penalty. Raises UserError where a number given or
-    found is not finite.
-    """
-    from scipy.optimize import minimize
-
-    given = {
-        "features": train,
-        "labels": targets,
-        "validation features": validation,
-        "validation labels": validation_targets,
-    }
-    for what, values in given.items():
-        _refuse_not_finite(what, values)
-
-    mean, spread = train.mean(0), np.maximum(train.std(0), 1e-6)
-    x, (n, classes) = np.column_stack([(train - mean) / spread, np.ones(len(train))]), targets.shape
-
-    def objective(flat: Doubles, penalty: float) -> tuple[float, Doubles]:
-        weight = flat.reshape(classes, -1)
-        log_probs = _log_softmax(x @ weight.T)
-        gradient = (np.exp(log_probs) - targets).T @ x / n
-        gradient[:, :-1] += penalty * weight[:, :-1]
-        value = -(targets * log_probs).sum() / n + 0.5 * penalty * (weight[:, :-1] ** 2).sum()
-        return float(value), gradient.ravel()
-
-    start = np.zeros(classes * x.shape[1])
-    best, best_loss, curve = start, np.inf, []
-    for penalty in PENALTIES:
-        start = minimize(objective, start, args=(penalty,), jac=True, method="L-BFGS-B", options={"maxiter": 500}).x
-        log_probs = _log_softmax(
-            np.column_stack([(validation - mean) / spread, np.ones(len(validation))]) @ start.reshape(classes, -1).T
-        )
-        loss = float(-(validation_targets * log_probs).sum(1).mean())
-        agreement = float((log_probs.argmax(1) == validation_targets.argmax(1)).mean())
-        _refuse_not_finite("coefficients", start)
-        _refuse_not_finite("a validation loss", np.array(loss))
-        curve.append({"penalty": penalty, "validation_loss": loss, "validation_agreement": agreement})
-        if loss < best_loss:
-            best, best_loss = start, loss
-    scaled = best.reshape(classes, -1)
-    weight = scaled[:, :-1] / spread
-    return weight.astype(np.float32), (scaled[:, -1] - weight @ mean).astype(np.float32), curve
-
-
-def _refuse_not_finite(what: str, values: Doubles | Floats) -> None:
-    if not np.isfinite(values).all():
-        raise UserError(f"a probe cannot use {what} that are not finite: look at the checkpoint's weights")
-
-
-def _log_softmax(logits: Doubles) -> Doubles:
-    shifted = logits - logits.max(1, keepdims=True)
-    found: Doubles = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
-    return found

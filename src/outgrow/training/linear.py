@@ -1,0 +1,242 @@
+"""Multinomial logistic regression for many label sets on one feature matrix, penalties chosen on a validation slice.
+
+All heads are solved together, in the principal axes of the standardised features. There the curvature of the objective
+is nearly diagonal, so L-BFGS in variables that are scaled by it needs some ten steps, whatever the features' scales and
+correlations. The axes depend on the features alone, and every step reads the matrix once for all heads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from outgrow.types import Doubles, Floats, UserError
+
+CURVATURE = 0.25  # of the cross-entropy in a logit, at most
+TOLERANCE = 1e-5  # of the largest gradient in scaled variables
+MOST_STEPS = 500
+MEMORY = 10  # pairs of steps and gradients that L-BFGS keeps
+MOST_LOGITS = 4_000_000  # computed at once: what bounds memory
+
+Objective = Callable[[Doubles, npt.NDArray[np.int64]], tuple[Doubles, Doubles]]
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Features [n, width], float64, that several heads are fitted on."""
+
+    values: Doubles
+
+    @cached_property
+    def mean(self) -> Doubles:
+        found: Doubles = self.values.mean(0)
+        return found
+
+    @cached_property
+    def spread(self) -> Doubles:
+        """The standard deviation of each feature, 1e-6 at least."""
+        found: Doubles = np.maximum(self.values.std(0), 1e-6)
+        return found
+
+    @cached_property
+    def axes(self) -> tuple[Doubles, Doubles]:
+        """The principal axes of the standardised features, [width, width], and the variance along each, [width]."""
+        x = (self.values - self.mean) / self.spread
+        variance, axes = np.linalg.eigh(x.T @ x / len(x))
+        return axes, np.maximum(variance, 0.0)
+
+    @cached_property
+    def rotated(self) -> Doubles:
+        """The standardised features along the axes, [n, width]."""
+        return self.projected(self.values)
+
+    def projected(self, features: Doubles) -> Doubles:
+        """Other features [m, width] in the same coordinates."""
+        found: Doubles = ((features - self.mean) / self.spread) @ self.axes[0]
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """softmax(features @ weight.T + bias): weight float32 [classes, width], bias float32 [classes]; for each penalty a
+    record of its validation loss and agreement."""
+
+    weight: Floats
+    bias: Floats
+    curve: tuple[dict[str, float], ...]
+
+
+def regress(
+    design: Design,
+    targets: Sequence[Doubles],
+    validation: Doubles,
+    validation_targets: Sequence[Doubles],
+    penalties: Sequence[float],
+) -> list[Head]:
+    """One head for each of the label sets: soft labels [n, classes], and [m, classes] of the validation slice.
+
+    validation: features [m, width]. penalties: on half the squared weights of standardised features (not on the bias),
+    tried in this order, each from the solution before it; the one with the lowest validation loss is kept, of equals
+    the first. A head comes out the same alone and beside others, to 1e-5 of its largest weight. Raises UserError where
+    a number given or found is not finite.
+    """
+    for what, arrays in (
+        ("features", [design.values]),
+        ("labels", targets),
+        ("validation features", [validation]),
+        ("validation labels", validation_targets),
+    ):
+        for values in arrays:
+            refuse_not_finite(what, values)
+    classes, most = targets[0].shape[1], max(1, MOST_LOGITS // targets[0].size)
+    heads: list[Head] = []
+    rotated = design.projected(validation)
+    for first in range(0, len(targets), most):
+        part = slice(first, first + most)
+        heads += _path(design, np.stack(targets[part]), rotated, np.stack(validation_targets[part]), penalties, classes)
+    return heads
+
+
+def _path(
+    design: Design,
+    targets: Doubles,
+    validation: Doubles,
+    validation_targets: Doubles,
+    penalties: Sequence[float],
+    classes: int,
+) -> list[Head]:
+    """The heads of targets [heads, n, classes], along the path of the penalties."""
+    count, width = len(targets), design.values.shape[1]
+    solution = np.zeros((count, classes, width + 1))
+    best, best_loss = solution, np.full(count, np.inf)
+    curves: list[list[dict[str, float]]] = [[] for _ in range(count)]
+    for penalty in penalties:
+        scale = 1 / np.sqrt(CURVATURE * np.append(design.axes[1], 1.0) + np.append(np.full(width, penalty), 0.0))
+        objective = _objective(design.rotated, targets, penalty, scale)
+        scaled = _minimised(objective, (solution / scale).reshape(count, -1))
+        solution = scaled.reshape(count, classes, -1) * scale
+        refuse_not_finite("coefficients", solution)
+        log_probs = log_softmax(_logits(validation, solution))
+        losses = -(validation_targets * log_probs).sum(2).mean(1)
+        refuse_not_finite("a validation loss", losses)
+        agreement = (log_probs.argmax(2) == validation_targets.argmax(2)).mean(1)
+        for curve, loss, agrees in zip(curves, losses.tolist(), agreement.tolist(), strict=True):
+            curve.append({"penalty": penalty, "validation_loss": loss, "validation_agreement": agrees})
+        improved = losses < best_loss
+        best = np.where(improved[:, None, None], solution, best)
+        best_loss = np.minimum(losses, best_loss)
+    weight = best[:, :, :-1] @ design.axes[0].T / design.spread
+    bias = best[:, :, -1] - weight @ design.mean
+    return [
+        Head(weight=w.astype(np.float32), bias=b.astype(np.float32), curve=tuple(curve))
+        for w, b, curve in zip(weight, bias, curves, strict=True)
+    ]
+
+
+def _logits(x: Doubles, solution: Doubles) -> Doubles:
+    """[heads, n, classes] of features [n, width] and solutions [heads, classes, width + 1], the bias last."""
+    heads, classes, _ = solution.shape
+    flat = x @ solution[:, :, :-1].reshape(heads * classes, -1).T
+    found: Doubles = flat.reshape(len(x), heads, classes).transpose(1, 0, 2) + solution[:, None, :, -1]
+    return found
+
+
+def _objective(x: Doubles, targets: Doubles, penalty: float, scale: Doubles) -> Objective:
+    """The mean cross-entropy with its penalty, [heads], and its gradient in scaled variables, of some of the heads."""
+    n, classes = targets.shape[1:]
+
+    def objective(scaled: Doubles, heads: npt.NDArray[np.int64]) -> tuple[Doubles, Doubles]:
+        solution, wanted = scaled.reshape(len(heads), classes, -1) * scale, targets[heads]
+        log_probs = log_softmax(_logits(x, solution))
+        residual = (np.exp(log_probs) - wanted) / n
+        gradient = np.empty_like(solution)
+        flat = residual.transpose(1, 0, 2).reshape(n, -1)
+        gradient[:, :, :-1] = (flat.T @ x).reshape(len(heads), classes, -1) + penalty * solution[:, :, :-1]
+        gradient[:, :, -1] = residual.sum(1)
+        values = -(wanted * log_probs).sum((1, 2)) / n + 0.5 * penalty * (solution[:, :, :-1] ** 2).sum((1, 2))
+        return values, (gradient * scale).reshape(len(heads), -1)
+
+    return objective
+
+
+def _minimised(objective: Objective, start: Doubles) -> Doubles:
+    """The minima [heads, variables] of convex objectives by L-BFGS with backtracking (Nocedal and Wright 2006,
+    chapter 7.2); a head that has converged is not computed again."""
+    found, active = start.copy(), np.arange(len(start))
+    values, gradients = objective(start, active)
+    steps: list[Doubles] = []
+    changes: list[Doubles] = []
+    for _ in range(MOST_STEPS):
+        going = np.abs(gradients).max(1) > TOLERANCE
+        if not going.any():
+            break
+        if not going.all():
+            active, values, gradients = active[going], values[going], gradients[going]
+            steps, changes = [each[going] for each in steps], [each[going] for each in changes]
+        direction = _direction(gradients, steps, changes)
+        at = found[active]
+        new, new_values, new_gradients = _searched(objective, active, at, values, gradients, direction)
+        steps, changes = [*steps, new - at][-MEMORY:], [*changes, new_gradients - gradients][-MEMORY:]
+        found[active] = new
+        stuck = new_values >= values - 1e-15 * np.abs(values)  # no digit left to gain
+        values, gradients = new_values, np.where(stuck[:, None], 0.0, new_gradients)
+    return found
+
+
+def _direction(gradients: Doubles, steps: list[Doubles], changes: list[Doubles]) -> Doubles:
+    """Minus the inverse Hessian, as the last steps and changes of the gradient show it, times the gradient."""
+    direction, terms = gradients.copy(), []
+    for step, change in zip(reversed(steps), reversed(changes), strict=True):
+        curvature = (step * change).sum(1)
+        rho = np.where(curvature > 1e-18, 1 / np.maximum(curvature, 1e-18), 0.0)  # 0: the pair is left out
+        alpha = rho * (step * direction).sum(1)
+        direction -= alpha[:, None] * change
+        terms.append((step, change, rho, alpha))
+    if steps:
+        curvature, square = (steps[-1] * changes[-1]).sum(1), (changes[-1] ** 2).sum(1)
+        direction *= np.where(curvature > 1e-18, curvature / np.maximum(square, 1e-300), 1.0)[:, None]
+    for step, change, rho, alpha in reversed(terms):
+        direction += (alpha - rho * (change * direction).sum(1))[:, None] * step
+    return -direction
+
+
+def _searched(
+    objective: Objective,
+    active: npt.NDArray[np.int64],
+    at: Doubles,
+    values: Doubles,
+    gradients: Doubles,
+    direction: Doubles,
+) -> tuple[Doubles, Doubles, Doubles]:
+    """Where each head's step ends, with its value and gradient: the direction, halved until the value falls enough."""
+    slope = (gradients * direction).sum(1)
+    direction = np.where((slope < 0)[:, None], direction, -gradients)
+    slope = np.minimum((gradients * direction).sum(1), 0.0)
+    length = np.ones(len(active))
+    new = at + direction
+    new_values, new_gradients = objective(new, active)
+    for _ in range(30):
+        short = ~(new_values <= values + 1e-4 * length * slope + 1e-15 * np.abs(values))
+        if not short.any():
+            break
+        length[short] *= 0.5
+        new[short] = at[short] + length[short, None] * direction[short]
+        new_values[short], new_gradients[short] = objective(new[short], active[short])
+    return new, new_values, new_gradients
+
+
+def refuse_not_finite(what: str, values: Doubles | Floats) -> None:
+    """Raise a UserError where a number is NaN or infinite."""
+    if not np.isfinite(values).all():
+        raise UserError(f"a probe cannot use {what} that are not finite: look at the checkpoint's weights")
+
+
+def log_softmax(logits: Doubles) -> Doubles:
+    """Over the last axis."""
+    shifted = logits - logits.max(-1, keepdims=True)
+    found: Doubles = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+    return found
