@@ -31,8 +31,8 @@ def main() -> None:
         difference = np.abs(np.array(losses[:4]) - other).max()
     each = [theirs / ours for ours, theirs in pairs]
     print(
-        f"{HEADS} heads on {ROWS} x {WIDTH}: {statistics.median(ours for ours, _ in pairs):.2f} s; scikit-learn, from 4 "
-        f"heads: {statistics.median(theirs for _, theirs in pairs):.2f} s; {statistics.median(each):.1f} times "
+        f"{HEADS} heads on {ROWS} x {WIDTH}: {statistics.median(ours for ours, _ in pairs):.2f} s; scikit-learn, "
+        f"from 4 heads: {statistics.median(theirs for _, theirs in pairs):.2f} s; {statistics.median(each):.1f} times "
         f"({min(each):.1f} to {max(each):.1f}); lowest validation losses differ by {difference:.1e} at most"
     )
 
