@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from outgrow.graph import Context
 from outgrow.ranges import SHARE, above, at_least, check_ranges, one_of, whole
+from outgrow.training.adamw import AdamW
 from outgrow.training.batches import order
-from outgrow.training.state import Curve, State, position, resume, save, weights
+from outgrow.training.state import Curve, Optimiser, State, position, resume, save, weights
 from outgrow.types import Ints, UserError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class TrainingConfig:
         """How many updates a run on so many examples makes."""
         return self.updates or max(1, round(self.epochs * math.ceil(examples / self.batch)))
 
-    def optimisers(self, module: torch.nn.Module) -> Sequence[torch.optim.Optimizer]:
+    def optimisers(self, module: torch.nn.Module) -> Sequence[Optimiser]:
         """What updates the module's weights, each group of them at its own peak learning rate."""
         return (_adamw(module, self),)
 
@@ -158,7 +159,7 @@ def _run(
     seed: int,
     ctx: Context,
     state: State,
-    optimisers: Sequence[torch.optim.Optimizer],
+    optimisers: Sequence[Optimiser],
     peaks: list[list[float]],
 ) -> None:
     """All updates and checks that `state` has not seen."""
@@ -282,15 +283,14 @@ def _advice(error: DivergedError, config: TrainingConfig, bf16_diverged: str) ->
     )
 
 
-def _adamw(module: torch.nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    import torch
+def _adamw(module: torch.nn.Module, config: TrainingConfig) -> Optimiser:
 
     trained = [p for p in module.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in trained if p.ndim >= 2], "weight_decay": config.weight_decay},
         {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=config.learning_rate, fused=True)
+    return AdamW([group for group in groups if group["params"]], lr=config.learning_rate)
 
 
 @contextlib.contextmanager

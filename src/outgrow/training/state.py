@@ -7,12 +7,23 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import torch
 
 Curve = list[dict[str, float]]
+
+
+class Optimiser(Protocol):
+    """What the training loop needs of an optimiser: torch's have it, and so has `adamw.AdamW`."""
+
+    param_groups: list[dict[str, Any]]
+
+    def step(self) -> Any: ...
+    def zero_grad(self, set_to_none: bool = True) -> None: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state: dict[str, Any], /) -> None: ...
 
 
 @dataclass(kw_only=True)
@@ -43,7 +54,7 @@ def save(
     folder: Path,
     state: State,
     module: torch.nn.Module,
-    optimisers: Sequence[torch.optim.Optimizer],
+    optimisers: Sequence[Optimiser],
     device: torch.device,
 ) -> None:
     """Write a checkpoint: safetensors and JSON, which hold every number exactly."""
@@ -76,9 +87,7 @@ def position(folder: Path | None) -> State:
     return State(**json.loads((folder / "position.json").read_text())) if folder else State()
 
 
-def resume(
-    folder: Path, module: torch.nn.Module, optimisers: Sequence[torch.optim.Optimizer], device: torch.device
-) -> State:
+def resume(folder: Path, module: torch.nn.Module, optimisers: Sequence[Optimiser], device: torch.device) -> State:
     """The state that a checkpoint holds. Weights, optimisers and random numbers are put back in place."""
     import torch
     from safetensors.torch import load_file
