@@ -310,7 +310,7 @@ def test_a_fit_carries_the_notes_of_what_it_started_from_and_learned_from(tmp_pa
         return fit.run(scratch)
 
     assert fitted("both", ("It ended early.",), ("Three were drawn.",)).notes() == (
-        "Reading the inputs first: It ended early.",
+        "Adapting to the inputs: It ended early.",
         "Three were drawn.",
     )
     assert fitted("labels", (), ("Three were drawn.",)).notes() == ("Three were drawn.",)

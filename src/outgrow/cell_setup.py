@@ -1,4 +1,4 @@
-"""What all fits of a cell share, and how a fit is made of it."""
+"""What all fits of a cell share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from outgrow.types import UserError
 
 @dataclass(frozen=True, kw_only=True)
 class CellSetup:
-    """What all fits of a cell stand on: the prepared splits of a task, the recipes of its models, and the seed."""
+    """The prepared splits of a task, the recipes of its models, and the seed."""
 
     task: Task
     splits: Mapping[Split, Prepare]
@@ -26,11 +26,11 @@ class CellSetup:
 
     @property
     def validation(self) -> Prepare:
-        """The slice that students and ceilings stop on."""
+        """The validation slice of students and ceilings: transfer_validation."""
         return self.splits["transfer_validation"]
 
     def part(self, number: int) -> Prepare:
-        """A part of transfer: 0 is the student's, the next ones share no group with it or with each other."""
+        """A part of transfer. Part 0 is the student's; parts share no group with each other."""
         transfer = self.splits["transfer"]
         if number and transfer.n is None:
             raise UserError(
@@ -55,9 +55,9 @@ class CellSetup:
         source: Fit | None = None,
         **others: Any,
     ) -> Fit:
-        """A model on examples and a slice to stop on, with their labels (None: the ground truth), by its recipe.
+        """A model fitted by its recipe to examples, with a validation slice. labels: of both; None: ground truth.
 
-        source: the fit whose features are frozen where the method reads some.
+        source: the fit that gives frozen features, for a method that reads some; None: the model itself.
         """
         method = method or self.recipe(model)
         if "loss" in others:

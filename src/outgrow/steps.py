@@ -1,4 +1,4 @@
-"""The verbs of an experiment: prepare, gold, adapt, read features, fit, predict, relabel, select, score.
+"""The steps of an experiment: prepare, gold, adapt, features, fit, predict, relabel, select, score.
 
 Each is a frozen record; its key says what it is.
 """
@@ -96,7 +96,7 @@ class Adapt(Step[Predictor]):
     """A causal model that has read the examples without their labels (Burns et al. 2023, section 5.2.2)."""
 
     kind: ClassVar[str] = "adapt"
-    version: ClassVar[int] = 2  # 2: of a game's puzzles the first alone is read up to
+    version: ClassVar[int] = 2  # 2: of the puzzles of a game, only the first one's passage
     result: ClassVar[type[Any]] = Predictor
 
     model: Model
@@ -125,7 +125,7 @@ class Adapt(Step[Predictor]):
 
 @dataclass(frozen=True, kw_only=True)
 class Adapted(Model):
-    """A model with the weights that an `Adapt` has written."""
+    """A model with the weights of an `Adapt` step."""
 
     kind: ClassVar[str] = "model/adapted"
 
@@ -145,7 +145,7 @@ class Adapted(Model):
 
 @dataclass(frozen=True, kw_only=True)
 class Features(Step[FeatureTable]):
-    """The frozen features of examples, computed once for all who read them: probes, rules, seeds, techniques."""
+    """The frozen features of examples, computed once for all probes, rules, seeds and techniques that read them."""
 
     kind: ClassVar[str] = "features"
     result: ClassVar[type[Any]] = FeatureTable
@@ -214,7 +214,7 @@ class Fit(Step[Predictor]):
         if self.start:
             start = ctx.load(self.start)
             model = Adapted(size=model.size, of=model, path=str(start.folder))
-            notes = (*(f"Reading the inputs first: {note}" for note in start.notes()), *notes)
+            notes = (*(f"Adapting to the inputs: {note}" for note in start.notes()), *notes)
         return self.method.fit(model, self.readout, self.loss, data, self.seed, ctx).noted(notes)
 
     @classmethod
@@ -309,7 +309,7 @@ class Relabel(LabelsStep):
     rule: Rule
     labels: tuple[LabelsStep, ...]  # of the same examples, an annotator each
     evidence: tuple[tuple[str, Features | LabelsStep], ...] = ()
-    seed: int = 0  # for rules that need evidence; others have a seed of their own where they draw
+    seed: int = 0  # for rules that need evidence; other rules have a seed of their own
 
     @property
     def partial(self) -> bool:
@@ -333,7 +333,7 @@ class Relabel(LabelsStep):
 
 @dataclass(frozen=True, kw_only=True)
 class Select(Step[Examples]):
-    """The examples that labels are left for."""
+    """The examples that have a label."""
 
     kind: ClassVar[str] = "select"
     result: ClassVar[type[Any]] = Examples
@@ -360,8 +360,8 @@ class Select(Step[Examples]):
 
 @dataclass(frozen=True, kw_only=True)
 class Score(Step[Scores]):
-    """How right predictions, or the labels that a student learns from, are. The only step that reads ground truth of
-    test or, for weak labels, of transfer without learning from it: it sees no weights, and no fit reads it."""
+    """The correctness of predictions, or of the labels that a student learns from. It is the only step that reads the
+    ground truth of test, or that of transfer to score weak labels. It reads no weights, and no fit reads it."""
 
     kind: ClassVar[str] = "score"
     result: ClassVar[type[Any]] = Scores

@@ -1,4 +1,4 @@
-"""What a user asks for, and the graph that it means: experiment, techniques, cells, and the checks against leaks."""
+"""Experiments: the grid, techniques, cells and their steps, and the checks against leaks."""
 
 from outgrow.experiment.definition import MOST_SEED, Experiment
 from outgrow.experiment.grid import Cell, cells, targets

@@ -1,4 +1,4 @@
-"""What a user asks for, and the graph it means (Burns et al. 2023, section 3).
+"""The definition of an experiment (Burns et al. 2023, section 3).
 
 Supervisor on ground truth, weak labels on held-out data, student on weak labels; beside it the ceiling, the same
 student on ground truth, and the student before finetuning: zero-shot, or a probe on its frozen features. All are scored
@@ -28,7 +28,7 @@ from outgrow.types import Problems, UserError
 
 HERE = Settings()
 
-MOST_SEED = 2**32 - 1  # what every generator of random numbers takes
+MOST_SEED = 2**32 - 1  # the largest seed of all random generators
 R = TypeVar("R", Task, Model)
 
 
@@ -41,11 +41,11 @@ class Experiment:
     strong: tuple[Model, ...]
     methods: tuple[Technique, ...] = (Technique(),)
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
-    sizes: Mapping[Split, int | None] = field(default_factory=dict)  # examples a split; the task's own where absent
+    sizes: Mapping[Split, int | None] = field(default_factory=dict)  # examples per split; default: the task's
     recipes: Mapping[tuple[str, str], Method] = field(default_factory=dict)  # by task and model name
     pairs: Literal["all", "upward"] = "all"  # upward: only students with more weights than their supervisor
-    score: Literal["test", "validation"] = "test"  # validation: to choose a set-up without a look at test
-    too_long: Literal["drop", "cut", "refuse"] = "drop"  # examples that some model cannot read whole
+    score: Literal["test", "validation"] = "test"  # validation: for choosing a set-up without using test
+    too_long: Literal["drop", "cut", "refuse"] = "drop"  # examples that are too long for some model
     # The limits that drop rows of a task: found by `pinned`.
     length_limits: Mapping[Task, tuple[LengthLimit, ...]] = field(default_factory=dict)
 
@@ -55,12 +55,12 @@ class Experiment:
             values = getattr(self, name)
             if not values:
                 raise UserError(f"the experiment has no {name}: give at least one")
-            _refuse_twice(name, values)
+            _check_unique(name, values)
         for supervisor in self.supervisors:
-            _refuse_twice("an ensemble", supervisor.models)
+            _check_unique("an ensemble", supervisor.models)
         for method in self.methods:
-            _refuse_twice("chain", method.chain)
-        self._refuse_ambiguous()
+            _check_unique("chain", method.chain)
+        self._check_unambiguous()
         if wrong := [seed for seed in self.seeds if type(seed) is not int or not 0 <= seed <= MOST_SEED]:
             raise UserError(f"the seed {wrong[0]!r} is not a whole number from 0 to {MOST_SEED}: give another")
         if self.score not in ("test", "validation"):
@@ -72,17 +72,17 @@ class Experiment:
 
     @property
     def supervisors(self) -> tuple[Supervisor, ...]:
-        """What labels, in the order of `weak`."""
+        """The supervisors, in the order of `weak`."""
         return tuple(map(as_supervisor, self.weak))
 
     @property
     def models(self) -> tuple[Model, ...]:
-        """Every model: supervisors, those of ensembles, students, and the rungs of chains."""
+        """Every model: of supervisors, students, and the rungs of chains."""
         weak = (model for supervisor in self.supervisors for model in supervisor.models)
         return (*weak, *self.strong, *(rung for method in self.methods for rung in method.chain))
 
     def pinned(self, settings: Settings = HERE) -> Experiment:
-        """The same with every task and model identified by its content, and the examples known that are too long.
+        """The same with every task and model identified by its content, and with the length limits found.
 
         Raises CollectedError with all that is wrong, not the first thing alone.
         """
@@ -104,13 +104,13 @@ class Experiment:
         return replace(known, length_limits=limits)
 
     def recipe(self, task: Task, model: Model) -> Method:
-        """How a model is fitted on a task, unless a technique says otherwise."""
+        """The method that fits a model on a task, unless a technique gives another."""
         names = product(dict.fromkeys((task.name, task.short)), dict.fromkeys((model.name, model.short)))
         given = (self.recipes[name] for name in names if name in self.recipes)
         return next(given, None) or bundled(task.short, model.short)
 
     def size(self, task: Task, split: Split) -> int | None:
-        """How many examples of a split are asked for; None: all."""
+        """The number of examples of a split; None: all."""
         return self.sizes.get(split, task.sizes.get(split))
 
     def _axes(self, of_task: Callable[[Task], Task], of_model: Callable[[Model], Model]) -> dict[str, Any]:
@@ -123,7 +123,7 @@ class Experiment:
         }
 
     def _name_all(self) -> None:
-        """Give tasks and models whose short names are shared a longer one each: what is alike depends on the others."""
+        """Give tasks and models that share a short name a longer one each."""
 
         def named(records: Sequence[R]) -> Callable[[R], R]:
             names = distinct_names(records)
@@ -137,8 +137,8 @@ class Experiment:
         for axis, values in self._axes(named(self.tasks), named(self.models)).items():
             object.__setattr__(self, axis, values)
 
-    def _refuse_ambiguous(self) -> None:
-        """A recipe for a short name that several tasks or models share would be nobody's."""
+    def _check_unambiguous(self) -> None:
+        """Raise UserError for a recipe whose short name is that of several tasks or models."""
         sides: tuple[tuple[Sequence[Task | Model], set[str]], ...] = (
             (self.tasks, {task for task, _ in self.recipes}),
             (self.models, {model for _, model in self.recipes}),
@@ -150,7 +150,7 @@ class Experiment:
 
 
 def _limits(task: Task, length_limits: Iterable[LengthLimit], wrong: Problems) -> tuple[LengthLimit, ...]:
-    """The readers that some example of a task is too long for. Others leave no trace in its steps' keys."""
+    """The length limits that drop an example of a task. Other limits are in no key."""
     return tuple(
         length_limit
         for length_limit in length_limits
@@ -159,8 +159,8 @@ def _limits(task: Task, length_limits: Iterable[LengthLimit], wrong: Problems) -
     )
 
 
-def _refuse_twice(axis: str, values: Sequence[Any]) -> None:
-    """No name and no content is listed twice: a file may be given by two paths."""
+def _check_unique(axis: str, values: Sequence[Any]) -> None:
+    """Raise UserError if a name or a content is listed twice: one file may be given by two paths."""
     shown = [value.label if isinstance(value, Technique) else getattr(value, "name", value) for value in values]
     if twice := [each for each in shown if shown.count(each) > 1]:
         raise UserError(f"{axis} lists {twice[0]!r} twice: name each once")

@@ -1,4 +1,4 @@
-"""The grid of an experiment, cell by cell: which scores each wants."""
+"""The cells of an experiment and their scores."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ from outgrow.types import UserError
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One point of the grid: its scores, and the fits behind them. Where the experiment scores validation, that is
-    what `test` means here.
+    """One point of the grid: its scores and its fits. If the experiment scores validation, `test` stands for it.
 
     label_accuracy: the labels that the student learned from, on the examples of transfer that it learned from.
     zero_shot: the student before any training, for tasks that are answered by next tokens. frozen_probe: a linear probe
@@ -82,12 +81,12 @@ def _pairs(experiment: Experiment) -> list[tuple[Supervisor, Model]]:
 
 
 def targets(found: Iterable[Cell]) -> tuple[Step[Any], ...]:
-    """Everything a grid wants computed."""
+    """The steps to compute for these cells, each once."""
     return tuple({step.key: step for cell in found for step in cell.targets}.values())
 
 
 class _Grid:
-    """The cells of an experiment as they are made. What depends on a part of a cell alone is made once for them all."""
+    """Builds the cells of an experiment. What depends on a part of a cell is built once for all cells that share it."""
 
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
@@ -109,7 +108,7 @@ class _Grid:
         labeller = self._labeller(setup, weak)
         fitted = self.once(student(setup, strong, method, labeller))
         before = "zero_shot" if task.readout == "tokens" else "frozen_probe"
-        untrained = lambda: before_training(setup, strong, labeller, test)  # noqa: E731
+        start = lambda: before_training(setup, strong, labeller, test)  # noqa: E731
         return Cell(
             task=task,
             weak=weak,
@@ -122,12 +121,12 @@ class _Grid:
             student=self._scored(setup, "student", lambda: predicted(fitted, test), fitted),
             ceiling=top(),
             label_accuracy=self._only("labels", lambda: self.once(_label_accuracy(fitted)), fitted),
-            **{before: self._scored(setup, before, untrained, weak, strong)},
+            **{before: self._scored(setup, before, start, weak, strong)},
             **({"matched_floor": floor(adapt), "matched_ceiling": top(adapt)} if adapt else {}),
         )
 
     def _labeller(self, setup: CellSetup, weak: Supervisor, adapt: Generative | None = None) -> Labeller:
-        """A supervisor whose steps are made once for each of the examples that it labels."""
+        """A supervisor with a cache of the steps that it gives."""
 
         def labels(examples: Prepare) -> tuple[LabelsStep, ...]:
             made = lambda: tuple(map(self.once, weak.labels(setup, examples, adapt)))  # noqa: E731
@@ -145,7 +144,7 @@ class _Grid:
         return found
 
     def _only(self, what: str, make: Callable[[], Any], *parts: object) -> Any:
-        """What was made of these very parts. They belong to the experiment or the grid, so that they live as long."""
+        """The cached result for these objects, compared by identity: they live as long as the grid."""
         key = (what, *map(id, parts))
         if key not in self._made:
             self._made[key] = make()
@@ -153,7 +152,7 @@ class _Grid:
 
 
 def _label_accuracy(fit: Fit) -> Score:
-    """How right the labels are that a student learned from. Nothing reads this score."""
+    """The accuracy of the labels that a student learns from. No step reads this score."""
     transfer = fit.examples.examples if isinstance(fit.examples, Select) else fit.examples
     return Score(predictions=fit.labels, examples=fit.examples, gold=Gold(examples=transfer))
 
@@ -164,7 +163,7 @@ def _cell_setup(experiment: Experiment, task: Task, seed: int) -> CellSetup:
 
 
 def _prepare(experiment: Experiment, task: Task, split: Split, seed: int) -> Prepare:
-    """Only the training subsets are drawn by the seed: what does not depend on it must not carry it."""
+    """The examples of a split. Only the training subsets depend on the seed, so only they have it in their keys."""
     return Prepare(
         task=task,
         split=split,

@@ -1,4 +1,4 @@
-"""Checks that no ground truth reaches a student but through its supervisor, and that nobody learns from test."""
+"""Checks against leaks: of ground truth to students, and of test examples to any fit."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from outgrow.types import UserError
 
 
 def check_no_leaks(students: Iterable[Fit]) -> None:
-    """No ground truth reaches a student but through its supervisor, which reads that of weak_train and validation
-    alone; nobody trains on test examples, whatever their labels."""
+    """Raise UserError if ground truth reaches a student other than through its supervisor, which reads only that of
+    weak_train and validation, or if test examples reach a fit, whatever their labels."""
     unique = _unique(students)
     truth = _first_below(unique, _forbidden_truth)
     for fit in unique:
@@ -24,7 +24,7 @@ def check_no_leaks(students: Iterable[Fit]) -> None:
 
 
 def check_test_unused(fits: Iterable[Fit]) -> None:
-    """No fit reads test examples, or what comes of them."""
+    """Raise UserError if a fit reads test examples, or what is computed from them."""
     unique = _unique(fits)
     test = _first_below(unique, _test_read)
     for fit in unique:
@@ -37,7 +37,7 @@ def _unique(fits: Iterable[Fit]) -> tuple[Fit, ...]:
 
 
 def _first_below(fits: Iterable[Fit], reason_of: Callable[[Step[Any]], str]) -> dict[int, str]:
-    """For each step, by its id, what `reason_of` says of it or else of the first of its ancestors that it speaks of."""
+    """The first non-empty `reason_of` a step and its ancestors, for each step by its id()."""
     reasons: dict[int, str] = {}
     for step in topological_order(tuple(fits)):
         reasons[id(step)] = reason_of(step) or next(filter(None, (reasons[id(each)] for each in step.inputs())), "")

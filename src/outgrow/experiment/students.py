@@ -1,4 +1,4 @@
-"""The fits that a technique means: chain, student, ceiling, and the student before training.
+"""The fits of a technique: chain, student, ceiling, and the student before training.
 
 Chains, adaptation, features and rules become steps, so whatever two techniques share is computed once.
 """
@@ -26,8 +26,8 @@ from outgrow.types import UserError
 
 @dataclass(frozen=True, kw_only=True)
 class Labeller:
-    """Who labels next: a supervisor, or the last rung of a chain. labels: the steps that label examples, one for each
-    annotator."""
+    """The source of weak labels: a supervisor, or the last rung of a chain. labels: gives the steps that label
+    examples, one for each annotator."""
 
     name: str
     models: tuple[Model, ...]
@@ -62,7 +62,7 @@ def student(setup: CellSetup, model: Model, technique: Technique, supervisor: La
     weak, weak_validation = _weak_labels(setup, labeller, model, part, technique)
     if technique.oracle == "stop":
         learned = setup.fit(model, part, validation, labels=(weak, Gold(examples=validation)), **slots)
-        is_monitored = not (learned.features or weak_validation.partial)  # ground truth is validated on whole
+        is_monitored = not (learned.features or weak_validation.partial)  # the ground truth has the whole slice
         return replace(learned, monitored=weak_validation) if is_monitored else learned
     learned = setup.fit(model, part, validation, labels=(weak, weak_validation), **slots)
     if technique.oracle == "probe":
@@ -97,7 +97,7 @@ def before_training(setup: CellSetup, model: Model, supervisor: Labeller, exampl
 def _weak_labels(
     setup: CellSetup, labeller: Labeller, learner: Model, examples: Prepare, technique: Technique
 ) -> tuple[LabelsStep, LabelsStep]:
-    """The labels to learn from, and those of the validation slice, which no rule makes smaller."""
+    """The labels to train on, and those of the validation slice, to which selecting rules are not applied."""
     rules = _rules(technique, setup.task)
     whole = tuple(rule for rule in rules if not rule.selects)
     return (
@@ -147,7 +147,7 @@ def _apply_rules(
 def _evidence(
     need: str, rule: Rule, setup: CellSetup, labeller: Labeller, learner: Model, examples: Prepare
 ) -> Features | LabelsStep:
-    """The step that gives what a rule needs, such as `student/features@-2`. Raises UserError where there is none."""
+    """The step for what a rule needs, such as `student/features@-2`. Raises UserError if there is none."""
     who, _, what = need.partition("/")
     what, _, layer = what.partition("@")
     models = {"student": (learner,), "supervisor": labeller.models}.get(who, ())

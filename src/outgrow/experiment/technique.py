@@ -1,4 +1,4 @@
-"""The slots of a method: how a student learns from weak labels. A slot that is not given does nothing.
+"""Techniques: how a student learns from weak labels. A slot that is not given does nothing.
 
 Burns et al. 2023, sections 4.3 and 5, appendices B and D.
 """
@@ -21,7 +21,7 @@ from outgrow.types import Problems, Shape, UserError
 
 @dataclass(frozen=True, kw_only=True)
 class Technique:
-    """One row of the comparison: how a student learns from weak labels. The label is for people and is not hashed.
+    """How a student learns from weak labels: a row of the comparison. The label is a display name and in no key.
 
     `labels` are rules that change weak labels. None: the task's own rules (chess hardens); (): none. Where the rules
     only select or aggregate, the task's own stay and come last; a rule that transforms labels replaces them. A rule
@@ -34,11 +34,9 @@ class Technique:
     """
 
     label: str = "naive"
-    adapt: Generative | None = None  # read the task's inputs without labels first; causal models only
+    adapt: Generative | None = None  # language modelling on the inputs first; causal models only
     chain: tuple[Model, ...] = ()  # the rungs of a bootstrapping chain, between supervisor and student
-    chain_data: Literal["fresh", "same"] = (
-        "fresh"  # each step of a chain labels its own part of transfer, or the same one
-    )
+    chain_data: Literal["fresh", "same"] = "fresh"  # a part of transfer for each step of a chain, or the same part
     labels: tuple[Rule, ...] | None = None
     loss: Loss = field(default_factory=CrossEntropy)
     fit: Method | None = None  # None: the recipe of the model on the task
@@ -57,7 +55,7 @@ class Technique:
 
     @property
     def shown(self) -> str:
-        """The label as tables give it."""
+        """The label in tables."""
         return f"{self.label} (oracle)" if self.oracle else self.label
 
     def check(self, shape: Shape) -> None:

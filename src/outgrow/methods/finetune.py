@@ -1,4 +1,4 @@
-"""Finetuning: every weight learns from the labels (Burns et al. 2023, section 3)."""
+"""Finetuning of all weights (Burns et al. 2023, section 3)."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Finetune(TrainingConfig, TextMethod):
-    """Every weight learns. After each epoch the loss on the held-out slice (of the same labels) is measured, and the
-    epoch where it was lowest is kept, unless `keep` says "last". The fields are the training loop's hyperparameters.
+    """All weights are trained. The loss on the validation slice (with labels of the same origin) is measured after each
+    epoch, and the epoch with the lowest one is kept, unless `keep` is "last". The fields are those of `TrainingConfig`.
     """
 
     kind: ClassVar[str] = "method/finetune"
@@ -36,7 +36,7 @@ class Finetune(TrainingConfig, TextMethod):
 
 
 def open_for_training(model: Model, readout: Readout, examples: Examples, seed: int, ctx: Context) -> Network:
-    """A model ready to learn; a head that it lacks is drawn from the seed."""
+    """A model ready for training; a missing head is initialised from the seed."""
     from outgrow.training.network import head_of, open_network
 
     classes = head_of(readout, examples)
@@ -46,7 +46,7 @@ def open_for_training(model: Model, readout: Readout, examples: Examples, seed: 
 def train_network(
     network: Network, loss: Loss, data: TrainingData, config: TrainingConfig, seed: int, ctx: Context
 ) -> TrainingResult:
-    """Train what is not frozen of a network, in place."""
+    """Train the weights of a network that are not frozen, in place."""
     from outgrow.training.choosing import ClassificationObjective
     from outgrow.training.loop import train
 

@@ -1,4 +1,4 @@
-"""LoRA: weights of low rank learn beside the frozen ones (Hu et al. 2021). It needs peft: the extra `outgrow[lora]`."""
+"""LoRA: low-rank updates of frozen weights (Hu et al. 2021). It needs peft: the extra `outgrow[lora]`."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class LoRA(TrainingConfig, TextMethod):
-    """Every linear layer gets an update of low rank that learns, and so does the head; all else is frozen. What is kept
-    is an ordinary checkpoint with the updates merged in.
+    """A trained low-rank update for every linear layer; the head is trained too, all else is frozen. The stored
+    checkpoint is an ordinary one, with the updates merged.
 
     rank: of each update. alpha: an update counts alpha / rank. The other fields are as in `finetune`.
     """
@@ -55,7 +55,7 @@ class LoRA(TrainingConfig, TextMethod):
 
 
 def _adapted(network: Network, method: LoRA, seed: int) -> Any:
-    """Put the updates into the network's module, drawn from the seed, and freeze the rest but for the head."""
+    """Insert the updates into the network's module, initialised from the seed, and freeze all else but the head."""
     import torch
 
     try:

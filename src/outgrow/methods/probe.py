@@ -36,7 +36,7 @@ class Probe(FeatureMethod):
     layer: int = -1
 
     def __post_init__(self) -> None:
-        FeatureSpec(pooling=self.pooling, layer=self.layer)  # refuses what cannot be read
+        FeatureSpec(pooling=self.pooling, layer=self.layer)  # raises UserError for invalid values
 
     def check_loss(self, loss: Loss) -> None:
         if not loss.fixed_targets:
@@ -50,7 +50,7 @@ class Probe(FeatureMethod):
         return self.fit_group([data], loss, [seed])[0]
 
     def fit_group(self, data: Sequence[FeatureData], loss: Loss, seeds: Sequence[int]) -> Sequence[HeadWeights]:
-        """Alone or beside others, weights are the same to 1e-5 of the largest."""
+        """Weights are the same alone and in a group, to 1e-5 of the largest."""
         self.check_loss(loss)
         first = data[0]
         labels, validation_labels = [each.labels for each in data], [each.validation_labels for each in data]

@@ -1,4 +1,4 @@
-"""From tokenised examples to padded tensors: the order of an epoch, the cut of a batch; nothing guessed from ids."""
+"""From tokenised examples to padded tensors: epoch order, micro-batches by length, collation."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from outgrow.types import Floats, Ints, Labels
 if TYPE_CHECKING:
     import torch
 
-PASS_TOKENS = 192  # what one more pass costs, in tokens: 64 to 256 is best for MiniLM, more for smaller models
-MOST_TOKENS = 4096  # padded tokens in one pass: what bounds memory
+PASS_TOKENS = 192  # cost of one more forward pass, in tokens: 64 to 256 is best for MiniLM, more for smaller models
+MOST_TOKENS = 4096  # padded tokens in one micro-batch: bounds the memory
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Encoded:
-    """Examples as a model reads them.
+    """Tokenised examples.
 
     tokens: arrays of token ids, one a text. columns: int64 [n, most choices], which outputs of the model are an
     example's choices, -1 where it has no more of them. texts: of the same shape, the text that each choice's output
@@ -35,7 +35,7 @@ class Encoded:
 
     @property
     def lengths(self) -> Ints:
-        """What each example takes of a batch, in tokens: its longest text, as many times as it has texts."""
+        """The tokens that each example takes in a batch, int64 [n]: its longest text times its number of texts."""
         lengths = np.array([len(tokens) for tokens in self.tokens], dtype=np.int64)
         if self.texts is None:
             return lengths
@@ -46,7 +46,7 @@ class Encoded:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Batch:
-    """What goes through a model at once, padded on the right.
+    """A micro-batch, padded on the right.
 
     rows: which examples, [rows]. tokens: int64 [texts, length]. mask: int64, 1 at real tokens, None where no text is
     padded. last: where the last real token is, int64 [texts]. columns: int64 [rows, choices], 0 where there is no
@@ -64,20 +64,20 @@ class Batch:
 
 
 def order(n: int, seed: int, epoch: int) -> Ints:
-    """The order of an epoch: its own for each seed and epoch, int64 [n]."""
+    """A permutation of n examples for each seed and epoch, int64 [n]."""
     return np.random.default_rng([seed, epoch]).permutation(n)
 
 
 def cut(rows: Ints, lengths: Ints, most_rows: int | None = None, most_tokens: int = MOST_TOKENS) -> list[Ints]:
-    """`rows` by length, in runs that together cost least: padded tokens, and the price of each further pass.
+    """Split `rows`, sorted by length, into micro-batches of least total cost: padded tokens, plus a cost per pass.
 
     No run has more than `most_rows` rows or `most_tokens` padded tokens (one row always goes).
     """
     rows = rows[np.argsort(lengths[rows], kind="stable")]
     sizes = lengths[rows]
     n = len(rows)
-    best = np.zeros(n + 1)  # the least cost of the first i rows
-    start = np.zeros(n + 1, dtype=np.int64)  # where the last run of that cut starts
+    best = np.zeros(n + 1)  # the lowest cost of the first i rows
+    start = np.zeros(n + 1, dtype=np.int64)  # where the last micro-batch of that split starts
     for end in range(1, n + 1):
         width = int(sizes[end - 1])
         first = end - max(1, min(most_tokens // max(width, 1), most_rows or n))
@@ -92,7 +92,7 @@ def cut(rows: Ints, lengths: Ints, most_rows: int | None = None, most_tokens: in
 
 
 def collate(data: Encoded, rows: Ints, choices: int, device: str = "cpu") -> Batch:
-    """The tensors of some examples, with room for `choices` choices each."""
+    """Pad some examples into tensors, with room for `choices` choices each."""
     import torch
 
     columns = data.columns[rows, :choices]
@@ -104,7 +104,9 @@ def collate(data: Encoded, rows: Ints, choices: int, device: str = "cpu") -> Bat
         texts[exists] = np.arange(len(read))
     lengths = np.array([len(data.tokens[i]) for i in read], dtype=np.int64)
     real = np.arange(lengths.max()) < lengths[:, None]
-    tokens = np.repeat([data.tokens[i][-1:] for i in read], real.shape[1], axis=1)  # no id means padding
+    tokens = np.repeat(
+        [data.tokens[i][-1:] for i in read], real.shape[1], axis=1
+    )  # any id may pad: the mask says what is real
     tokens[real] = np.concatenate([data.tokens[i] for i in read])
 
     def tensor(array: Ints) -> torch.Tensor:
@@ -122,7 +124,7 @@ def collate(data: Encoded, rows: Ints, choices: int, device: str = "cpu") -> Bat
 
 
 def widest(data: Encoded, rows: Ints) -> int:
-    """The most choices that any of these examples has."""
+    """The largest number of choices of these examples."""
     return int((data.columns[rows] >= 0).sum(1).max())
 
 
@@ -143,7 +145,7 @@ def dense(labels: Labels) -> Floats:
 
 
 def at(hidden: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
-    """[texts, length, width] at one position a text: [texts, width]."""
+    """Gather one position of each text: [texts, length, width] to [texts, width]."""
     import torch
 
     return hidden[torch.arange(len(hidden), device=hidden.device), last]

@@ -1,4 +1,4 @@
-"""Learning to choose: the objective of every fit whose labels are probabilities over an example's choices."""
+"""Classification: training on, and predicting, probabilities over the choices of each example."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 NO_NUMBERS = (
     "the model's answers are not numbers (NaN or infinite): train it again, with a lower learning rate or in fp32"
 )
-WINDOW = 512  # examples that inference sorts by length together
+WINDOW = 512  # examples that inference sorts by length at a time
 
 
 class ClassificationObjective:
-    """Lowers `loss` on labelled examples; measures cross-entropy to the labels of held-out ones and agreement with
-    them, and the same for other labels of these that are only watched."""
+    """Minimises `loss` on labelled examples. Validation gives the cross-entropy to, and the agreement with, the labels
+    of the validation set, and the same for labels that are monitored only."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class ClassificationObjective:
             logits = torch.cat([self._network.choice_logits(micro_batch) for micro_batch in micro_batches])
         k = weak.shape[1]
         if logits is not None and self._own_choices:
-            # One choice that no example has, or a batch with as many choices each would pass for classes.
+            # Add a choice that no example has: equal numbers of legal moves must not be taken for shared classes.
             pad = torch.nn.functional.pad
             logits, weak = pad(logits, (0, 1), value=-float("inf")), pad(weak, (0, 1))
         targets = self._loss.targets(logits, weak, progress)[:, :k]
@@ -103,7 +103,7 @@ def probabilities(
 def inference_batches(
     examples: Encoded, device: str, most_rows: int | None, progress: Callable[[float], None]
 ) -> Iterator[Batch]:
-    """All examples, those of like length together."""
+    """All examples in micro-batches of similar lengths."""
     lengths = examples.lengths
     by_length = np.argsort(lengths, kind="stable")
     done = 0

@@ -1,4 +1,4 @@
-"""Learning to continue: every token after the first ones of a line. The objective of pretraining, and of generative
+"""Language modelling: next-token prediction after the given part of a line. Used by pretraining, and by generative
 supervision (Burns et al. 2023, section 5.2)."""
 
 from __future__ import annotations
@@ -19,20 +19,21 @@ from outgrow.types import Ints, UserError
 if TYPE_CHECKING:
     import torch
 
-VALIDATION_LINES = 1024  # lines that a validation reads
+VALIDATION_LINES = 1024  # lines of a validation
 
 
 @dataclass(frozen=True, kw_only=True)
 class Generative(TrainingConfig):
-    """A language model reads the task's inputs without labels. The fields are the training loop's hyperparameters."""
+    """Generative supervision: language modelling on the task's inputs, without labels. The fields are those of
+    `TrainingConfig`."""
 
     kind: ClassVar[str] = "method/generative"
     version: ClassVar[int] = 1
 
 
 class Lines(Protocol):
-    """Token ids of all lines, one after the other ([total]); line i is tokens[offsets[i]:offsets[i + 1]], and what is
-    to be learnt of it begins at starts[i], later than its first token."""
+    """Token ids of all lines, concatenated, [total]. Line i is tokens[offsets[i]:offsets[i + 1]]; its loss is over the
+    tokens from starts[i] on, which is after its first token."""
 
     @property
     def tokens(self) -> Any: ...
@@ -71,25 +72,25 @@ def adapt(
 
 
 def tokenised(network: Network, passages: Sequence[Passage]) -> Tokenised:
-    """The tokens of passages; those with nothing to learn are left out."""
+    """Tokenise passages; those without a token to predict are left out. Raises UserError if none is left."""
     tokens: list[int] = []
     offsets, starts = [0], []
     for passage in passages:
         given = network.tokenizer(passage.given)["input_ids"]
         ids = [*given, *network.tokenizer(passage.text, add_special_tokens=False)["input_ids"]]
-        ids = ids[: network.longest]  # a passage that is too long is read as far as the model reads
+        ids = ids[: network.longest]  # truncated to the length that the model reads
         if len(ids) > max(1, len(given)):
             starts.append(len(tokens) + max(1, len(given)))
             tokens += ids
             offsets.append(len(tokens))
     if not starts:
-        raise UserError("the task has nothing to read without labels: leave out adapt")
+        raise UserError("the task has no text to read without labels: leave out adapt")
     arrays = (np.array(each, dtype=np.int64) for each in (tokens, offsets, starts))
     return Tokenised(**dict(zip(("tokens", "offsets", "starts"), arrays, strict=True)))
 
 
 class LanguageModelObjective:
-    """Lowers the mean cross-entropy of what is to be learnt of a batch's lines; watches it on held-out lines."""
+    """Minimises the mean next-token cross-entropy; validates on other lines."""
 
     def __init__(self, module: Any, lines: Lines, validation_lines: Lines, most_rows: int | None = None) -> None:
         self.size = len(lines.starts)
@@ -104,7 +105,7 @@ class LanguageModelObjective:
             yield rows[start : start + most]
 
     def targets(self, micro_batches: list[Ints], progress: float) -> list[float]:
-        """What a line's summed loss is multiplied by, so that every token of the whole batch counts the same."""
+        """The factor of each line's summed loss, so that every token of the whole batch has the same weight."""
         learnt = sum(int(_learnt(self._lines, micro_batch).sum()) for micro_batch in micro_batches)
         return [sum(map(len, micro_batches)) / learnt] * len(micro_batches)
 
@@ -118,7 +119,7 @@ class LanguageModelObjective:
         return target * torch.zeros(len(micro_batch), device=losses.device).index_add(0, line, losses)
 
     def validate(self) -> dict[str, float]:
-        """Over all that is to be learnt, and over the first token of it (the first move after a position)."""
+        """Loss and accuracy over all predicted tokens, and accuracy on the first of each line (the first move)."""
         import torch
 
         rows = np.arange(min(VALIDATION_LINES, len(self._validation_lines.starts)))
@@ -135,7 +136,7 @@ class LanguageModelObjective:
         }
 
     def _losses(self, lines: Lines, rows: Ints) -> tuple[torch.Tensor, torch.Tensor]:
-        """The loss of each token to be learnt and whether it was the likeliest, [tokens], line after line.
+        """The loss of each predicted token, and whether it was the most probable one, each [tokens], line after line.
 
         Padding on the right needs no mask in a causal model. The output embedding is used only where something is to
         be learnt; what a model does after it (scaling, soft caps) still happens.
@@ -161,6 +162,6 @@ class LanguageModelObjective:
 
 
 def _learnt(lines: Lines, rows: Ints) -> Ints:
-    """How many tokens of each line are to be learnt."""
+    """How many tokens of each line are predicted, int64 [rows]."""
     learnt: Ints = lines.offsets[rows + 1] - lines.starts[rows]
     return learnt

@@ -1,4 +1,4 @@
-"""Frozen features: the hidden states of a model that does not learn, pooled over each prompt."""
+"""Frozen features: hidden states of a model without training, pooled over each prompt."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from outgrow.types import Doubles, Examples, Floats, UserError
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureSpec:
-    """Where a model is read. pooling: the mean over the prompt or its last token; `auto` is the mean for encoders, the
-    last token for causal models. layer: 0 the embeddings, 1 the first layer, ..., -1 the last, normed as the head
-    sees it."""
+    """Which hidden states are used.
+
+    pooling: the mean over the prompt or its last token; `auto` is the mean for encoders, the last token for causal
+    models. layer: 0 for the embeddings, 1 for the first layer, ..., -1 for the last, normed as the head sees it.
+    """
 
     kind: ClassVar[str] = "features/spec"
 
@@ -33,7 +35,7 @@ class FeatureSpec:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FeatureTable:
-    """One row of features an example: values float32 [n, width], in the order of `ids`."""
+    """Features by example: values float32 [n, width], in the order of `ids`."""
 
     ids: tuple[str, ...]
     values: Floats

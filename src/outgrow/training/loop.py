@@ -1,4 +1,4 @@
-"""The only training loop. It knows no tasks, losses or techniques: an `Objective` gives it numbers to lower."""
+"""The training loop. It is independent of tasks, losses and techniques: an `Objective` gives the loss."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST_EPOCHS = 1e6
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """What a referee would ask about a training run.
+    """The hyperparameters of a training run.
 
     updates: how many in all. Where it is given it decides and `epochs` is not read, so that students on fewer examples
     can be compared at equal updates; a check is still made `checks` times an epoch.
@@ -52,16 +52,16 @@ class TrainingConfig:
             check_ranges(self, updates=whole(1))
 
     def total(self, examples: int) -> int:
-        """How many updates a run on so many examples makes."""
+        """The number of updates of a run on so many examples."""
         return self.updates or max(1, round(self.epochs * math.ceil(examples / self.batch)))
 
     def optimisers(self, module: torch.nn.Module) -> Sequence[Optimiser]:
-        """What updates the module's weights, each group of them at its own peak learning rate."""
+        """The optimisers of the module's weights; each parameter group has its own peak learning rate."""
         return (_adamw(module, self),)
 
 
 class Objective(Protocol):
-    """What `train` lowers. A piece is whatever goes through the module at once."""
+    """What `train` minimises. A micro-batch is what goes through the module at once."""
 
     size: int  # examples in an epoch
 
@@ -69,18 +69,18 @@ class Objective(Protocol):
         """The micro-batches of one optimiser batch."""
 
     def targets(self, micro_batches: list[Any], progress: float) -> list[Any]:
-        """What each piece aims at, found from the whole optimiser batch, without gradient."""
+        """The targets of each micro-batch, from the whole optimiser batch, without gradient."""
 
     def per_example(self, micro_batch: Any, target: Any) -> torch.Tensor:
-        """The loss of each example of the piece, [examples], in nats."""
+        """The loss of each example of a micro-batch, [examples], in nats."""
 
     def validate(self) -> dict[str, float]:
-        """Figures for the curve; the lowest `validation_loss` is the best."""
+        """Metrics for the curve; the check with the lowest `validation_loss` is the best."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingResult:
-    """A record a check, and what is to be known of the run: `notes` are sentences, none where all went well."""
+    """curve: one record per check. notes: warnings as sentences, such as that training diverged; usually empty."""
 
     curve: Curve
     notes: tuple[str, ...] = ()
@@ -131,11 +131,11 @@ def _attempt(
 
     device, made = next(module.parameters()).device, config.optimisers(module)
     notes = [f"Training diverged in bf16 ({bf16_diverged}) and was run again in fp32."] if bf16_diverged else []
-    peaks = [[group["lr"] for group in optimiser.param_groups] for optimiser in made]  # a resume puts others there
+    peaks = [[group["lr"] for group in optimiser.param_groups] for optimiser in made]  # resuming overwrites them
     with _own_randomness(device):
         torch.manual_seed(seed)
         state = resume(last, module, made, device) if last else State(bf16_diverged=bf16_diverged)
-        if bf16_diverged and not last:  # so that a resume does not begin in bf16 again
+        if bf16_diverged and not last:  # so that resuming does not start in bf16 again
             ctx.save_checkpoint(lambda folder: save(folder, state, module, made, device))
         try:
             _run(module, objective, config, seed, ctx, state, made, peaks)
@@ -162,7 +162,7 @@ def _run(
     optimisers: Sequence[Optimiser],
     peaks: list[list[float]],
 ) -> None:
-    """All updates and checks that `state` has not seen."""
+    """The updates and checks that `state` has not done yet."""
     device = next(module.parameters()).device
     per_epoch, total = math.ceil(objective.size / config.batch), config.total(objective.size)
     between = max(1, per_epoch // config.checks)
@@ -201,7 +201,7 @@ def _batches(examples: int, batch: int, seed: int, first: int) -> Iterator[Ints]
 
 
 def schedule(config: TrainingConfig, step: int, total: int) -> float:
-    """The share of the learning rate that update `step` (from 0) of `total` uses."""
+    """The factor of the peak learning rate at update `step` (from 0) of `total`."""
     rise = config.warmup * total
     if step + 1 < rise:
         return (step + 1) / rise
@@ -219,13 +219,13 @@ def _gradient(
     module: torch.nn.Module, objective: Objective, rows: Ints, progress: float, config: TrainingConfig
 ) -> tuple[float, float]:
     """Leave the clipped gradient of the mean loss over `rows` in the module. Returns the summed loss, and the
-    gradient's norm before it was clipped. Each piece's graph is freed before the next is built."""
+    gradient's norm before clipping. The graph of each micro-batch is freed before the next is built."""
     import torch
 
     device = next(module.parameters()).device
     micro_batches = objective.micro_batches(rows)
     with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-        module.eval()  # targets see no dropout, and draw no random number
+        module.eval()  # targets are computed without dropout
         with torch.no_grad():
             targets = objective.targets(micro_batches, progress)
         module.train()
@@ -236,14 +236,14 @@ def _gradient(
         (loss / len(rows)).backward()  # type: ignore[no-untyped-call]
         summed += loss.detach()
     norm = torch.nn.utils.clip_grad_norm_(module.parameters(), config.clip)
-    found = torch.stack([summed, norm.to(summed.dtype)]).tolist()  # one wait for the device
+    found = torch.stack([summed, norm.to(summed.dtype)]).tolist()  # one synchronisation with the device
     return float(found[0]), float(found[1])
 
 
 def _check(
     module: torch.nn.Module, objective: Objective, config: TrainingConfig, state: State, total: int, per_epoch: int
 ) -> None:
-    """Validate, note it in the curve, and keep the weights if they are the best so far (of equals the first)."""
+    """Validate, append to the curve, and keep the weights if they are the best so far (of equals, the first)."""
     import torch
 
     at = f"after update {state.step} of {total}"
@@ -253,7 +253,7 @@ def _check(
     try:
         with torch.inference_mode():
             figures = objective.validate()
-    except UserError as error:  # answers that are no numbers
+    except UserError as error:  # predictions that are not finite
         raise DivergedError(f"{error}, {at}") from None
     for name, figure in figures.items():
         if not math.isfinite(figure):
@@ -266,7 +266,7 @@ def _check(
 
 
 def _not_finite(module: torch.nn.Module) -> str | None:
-    """The first weight that holds an infinity or NaN."""
+    """The name of the first weight that has an infinite value or NaN."""
     import torch
 
     named = dict(module.named_parameters())
@@ -275,7 +275,7 @@ def _not_finite(module: torch.nn.Module) -> str | None:
 
 
 def _advice(error: DivergedError, config: TrainingConfig, bf16_diverged: str) -> str:
-    """What to try after a run that gave no usable check."""
+    """The error of a run without a usable check: what to try."""
     where = f"in bf16 ({bf16_diverged}), and again in fp32 ({error})" if bf16_diverged else f"({error})"
     return (
         f"training diverged {where}: lower learning_rate, now {config.learning_rate:g}, or raise warmup; "
@@ -295,7 +295,7 @@ def _adamw(module: torch.nn.Module, config: TrainingConfig) -> Optimiser:
 
 @contextlib.contextmanager
 def _own_randomness(device: torch.device) -> Iterator[None]:
-    """Random numbers that nobody else sees; kernels that add in a fixed order where the device has them."""
+    """A random state of its own, restored afterwards; deterministic kernels where the device has them."""
     import torch
 
     devices = [device] if device.type != "cpu" else []

@@ -1,5 +1,5 @@
-"""What is measured when a model is opened: whether it is causal, whether padding changes its answers, and that its
-answers are what they must be."""
+"""Properties that are measured when a model is opened: whether it is causal, whether padding changes its outputs, and
+whether its head and its gradients work."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
 
 LENGTHS = (4, 7, 18)  # tokens of the texts that a model is tried on
-CLOSE = 2e-5  # what rounding in fp32 may change, at a scale of 1
+CLOSE = 2e-5  # tolerance for rounding in fp32, at a scale of 1
 UNABLE = "cannot answer a text"
 
 
@@ -122,7 +122,7 @@ def _answers(network: OpenedModel, texts: list[Ints]) -> list[torch.Tensor]:
 
 
 def _close(one: torch.Tensor, other: torch.Tensor) -> bool:
-    """Equal but for rounding. The median is the scale, so that a few large entries do not hide the others."""
+    """Whether two outputs are equal up to rounding, relative to the median: a few large entries do not hide others."""
     import torch
 
     scale = max(float(one.abs().median()), 1.0)

@@ -1,5 +1,5 @@
-"""An ordinary Hugging Face checkpoint, made ready to answer: a head of k classes, the choices as next tokens, or a head
-of one output that scores each choice."""
+"""A Hugging Face checkpoint with a readout: a head of k classes, the choices as next tokens, or a head of one output
+that scores each choice."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Network:
         return Encoded(tokens=tokens, columns=padded(rows))
 
     def texts(self, examples: Examples, readout: Readout) -> Encoded:
-        """What is read of each example, one output a text: its prompt, or for pairs the prompt with each choice."""
+        """The texts of each example, with one output per text: its prompt, or for pairs the prompt with each choice."""
         read = [
             [row.prompt + choice for choice in (row.choices if readout == "pair" else ("",))] for row in examples.rows
         ]
@@ -70,7 +70,7 @@ class Network:
         return Encoded(tokens=tokens, columns=np.minimum(texts, 0), texts=texts)
 
     def _tokens(self, texts: list[tuple[str, str]], cut: bool) -> tuple[Ints, ...]:
-        """The tokens of each example's text: whole, unless the experiment says that what is too long is cut."""
+        """The tokens of each text, truncated only if `cut`. Otherwise a text that is too long is a UserError."""
         most = self.longest
         cut = cut and most is not None
         asked = {"add_special_tokens": True, "padding": False, "truncation": cut, "return_attention_mask": False}
@@ -104,7 +104,7 @@ class Network:
         return chosen if batch.choice_mask is None else chosen.masked_fill(~batch.choice_mask, -float("inf"))
 
     def outputs(self, batch: Batch) -> torch.Tensor:
-        """What the readout reads of each text, [texts, outputs]: next-token logits, or those of the classes."""
+        """The logits of each text, [texts, outputs]: next-token logits, or those of the classes."""
         return self._unpadded(batch, self._last_logits if self.readout == "tokens" else self._class_logits)
 
     def hidden(self, batch: Batch, layer: int = -1) -> torch.Tensor:
@@ -127,7 +127,7 @@ class Network:
         return chosen
 
     def _unpadded(self, batch: Batch, read: Callable[[Batch], torch.Tensor]) -> torch.Tensor:
-        """`read` of a batch. Where the model sees padding, the texts of each length go through it by themselves."""
+        """`read` of a batch. If the model sees padding, texts of each length go through it separately."""
         import torch
 
         if batch.mask is None or not self.sees_padding:
@@ -144,14 +144,14 @@ class Network:
         return torch.cat([states for _, states in found])[order]
 
     def _inputs(self, batch: Batch) -> dict[str, Any]:
-        """Where no token sees a later one, padding on the right is seen by nobody: the mask can go."""
+        """The model's inputs. A causal model needs no mask: no token sees the padding on its right."""
         mask = None if self.causal else batch.mask
         asked = {"use_cache": False} if self.causal else {}
         return {"input_ids": batch.tokens, "attention_mask": mask, **asked}
 
     def _class_logits(self, batch: Batch) -> Any:
         """[texts, classes]. Transformers' causal classifiers look for the last token by comparing ids with the padding
-        token's. Here its place is known: the head is shown the last token's state wherever it looks."""
+        token's. Its position is known here: a hook gives the head the last token's state at every position."""
         if not self.causal:
             return self.module(**self._inputs(batch)).logits
 
@@ -202,7 +202,7 @@ def open_network(
 
 
 def open_encoder(folder: Path, settings: Settings) -> Network:
-    """The checkpoint in `folder` without any head: `hidden` is what it gives."""
+    """The checkpoint in `folder` without a head, for `hidden`."""
     prepare(settings)
     return _opened(load_module("encoder", folder, settings), folder, "head", settings)
 
@@ -227,7 +227,7 @@ def _opened(module: Any, folder: Path, readout: Readout, settings: Settings) -> 
 
 
 def prepare(settings: Settings) -> None:
-    """Set the threads, and see that the device is there."""
+    """Set the number of threads. Raises UserError if the device is not available."""
     import torch
 
     torch.set_num_threads(settings.threads)

@@ -1,4 +1,4 @@
-"""How far a training run is: what a checkpoint holds, so that a resumed run ends like an undisturbed one."""
+"""The state of a training run in a checkpoint. A resumed run ends like an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class State:
 
     step: int = 0
     running: float = 0.0  # summed training loss since the last check
-    seen: int = 0  # and over how many examples
+    seen: int = 0  # the number of examples in that sum
     curve: Curve = field(default_factory=list)
     best: dict[str, torch.Tensor] | None = None
     best_loss: float = math.inf
@@ -40,7 +40,7 @@ class State:
 
 
 def weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """The module's state, tied weights once."""
+    """The module's state dict, with tied weights once."""
     seen: set[int] = set()
     found = {}
     for name, tensor in module.state_dict().items():
@@ -57,7 +57,7 @@ def save(
     optimisers: Sequence[Optimiser],
     device: torch.device,
 ) -> None:
-    """Write a checkpoint: safetensors and JSON, which hold every number exactly."""
+    """Write a checkpoint as safetensors and JSON, both exact."""
     import torch
     from safetensors.torch import save_file
 

@@ -1,4 +1,4 @@
-"""A checkpoint's tokenizer: loaded, given a padding token, and made to agree with the config before both are stored."""
+"""A checkpoint's tokenizer: loading, padding token, and agreement with the config when both are stored."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from outgrow.training.checkpoint import readable
 from outgrow.types import UserError
 
 PAD = "<|pad|>"  # the name of a padding token that is added
-_MARKER = re.compile(r"[<\[{].*[>\]}]|.*pad.*", re.IGNORECASE | re.DOTALL)  # no word that a text may end with
+_MARKER = re.compile(r"[<\[{].*[>\]}]|.*pad.*", re.IGNORECASE | re.DOTALL)  # not a word that may end a text
 
 
 def load_tokenizer(folder: Path, settings: Settings) -> Any:
@@ -27,7 +27,7 @@ def load_tokenizer(folder: Path, settings: Settings) -> Any:
 
 
 def fit_tokenizer(tokenizer: Any, module: Any, folder: Path, *, pooled: bool) -> None:
-    """See that every token has an embedding, and give tokenizer and config one padding token.
+    """Check that every token has an embedding, and set one padding token in tokenizer and config.
 
     `pooled`: the model is a causal classifier. Transformers looks for the last token of a text by comparing ids with
     the padding token's, so that must be a token which no text ends with. Where it is not, or there is none, a new token
@@ -53,10 +53,10 @@ def fit_tokenizer(tokenizer: Any, module: Any, folder: Path, *, pooled: bool) ->
 
 
 def make_ordinary(tokenizer: Any, module: Any, longest: int | None, *, classifier: bool) -> None:
-    """Write into config and tokenizer what plain transformers needs to give the same answers."""
+    """Set in config and tokenizer what plain transformers needs to give the same predictions."""
     config = module.config
-    eos, told = tokenizer.eos_token_id, getattr(config, "eos_token_id", None)
-    if eos is not None and eos != told and not (isinstance(told, list) and eos in told):
+    eos, configured = tokenizer.eos_token_id, getattr(config, "eos_token_id", None)
+    if eos is not None and eos != configured and not (isinstance(configured, list) and eos in configured):
         config.eos_token_id = eos
     generation = getattr(module, "generation_config", None)
     if generation is not None:
@@ -98,6 +98,6 @@ def _add_pad(tokenizer: Any, module: Any, rows: int | None) -> None:
 
 
 def _counts_from_pad(module: Any) -> bool:
-    """Whether positions count from the padding token's id, as RoBERTa's do: to change it would change every answer."""
+    """Whether positions count from the padding token's id, as RoBERTa's do: changing it would change every output."""
     tables = (part for name, part in module.named_modules() if name.endswith("position_embeddings"))
     return any(getattr(table, "padding_idx", None) is not None for table in tables)
