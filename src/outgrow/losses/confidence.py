@@ -15,15 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Confidence(Loss):
-    """(1 - a) CE(f, weak) + a CE(f, hardened f), with a rising linearly from 0 to `weight` during warmup.
+    """(1 - a) CE(f, weak) + a CE(f, hardened f), with a rising linearly from 0 to `weight`, over `warmup` of training.
 
-    weight, warmup: the final a, and the fraction of training over which it rises. Defaults as in the paper; OpenAI's
-    released code uses warmup = 0.1 and increases a in jumps. prior: the fraction of each class among the hardened
-    predictions, (0.5, 0.5) for the paper's balanced binary tasks. The default is the mean weak label of the batch, as
-    in OpenAI's code. No prior applies if examples have different choices, such as legal moves.
-
-    Raises UserError for values out of range and for a prior that does not sum to 1.
-    """
+    Defaults as in the paper; OpenAI's released code has warmup = 0.1 and raises a in jumps. prior: the fraction of each
+    class among the hardened predictions, (0.5, 0.5) for the paper's balanced binary tasks; default, the batch's mean
+    weak label, as in OpenAI's code. It does not apply if examples have different choices, such as legal moves."""
 
     kind: ClassVar[str] = "loss/confidence"
     needs_logits: ClassVar[bool] = True
@@ -52,13 +48,10 @@ class Confidence(Loss):
 
 
 def hardened(logits: torch.Tensor, weak: torch.Tensor, prior: tuple[float, ...]) -> torch.Tensor:
-    """The student's predictions, one-hot [n, k], balanced so that each class has its prior share of the batch.
+    """The student's predictions, one-hot [n, k], balanced: each class gets floor(n * prior) examples or one more.
 
-    The assignment maximises the student's total log-probability, where each class gets floor(n * prior) of the n
-    examples or one more. This is the argmax of f * w with a weight w for each class. Ties go to the class that the weak
-    label prefers. A single example, or rows with padded choices, get the plain argmax. Raises UserError if the prior
-    does not have one entry for each of the k choices.
-    """
+    The assignment maximises the total log-probability: the argmax of f * w with a weight w for each class. Ties go to
+    the class that the weak label prefers. A single example, and rows with padded choices, get the plain argmax."""
     import numpy as np
     from scipy.optimize import linear_sum_assignment
 

@@ -176,7 +176,7 @@ class Task:
 
 
 def ground_truth(task: Task, examples: Examples) -> Labels:
-    """The ground truth of examples. Not a method of Task, since fits and supervisors, which have a task, must not use it."""
+    """The ground truth of examples. Not a method of Task: fits and supervisors must not use it."""
     answers = task.load().answers
     return Labels.from_rows(examples.ids, [answers[id] for id in examples.ids])
 
