@@ -13,7 +13,7 @@ import pytest
 from outgrow.config.document import WrongError
 from outgrow.executors.pool import _Died
 from outgrow.measures.crossed import OneGroupError
-from outgrow.plugins import HERE
+from outgrow.plugins import PACKAGE
 from outgrow.store import Damaged, LeaseLost
 from outgrow.tasks.reward import _NoTextError
 from outgrow.training.loop import DivergedError
@@ -51,10 +51,10 @@ def test_an_error_survives(error: Exception, passed: Callable[[Exception], Excep
 def test_every_exception_class_has_a_sample() -> None:
     """The classes are found by their text, so that no heavy module need be imported that defines none."""
     found = set()
-    for path in HERE.rglob("*.py"):
+    for path in PACKAGE.rglob("*.py"):
         if "Exception)" not in (text := path.read_text(encoding="utf-8")) and "Error)" not in text:
             continue
-        name = ".".join(path.relative_to(HERE.parent).with_suffix("").parts).removesuffix(".__init__")
+        name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
         if "class " in text and not name.endswith("__main__"):
             found |= {kind for _, kind in inspect.getmembers(importlib.import_module(name), inspect.isclass)}
     own = {kind for kind in found if issubclass(kind, Exception) and kind.__module__.startswith("outgrow.")}

@@ -19,7 +19,7 @@ PROGRAM = """
 import time
 from outgrow import hub
 from outgrow.types import UserError
-hub.PATIENCE = 1.0
+hub.TIMEOUT = 1.0
 import huggingface_hub
 started = time.monotonic()
 for i in range(20):

@@ -1,4 +1,4 @@
-"""Annotations: what several annotators say of the same examples, with gaps."""
+"""Annotations: the labels of several annotators for the same examples. An annotator may abstain."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Annotations:
-    """A distribution over each example's choices, or nothing, from each annotator.
+    """For each annotator and example, a distribution over the example's choices, or an abstention.
 
-    ids: n examples, each labelled by one annotator at least. annotators: their names, [a]. probs: float64
-    [a, sum of choices]; example i owns the columns offsets[i]:offsets[i + 1], 0 where an annotator abstains.
-    given: bool [a, n], False where an annotator abstains.
+    ids: n examples, each labelled by at least one annotator. annotators: a names. probs: float64
+    [a, total number of choices]; the columns of example i are offsets[i]:offsets[i + 1], with zeros where an annotator
+    abstains. offsets: int64 [n + 1]. given: bool [a, n], False where an annotator abstains.
     """
 
     ids: tuple[str, ...]
@@ -33,29 +33,29 @@ class Annotations:
 
     @classmethod
     def from_labels(cls, labels: Sequence[Labels], annotators: Sequence[str] = ()) -> Self:
-        """The labels of each annotator joined by id, in the order in which the ids appear.
+        """The labels of each annotator, joined by id. The ids are in order of first appearance.
 
-        Raises UserError for an id that one annotator has twice, and where annotators disagree on the number of choices
-        of an example.
+        Raises UserError for an id that one annotator has twice, and if annotators have different numbers of choices for
+        an example.
         """
-        ids = tuple(dict.fromkeys(id for each in labels for id in each.ids))
+        ids = tuple(dict.fromkeys(id for one in labels for id in one.ids))
         position = {id: i for i, id in enumerate(ids)}
-        rows = [np.array([position[id] for id in each.ids], dtype=np.int64) for each in labels]
-        counts, given = np.zeros(len(ids), dtype=np.int64), np.zeros((len(labels), len(ids)), dtype=bool)
-        for own, each, has in zip(rows, labels, given, strict=True):
-            has[own] = True
-            if has.sum() < len(own):
+        rows = [np.array([position[id] for id in one.ids], dtype=np.int64) for one in labels]
+        widths, given = np.zeros(len(ids), dtype=np.int64), np.zeros((len(labels), len(ids)), dtype=bool)
+        for indices, one, mask in zip(rows, labels, given, strict=True):
+            mask[indices] = True
+            if mask.sum() < len(indices):
                 raise UserError("a supervisor labelled an example twice: keep one row for each id")
-            if len(other := own[(counts[own] > 0) & (counts[own] != each.widths)]):
+            if len(differing := indices[(widths[indices] > 0) & (widths[indices] != one.widths)]):
                 raise UserError(
-                    f"the supervisors saw different choices of {ids[other[0]]!r}: let each label the same ones"
+                    f"the supervisors saw different choices of {ids[differing[0]]!r}: let each label the same ones"
                 )
-            counts[own] = each.widths
-        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+            widths[indices] = one.widths
+        offsets = np.concatenate([[0], np.cumsum(widths)]).astype(np.int64)
         probs = np.zeros((len(labels), offsets[-1]))
-        for own, each, row in zip(rows, labels, probs, strict=True):
-            shift = np.repeat(offsets[own] - each.offsets[:-1], each.widths)
-            row[np.arange(len(shift)) + shift] = each.probs
+        for indices, one, row in zip(rows, labels, probs, strict=True):
+            shift = np.repeat(offsets[indices] - one.offsets[:-1], one.widths)
+            row[np.arange(len(shift)) + shift] = one.probs
         names = tuple(annotators) or tuple(str(i) for i in range(len(labels)))
         return cls(ids=ids, annotators=names, probs=probs, offsets=offsets, given=given)
 
@@ -68,14 +68,17 @@ class Annotations:
         annotators: Sequence[str] = (),
         abstain: int = -1,
     ) -> Self:
-        """Votes as one class an example and annotator, int [n, a]; `abstain` is no vote. Examples without any vote are
-        left out. Raises UserError for shapes that do not fit and for a class outside 0 to classes - 1."""
+        """Annotations from a matrix of class indices, int [n, a], as in other weak-supervision libraries.
+
+        An entry equal to `abstain` is an abstention. Examples that no annotator labels are left out. Raises UserError
+        for shapes that do not fit and for a class outside 0 to classes - 1.
+        """
         votes = np.asarray(matrix)
         if votes.ndim != 2 or len(votes) != len(ids):
             raise UserError(f"{len(ids)} ids and votes of shape {votes.shape} do not fit: give [examples, annotators]")
         given = votes != abstain
-        if (wrong := given & ((votes < 0) | (votes >= classes))).any():
-            i, j = np.argwhere(wrong)[0].tolist()
+        if (invalid := given & ((votes < 0) | (votes >= classes))).any():
+            i, j = np.argwhere(invalid)[0].tolist()
             raise UserError(f"example {ids[i]!r} has the class {votes[i, j]}: give 0 to {classes - 1}, or {abstain}")
         kept = np.flatnonzero(given.any(1)).tolist()
         probs = np.eye(classes)[np.where(given, votes, 0)[kept]] * given[kept, :, None]
@@ -91,18 +94,20 @@ class Annotations:
         return len(self.ids)
 
     def labels(self) -> tuple[Labels, ...]:
-        """The labels of each annotator, without the examples from which it abstains."""
+        """The labels of each annotator, without the examples on which it abstains."""
         widths = np.diff(self.offsets)
-        found = []
+        labels = []
         for probs, given in zip(self.probs, self.given, strict=True):
-            own = widths[given]
-            offsets = np.concatenate([[0], np.cumsum(own)]).astype(np.int64)
-            ids = tuple(id for id, has in zip(self.ids, given, strict=True) if has)
-            found.append(Labels(ids=ids, probs=probs[np.repeat(given, widths)].astype(np.float32), offsets=offsets))
-        return tuple(found)
+            offsets = np.concatenate([[0], np.cumsum(widths[given])]).astype(np.int64)
+            ids = tuple(id for id, labelled in zip(self.ids, given, strict=True) if labelled)
+            labels.append(Labels(ids=ids, probs=probs[np.repeat(given, widths)].astype(np.float32), offsets=offsets))
+        return tuple(labels)
 
     def classes(self) -> Doubles:
-        """The same as float64 [a, n, k]. Examples with different numbers of choices are a UserError."""
+        """The probabilities as float64 [a, n, k], for k choices that all examples share, with zeros for abstentions.
+
+        Raises UserError if the number of choices differs between examples.
+        """
         return self.probs.reshape(len(self.probs), len(self), shared_choices(self.offsets))
 
     def save(self, folder: Path) -> None:

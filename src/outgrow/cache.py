@@ -1,4 +1,4 @@
-"""What this machine keeps between runs because it is slow to compute. Deleting the folder is always safe."""
+"""A cache on this machine for values that are slow to compute. Deleting its folder is always safe."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from outgrow.types import UserError
 
 
 def cache_folder() -> Path:
-    """OUTGROW_CACHE, or the platform's folder for such things. UserError where no home folder is known."""
+    """The cache folder: OUTGROW_CACHE, or the platform's default. Raises UserError if there is no home folder."""
     try:
         return _cache_folder()
     except RuntimeError:
@@ -34,10 +34,10 @@ def _cache_folder() -> Path:
 
 
 def cached(name: str, key: Any, compute: Callable[[], Any]) -> Any:
-    """What `compute` returns, from a file in the cache folder where it has been computed for this `key` before.
+    """The value of `compute()`, from the cache if it was computed before for this `name` and `key`.
 
-    key and the value are JSON data; the key must say everything that the value depends on. A file that was damaged is
-    computed again; where the folder cannot be written, nothing is kept.
+    key, value: JSON data. The key must contain everything that the value depends on. A damaged cache file is computed
+    again. If the folder cannot be written, nothing is cached.
     """
     text = json.dumps([name, key], sort_keys=True)
     try:
@@ -46,9 +46,9 @@ def cached(name: str, key: Any, compute: Callable[[], Any]) -> Any:
         return compute()
     path = folder / "facts" / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
     with suppress(OSError, ValueError, RecursionError, KeyError, TypeError):
-        kept = json.loads(path.read_bytes())
-        if kept["checksum"] == _checksum(text, kept["value"]):
-            return kept["value"]
+        entry = json.loads(path.read_bytes())
+        if entry["checksum"] == _checksum(text, entry["value"]):
+            return entry["value"]
     value = compute()
     draft = path.with_name(f".{uuid.uuid4().hex}")
     with suppress(OSError):

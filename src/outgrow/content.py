@@ -1,4 +1,4 @@
-"""What a file or a folder holds, as a digest: content, not names, identifies what an experiment reads."""
+"""Digests of files and folders. The inputs of an experiment are identified by content, not by path."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from outgrow.types import UserError
 
 Stamp = tuple[int, int, int, int, int]
 
-_SETTLED = 2.0  # seconds; clocks of file systems are coarse, so a file that has just changed may change unseen
+_SETTLED = 2.0  # seconds; file times are coarse, so a file may change again within this time with the same stamp
 _digests: dict[tuple[Path, Stamp], str] = {}
 
 
 def digest_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, or over the names and contents of a folder's files: 16 hex digits."""
-    if not os.path.exists(path):  # noqa: PTH110 - False for a path that is too long, or no path at all
+    """SHA-256 of a file's bytes, or of the names and contents of a folder's files, as 16 hex digits.
+
+    Raises UserError if the path does not exist.
+    """
+    if not os.path.exists(path):  # noqa: PTH110 - False for a path that is too long or invalid
         raise UserError(f"{path} does not exist: check the path")
     if path.is_file():
         return _sha256(path)[:16]
@@ -28,13 +31,13 @@ def digest_of(path: Path) -> str:
 
 
 def stamp(path: Path) -> Stamp:
-    """What changes when a file does: device, inode, size, and times of content and status in ns."""
-    found = path.stat()
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    """Values that change when a file is changed: device, inode, size, and mtime and ctime in nanoseconds."""
+    status = path.stat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _sha256(path: Path) -> str:
-    """Computed once a process for as long as the file stays as it is."""
+    """The digest of a file, cached in the process until the file changes."""
     key = path.absolute(), stamp(path)
     if key in _digests:
         return _digests[key]

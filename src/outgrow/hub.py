@@ -1,7 +1,7 @@
-"""The Hugging Face hub: the commit that a revision stands for, and the files of a commit.
+"""The Hugging Face hub: resolves revisions to commits, and downloads files.
 
-The hub's client tries again for half a minute where there is no network. So the hub is asked once a process whether it
-answers; where it does not, what is cached is used and the rest is refused at once.
+Without a network, the hub's client retries for half a minute. Therefore each process checks once whether the hub
+answers. If it does not, only cached files are used, and anything else is an error at once.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from outgrow.types import UserError
 
 Kind = Literal["model", "dataset"]
 
-PATIENCE = 5.0  # seconds in which the hub must answer a question
+TIMEOUT = 5.0  # seconds for a request
 BRANCHES = ("main", "refs/convert/parquet")
 ABBREVIATED = re.compile("[0-9a-f]{7,39}")
 _COMMIT = re.compile("[0-9a-f]{40}")
-_LACKS: dict[Kind, str] = {
+_MISSING: dict[Kind, str] = {
     "model": "there is no folder {repo!r} and no model of this name on the hub: check the name",
     "dataset": "there is no data set {repo!r} on the hub: check the name",
 }
-_SILENT: dict[Kind, str] = {
+_UNREACHABLE: dict[Kind, str] = {
     "model": "there is no folder {repo!r}, and the hub cannot be reached: connect once, or give a checkpoint's folder",
     "dataset": "the hub's {repo} cannot be reached: connect once, or set OUTGROW_DATA to a folder that has it",
 }
@@ -40,54 +40,57 @@ R = TypeVar("R")
 
 @cache
 def answers() -> bool:
-    """Whether the hub answers in time and without an error of its own. In its client's offline mode there is nothing to
-    find out: the client refuses at once."""
+    """Whether the hub answers in time and without a server error. True in the client's offline mode, in which the
+    client itself fails at once."""
     from huggingface_hub import constants, get_session
 
     if constants.HF_HUB_OFFLINE:
         return True
     try:
         return bool(_in_time(lambda: get_session().head(f"{constants.ENDPOINT}/api/models")).status_code < 500)
-    except Exception:  # of whatever HTTP library
+    except Exception:  # from any HTTP library
         return False
 
 
 def commit_of(repo: str, revision: str, kind: Kind) -> str:
-    """The commit that a revision stands for now: itself where it is one, the one commit that begins like an
-    abbreviation, or a branch's or tag's newest; without a network what it stood for last.
+    """The commit of a revision: a commit, an abbreviated commit, a branch or a tag. Without a network, the commit when
+    the hub was last asked.
 
-    Raises UserError where that is not known."""
+    Raises UserError if the repository or revision does not exist, or if the commit is not cached and the hub cannot be
+    reached.
+    """
     if _COMMIT.fullmatch(revision):
         return revision
     from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
 
     try:
         if answers():
-            return _in_time(lambda: _asked(repo, revision, kind))
+            return _in_time(lambda: _resolved(repo, revision, kind))
     except UserError:
         raise
     except RevisionNotFoundError:
         raise UserError(f"the hub's {repo!r} has no revision {revision!r}: check it") from None
     except (RepositoryNotFoundError, HFValidationError):
-        raise UserError(_LACKS[kind].format(repo=repo)) from None
-    except Exception:  # of whatever HTTP library: no network, a refusing proxy, offline mode
+        raise UserError(_MISSING[kind].format(repo=repo)) from None
+    except Exception:  # from any HTTP library: no network, a refusing proxy, offline mode
         pass
-    if (known := _known(repo, revision, kind)) is None:
-        raise UserError(_SILENT[kind].format(repo=repo))
-    return known
+    if (commit := _cached_commit(repo, revision, kind)) is None:
+        raise UserError(_UNREACHABLE[kind].format(repo=repo))
+    return commit
 
 
 def snapshot(
     repo: str, commit: str, kind: Kind, patterns: Sequence[str], *, ignored: Sequence[str] = (), offline: bool = False
 ) -> Path:
-    """The folder of a commit with the files that match, downloaded where they are not there yet.
+    """The local folder of a commit with the files that match, downloaded unless they are cached.
 
-    Raises UserError where they cannot be."""
+    patterns, ignored: glob patterns. offline: whether to use cached files only. Raises UserError if the download fails.
+    """
     from huggingface_hub import snapshot_download
 
     try:
         with _without_warnings():
-            found = snapshot_download(
+            folder = snapshot_download(
                 repo,
                 repo_type=kind,
                 revision=commit,
@@ -98,73 +101,74 @@ def snapshot(
     except Exception as error:
         why = str(error).partition("\n")[0] if offline or answers() else "the hub does not answer"
         raise UserError(f"{repo} cannot be downloaded ({why}): {_INSTEAD[kind]}") from None
-    return Path(found)
+    return Path(folder)
 
 
 def files(repo: str, commit: str, patterns: list[str]) -> list[Path]:
-    """The files of a data set's commit that match."""
+    """The files of a data set's commit that match. Raises UserError for a pattern without any file."""
     folder = snapshot(repo, commit, "dataset", patterns)
-    found = {pattern: sorted(folder.glob(pattern)) for pattern in patterns}
-    if missing := [pattern for pattern, paths in found.items() if not paths]:
+    matches = {pattern: sorted(folder.glob(pattern)) for pattern in patterns}
+    if missing := [pattern for pattern, paths in matches.items() if not paths]:
         raise UserError(f"{repo} has no {missing[0]} at {commit}: give another revision, or the file in OUTGROW_DATA")
-    return sorted(path for paths in found.values() for path in paths)
+    return sorted(path for paths in matches.values() for path in paths)
 
 
-def _asked(repo: str, revision: str, kind: Kind) -> str:
-    """A branch's newest commit, or the full name of a commit, which the hub itself does not find by an abbreviation."""
+def _resolved(repo: str, revision: str, kind: Kind) -> str:
+    """The commit of a revision, from the hub. It does not resolve abbreviated commits, so these are looked up in the
+    list of commits."""
     from huggingface_hub import dataset_info, list_repo_commits, model_info
     from huggingface_hub.errors import RevisionNotFoundError
 
     if not ABBREVIATED.fullmatch(revision):
         info = model_info(repo, revision=revision) if kind == "model" else dataset_info(repo, revision=revision)
         return str(info.sha)
-    known = set[str]()
+    commits = set[str]()
     for branch in BRANCHES:
         with suppress(RevisionNotFoundError):
-            known |= {str(commit.commit_id) for commit in list_repo_commits(repo, repo_type=kind, revision=branch)}
-    found = sorted(commit for commit in known if commit.startswith(revision))
-    if len(found) != 1:
-        raise UserError(f"{len(found)} commits of the hub's {repo!r} begin with {revision!r}: give one in full")
-    return found[0]
+            commits |= {str(commit.commit_id) for commit in list_repo_commits(repo, repo_type=kind, revision=branch)}
+    matches = sorted(commit for commit in commits if commit.startswith(revision))
+    if len(matches) != 1:
+        raise UserError(f"{len(matches)} commits of the hub's {repo!r} begin with {revision!r}: give one in full")
+    return matches[0]
 
 
-def _known(repo: str, revision: str, kind: Kind) -> str | None:
-    """What a revision stood for when the hub was last asked."""
+def _cached_commit(repo: str, revision: str, kind: Kind) -> str | None:
+    """The commit of a revision when the hub was last asked, from the client's cache; None if it is not there."""
     from huggingface_hub import constants
 
-    cached = Path(constants.HF_HUB_CACHE) / f"{kind}s--{repo.replace('/', '--')}"
-    if (named := cached / "refs" / revision).is_file():
-        return named.read_text().strip()
-    known = [path.name for path in (cached / "snapshots").glob("*") if path.name.startswith(revision)]
-    return known[0] if ABBREVIATED.fullmatch(revision) and len(known) == 1 else None
+    folder = Path(constants.HF_HUB_CACHE) / f"{kind}s--{repo.replace('/', '--')}"
+    if (ref := folder / "refs" / revision).is_file():
+        return ref.read_text().strip()
+    commits = [path.name for path in (folder / "snapshots").glob("*") if path.name.startswith(revision)]
+    return commits[0] if ABBREVIATED.fullmatch(revision) and len(commits) == 1 else None
 
 
-def _in_time(ask: Callable[[], R]) -> R:
-    """The answer to a question. TimeoutError where it takes too long in all: a client's own limits are for each packet,
-    and none for looking up the host."""
-    found: list[R] = []
-    failed: list[Exception] = []
+def _in_time(request: Callable[[], R]) -> R:
+    """The result of a request. Raises TimeoutError if it takes longer than `TIMEOUT` in total: the client's own limits
+    are for each packet and do not cover the DNS lookup."""
+    results: list[R] = []
+    errors: list[Exception] = []
 
-    def asking() -> None:
+    def target() -> None:
         try:
-            found.append(ask())
+            results.append(request())
         except Exception as error:
-            failed.append(error)
+            errors.append(error)
 
-    thread = threading.Thread(target=asking, daemon=True)
+    thread = threading.Thread(target=target, daemon=True)
     with _without_warnings():
         thread.start()
-        thread.join(PATIENCE)
-    if failed:
-        raise failed[0]
-    if not found:
-        raise TimeoutError(f"no answer in {PATIENCE:g} s")
-    return found[0]
+        thread.join(TIMEOUT)
+    if errors:
+        raise errors[0]
+    if not results:
+        raise TimeoutError(f"no answer in {TIMEOUT:g} s")
+    return results[0]
 
 
 @contextmanager
 def _without_warnings() -> Iterator[None]:
-    """The hub's client says nothing of its attempts meanwhile: what comes of them is said in one line."""
+    """Turns off the warnings of the hub's client in the `with` block, since errors become one-line messages."""
     from huggingface_hub.utils import logging as untyped
 
     logging: Any = untyped

@@ -1,4 +1,4 @@
-"""Names for tables: two files or checkpoints of one name are called by as much of their paths as tells them apart."""
+"""Names of tasks and models in tables. Records with the same short name are distinguished by parts of their paths."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 
 class Named(Protocol):
-    """A model or a task. `short` is its name where no other has it, `location` the file or folder that a user named."""
+    """A model or a task. short: its name unless another record has the same. location: the file or folder given."""
 
     @property
     def short(self) -> str: ...
@@ -19,12 +19,12 @@ class Named(Protocol):
 
 
 def alias() -> Any:
-    """A field for the name that an experiment gives a record. It is for people: neither equality nor a key sees it."""
+    """A dataclass field for the name that an experiment gives a record. It is not part of equality or cache keys."""
     return field(default="", compare=False, metadata={"identity": False})
 
 
 def distinct_names(records: Iterable[Named]) -> dict[tuple[str, Path], str]:
-    """The names of those whose short name belongs to several places, by short name and place.
+    """Distinct names for records that share a short name but have different locations, by short name and location.
 
     `run1/checkpoint-500` and `run2/checkpoint-500` are `hf/run1/checkpoint-500` and `hf/run2/checkpoint-500`;
     `a/data.csv` and `a/data.tsv` are `text/data.csv` and `text/data.tsv`.
@@ -35,46 +35,43 @@ def distinct_names(records: Iterable[Named]) -> dict[tuple[str, Path], str]:
     names: dict[tuple[str, Path], str] = {}
     for short, found in locations.items():
         if len(found) > 1:
-            names |= {
-                (short, location): name for location, name in _apart(short, [each for each in found if each]).items()
-            }
+            named = _unambiguous(short, [location for location in found if location])
+            names |= {(short, location): name for location, name in named.items()}
     return names
 
 
 def accepted_names(record: Named) -> tuple[str, ...]:
-    """Every name that a user may call a record by, the short one first: with no folder of its path, one, two ..."""
+    """All names by which a user may refer to a record: the short name, then names with more and more of its path."""
     if record.location is None:
         return (record.short,)
-    longer = (name for whole in (False, True) for name in _names(record.short, record.location, whole))
+    longer = (name for suffix in (False, True) for name in _names(record.short, record.location, suffix))
     return tuple(dict.fromkeys([record.short, *longer]))
 
 
-def _apart(short: str, locations: list[Path]) -> dict[Path, str]:
-    """The shortest name of each that none of the others could have, or its longest where there is none."""
-    whole = len({_parts(short, location) for location in locations}) < len(
-        locations
-    )  # some differ in their endings alone
-    every = {location: _names(short, location, whole) for location in locations}
-    found = {}
-    for location, names in every.items():
-        taken = {short, *(name for other, theirs in every.items() if other != location for name in theirs)}
-        found[location] = next((name for name in names if name not in taken), names[-1])
-    return found
+def _unambiguous(short: str, locations: list[Path]) -> dict[Path, str]:
+    """For each location the shortest name that no other location could have, or its longest name if there is none."""
+    suffix = len({_parts(short, location) for location in locations}) < len(locations)  # some differ in suffix only
+    candidates = {location: _names(short, location, suffix) for location in locations}
+    chosen = {}
+    for location, names in candidates.items():
+        taken = {short, *(name for other, others in candidates.items() if other != location for name in others)}
+        chosen[location] = next((name for name in names if name not in taken), names[-1])
+    return chosen
 
 
-def _names(short: str, location: Path, whole: bool) -> list[str]:
-    """The name with more and more of the path; `whole`: with the file's ending too."""
-    stem, parts = short.removesuffix(f"/{_bare(short, location)}"), _parts(short, location, whole)
+def _names(short: str, location: Path, suffix: bool) -> list[str]:
+    """The name with more and more folders of the path. suffix: whether to include the file name's suffix."""
+    stem, parts = short.removesuffix(f"/{_stem(short, location)}"), _parts(short, location, suffix)
     return ["/".join([stem, *parts[-count:]]) for count in range(1, len(parts) + 1)]
 
 
-def _parts(short: str, location: Path, whole: bool = False) -> tuple[str, ...]:
+def _parts(short: str, location: Path, suffix: bool = False) -> tuple[str, ...]:
     folder = Path(os.path.normpath(location.parent))
-    name = location.name if whole else _bare(short, location)
+    name = location.name if suffix else _stem(short, location)
     return (*(part for part in folder.parts if part != folder.anchor), name)
 
 
-def _bare(short: str, location: Path) -> str:
-    """The last part of a path as the short name gives it, or else without its ending."""
+def _stem(short: str, location: Path) -> str:
+    """The last part of a path as in the short name, or else without its suffix."""
     last = short.rpartition("/")[2]
     return last if location.name.startswith(last) else location.name.partition(".")[0]

@@ -1,4 +1,4 @@
-"""Sentences on what is to be known of an artifact: `notes.json` in its folder, where there is something to say."""
+"""Notes for the user on an artifact, stored as `notes.json` in its folder. Without notes there is no file."""
 
 from __future__ import annotations
 
@@ -11,22 +11,26 @@ FILE = "notes.json"
 
 
 def write_notes(folder: Path, notes: Iterable[str]) -> None:
-    """Write the notes, each once. Without any no file is written."""
-    if once := list(dict.fromkeys(notes)):
-        (folder / FILE).write_text(json.dumps(once, indent=1))
+    """Writes the notes without duplicates, or no file if there are none."""
+    if unique := list(dict.fromkeys(notes)):
+        (folder / FILE).write_text(json.dumps(unique, indent=1))
 
 
 def read_notes(folder: Path) -> tuple[str, ...]:
-    """The notes of an artifact. A file that holds no list of sentences, as a plug-in may write it, says nothing."""
+    """The notes of a stored artifact. Without a file, or with one of another format from a plug-in, there are none."""
     try:
-        found = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return ()
-    return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
+    return _strings_in(content) if isinstance(content, list) else ()
 
 
 def notes_of(artifact: Any) -> tuple[str, ...]:
-    """The notes of an artifact that has not been stored yet: labels have them as a field, fits as a method."""
-    found = getattr(artifact, "notes", ())
-    found = found() if callable(found) else found
-    return tuple(each for each in found if isinstance(each, str)) if isinstance(found, (list, tuple)) else ()
+    """The notes of an artifact in memory, from its attribute or method `notes`."""
+    notes = getattr(artifact, "notes", ())
+    notes = notes() if callable(notes) else notes
+    return _strings_in(notes) if isinstance(notes, (list, tuple)) else ()
+
+
+def _strings_in(items: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(item for item in items if isinstance(item, str))

@@ -1,4 +1,4 @@
-"""Plug-ins by name: a file in the folder of its kind, or `package.module:Class` for one that lives elsewhere."""
+"""Finds plug-ins by name: a bundled one by its file name, any other class as `package.module:Class`."""
 
 from __future__ import annotations
 
@@ -26,138 +26,145 @@ FOLDERS = {
     "supervisor": "supervisors",
     "executor": "executors",
 }
-# What a class must write itself; of several names in one entry any is enough.
+# The methods that a plug-in must define; of several names in an inner tuple, one is enough.
 NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "task": (("pinned",), ("load",)),
     "model": (("pinned",), ("folder",)),
     "rule": (("apply",),),
     "method": (("fit",), ("predict",)),
 }
-HERE = Path(__file__).parent
+PACKAGE = Path(__file__).parent
 
 
 def find(kind: str, name: str, *, plugins: bool = True) -> type:
     """The class of a plug-in: `find("loss", "cross-entropy")`, `find("task", "mine.quiz:Quiz")`.
 
-    The module of a class that lives elsewhere is imported, which runs its code; `plugins=False` refuses it instead.
-    Raises UserError with the nearest name and the known ones, or with what the module did wrong, and where.
+    plugins: whether classes from outside the package may be imported, which runs their module's code.
+
+    Raises UserError for an unknown name, with the nearest one; for a module that cannot be imported, with the line of
+    the error; and for a class that does not define what its base requires.
     """
     folder = f"outgrow.{FOLDERS[kind]}"
     root: type = getattr(importlib.import_module(f"{folder}.base"), kind.capitalize())
     if ":" in name:
         if not plugins and not name.startswith(f"{__package__}."):
             raise UserError(f"{name!r} is from outside the package, which --no-plugins (plugins=False) refuses")
-        return _elsewhere(kind, name, root)
+        return _external(kind, name, root)
     if name.replace("_", "-") not in names(kind):
         raise UserError(f"no {kind} called {name!r}.{nearest(name, names(kind))} Known: {', '.join(names(kind))}")
     module = importlib.import_module(f"{folder}.{name.replace('-', '_')}")
-    found = [c for _, c in inspect.getmembers(module, inspect.isclass) if issubclass(c, root)]
-    own = [c for c in found if c.__module__ == module.__name__ and not c.__name__.startswith("_")]
-    if len(own) != 1:
-        raise TypeError(f"{module.__name__} must define one public {root.__name__}, it defines {len(own)}")
-    return own[0]
+    subclasses = [c for _, c in inspect.getmembers(module, inspect.isclass) if issubclass(c, root)]
+    public = [c for c in subclasses if c.__module__ == module.__name__ and not c.__name__.startswith("_")]
+    if len(public) != 1:
+        raise TypeError(f"{module.__name__} must define one public {root.__name__}, it defines {len(public)}")
+    return public[0]
 
 
 def is_a(kind: str, name: str, *, plugins: bool = True) -> bool:
-    """Whether `package.module:Class` names a class of this kind, finished or not. A module that cannot be imported has
-    none."""
+    """Whether `package.module:Class` names a class of this kind, even an incomplete one. False if its module cannot be
+    imported."""
     module, _, cls = name.partition(":")
     if not cls or (not plugins and not name.startswith(f"{__package__}.")):
         return False
     root: type = getattr(importlib.import_module(f"outgrow.{FOLDERS[kind]}.base"), kind.capitalize())
     try:
-        found = vars(_imported(kind, name, module)).get(cls)
+        candidate = vars(_imported(kind, name, module)).get(cls)
     except UserError:
         return False
-    return inspect.isclass(found) and issubclass(found, root)
+    return inspect.isclass(candidate) and issubclass(candidate, root)
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """The bundled plug-ins of a kind, sorted: their file names, with hyphens."""
+    """The names of the bundled plug-ins of a kind, sorted: their file names with hyphens."""
     return tuple(path.stem.replace("_", "-") for path in _files(kind))
 
 
 def described(kind: str) -> dict[str, str]:
-    """Each bundled plug-in with the first line of its docstring, read from the source and not imported."""
-    found = {}
+    """The first line of each bundled plug-in's module docstring, by name, without importing the module."""
+    descriptions = {}
     for name, path in zip(names(kind), _files(kind), strict=True):
         text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-        found[name] = text.partition("\n")[0]
-    return found
+        descriptions[name] = text.partition("\n")[0]
+    return descriptions
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """` Did you mean 'confidence'?`, or nothing where no known name is near."""
+    """A hint such as ` Did you mean 'confidence'?`, or "" if no known name is similar."""
     close = difflib.get_close_matches(name, list(known), n=1) if len(name) < 200 else []
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def is_ours(kind: type) -> bool:
-    """Whether a class comes with the package."""
+    """Whether a class is part of this package."""
     return kind.__module__.partition(".")[0] == __package__
 
 
 def _files(kind: str) -> list[Path]:
     hidden = ("__init__", "base")
-    return sorted(path for path in (HERE / FOLDERS[kind]).glob("*.py") if path.stem not in hidden)
+    return sorted(path for path in (PACKAGE / FOLDERS[kind]).glob("*.py") if path.stem not in hidden)
 
 
-def _elsewhere(kind: str, name: str, root: type) -> type:
+def _external(kind: str, name: str, root: type) -> type:
+    """The class that `package.module:Class` names. Raises UserError."""
     module_name, _, class_name = name.partition(":")
     if not all(part.isidentifier() for part in [*module_name.split("."), class_name]):
         raise UserError(f"no {kind} at {name!r}: write it as package.module:Class")
     module = _imported(kind, name, module_name)
-    found = vars(module).get(class_name)
-    if not (inspect.isclass(found) and issubclass(found, root)):
+    candidate = vars(module).get(class_name)
+    if not (inspect.isclass(candidate) and issubclass(candidate, root)):
         classes = [n for n, c in vars(module).items() if inspect.isclass(c) and issubclass(c, root) and c is not root]
         hint = nearest(class_name, classes)
         raise UserError(f"{module_name} has no {kind} called {class_name!r}.{hint} It must subclass {root.__name__}")
-    _refuse_unfinished(kind, name, found, root)
-    return found
+    _refuse_incomplete(kind, name, candidate, root)
+    return candidate
 
 
 def _imported(kind: str, name: str, module_name: str) -> ModuleType:
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.append(here)  # a console script does not look where it is started
+    """Imports a module, also from the working directory. Raises UserError with the line of an error in it."""
+    if (folder := str(Path.cwd())) not in sys.path:
+        sys.path.append(folder)  # console scripts do not have the working directory on their path
     try:
         return importlib.import_module(module_name)
     except (Exception, SystemExit) as error:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing and f"{module_name}.".startswith(f"{missing}."):
             raise UserError(f"no {kind} at {name!r}: there is no module {missing!r} on Python's path") from None
-        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         if isinstance(error, SyntaxError):
-            said = f"{type(error).__name__}: {error.msg}"
-        place = _line(error)
-        raise UserError(f"{name!r} cannot be imported: {f'{place}: ' if place else ''}{said}") from None
+            message = f"{type(error).__name__}: {error.msg}"
+        line = _line(error)
+        raise UserError(f"{name!r} cannot be imported: {f'{line}: ' if line else ''}{message}") from None
 
 
 def _line(error: BaseException) -> str:
-    """`my_losses.py, line 3`: where an import failed, without Python's own machinery."""
+    """The file and line where an import failed, `my_losses.py, line 3`; frames of the import system do not count."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}, line {error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
     library = sysconfig.get_path("stdlib")
-    found = [frame for frame in frames if not frame.filename.startswith((library, "<frozen", __file__))]
-    return f"{found[-1].filename}, line {found[-1].lineno}" if found else ""
+    relevant = [frame for frame in frames if not frame.filename.startswith((library, "<frozen", __file__))]
+    return f"{relevant[-1].filename}, line {relevant[-1].lineno}" if relevant else ""
 
 
-def _refuse_unfinished(kind: str, name: str, found: type, root: type) -> None:
-    """A plug-in is a frozen dataclass with everything that its base leaves open."""
-    lacks = [
-        " or ".join(any_of) for any_of in NEEDS.get(kind, ()) if not any(_writes(found, each, root) for each in any_of)
+def _refuse_incomplete(kind: str, name: str, cls: type, root: type) -> None:
+    """Raises UserError if a plug-in lacks a method that its base requires, is not a dataclass although it has fields,
+    or has annotations that cannot be evaluated."""
+    missing = [
+        " or ".join(any_of)
+        for any_of in NEEDS.get(kind, ())
+        if not any(_overrides(cls, method, root) for method in any_of)
     ]
-    lacks += [each for each, method in inspect.getmembers(found) if getattr(method, "__isabstractmethod__", False)]
-    if lacks:
-        raise UserError(f"{name!r} lacks {', '.join(lacks)}: write what a {root.__name__} needs")
-    own = [each for each, hint in vars(found).get("__annotations__", {}).items() if "ClassVar" not in str(hint)]
-    if is_dataclass(root) and own and "__dataclass_fields__" not in vars(found):
+    missing += [method for method, value in inspect.getmembers(cls) if getattr(value, "__isabstractmethod__", False)]
+    if missing:
+        raise UserError(f"{name!r} lacks {', '.join(missing)}: write what a {root.__name__} needs")
+    new_fields = [field for field, hint in vars(cls).get("__annotations__", {}).items() if "ClassVar" not in str(hint)]
+    if is_dataclass(root) and new_fields and "__dataclass_fields__" not in vars(cls):
         raise UserError(f"{name!r} has fields but is no dataclass: put @dataclass(frozen=True, kw_only=True) above it")
     try:
-        get_type_hints(found)
+        get_type_hints(cls)
     except Exception as error:
         raise UserError(f"{name!r} has an annotation that cannot be read at run time: {error}") from None
 
 
-def _writes(found: type, method: str, root: type) -> bool:
-    return getattr(found, method, None) is not getattr(root, method, None)
+def _overrides(cls: type, method: str, root: type) -> bool:
+    return getattr(cls, method, None) is not getattr(root, method, None)

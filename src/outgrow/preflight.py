@@ -1,6 +1,6 @@
-"""Everything that can be wrong with an experiment and needs no training to be seen, all of it at once.
+"""Preflight checks: finds all errors of an experiment that can be found without training, and reports them together.
 
-What is read of data and tokenizers is kept in the cache folder by content, so that a second look costs nothing.
+Facts about data and tokenizers are cached by content, so that a second check is fast.
 """
 
 from __future__ import annotations
@@ -22,93 +22,93 @@ from outgrow.tasks.base import SPLITS, Split, Task
 from outgrow.training.lengths import LengthLimit, TooLong, not_one_token, too_long
 from outgrow.types import Problems, Shape, UserError
 
-VERSION = 1  # bump when the same task would give other facts
-CHECKPOINT = 16  # bytes a weight while a fit is unfinished: weights, two moments, the best weights so far
-STORED = 4  # and once it is finished
+VERSION = 1  # bump when `_facts` returns something else for the same task
+CHECKPOINT_BYTES = 16  # for each weight of a running fit: weights, two moments of Adam, the best weights so far
+STORED_BYTES = 4  # for each weight of a finished fit
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is known of a task without a model. sizes: examples a split, near-duplicates left out."""
+    """Facts about a task's data. sizes: the number of examples of each split, without near-duplicates."""
 
     sizes: dict[Split, int]
     shape: Shape
 
 
 def checked(experiment: Experiment, settings: Settings) -> Experiment:
-    """The experiment, pinned, once nothing is found that would stop it.
+    """Checks an experiment and returns it pinned: with the digests of all data and checkpoints filled in.
 
-    Reads the data and the headers and tokenizers of the checkpoints. Raises UserError, or CollectedError with all that
-    is wrong: missing files and columns, splits that are too small, checkpoints that cannot be read, texts that are too
-    long, techniques that do not fit the task.
+    Reads the data, and the headers and tokenizers of the checkpoints. Raises UserError for one error and CollectedError
+    for several: missing files and columns, splits that are too small, checkpoints that cannot be read, texts that are
+    too long, and techniques that do not support the task.
     """
-    wrong = Problems()
-    found = experiment
-    with wrong.caught():
-        found = experiment.pinned(settings)
-    for model in found.models:
-        with wrong.caught():
+    problems = Problems()
+    with problems.caught():
+        experiment = experiment.pinned(settings)
+    for model in experiment.models:
+        with problems.caught():
             _check_model(model, settings)
-    for task in found.tasks:
-        with wrong.caught():
+    for task in experiment.tasks:
+        with problems.caught():
             pinned = task.pinned()
             facts = facts_of(pinned)
-            for problem in _task_problems(found, pinned, facts, settings):
-                wrong.messages.append(problem)
-    wrong.raised()
-    return found
+            for problem in _task_problems(experiment, pinned, facts, settings):
+                problems.messages.append(problem)
+    problems.raised()
+    return experiment
 
 
 def facts_of(task: Task) -> Facts:
-    """The facts of a pinned task."""
-    found = cached("task", [identity(task), VERSION], partial(_facts, task))
-    shared = found["choices"]
+    """The facts about a pinned task, from the cache if possible."""
+    facts = cached("task", [identity(task), VERSION], partial(_facts, task))
+    shared = facts["choices"]
     shape = Shape(
         readout=task.readout,
         choices=None if shared is None else tuple(shared),
-        distinct=tuple(found["distinct"]),
-        most=found["most"],
+        distinct=tuple(facts["distinct"]),
+        most=facts["most"],
     )
-    return Facts(sizes=found["sizes"], shape=shape)
+    return Facts(sizes=facts["sizes"], shape=shape)
 
 
 def _facts(task: Task) -> dict[str, Any]:
     source = task.load()
     choices = list(dict.fromkeys(row.example.choices for row in source.rows))
-    kept = task.readout == "tokens"
+    list_distinct = task.readout == "tokens"
     return {
         "sizes": {split: len(rows) for split, rows in source.members(task).rows.items()},
         "choices": choices[0] if len(choices) == 1 else None,
-        "distinct": sorted({choice for own in choices for choice in own}) if kept else [],
+        "distinct": sorted({choice for row in choices for choice in row}) if list_distinct else [],
         "most": max(map(len, choices), default=0),
     }
 
 
 def _check_model(model: Model, settings: Settings) -> None:
-    """Read the header of a checkpoint that lies on this machine. What a hub has is read once it is downloaded."""
+    """Reads the header of a local checkpoint. That of a checkpoint on the hub is read after the download."""
     folder = model.local_folder(settings)
     if folder and folder.is_dir():
         read_header(folder)
 
 
 def _task_problems(experiment: Experiment, task: Task, facts: Facts, settings: Settings) -> Iterator[str]:
-    wrong = Problems()
+    """The messages of all errors of an experiment on one of its tasks."""
+    problems = Problems()
     length_limits = experiment.length_limits.get(task, ())
     if experiment.too_long == "refuse":
-        wrong.each(partial(_refuse_too_long, task), length_limits)
-    wrong.each(partial(_check_size, experiment, task, facts, length_limits), SPLITS)
+        problems.each(partial(_refuse_too_long, task), length_limits)
+    problems.each(partial(_check_size, experiment, task, facts, length_limits), SPLITS)
     for method in experiment.methods:
-        with wrong.caught():
+        with problems.caught():
             method.check(facts.shape)
-        with wrong.caught():
+        with problems.caught():
             _check_parts(experiment, task, length_limits, len(method.chain) if method.chain_data == "fresh" else 0)
     for model in experiment.models:
-        with wrong.caught():
+        with problems.caught():
             experiment.recipe(task, model).check(facts.shape)
         if task.readout == "tokens":
-            with wrong.caught():
+            with problems.caught():
                 _check_tokens(model, facts.shape, settings)
-    yield from wrong.messages
+    yield from problems.messages
 
 
 def _refuse_too_long(task: Task, length_limit: LengthLimit) -> None:
@@ -124,11 +124,11 @@ def _check_size(
 ) -> None:
     n = experiment.size(task, split)
     if length_limits or facts.sizes[split] < (n or 1):
-        _prepared(task, split, n, 0, 0, length_limits)  # says what is missing
+        _prepared(task, split, n, 0, 0, length_limits)  # raises UserError if there are too few
 
 
 def _check_parts(experiment: Experiment, task: Task, length_limits: Sequence[LengthLimit], parts: int) -> None:
-    """A chain's last fresh part of transfer, for every seed: the parts before it are as large."""
+    """Checks the last fresh part of transfer that a chain needs, for every seed. The parts before it are as large."""
     n = experiment.size(task, "transfer")
     for seed in experiment.seeds if parts and n else ():
         _prepared(task, "transfer", n, seed, parts, length_limits)
@@ -151,13 +151,13 @@ def _check_tokens(model: Model, shape: Shape, settings: Settings) -> None:
 
 
 def explained(found: TooLong, length_limit: LengthLimit) -> str:
-    """`412 of 20,000 examples are longer than the 512 tokens that a model reads`"""
+    """A phrase such as `412 of 20,000 examples are longer than the 512 tokens that a model reads`."""
     over = f"{len(found.ids):,} of {found.rows:,} examples are"
     return f"{over} longer than the {length_limit.longest} tokens that a model reads"
 
 
 def notes(experiment: Experiment) -> list[str]:
-    """What a user should know before a run of a checked experiment, one line each."""
+    """Notes for the user before a run of a checked experiment, one line each: examples that are left out."""
     return [
         f"task {task.name}: {explained(found, length_limit)}, and are left out for all models; "
         f"max_chars = {found.max_chars} would leave them out too"
@@ -168,7 +168,7 @@ def notes(experiment: Experiment) -> list[str]:
 
 
 def check_device(settings: Settings) -> None:
-    """Raise a UserError where the device is not there. A processor is there without importing torch to see it."""
+    """Raises UserError if the device is not available. For "cpu", torch is not imported."""
     if settings.device != "cpu":
         from outgrow.training.network import prepare
 
@@ -176,14 +176,14 @@ def check_device(settings: Settings) -> None:
 
 
 def check_space(todo: Sequence[Step[Any]], store: Store, settings: Settings) -> None:
-    """Raise a UserError where the disk of a local store cannot hold what these steps would write."""
+    """Raises UserError if the disk of a local store is too small for what these steps would write."""
     folder = store.storage.local
     if folder is None:
         return
-    weights = [fit.model.parameters(settings) for fit in todo if _keeps_weights(fit)]
-    needed = STORED * sum(weights) + CHECKPOINT * max(weights, default=0)
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    free = shutil.disk_usage(there).free
+    weights = [fit.model.parameters(settings) for fit in todo if _stores_weights(fit)]
+    needed = STORED_BYTES * sum(weights) + CHECKPOINT_BYTES * max(weights, default=0)
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
     if needed > free:
         raise UserError(
             f"the run needs about {_gb(needed)} and the disk of {store} has {_gb(free)} free: "
@@ -191,7 +191,8 @@ def check_space(todo: Sequence[Step[Any]], store: Store, settings: Settings) -> 
         )
 
 
-def _keeps_weights(step: object) -> TypeGuard[Fit | Adapt]:
+def _stores_weights(step: object) -> TypeGuard[Fit | Adapt]:
+    """Whether the artifact of a step contains the weights of a model."""
     return isinstance(step, Adapt) or (isinstance(step, Fit) and step.features is None)
 
 

@@ -1,7 +1,7 @@
-"""Pretraining a rung of the ladder: a causal language model of lines of chess (a position, then moves).
+"""Pretraining of a ladder model: a causal language model of chess lines (a position, then moves).
 
-A recipe in TOML names the corpus and the model; the corpus and the model are steps, so both are cached, checkpointed
-and resumed like any other.
+A TOML recipe describes the corpus and the model. Both are steps, so they are cached, checkpointed and resumed like any
+other step.
 """
 
 from __future__ import annotations
@@ -29,42 +29,51 @@ if TYPE_CHECKING:
 
     from outgrow.training.loop import TrainingResult
 
-POSITION = 35  # tokens of a position at most: 32 pieces, the side to move, castling, en passant
+POSITION = 35  # the largest number of tokens of a position: 32 pieces, the side to move, castling, en passant
 
 
 @dataclass(frozen=True, kw_only=True)
 class BuildCorpus(Step[Corpus]):
-    """The lines of one split: `train` leaves out the games of the tasks' validation and test splits, `validation` is
-    made of the games of the validation split alone. No line touches a row of the tables that were collected from the
-    mined games and lie beside them."""
+    """The lines of one split of the corpus.
+
+    split: "train" excludes the games of the tasks' validation and test splits; "validation" uses only the games of the
+    validation split. Lines are decontaminated against the tables beside the mined games, and against `puzzles`.
+    """
 
     kind: ClassVar[str] = "corpus"
-    version: ClassVar[int] = 2  # 2: keeps away from all tables beside the games
+    version: ClassVar[int] = 2  # 2: decontaminated against all tables beside the games
     result: ClassVar[type[Any]] = Corpus
 
     mined: str = not_hashed()
     mined_digest: str
     masters: str = not_hashed()
     masters_digest: str
-    puzzles: tuple[ChessPuzzles, ...] = ()  # no line touches one of their positions either
+    puzzles: tuple[ChessPuzzles, ...] = ()
     split: str = "train"
     mix: Mix
     seed: int = 0
 
     def run(self, ctx: Context) -> Corpus:
-        others = frozenset(row.example.id for task in self.puzzles for row in task.load().rows)
-        forbidden = others | collected(Path(self.mined))
+        puzzle_positions = frozenset(row.example.id for task in self.puzzles for row in task.load().rows)
+        forbidden = puzzle_positions | collected(Path(self.mined))
         return build(Path(self.mined), Path(self.masters), self.mix, self.open_to, forbidden, self.seed)
 
     def open_to(self, game: str) -> bool:
+        """Whether a game may be in the corpus."""
         split = split_of(game, Shares())
         return split == "validation" if self.split == "validation" else split not in ("validation", "test")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pretrain(TrainingConfig, Step[Predictor]):
-    """A GPT-2 of the given width, depth and heads, trained to predict the moves of every line. Its other fields are the
-    training loop's hyperparameters, with other defaults."""
+    """A GPT-2 that is trained to predict the moves of every line.
+
+    width, layers, heads: hidden size, number of layers and attention heads. positions: context length in tokens.
+    learning_rate: of AdamW, for embeddings, norms and biases. matrix_learning_rate: of Muon, for the other matrices.
+    The other fields are hyperparameters of the training loop, with other defaults.
+
+    Raises UserError for values out of range, and for a context that is too short for the lines of the corpus.
+    """
 
     kind: ClassVar[str] = "pretrain"
     version: ClassVar[int] = 3  # 2: through the one training loop; 3: Muon in the precision of training
@@ -77,8 +86,8 @@ class Pretrain(TrainingConfig, Step[Predictor]):
     heads: int
     positions: int = 192
     seed: int = 0
-    learning_rate: float = 3e-3  # of AdamW, for embeddings, norms and biases
-    matrix_learning_rate: float = 0.02  # of Muon, for the matrices between them
+    learning_rate: float = 3e-3
+    matrix_learning_rate: float = 0.02
     epochs: float = 1.0
     schedule: Literal["linear", "cosine", "constant"] = "cosine"
     warmup: float = 0.02
@@ -135,7 +144,7 @@ class Pretrain(TrainingConfig, Step[Predictor]):
             pad_token_id=0,
             tie_word_embeddings=True,
         )
-        config._attn_implementation = "eager"  # a tenth faster than SDPA on a CPU at these lengths
+        config._attn_implementation = "eager"  # 10 % faster than SDPA on a CPU at these lengths
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             network: Any = GPT2LMHeadModel(config)
@@ -143,6 +152,7 @@ class Pretrain(TrainingConfig, Step[Predictor]):
         return network
 
     def optimisers(self, module: torch.nn.Module) -> tuple[torch.optim.Optimizer, ...]:
+        """Muon for the matrices of the layers, AdamW for all other parameters."""
         import torch
 
         from outgrow.training.muon import Muon
@@ -172,9 +182,12 @@ class Pretrain(TrainingConfig, Step[Predictor]):
 
 
 def initial_embeddings(width: int) -> torch.Tensor:
-    """Every token begins as a random sum of what it is made of, [tokens, width]: a piece-square is its piece and its
-    square, a move its two squares (each turned its own way) and its promotion. A small model then need not learn
-    768 squares and 1,968 moves one by one, which is most of what its first minutes went into."""
+    """Initial token embeddings [tokens, width], composed of shared random vectors.
+
+    A piece on a square is the sum of a vector for the piece and one for the square; a move is the sum of its two
+    squares, under two random rotations, and its promotion. So a small model need not learn 768 piece-squares and 1,968
+    moves one by one, which took most of its first minutes of training.
+    """
     import torch
 
     def draw(*shape: int) -> torch.Tensor:
@@ -199,7 +212,7 @@ def initial_embeddings(width: int) -> torch.Tensor:
 
 
 def tokenizer() -> Any:
-    """The tokenizer of the ladder: words split at blanks, one id each."""
+    """The tokenizer of the ladder: one id for each word, split at whitespace."""
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
     from tokenizers.pre_tokenizers import WhitespaceSplit
@@ -213,7 +226,7 @@ def tokenizer() -> Any:
 
 
 def corpus_step(mined: Path, masters: Path, puzzles: Sequence[Path], mix: Mix, split: str) -> BuildCorpus:
-    """The corpus of these files, identified by their content."""
+    """The step that builds a corpus from these files, which are identified by their content."""
     return BuildCorpus(
         mined=str(mined),
         mined_digest=digest_of(mined),

@@ -1,4 +1,4 @@
-"""The records everything else speaks in: examples, labels, scores. Joined by id, never by position."""
+"""Shared data types: examples, labels and scores, joined by example id and never by position; and `UserError`."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Readout = Literal["head", "tokens", "pair"]
 
 A = TypeVar("A")
 B = TypeVar("B")
-TOLERANCE = 1e-3  # how far from 1 the probabilities of an example may sum: they are float32
+TOLERANCE = 1e-3  # the largest accepted distance from 1 of the sum of an example's float32 probabilities
 
 
 class UserError(Exception):
-    """Something the user can mend. The message is one line: what is wrong, and what to type instead.
+    """An error in the input that the user can fix. The message is one line: what is wrong, and what to type instead.
 
-    What it quotes may hold line ends and bytes that are no text: they are shown as escapes.
+    Characters that cannot be printed, such as line ends and control characters, appear as escapes.
     """
 
     def __init__(self, message: str) -> None:
@@ -35,43 +35,44 @@ class UserError(Exception):
 
     @property
     def messages(self) -> tuple[str, ...]:
-        """The lines to show."""
+        """The message, one entry for each line."""
         return tuple(str(self).split("\n"))
 
 
 class CollectedError(UserError):
-    """Several such things at once, each a line of the message."""
+    """Several user errors at once, one for each line of the message. Duplicates are dropped."""
 
     def __init__(self, messages: Iterable[str]) -> None:
         Exception.__init__(self, "\n".join(dict.fromkeys(messages)))
 
     def __reduce__(self) -> tuple[type[Self], tuple[tuple[str, ...]]]:
-        return type(self), (self.messages,)  # not its args: they hold the joined text
+        return type(self), (self.messages,)  # not `args`, which is the joined text
 
 
 class Problems:
-    """Collects the errors of many checks, so that a user sees them all at once."""
+    """Collects the UserErrors of many checks, so that a user sees all of them at once."""
 
     def __init__(self) -> None:
         self.messages: list[str] = []
 
     def each(self, check: Callable[[A], B], items: Iterable[A]) -> list[B]:
-        """What `check` returns for each item, without those for which it raises a UserError."""
-        found = []
+        """The results of `check(item)`. Items for which it raises a UserError are left out."""
+        results = []
         for item in items:
             with self.caught():
-                found.append(check(item))
-        return found
+                results.append(check(item))
+        return results
 
     @contextmanager
     def caught(self) -> Iterator[None]:
+        """Records a UserError raised in the `with` block instead of passing it on."""
         try:
             yield
         except UserError as error:
             self.messages += error.messages
 
     def raised(self) -> None:
-        """Raises CollectedError if there were any, a plain UserError for one alone."""
+        """Raises CollectedError for several recorded errors, UserError for a single one, and nothing for none."""
         if len(set(self.messages)) == 1:
             raise UserError(self.messages[0])
         if self.messages:
@@ -80,11 +81,12 @@ class Problems:
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """What a technique must know of a task to say whether it fits.
+    """The form of a task's answers, from which a loss, rule or method decides whether it supports the task.
 
-    readout: a head with an output a class; the probabilities of the choices as next tokens; or a score of each choice
-    after the prompt. choices: those that all examples share, None where examples have choices of their own; then
-    `distinct` are all that occur, if they are read out as tokens. most: the most choices of an example.
+    readout: "head", a classification head with one output for each class; "tokens", the probabilities of the choices
+    as next tokens; "pair", one score for each choice appended to the prompt. choices: the choices that all examples
+    share, or None if they differ between examples. distinct: all choices that occur, for readout "tokens"; else empty.
+    most: the largest number of choices of an example.
     """
 
     readout: Readout
@@ -95,10 +97,10 @@ class Shape:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Example:
-    """One question. It holds no answer, so it cannot leak one.
+    """One input without its answer, so that passing an example on cannot leak ground truth.
 
-    `group` names what belongs together (a game, a question's rows): a group is never split between splits.
-    `choices` are the possible answers as text; their number may differ from example to example (legal moves).
+    group: examples of one group (a game, all rows of a question) are always in the same split.
+    choices: the possible answers as text. Their number may differ between examples (legal moves in chess).
     """
 
     id: str
@@ -109,9 +111,10 @@ class Example:
 
 @dataclass(frozen=True, kw_only=True)
 class Examples:
-    """The examples of one split, in a fixed order, and how many candidates were left out of it and why.
+    """The examples of one split, in a fixed order.
 
-    cut: whether a model reads an example that is too long for it as far as it reads, which otherwise is an error.
+    dropped: pairs of a reason and the number of rows that were left out for it. cut: whether examples that are longer
+    than a model's context are truncated; otherwise they are an error. Raises UserError for an id that occurs twice.
     """
 
     rows: tuple[Example, ...]
@@ -119,8 +122,8 @@ class Examples:
     cut: bool = False
 
     def __post_init__(self) -> None:
-        if (twice := _doubled(self.ids)) is not None:
-            raise UserError(f"two examples share the id {twice!r}: give every row an id of its own")
+        if (duplicate := _first_duplicate(self.ids)) is not None:
+            raise UserError(f"two examples share the id {duplicate!r}: give every row an id of its own")
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -169,12 +172,15 @@ class Examples:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Labels:
-    """Probabilities over each example's choices: ground truth, weak labels and predictions are all of this kind.
+    """A probability for each choice of each example. Ground truth, weak labels and predictions all have this type.
 
-    ids: n example ids, each once. probs: float32 [sum of choices], every example's row sums to 1.
-    offsets: int64 [n + 1]; example i owns probs[offsets[i]:offsets[i + 1]].
-    ValueError: lengths that do not fit. UserError: an example whose row is empty, or not finite, non-negative and
-    summing to 1 (within 0.001).
+    Examples may have different numbers of choices, so the probabilities are stored flat (a ragged array).
+
+    ids: the n example ids, without duplicates. probs: float32 [total number of choices]. offsets: int64 [n + 1]; the
+    probabilities of example i are probs[offsets[i]:offsets[i + 1]] and sum to 1.
+
+    Raises ValueError if the lengths of ids, probs and offsets do not fit, and UserError for an example without
+    probabilities or with probabilities that are not finite and non-negative or do not sum to 1 (within 0.001).
     """
 
     ids: tuple[str, ...]
@@ -190,19 +196,19 @@ class Labels:
         if not len(self):
             return
         starts = self.offsets[:-1]
-        sums, least = np.add.reduceat(self.probs, starts, dtype=np.float64), np.minimum.reduceat(self.probs, starts)
-        wrong = ~((np.abs(sums - 1.0) < TOLERANCE) & (least >= 0))  # this way round NaN is wrong too
-        if wrong.any():
-            i = int(wrong.argmax())
-            shown = ", ".join(f"{p:.6g}" for p in self.row(i)[:5]) + (", …" if self.widths[i] > 5 else "")
+        sums, lowest = np.add.reduceat(self.probs, starts, dtype=np.float64), np.minimum.reduceat(self.probs, starts)
+        invalid = ~((np.abs(sums - 1.0) < TOLERANCE) & (lowest >= 0))  # negated, so that NaN is invalid too
+        if invalid.any():
+            i = int(invalid.argmax())
+            values = ", ".join(f"{p:.6g}" for p in self.row(i)[:5]) + (", …" if self.widths[i] > 5 else "")
             raise UserError(
-                f"the labels of example {self.ids[i]!r} are {shown} (sum {sums[i]:.6g}): "
+                f"the labels of example {self.ids[i]!r} are {values} (sum {sums[i]:.6g}): "
                 "give finite probabilities that are not negative and sum to 1"
             )
 
     @classmethod
     def from_rows(cls, ids: Iterable[str], rows: Sequence[Sequence[float] | npt.NDArray[Any]] | Doubles) -> Self:
-        """One row of probabilities an example: rows of any length, or an array [n, k] of equal ones."""
+        """Labels from one row of probabilities for each id: sequences of any lengths, or an array [n, k]."""
         if isinstance(rows, np.ndarray) and rows.ndim == 2:
             flat, counts = rows.reshape(-1), np.full(len(rows), rows.shape[1])
         else:
@@ -218,73 +224,78 @@ class Labels:
 
     @property
     def widths(self) -> Ints:
-        """How many choices each example has, int64 [n]."""
+        """The number of choices of each example, int64 [n]."""
         return np.diff(self.offsets)
 
     def row(self, i: int) -> Floats:
+        """The probabilities of example i, float32 [its number of choices]."""
         return self.probs[self.offsets[i] : self.offsets[i + 1]]
 
     def rows(self) -> list[Floats]:
+        """The probabilities of every example, n arrays."""
         return [self.row(i) for i in range(len(self))]
 
     def confidence(self) -> Floats:
         """The largest probability of each example, float32 [n]."""
         if not len(self):
             return self.probs
-        found: Floats = np.maximum.reduceat(self.probs, self.offsets[:-1])
-        return found
+        largest: Floats = np.maximum.reduceat(self.probs, self.offsets[:-1])
+        return largest
 
     def hard(self) -> Ints:
-        """The most probable choice of each example (the first of equals), int64 [n]."""
+        """The index of the most probable choice of each example (the first of ties), int64 [n]."""
         largest = np.flatnonzero(self.probs == np.repeat(self.confidence(), self.widths))
         starts = self.offsets[:-1]
         return largest[np.searchsorted(largest, starts)] - starts
 
     def of(self, choices: Ints) -> Floats:
-        """The probability of one choice of each example, choices int64 [n]."""
-        found: Floats = self.probs[self.offsets[:-1] + choices]
-        return found
+        """The probability of one choice of each example, float32 [n]. choices: its index, int64 [n]."""
+        selected: Floats = self.probs[self.offsets[:-1] + choices]
+        return selected
 
     def hardened(self) -> Labels:
-        """All the weight on the most probable choice."""
+        """One-hot labels: probability 1 on the most probable choice of each example."""
         probs = np.zeros_like(self.probs)
         probs[self.offsets[:-1] + self.hard()] = 1.0
         return Labels(ids=self.ids, probs=probs, offsets=self.offsets)
 
-    def take(self, places: Ints) -> Labels:
-        """The examples at these places, in their order."""
-        return self._taken(places, tuple(map(self.ids.__getitem__, places.tolist())))
+    def take(self, indices: Ints) -> Labels:
+        """The labels of the examples at these indices, in the order of the indices."""
+        return self._take(indices, tuple(map(self.ids.__getitem__, indices.tolist())))
 
-    def _taken(self, places: Ints, ids: tuple[str, ...]) -> Labels:
-        counts = self.widths[places]
+    def _take(self, indices: Ints, ids: tuple[str, ...]) -> Labels:
+        counts = self.widths[indices]
         offsets = _offsets(counts)
-        shift = np.repeat(self.offsets[:-1][places] - offsets[:-1], counts)
+        shift = np.repeat(self.offsets[:-1][indices] - offsets[:-1], counts)
         return Labels(ids=ids, probs=self.probs[np.arange(offsets[-1]) + shift], offsets=offsets)
 
     def aligned(self, examples: Examples) -> Labels:
-        """These labels in the order of `examples`. A missing or doubled id, or wrong number of choices, is an error."""
-        found = self if self.ids == examples.ids else self._taken(self._places(examples.ids), examples.ids)
-        choices = np.fromiter((len(row.choices) for row in examples.rows), np.int64, len(examples))
-        if (wrong := found.widths != choices).any():
-            i = int(wrong.argmax())
-            raise UserError(f"example {found.ids[i]!r} has {choices[i]} choices but {found.widths[i]} probabilities")
-        return found
+        """These labels in the order of `examples`; labels of other examples are left out.
 
-    def _places(self, wanted: tuple[str, ...]) -> Ints:
-        """Where each of the wanted ids stands: pyarrow looks them up in a third of the time that a dict takes."""
+        Raises UserError for an example without labels or with another number of probabilities than choices, and for an
+        id that occurs twice.
+        """
+        labels = self if self.ids == examples.ids else self._take(self._indices(examples.ids), examples.ids)
+        choices = np.fromiter((len(row.choices) for row in examples.rows), np.int64, len(examples))
+        if (differs := labels.widths != choices).any():
+            i = int(differs.argmax())
+            raise UserError(f"example {labels.ids[i]!r} has {choices[i]} choices but {labels.widths[i]} probabilities")
+        return labels
+
+    def _indices(self, wanted: tuple[str, ...]) -> Ints:
+        """The index of each wanted id. pyarrow looks them up in a third of the time of a dict."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
         ids = pa.array(self.ids, pa.string())
-        places = pc.index_in(pa.array(wanted, pa.string()), value_set=ids)
-        whole = len(ids) == len(wanted) and not places.null_count  # each of them is one of as many: none comes twice
-        if not whole and (twice := _doubled(self.ids)) is not None:
-            raise UserError(f"the labels name example {twice!r} twice: keep one row for each id")
-        if places.null_count:
-            first = wanted[pc.index(pc.is_null(places), True).as_py()]
-            raise UserError(f"the labels lack {places.null_count} of {len(wanted)} examples, the first {first!r}")
-        found: Ints = places.to_numpy().astype(np.int64)
-        return found
+        indices = pc.index_in(pa.array(wanted, pa.string()), value_set=ids)
+        bijective = len(ids) == len(wanted) and not indices.null_count  # then no id can occur twice
+        if not bijective and (duplicate := _first_duplicate(self.ids)) is not None:
+            raise UserError(f"the labels name example {duplicate!r} twice: keep one row for each id")
+        if indices.null_count:
+            first = wanted[pc.index(pc.is_null(indices), True).as_py()]
+            raise UserError(f"the labels lack {indices.null_count} of {len(wanted)} examples, the first {first!r}")
+        return np.asarray(indices.to_numpy(), dtype=np.int64)
 
     def save(self, folder: Path) -> None:
         import pyarrow as pa
@@ -306,7 +317,7 @@ class Labels:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scores:
-    """How right each example's prediction was (1 right, 0 wrong), float64 [n], with its id and group."""
+    """The score of each example's prediction: correct float64 [n], from 0 (wrong) to 1 (right), with ids and groups."""
 
     ids: tuple[str, ...]
     groups: tuple[str, ...]
@@ -316,7 +327,7 @@ class Scores:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        ids, groups = (pa.array(each, pa.string()) for each in (self.ids, self.groups))
+        ids, groups = (pa.array(values, pa.string()) for values in (self.ids, self.groups))
         table = pa.table({"id": ids, "group": groups, "correct": pa.array(self.correct)})
         pq.write_table(table, folder / "scores.parquet")
 
@@ -330,7 +341,7 @@ class Scores:
 
 
 def same_choices(examples: Examples) -> tuple[str, ...]:
-    """The choices that all examples share: a head has one output for each."""
+    """The choices that all examples share: a head has one output for each. Raises UserError if they differ."""
     choices = examples.rows[0].choices
     for row in examples.rows:
         if row.choices != choices:
@@ -339,20 +350,20 @@ def same_choices(examples: Examples) -> tuple[str, ...]:
 
 
 def classes_of(labels: Labels) -> Doubles:
-    """Labels over the same k choices as one array, float64 [n, k]. Rows of different lengths are a UserError."""
+    """Labels over the same k choices as an array, float64 [n, k]. Raises UserError if the number of choices differs."""
     return labels.probs.reshape(len(labels), shared_choices(labels.offsets)).astype(np.float64)
 
 
 def shared_choices(offsets: Ints) -> int:
-    """How many choices every example has. Examples with different numbers of choices are a UserError."""
+    """The number of choices of every example. Raises UserError if it differs between examples."""
     counts = np.unique(np.diff(offsets))
     if len(counts) > 1:
         raise UserError("a rule or head needs examples that share their choices: their number differs here")
     return int(counts.sum())
 
 
-def _doubled(ids: tuple[str, ...]) -> str | None:
-    """The first id that comes a second time."""
+def _first_duplicate(ids: tuple[str, ...]) -> str | None:
+    """The first id that repeats an earlier one; None if all are distinct."""
     if len(set(ids)) == len(ids):
         return None
     seen: set[str] = set()
@@ -370,5 +381,5 @@ def _offsets(counts: npt.NDArray[Any]) -> Ints:
 
 
 def _strings(column: Any) -> tuple[str, ...]:
-    """A column of pyarrow as a tuple; by way of numpy, which takes a third of the time of `to_pylist`."""
+    """A pyarrow column as a tuple. Going through numpy takes a third of the time of `to_pylist`."""
     return tuple(column.to_numpy().tolist())

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outgrow.measures.calibration import (
-    SMALLEST,
+    EPSILON,
     brier_scores,
     calibration,
     expected_calibration_error,
@@ -44,7 +44,7 @@ def test_soft_gold() -> None:
 
 
 def test_a_true_choice_given_no_probability_costs_much_but_not_infinity() -> None:
-    assert log_losses([0.0, 1.0], [0, 2], [1.0, 0.0]) == pytest.approx([-math.log(SMALLEST)])
+    assert log_losses([0.0, 1.0], [0, 2], [1.0, 0.0]) == pytest.approx([-math.log(EPSILON)])
 
 
 def test_certain_and_right_is_perfect() -> None:

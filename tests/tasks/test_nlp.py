@@ -73,7 +73,7 @@ def test_the_hub_s_files_give_the_same(name: str, tmp_path: Path, monkeypatch: p
 
     monkeypatch.delenv("OUTGROW_DATA", raising=False)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
-    monkeypatch.setattr(hub, "_asked", lambda repo, revision, kind: revision.ljust(40, "0"))
+    monkeypatch.setattr(hub, "_resolved", lambda repo, revision, kind: revision.ljust(40, "0"))
     task = Nlp(set=name).pinned()
     asked_of = (asked_for["repo"], asked_for["revision"], asked_for["repo_type"])
     assert asked_of == (entry.hub, task.revision, "dataset")

@@ -1,4 +1,4 @@
-"""From a TOML file or a table to an experiment's records."""
+"""Reads experiments from TOML files and tables."""
 
 from outgrow.config.experiment import bundled_example, experiment_from, read
 from outgrow.config.pretraining import pretraining

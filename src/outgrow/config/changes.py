@@ -1,4 +1,4 @@
-"""What `--set` and `--seeds` change in a document."""
+"""Applies `--set` and `--seeds` to a document."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from outgrow.config.document import SHOWN, Document, Where, WrongError, copied, 
 from outgrow.config.seeds import Seeds, seeds_from
 from outgrow.types import UserError
 
-# A part of a place: [0], "quoted" or plain, which may hold a slash. A dot stands before all but the first and indices.
+# A part of a key path: [0], "quoted", or plain, which may contain a slash. All but the first and indices follow a dot.
 _PART = re.compile(
     r"""\s*(?:\[\s*(?P<index>\d{1,9})\s*\]
       |(?P<dot>\.?)\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|'(?P<literal>[^']*)'|(?P<plain>[^.\[\]"'=\s][^.\[\]"'=]*)))\s*""",
     re.VERBOSE | re.ASCII,
 )
-_NAMED = ("task", "loss", "fit", "labels")  # where a bare name stands for the table { name = ... }
+_NAMED = ("task", "loss", "fit", "labels")  # fields in which a plain name is short for the table { name = ... }
 
 
 @dataclass(frozen=True)
 class Change:
-    """`value` goes to `where`; `text` is what was typed for it; `option` is how the user wrote it all."""
+    """Sets the field `where` to `value`. text: the value as typed. option: the whole option as typed."""
 
     option: str
     where: Where
@@ -31,33 +31,37 @@ class Change:
     value: Any
 
 
-def assignment(said: str) -> Change:
-    """`sizes.test=500`, `methods[0].loss.weight=0.5`, `recipes."ladder/pawn".epochs=3`. Raises UserError."""
-    option, position = f"--set {_cut(said)}", 0
+def assignment(argument: str) -> Change:
+    """Parses the argument of `--set`.
+
+    Examples: `sizes.test=500`, `methods[0].loss.weight=0.5`, `recipes."ladder/pawn".epochs=3`. Raises UserError for
+    anything that is not `field=value`.
+    """
+    option, position = f"--set {_cut(argument)}", 0
     where: list[str | int] = []
-    while position < len(said) and said[position] != "=":
-        match = _PART.match(said, position)
+    while position < len(argument) and argument[position] != "=":
+        match = _PART.match(argument, position)
         if not match or (match["index"] is None and bool(match["dot"]) != bool(where)):
             raise UserError(
-                f"{option}: {shown(said.partition('=')[0])} is no place: write it as methods[0].loss.weight=0.5"
+                f"{option}: {shown(argument.partition('=')[0])} is no place: write it as methods[0].loss.weight=0.5"
             )
         where.append(_part(match))
         position = match.end()
-    if not where or position == len(said):
+    if not where or position == len(argument):
         raise UserError(f"{option}: write it as field=value, such as sizes.test=500")
-    text = said[position + 1 :].strip()
+    text = argument[position + 1 :].strip()
     return Change(option, tuple(where), text, _parsed(text))
 
 
 def seeds(given: Seeds) -> Change:
-    """The seeds that are given beside a file, as `config.seeds` reads them. Raises UserError."""
-    found = seeds_from(given)
-    text = given if isinstance(given, str) else repr(found)
-    return Change(f"--seeds {_cut(text)}", ("seeds",), text, list(found))
+    """The change that `--seeds` makes. given: as in `seeds_from`, which raises UserError."""
+    parsed = seeds_from(given)
+    text = given if isinstance(given, str) else repr(parsed)
+    return Change(f"--seeds {_cut(text)}", ("seeds",), text, list(parsed))
 
 
 def changed(document: Document, changes: Sequence[Change]) -> Document:
-    """The document with every change made. The one given stays as it was. Raises UserError that names the option."""
+    """A copy of the document with all changes applied. Raises UserError that names the option."""
     table, typed = copied(document.table), dict(document.typed)
     for change in changes:
         where = change.where
@@ -72,16 +76,17 @@ def changed(document: Document, changes: Sequence[Change]) -> Document:
 
 
 def as_text(typed: str) -> str:
-    """What was typed for a field that wants text: the text of a TOML string, and everything else as it stands."""
+    """The value of a text field: the content of a TOML string, and everything else unchanged."""
     value = _parsed(typed)
     return value if isinstance(value, str) else typed
 
 
-def _cut(said: str) -> str:
-    return said if len(said) <= SHOWN else f"{said[: SHOWN - 3]}..."
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
 
 
 def _part(match: re.Match[str]) -> str | int:
+    """A part of a key path: a name, or an index."""
     if match["index"] is not None:
         return int(match["index"])
     if match["quoted"] is not None:
@@ -94,34 +99,37 @@ def _part(match: re.Match[str]) -> str | int:
 
 
 def _parsed(text: str) -> Any:
-    """A TOML value; what is none stands for itself."""
+    """A TOML value; text that is not TOML stands for itself."""
     try:
-        found = tomllib.loads(f"value = {text}")
+        table = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):
         return text
-    return found["value"] if found.keys() == {"value"} else text
+    return table["value"] if table.keys() == {"value"} else text
 
 
 def _assign(table: dict[str, Any], where: Where, value: Any) -> Where:
-    """Put `value` there and give the place as the document has it: a list's parts by number, a table's by name."""
-    holder: Any = table
-    there: list[str | int] = []
+    """Sets the field and returns its key path in the document: list entries by number, table entries by name.
+
+    Raises WrongError for an index that a list does not have, and for a field of a plain value.
+    """
+    container: Any = table
+    path: list[str | int] = []
     for depth, part in enumerate(where):
-        if isinstance(holder, list):
-            if not isinstance(part, int) or part >= len(holder):
-                size = f"has {len(holder)} entries, counted from 0"
-                raise WrongError(where, f"{say(tuple(there))} {size}, so there is no {part}")
-        elif isinstance(holder, dict):
+        if isinstance(container, list):
+            if not isinstance(part, int) or part >= len(container):
+                size = f"has {len(container)} entries, counted from 0"
+                raise WrongError(where, f"{say(tuple(path))} {size}, so there is no {part}")
+        elif isinstance(container, dict):
             part = str(part)
         else:
-            text = f"{say(tuple(there))} is {shown(holder)}, which has no field {part!r}: set it whole"
+            text = f"{say(tuple(path))} is {shown(container)}, which has no field {part!r}: set it whole"
             raise WrongError(where, text)
-        there.append(part)
+        path.append(part)
         if depth == len(where) - 1:
-            holder[part] = value
+            container[part] = value
             break
-        inner = holder.setdefault(part, {}) if isinstance(holder, dict) else holder[part]
-        if isinstance(inner, str) and [name for name in there if isinstance(name, str)][-1] in _NAMED:
-            inner = holder[part] = {"name": inner}
-        holder = inner
-    return tuple(there)
+        inner = container.setdefault(part, {}) if isinstance(container, dict) else container[part]
+        if isinstance(inner, str) and [name for name in path if isinstance(name, str)][-1] in _NAMED:
+            inner = container[part] = {"name": inner}
+        container = inner
+    return tuple(path)

@@ -1,4 +1,4 @@
-"""A TOML file as it was written: its table, and which line says what."""
+"""TOML documents: loading, and the line number of each field for error messages."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any
 from outgrow.plugins import nearest
 from outgrow.types import UserError
 
-Where = tuple[str | int, ...]  # a place in a document: ("methods", 0, "loss", "weight")
+Where = tuple[str | int, ...]  # a key path in a document: ("methods", 0, "loss", "weight")
 
 LARGEST = 1_000_000  # bytes of a TOML file
-DEEPEST = 50  # tables and lists within each other
-SHOWN = 80  # characters of a value in a message
+DEEPEST = 50  # levels of nested tables and lists
+SHOWN = 80  # characters of a value that a message quotes
 
 _KEY = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""
 _KEYS = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
@@ -26,7 +26,7 @@ _PAIR = re.compile(rf"\s*({_KEYS})\s*=")
 
 
 class WrongError(Exception):
-    """Something is wrong at `where`; `word` is the text to look for there."""
+    """An error at the key path `where`. word: text to search for if the value spans several lines of the file."""
 
     def __init__(self, where: Where, text: str, word: str = "") -> None:
         super().__init__(where, text, word)
@@ -38,8 +38,11 @@ class WrongError(Exception):
 
 @dataclass(frozen=True)
 class Document:
-    """`folder` is what relative paths in it are relative to. `typed` maps the places that options have set to the
-    text that was typed for them."""
+    """A document and its origin.
+
+    folder: the base of relative paths. path, text: of the file, if it comes from one. typed: for key paths that options
+    have set, the value as typed.
+    """
 
     table: dict[str, Any]
     folder: Path = Path()
@@ -48,14 +51,14 @@ class Document:
     typed: Mapping[Where, str] = field(default_factory=dict)
 
     def error(self, wrong: WrongError) -> UserError:
-        """The same as one line for the user, with the file and the line where it stands."""
+        """The error as a UserError with file and line number."""
         line = line_of(self.text, wrong.where, wrong.word)
         place = ", ".join(filter(None, [str(self.path or ""), f"line {line}" if line else ""]))
         return UserError(f"{place}: {wrong.text}" if place else wrong.text)
 
 
 def load(path: Path) -> Document:
-    """Read a TOML file. Raises UserError if it is missing, no ordinary file, too large, empty, or not TOML."""
+    """Reads a TOML file. Raises UserError if it is missing, not a regular file, too large, empty, or not TOML."""
     text = _text(path)
     if not text.strip():
         raise UserError(f"{path} is empty: it needs at least task, weak and strong")
@@ -68,7 +71,7 @@ def load(path: Path) -> Document:
         raise UserError(f"{path}{place}: this is not TOML: {what[:1].lower()}{what[1:]}") from None
     except RecursionError:
         raise UserError(f"{path}: tables and lists are nested more than {DEEPEST} deep: write it flatter") from None
-    except ValueError:  # of int(): a number of thousands of digits
+    except ValueError:  # from int(): a number with thousands of digits
         raise UserError(f"{path}: a number has too many digits to be read: write a smaller one") from None
     try:
         refuse_odd(table)
@@ -97,7 +100,7 @@ def _text(path: Path) -> str:
 
 
 def refuse_odd(table: Mapping[Any, Any]) -> None:
-    """Raise WrongError for what no TOML file of an experiment holds: deep nesting, keys and text that are no text."""
+    """Raises WrongError for deep nesting, keys that are not strings, and strings that are not valid Unicode."""
     todo: list[tuple[Any, int]] = [(table, 0)]
     while todo:
         value, depth = todo.pop()
@@ -106,28 +109,28 @@ def refuse_odd(table: Mapping[Any, Any]) -> None:
         if isinstance(value, Mapping):
             if odd := [key for key in value if not isinstance(key, str)]:
                 raise WrongError((), f"the key {odd[0]!r} is no text: write keys as strings")
-            todo += [(each, depth + 1) for pair in value.items() for each in pair]
+            todo += [(item, depth + 1) for pair in value.items() for item in pair]
         elif isinstance(value, list | tuple):
-            todo += [(each, depth + 1) for each in value]
+            todo += [(item, depth + 1) for item in value]
         elif isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
             raise WrongError((), f"{shown(value)} is not Unicode text: write it again")
 
 
 def copied(value: Any) -> Any:
-    """A copy of a table, with lists for tuples."""
+    """A deep copy of a table, with tuples converted to lists."""
     if isinstance(value, Mapping):
-        return {key: copied(each) for key, each in value.items()}
-    return [copied(each) for each in value] if isinstance(value, list | tuple) else value
+        return {key: copied(item) for key, item in value.items()}
+    return [copied(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def shown(value: Any) -> str:
-    """A value as a message gives it, cut where it is long."""
+    """The repr of a value for a message, truncated to `SHOWN` characters."""
     text = repr(value)
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
 
 
 def say(where: Where) -> str:
-    """`methods[0].loss.weight`, `recipes."ladder/pawn"`: as `--set` takes it."""
+    """A key path as `--set` takes it: `methods[0].loss.weight`, `recipes."ladder/pawn"`."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{_key(part)}" for part in where).removeprefix(".")
 
 
@@ -139,11 +142,11 @@ def _key(name: str) -> str:
 
 
 def line_of(text: str, where: Where, word: str = "") -> int | None:
-    """The line (from 1) of a TOML text that says what stands at `where`, or else what holds that."""
+    """The line number (from 1) of the field at `where`, or else of the closest table around it; None if neither."""
     lines = text.split("\n")
     header: Where = ()
     arrays: dict[Where, int] = {}
-    best, found = 0, None
+    best, best_line = 0, None
     for number, line in enumerate(lines, 1):
         if match := _HEADER.match(line):
             header = _indexed(_split(match[2]), arrays, new=match[1] == "[[")
@@ -154,14 +157,14 @@ def line_of(text: str, where: Where, word: str = "") -> int | None:
             continue
         shared = len(path) if where[: len(path)] == path else len(where) if path[: len(where)] == where else 0
         if shared > best:
-            best, found = shared, number
-    if found and word:
-        for number in range(found, len(lines) + 1):  # a value may go over several lines
+            best, best_line = shared, number
+    if best_line and word:
+        for number in range(best_line, len(lines) + 1):  # a value may span several lines
             if word in lines[number - 1]:
                 return number
-            if number > found and (_HEADER.match(lines[number - 1]) or _PAIR.match(lines[number - 1])):
+            if number > best_line and (_HEADER.match(lines[number - 1]) or _PAIR.match(lines[number - 1])):
                 break
-    return found
+    return best_line
 
 
 def _split(dotted: str) -> tuple[str, ...]:
@@ -169,12 +172,12 @@ def _split(dotted: str) -> tuple[str, ...]:
 
 
 def _indexed(keys: tuple[str, ...], arrays: dict[Where, int], new: bool) -> Where:
-    """A header's place: `[methods.loss]` belongs to the last of the methods so far."""
-    place: Where = ()
+    """The key path of a table header: `[methods.loss]` belongs to the last `[[methods]]` so far."""
+    path: Where = ()
     for depth, key in enumerate(keys):
-        place = (*place, key)
+        path = (*path, key)
         if new and depth == len(keys) - 1:
-            arrays[place] = arrays.get(place, -1) + 1
-        if place in arrays:
-            place = (*place, arrays[place])
-    return place
+            arrays[path] = arrays.get(path, -1) + 1
+        if path in arrays:
+            path = (*path, arrays[path])
+    return path

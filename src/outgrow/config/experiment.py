@@ -1,4 +1,4 @@
-"""From a document to an experiment."""
+"""Builds an experiment from a document."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from outgrow.experiment.technique import Technique
 from outgrow.methods.base import Method
 from outgrow.models.base import Model
 from outgrow.naming import accepted_names
-from outgrow.plugins import HERE
+from outgrow.plugins import PACKAGE
 from outgrow.tasks.base import SPLITS, Split, Task
 from outgrow.types import UserError
 
@@ -29,10 +29,12 @@ V = TypeVar("V")
 
 
 def read(path: str | Path, sets: Sequence[str] = (), seeds: Seeds | None = None, *, plugins: bool = True) -> Experiment:
-    """The experiment that a TOML file asks for. `sets`: `field=value` changes; `seeds`: 5, [0, 1, 2], "5" or "0,1,2".
+    """Reads an experiment from a TOML file.
 
-    Classes from outside the package are imported, unless `plugins` is False: then they are refused. Raises UserError
-    with the file and the line, or the option, and what is wrong there.
+    sets: changes such as "sizes.test=500". seeds: replace those of the file; 5, [0, 1, 2], "5" or "0,1,2". plugins:
+    whether classes from outside the package may be imported; if not, they are an error.
+
+    Raises UserError with the file and line, or the option, and what is wrong.
     """
     return _experiment(load(Path(path)), sets, seeds, plugins)
 
@@ -45,7 +47,10 @@ def experiment_from(
     folder: Path = Path(),
     plugins: bool = True,
 ) -> Experiment:
-    """The same from a table. Relative paths in it are relative to `folder`."""
+    """Reads an experiment from a dictionary with the structure of the TOML file.
+
+    folder: the base of relative paths in it. Other arguments and errors: as in `read`.
+    """
     try:
         refuse_odd(table)
     except WrongError as wrong:
@@ -54,81 +59,81 @@ def experiment_from(
 
 
 def bundled_example() -> Path:
-    """The experiment that runs when no file is given: in the wheel, or in the checkout."""
-    candidates = (HERE / "examples" / "chess.toml", HERE.parents[1] / "examples" / "chess.toml")
+    """The default experiment, which runs if no file is given: from the wheel, or from the checkout."""
+    candidates = (PACKAGE / "examples" / "chess.toml", PACKAGE.parents[1] / "examples" / "chess.toml")
     return next((path for path in candidates if path.exists()), candidates[-1])
 
 
 def _experiment(document: Document, sets: Sequence[str], seeds: Seeds | None, plugins: bool) -> Experiment:
-    made = [changes.assignment(said) for said in sets]
+    to_apply = [changes.assignment(argument) for argument in sets]
     if seeds is not None:
-        made.append(changes.seeds(seeds))
+        to_apply.append(changes.seeds(seeds))
     try:
-        return _built(changed(document, made), plugins)
-    except WrongError as wrong:
-        raise _blamed(document, made, wrong, plugins) from None
+        return _built(changed(document, to_apply), plugins)
+    except WrongError as error:
+        raise _with_origin(document, to_apply, error, plugins) from None
 
 
-def _blamed(document: Document, made: Sequence[Change], wrong: WrongError, plugins: bool) -> UserError:
-    """The error with what is to blame: the first option with which it occurs, or else the line of the file."""
-    for count, option in enumerate(["", *(change.option for change in made)]):
+def _with_origin(document: Document, to_apply: Sequence[Change], error: WrongError, plugins: bool) -> UserError:
+    """The error with its origin: the first option with which it occurs, or else the line of the file."""
+    for count, option in enumerate(["", *(change.option for change in to_apply)]):
         try:
-            _built(changed(document, made[:count]), plugins)
-        except WrongError as again:
-            if again.text == wrong.text:
-                return UserError(f"{option}: {wrong.text}") if option else document.error(again)
-    return document.error(wrong)
+            _built(changed(document, to_apply[:count]), plugins)
+        except WrongError as repeated:
+            if repeated.text == error.text:
+                return UserError(f"{option}: {error.text}") if option else document.error(repeated)
+    return document.error(error)
 
 
 def _built(document: Document, plugins: bool) -> Experiment:
-    """Raises WrongError."""
+    """The experiment of a document. Raises WrongError."""
     table, options = document.table, ReadOptions(document.folder, document.typed, plugins)
     refuse_unknown(table, KEYS, ())
     for key, example in EXAMPLES.items():
         if key not in table:
             raise WrongError((), f"it has no {key!r}: say {key} = {example}, for example")
-    others: dict[str, Any] = {key: table[key] for key in ("pairs", "score", "too_long") if key in table}
+    options_given: dict[str, Any] = {key: table[key] for key in ("pairs", "score", "too_long") if key in table}
     if "seeds" in table:
-        others["seeds"] = _seeds(table["seeds"])
+        options_given["seeds"] = _seeds(table["seeds"])
     try:
-        found = Experiment(
+        experiment = Experiment(
             tasks=_axis(table["task"], ("task",), lambda raw, where: plugin("task", raw, where, options)),
             weak=_axis(table["weak"], ("weak",), lambda raw, where: supervisor(raw, where, options)),
             strong=_axis(table["strong"], ("strong",), lambda raw, where: model(raw, where, options)),
             methods=_methods(table["methods"], options) if "methods" in table else (Technique(),),
             sizes=_sizes(table.get("sizes", {})),
-            **others,
+            **options_given,
         )
-        return replace(found, recipes=_recipes(table.get("recipes", {}), found, options))
-    except UserError as error:  # of the experiment as a whole
+        return replace(experiment, recipes=_recipes(table.get("recipes", {}), experiment, options))
+    except UserError as error:  # about the experiment as a whole
         raise WrongError((), str(error)) from None
 
 
 def _axis(raw: Any, where: Where, build: Callable[[Any, Where], V]) -> tuple[V, ...]:
-    """One value, or a list of them: an axis of the grid."""
+    """An axis of the grid, from one value or a list of values."""
     if isinstance(raw, list):
-        return tuple(build(each, (*where, i)) for i, each in enumerate(raw))
+        return tuple(build(item, (*where, i)) for i, item in enumerate(raw))
     return (build(raw, where),)
 
 
 def _methods(raw: Any, options: ReadOptions) -> tuple[Technique, ...]:
     if not (isinstance(raw, list) and all(isinstance(each, dict) for each in raw)):
         raise WrongError(("methods",), "methods should be a list of tables: write each under a line [[methods]]")
-    found: list[Technique] = []
+    techniques: list[Technique] = []
     for i, table in enumerate(raw):
         where: Where = ("methods", i)
-        if "label" not in table and not table.keys() - {each.name for each in fields(Technique)}:
+        if "label" not in table and not table.keys() - {field.name for field in fields(Technique)}:
             raise WrongError(where, f"methods[{i}] has no label: give it a name of its own")
-        made = record(Technique, table, where, options)
-        if any(made.label == other.label for other in found):
-            text = f"two methods are called {made.label!r}: give each its own label"
+        technique = record(Technique, table, where, options)
+        if any(technique.label == other.label for other in techniques):
+            text = f"two methods are called {technique.label!r}: give each its own label"
             raise WrongError((*where, "label"), text)
-        found.append(made)
-    return tuple(found)
+        techniques.append(technique)
+    return tuple(techniques)
 
 
 def _seeds(raw: Any) -> tuple[int, ...]:
-    if isinstance(raw, str):  # a file has lists of its own
+    if isinstance(raw, str):  # the text form is for the command line; TOML has lists
         raise WrongError(("seeds",), f"seeds is {shown(raw)} but should be a list such as [0, 1, 2], or how many: 5")
     try:
         return seeds_from(raw)
@@ -148,39 +153,44 @@ def _sizes(raw: Any) -> dict[Split, int | None]:
 
 
 def _recipes(raw: Any, experiment: Experiment, options: ReadOptions) -> dict[tuple[str, str], Method]:
-    """`[recipes."ladder/pawn"]` changes fields of that model's recipe on every task; with a name it replaces it."""
+    """Recipes by task and model. `[recipes."ladder/pawn"]` changes fields of the model's default recipe on every task;
+    with a field `name` it replaces the recipe."""
     if not isinstance(raw, dict):
         raise WrongError(("recipes",), 'recipes should be tables by model, such as [recipes."ladder/pawn"]')
-    found: dict[tuple[str, str], Method] = {}
+    recipes: dict[tuple[str, str], Method] = {}
     for key, table in raw.items():
         where: Where = ("recipes", key)
-        chosen = _meant(key, experiment.models, where)
-        if any(chosen.name == name for _, name in found):
-            raise WrongError(where, f"recipes has two tables for {chosen.name!r}: write one")
+        target = _model_named(key, experiment.models, where)
+        if any(target.name == name for _, name in recipes):
+            raise WrongError(where, f"recipes has two tables for {target.name!r}: write one")
         if not isinstance(table, dict):
             raise WrongError(where, f"{say(where)} should be a table of hyperparameters")
         for task in experiment.tasks:
-            found[task.name, chosen.name] = _recipe(table, task, chosen, where, options)
-    return found
+            recipes[task.name, target.name] = _recipe(table, task, target, where, options)
+    return recipes
 
 
-def _meant(key: str, models: Sequence[Model], where: Where) -> Model:
-    """The model that a key of recipes names: by the name in tables, or with as much of its path as tells it apart."""
-    named = {each.name: each for each in models}
-    if key in named:
-        return named[key]
-    meant = {name: each for name, each in named.items() if key in accepted_names(each)}
-    if len(meant) > 1:
-        raise WrongError(where, f"recipes: {key!r} may be {' or '.join(map(repr, sorted(meant)))}: write which", key)
-    if not meant:
-        refuse_unknown({key: None}, named, ("recipes",), what="model")
-    return next(iter(meant.values()))
+def _model_named(key: str, models: Sequence[Model], where: Where) -> Model:
+    """The model that a key of `recipes` names: its name in tables, or a name with another part of its path.
+
+    Raises WrongError if no model has that name, or several do.
+    """
+    by_name = {model.name: model for model in models}
+    if key in by_name:
+        return by_name[key]
+    matches = {name: model for name, model in by_name.items() if key in accepted_names(model)}
+    if len(matches) > 1:
+        raise WrongError(where, f"recipes: {key!r} may be {' or '.join(map(repr, sorted(matches)))}: write which", key)
+    if not matches:
+        refuse_unknown({key: None}, by_name, ("recipes",), what="model")
+    return next(iter(matches.values()))
 
 
-def _recipe(table: dict[str, Any], task: Task, chosen: Model, where: Where, options: ReadOptions) -> Method:
+def _recipe(table: dict[str, Any], task: Task, target: Model, where: Where, options: ReadOptions) -> Method:
+    """The recipe of one model on one task."""
     if "name" in table:
-        replaced: Method = plugin("method", table, where, options)
-        return replaced
-    usual = bundled(task.short, chosen.short)
-    kept = {each.name: getattr(usual, each.name) for each in fields(usual)}
-    return built(type(usual), kept | values(type(usual), table, where, options), where)
+        replacement: Method = plugin("method", table, where, options)
+        return replacement
+    default = bundled(task.short, target.short)
+    defaults = {field.name: getattr(default, field.name) for field in fields(default)}
+    return built(type(default), defaults | values(type(default), table, where, options), where)

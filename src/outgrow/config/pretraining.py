@@ -1,4 +1,4 @@
-"""From a recipe of the ladder to the step that trains a model."""
+"""Reads the recipe of a ladder model: the step that pretrains it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 
 
 def pretraining(path: str | Path) -> Pretrain:
-    """The training of a ladder model that a recipe asks for.
+    """Reads the pretraining recipe of a ladder model from a TOML file.
 
-    `mined` and `masters` are a folder and a file, `puzzles` a list of files whose positions no line may touch (nor does
-    one touch a row of the tables that lie beside the mined games), all relative to the recipe; the tables `mix` and
-    `held_out` count the lines to train and to validate on; everything else is a field of `Pretrain`.
+    Keys: `mined`, the folder of mined games; `masters`, a file of master games; `puzzles`, files whose positions are
+    removed from the corpus, as are those of the tables beside the mined games; `mix` and `held_out`, the numbers of
+    training and validation lines. Paths are relative to the recipe. All other keys are fields of `Pretrain`.
+
+    Raises UserError with the file and line.
     """
     from outgrow.chess.corpus import Mix
     from outgrow.pretrain import Pretrain, corpus_step
@@ -32,8 +34,8 @@ def pretraining(path: str | Path) -> Pretrain:
         mined, masters = (
             Path(absolute_path(plain(str, table.pop(key), (key,)), (key,), options)) for key in ("mined", "masters")
         )
-        named = enumerate(plain(list[str], table.pop("puzzles", []), ("puzzles",)))
-        puzzles = [Path(absolute_path(each, ("puzzles", i), options)) for i, each in named]
+        puzzle_files = enumerate(plain(list[str], table.pop("puzzles", []), ("puzzles",)))
+        puzzles = [Path(absolute_path(file, ("puzzles", i), options)) for i, file in puzzle_files]
         mix, held_out = (value(Mix, table.pop(key), (key,), options) for key in ("mix", "held_out"))
         train = corpus_step(mined, masters, puzzles, mix, "train")
         validation = corpus_step(mined, masters, puzzles, held_out, "validation")

@@ -1,4 +1,4 @@
-"""From the values of a table to records, as their annotations want them. The only importer of pydantic."""
+"""Converts tables to records, by the type annotations of their fields. The only module that imports pydantic."""
 
 from __future__ import annotations
 
@@ -26,27 +26,31 @@ from outgrow.tasks.base import Task
 from outgrow.types import UserError
 
 BASES: dict[type, str] = {Task: "task", Model: "model", Loss: "loss", Rule: "rule", Method: "method"}
-FOUND = ("digest", "alias")  # fields that are found out, not given
+COMPUTED = ("digest", "alias")  # fields that a document cannot set
 
 V = TypeVar("V")
 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How a document is read: what relative paths are relative to, what was typed for places that options have set,
-    and whether classes from outside the package may be imported."""
+    """How a document is read.
+
+    folder: the base of relative paths. typed: for key paths that options have set, the value as typed. plugins: whether
+    classes from outside the package may be imported.
+    """
 
     folder: Path
     typed: Mapping[Where, str] = field(default_factory=dict)
     plugins: bool = True
 
     def named(self, raw: Any, where: Where) -> Any:
-        """`raw`, or what was typed where that stands for a name: `--set weak=123`."""
+        """The value of a field that takes a name: the text as typed instead of a number, as for `--set weak=123`."""
         return self.typed.get(where, raw) if not isinstance(raw, str | dict | list) else raw
 
 
 def model(raw: Any, where: Where, options: ReadOptions) -> Model:
-    """`family/size` of a bundled family or of a plug-in; every other string is a checkpoint: a folder or a hub name."""
+    """A model from a table or a string: `family/size`, with a bundled family or a plug-in; or a checkpoint, given by
+    its folder or its name on the hub."""
     raw = options.named(raw, where)
     if isinstance(raw, str):
         _refuse_half_written(raw, where)
@@ -59,24 +63,27 @@ def model(raw: Any, where: Where, options: ReadOptions) -> Model:
             raise WrongError(where, text, raw)
         else:
             raw = {"name": "hf", "size": raw}
-    found: Model = plugin("model", raw, where, options)
-    return found
+    made: Model = plugin("model", raw, where, options)
+    return made
 
 
 def supervisor(raw: Any, where: Where, options: ReadOptions) -> Supervisor | Model:
-    """A plug-in of the kind, a list of supervisors that label together, or a model, which is fitted to ground truth."""
+    """A supervisor plug-in; for a list, an ensemble; for anything else, a model to be fitted to ground truth."""
     raw = options.named(raw, where)
     if isinstance(raw, list) and raw:
-        return Ensemble(members=tuple(supervisor(each, (*where, i), options) for i, each in enumerate(raw)))
+        return Ensemble(members=tuple(supervisor(member, (*where, i), options) for i, member in enumerate(raw)))
     name = options.named(raw.get("name"), (*where, "name")) if isinstance(raw, dict) else raw
     if isinstance(name, str) and (name in names("supervisor") or is_a("supervisor", name, plugins=options.plugins)):
-        found: Supervisor = plugin("supervisor", raw, where, options)
-        return found
+        made: Supervisor = plugin("supervisor", raw, where, options)
+        return made
     return model(raw, where, options)
 
 
 def plugin(kind: str, raw: Any, where: Where, options: ReadOptions) -> Any:
-    """`"confidence"` or `{ name = "confidence", weight = 0.5 }` -> `Confidence(weight=0.5)`."""
+    """A plug-in by its name, or a table with its name and fields.
+
+    `{ name = "confidence", weight = 0.5 }` becomes `Confidence(weight=0.5)`. Raises WrongError.
+    """
     raw = options.named(raw, where)
     table = {"name": raw} if isinstance(raw, str) else raw
     if not isinstance(table, dict):
@@ -87,36 +94,37 @@ def plugin(kind: str, raw: Any, where: Where, options: ReadOptions) -> Any:
         raise WrongError(
             where, f"{say(where)} does not say which {kind}: give it a name, one of {', '.join(names(kind))}"
         )
-    named = (*where, "name") if raw is table else where
-    _refuse_half_written(name, named)
+    name_path = (*where, "name") if raw is table else where
+    _refuse_half_written(name, name_path)
     try:
-        found = find(kind, name, plugins=options.plugins)
+        cls = find(kind, name, plugins=options.plugins)
     except UserError as error:
-        raise WrongError(named, str(error), name) from None
-    return record(found, {key: each for key, each in table.items() if key != "name"}, where, options)
+        raise WrongError(name_path, str(error), name) from None
+    return record(cls, {key: value for key, value in table.items() if key != "name"}, where, options)
 
 
 def _refuse_half_written(name: str, where: Where) -> None:
+    """Raises WrongError for a name that begins like a list, table or string of TOML that did not parse."""
     if name[:1] in ("[", "{", '"', "'"):
         text = f"{say(where)}: {shown(name)} is neither a name nor a TOML value, such as [0, 1] or {{ name = ... }}"
         raise WrongError(where, text, name)
 
 
 def record(kind: type[V], table: Mapping[str, Any], where: Where, options: ReadOptions, **given: Any) -> V:
-    """A record of this class with the values of a table."""
-    found = values(kind, table, where, options) | given
-    for each in fields(kind):  # type: ignore[arg-type]
-        if each.init and each.name not in found and each.default is MISSING and each.default_factory is MISSING:
-            raise WrongError(where, f"{say(where) or 'it'} needs a field {each.name!r}")
-    return built(kind, found, where)
+    """A record of the class `kind` with the values of a table and those in `given`. Raises WrongError."""
+    arguments = values(kind, table, where, options) | given
+    for spec in fields(kind):  # type: ignore[arg-type]
+        if spec.init and spec.name not in arguments and spec.default is MISSING and spec.default_factory is MISSING:
+            raise WrongError(where, f"{say(where) or 'it'} needs a field {spec.name!r}")
+    return built(kind, arguments, where)
 
 
-def built(kind: type[V], found: Mapping[str, Any], where: Where) -> V:
-    """The record. What it finds wrong with its fields is told with their place, and so is any error of a plug-in."""
+def built(kind: type[V], arguments: Mapping[str, Any], where: Where) -> V:
+    """`kind(**arguments)`. Raises WrongError for a UserError of the record, and for any error of a plug-in."""
     try:
-        made = kind(**found)
+        made = kind(**arguments)
         if not is_ours(kind):
-            identity(made)  # a field may hold what no key can be made of
+            identity(made)  # raises for a field that cannot be hashed
         return made
     except UserError as error:
         raise WrongError(where, f"{say(where)}: {error}") from None
@@ -128,32 +136,33 @@ def built(kind: type[V], found: Mapping[str, Any], where: Where) -> V:
 
 
 def values(kind: type[Any], table: Mapping[str, Any], where: Where, options: ReadOptions) -> dict[str, Any]:
-    """The values of a table as the fields of a record want them."""
-    known = _settable(kind)
-    refuse_unknown(table, known, where)
-    found = {}
+    """The values of a table converted to the types of the record's fields; paths become absolute. Raises WrongError."""
+    settable = _settable(kind)
+    refuse_unknown(table, settable, where)
+    converted = {}
     for key, raw in table.items():
-        each, hint = known[key]
-        found[key] = value(hint, raw, (*where, key), options)
-        if each.metadata.get("identity") is False and isinstance(found[key], str):
-            is_name = issubclass(kind, Model) and _is_name(kind, found[key], options.folder)
-            found[key] = found[key] if is_name else absolute_path(found[key], (*where, key), options)
-    return found
+        spec, hint = settable[key]
+        converted[key] = value(hint, raw, (*where, key), options)
+        if spec.metadata.get("identity") is False and isinstance(converted[key], str):
+            is_name = issubclass(kind, Model) and _is_name(kind, converted[key], options.folder)
+            converted[key] = converted[key] if is_name else absolute_path(converted[key], (*where, key), options)
+    return converted
 
 
 def _is_name(kind: type[Model], size: str, folder: Path) -> bool:
-    """Whether a size is one that comes with the package or a name on a hub or of a package, and not a path."""
+    """Whether the size of a model is a bundled size, a name on the hub or a package, and not a path."""
     is_path = size[:1] in (*"./~$", "") or size.endswith(".gguf") or os.path.isdir(folder / size)  # noqa: PTH112
     return size in kind.sizes() or not is_path
 
 
 def _settable(kind: type[Any]) -> dict[str, tuple[Field[Any], Any]]:
+    """The fields that a document can set, by name, with their annotations."""
     hints = get_type_hints(kind)
-    return {each.name: (each, hints[each.name]) for each in fields(kind) if each.init and each.name not in FOUND}
+    return {spec.name: (spec, hints[spec.name]) for spec in fields(kind) if spec.init and spec.name not in COMPUTED}
 
 
 def value(hint: Any, raw: Any, where: Where, options: ReadOptions) -> Any:
-    """`raw` as the annotation `hint` wants it: a plug-in, a record, a tuple of such, or something plain."""
+    """`raw` converted to the annotation `hint`: a plug-in, a record, a tuple of these, or a plain value."""
     if where in options.typed and _wants_text(hint):
         return plain(hint, as_text(options.typed[where]), where)
     for member in _members(hint):
@@ -165,19 +174,20 @@ def value(hint: Any, raw: Any, where: Where, options: ReadOptions) -> Any:
             return record(member, raw, where, options)
         if get_origin(member) is tuple and isinstance(raw, list):
             items = get_args(member)
-            kinds = [items[0]] * len(raw) if items[-1] is ... else items
-            if len(kinds) == len(raw):
-                pairs = enumerate(zip(kinds, raw, strict=True))
-                return tuple(value(k, r, (*where, i), options) for i, (k, r) in pairs)
+            hints = [items[0]] * len(raw) if items[-1] is ... else items
+            if len(hints) == len(raw):
+                pairs = enumerate(zip(hints, raw, strict=True))
+                return tuple(value(h, r, (*where, i), options) for i, (h, r) in pairs)
     return plain(hint, raw, where)
 
 
 def _members(hint: Any) -> tuple[Any, ...]:
+    """The members of a union; the annotation itself if it is none."""
     return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
 
 
 def _wants_text(hint: Any) -> bool:
-    """Whether text is all that a field takes, so that what is typed for it needs no quotes."""
+    """Whether a field takes only strings, so that values typed for it need no quotes."""
     kinds = [kind for kind in _members(hint) if kind is not type(None)]
     return all(
         kind is str or (get_origin(kind) is Literal and all(isinstance(choice, str) for choice in get_args(kind)))
@@ -186,18 +196,19 @@ def _wants_text(hint: Any) -> bool:
 
 
 def plain(hint: Any, raw: Any, where: Where) -> Any:
-    """`raw` if it is of this type. Raises WrongError that says what it should be."""
+    """`raw`, checked against the annotation without conversions. Raises WrongError that says what it should be."""
     try:
         return TypeAdapter(hint, config=ConfigDict(strict=True, allow_inf_nan=False)).validate_python(raw)
     except ValidationError as error:
-        wants = {each["msg"].removeprefix("Input ").removeprefix("should be ") for each in error.errors()}
-        expected = " or ".join(sorted(wants - {"None"})).replace("a valid tuple", "a list")
+        parts = {detail["msg"].removeprefix("Input ").removeprefix("should be ") for detail in error.errors()}
+        expected = " or ".join(sorted(parts - {"None"})).replace("a valid tuple", "a list")
     except PydanticSchemaGenerationError:
         expected = "a table"
     raise WrongError(where, f"{say(where)} is {shown(raw)} but should be {expected}", str(raw))
 
 
 def refuse_unknown(table: Mapping[str, Any], known: Iterable[str], where: Where, what: str = "field") -> None:
+    """Raises WrongError, with the nearest known name, for a key of `table` that is not in `known`."""
     known = list(known)
     for key in table:
         if key not in known:
@@ -207,7 +218,8 @@ def refuse_unknown(table: Mapping[str, Any], known: Iterable[str], where: Where,
 
 
 def absolute_path(path: str, where: Where, options: ReadOptions) -> str:
-    """A path in a file is relative to that file; `$OUTGROW_DATA` at its start stands for a folder of this machine."""
+    """The absolute path for a path in a document, relative to `options.folder`. Expands `~` and `$OUTGROW_DATA` at its
+    start. Raises WrongError for other variables and for one that is not set."""
     if not path:
         return path
     if "\0" in path:

@@ -1,4 +1,4 @@
-"""Which seeds an experiment has, given in a file, with `--seeds` or from Python: one set of rules."""
+"""Parses seeds, with the same rules for TOML files, `--seeds` and Python."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from outgrow.config.document import SHOWN, shown
 from outgrow.experiment import MOST_SEED
 from outgrow.types import UserError
 
-MOST_SEEDS = 100  # of a count: a larger number is meant as a seed
+MOST_SEEDS = 100  # the largest number of seeds; a larger integer was probably meant as one seed
 
 Seeds = str | int | Iterable[int]
 
@@ -20,11 +20,10 @@ _SEED = re.compile(r"[0-9]{1,20}")
 
 
 def seeds_from(given: Seeds) -> tuple[int, ...]:
-    """The seeds, from how many (`5`) or which (`[0, 1, 2]`).
+    """The seeds, from their number (`5` for seeds 0 to 4) or a list (`[0, 1, 2]`).
 
-    As text: `5` is how many; `0,1,2`, `0-4` (both ends included), `7,` and `[7]` are which, and so is `0`, since an
-    experiment has at least one seed. Raises UserError: nothing of this, no seed or more than 100, a seed that is
-    negative, too large, or given twice.
+    As text, `5` is a number of seeds; `0,1,2`, `0-4` (both ends included), `7,`, `[7]` and `0` are lists. Raises
+    UserError for any other form, no seeds, more than 100 seeds, and a seed that is negative, too large, or given twice.
     """
     if not isinstance(given, str):
         return _checked(given)
@@ -40,7 +39,7 @@ def seeds_from(given: Seeds) -> tuple[int, ...]:
 
 
 def _parsed(text: str) -> int | Iterable[int]:
-    """A count or the seeds that a text names. Raises ValueError."""
+    """The number of seeds or the list in a text. Raises ValueError."""
     if _COUNT_OR_SEED.fullmatch(text) and int(text) > 0:
         return int(text)
     if match := _RANGE.fullmatch(text):
@@ -65,20 +64,20 @@ def _checked(given: int | Iterable[int]) -> tuple[int, ...]:
         raise UserError(
             f"seeds = {given} asks for {count}: for the one seed {given} write [{given}] (--seeds {given},)"
         )
-    found = [] if isinstance(given, int) else _whole_numbers(given)
-    if not found:
+    listed = [] if isinstance(given, int) else _whole_numbers(given)
+    if not listed:
         raise UserError(f"seeds is {shown(given)} but should be a list such as [0, 1, 2], or how many: 5")
-    if wrong := [seed for seed in found if not 0 <= seed <= MOST_SEED]:
-        raise UserError(f"the seed {shown(wrong[0])} is not between 0 and {MOST_SEED}: give another")
-    if twice := [seed for i, seed in enumerate(found) if seed in found[:i]]:
-        raise UserError(f"seeds lists {twice[0]} twice: name each once")
-    return tuple(found)
+    if invalid := [seed for seed in listed if not 0 <= seed <= MOST_SEED]:
+        raise UserError(f"the seed {shown(invalid[0])} is not between 0 and {MOST_SEED}: give another")
+    if duplicates := [seed for i, seed in enumerate(listed) if seed in listed[:i]]:
+        raise UserError(f"seeds lists {duplicates[0]} twice: name each once")
+    return tuple(listed)
 
 
 def _whole_numbers(given: Iterable[object]) -> list[int]:
-    """The seeds as plain ints, those of numpy too; [] if some are not whole numbers."""
+    """The seeds as ints, also from numpy integers; [] if some are not integers."""
     try:
         listed = list(given)
-        return [] if any(isinstance(each, bool) for each in listed) else [index(each) for each in listed]  # type: ignore[arg-type]
+        return [] if any(isinstance(seed, bool) for seed in listed) else [index(seed) for seed in listed]  # type: ignore[arg-type]
     except TypeError:
         return []

@@ -1,1 +1,1 @@
-"""Where steps run: one file for each kind of executor, found by its name."""
+"""Executors: where steps run. One file for each kind of executor."""

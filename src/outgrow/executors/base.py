@@ -1,4 +1,4 @@
-"""An executor runs steps somewhere."""
+"""The base class of executors, which run steps."""
 
 from __future__ import annotations
 
@@ -15,20 +15,23 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXP
 
 
 class Executor(ABC):
-    """Takes jobs, gives futures that can be cancelled while they run, and nothing else."""
+    """Base class of executors: takes jobs and returns futures that can be cancelled while they run."""
 
     @property
     @abstractmethod
     def slots(self) -> int:
-        """How many jobs it runs at once: submitting more is useless."""
+        """The number of jobs that it runs at the same time."""
 
     @abstractmethod
     def submit(self, job: Job, resources: Resources, report: Report) -> Future[tuple[JobResult, ...]]:
-        """Start a job. `report` may be called from another thread. What the step itself raises comes back as data in
-        a `JobResult` for each; the future raises only if the job could not be run at all."""
+        """Starts a job and returns its future.
 
-    def close(self) -> None:  # noqa: B027 - most have nothing to stop
-        """Stop whatever still runs."""
+        report: called with the events of the job, possibly from another thread. An exception of the step is part of its
+        `JobResult`; the future raises only if the job could not be run at all.
+        """
+
+    def close(self) -> None:  # noqa: B027 - the default is for executors with nothing to stop
+        """Stops all running jobs."""
 
     def __enter__(self) -> Self:
         return self
@@ -38,12 +41,12 @@ class Executor(ABC):
 
 
 def limit_threads(threads: int) -> None:
-    """Numerical libraries in this process use this many threads: sums are then the same on every machine."""
-    os.environ.update(dict.fromkeys(THREADS, str(threads)))  # read when a library is imported
+    """Sets the number of threads of numerical libraries in this process, so that sums do not depend on the machine."""
+    os.environ.update(dict.fromkeys(THREADS, str(threads)))  # libraries read it when they are imported
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(threads)
 
 
 def cores() -> int:
-    """The cores that this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

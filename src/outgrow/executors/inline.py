@@ -1,4 +1,4 @@
-"""Everything in this process, one step after the other."""
+"""Runs all steps in this process, one after the other."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from outgrow.graph import Job, JobResult, Report, Resources
 
 
 class Inline(Executor):
-    """`submit` returns when the job is done; an interrupt passes through it. The threads of the caller's libraries and
-    its environment are afterwards what they were."""
+    """`submit` runs the job and returns when it is done; a KeyboardInterrupt passes through. Afterwards the thread
+    limits and environment variables of the process are restored."""
 
     @property
     def slots(self) -> int:
@@ -47,6 +47,6 @@ def _limited(threads: int) -> Iterator[None]:
 
 
 def _default_threads() -> int:
-    """What torch takes if it is imported now: a job that imports it first reads the limit instead."""
-    given = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-    return int(given) if given.isdecimal() and int(given) > 0 else cores()
+    """The number of threads that torch would use without the limit, if the job is the first to import it."""
+    threads = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return int(threads) if threads.isdecimal() and int(threads) > 0 else cores()

@@ -1,4 +1,4 @@
-"""Worker processes on this machine, each long-lived: what a library costs to import is paid once a worker."""
+"""A pool of worker processes on this machine. Workers are reused, so that each imports libraries only once."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ from outgrow.executors.base import THREADS, Executor, cores, limit_threads
 from outgrow.graph import Event, Job, JobResult, Report, Resources
 from outgrow.types import UserError
 
-ATTEMPTS = 2  # a step whose worker dies (killed, out of memory) gets one more
-MOST = 8  # workers by default, on however large a machine
+ATTEMPTS = 2  # how often a step is tried if its worker dies (killed, out of memory)
+MOST = 8  # the largest default number of workers
 
 
 class Pool(Executor):
-    """`workers` processes, as many as there are cores by default. A worker that dies costs its step one attempt."""
+    """Runs steps in `workers` processes; by default one for each core, at most 8.
+
+    A step whose worker dies is tried once more. Raises UserError in a worker that imports an unguarded script.
+    """
 
     def __init__(self, workers: int | None = None) -> None:
         if getattr(multiprocessing.current_process(), "_inheriting", False):  # a worker that imports the user's script
@@ -33,7 +36,7 @@ class Pool(Executor):
         self._slots = workers or min(cores(), MOST)
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._given: set[_Task] = set()
+        self._unfinished: set[_Task] = set()
 
     @property
     def slots(self) -> int:
@@ -41,16 +44,16 @@ class Pool(Executor):
 
     def submit(self, job: Job, resources: Resources, report: Report) -> Future[tuple[JobResult, ...]]:
         task = _Task(job, report)
-        self._given.add(task)
-        task.add_done_callback(lambda _: self._given.discard(task))
-        if len(self._threads) < min(self._slots, len(self._given)):
+        self._unfinished.add(task)
+        task.add_done_callback(lambda _: self._unfinished.discard(task))
+        if len(self._threads) < min(self._slots, len(self._unfinished)):
             self._threads.append(threading.Thread(target=_serve, args=(self._tasks,), daemon=True))
             self._threads[-1].start()
         self._tasks.put(task)
         return task
 
     def close(self) -> None:
-        for task in list(self._given):
+        for task in list(self._unfinished):
             task.cancel()
         for _ in self._threads:
             self._tasks.put(None)
@@ -60,11 +63,11 @@ class Pool(Executor):
 
 
 class _Died(Exception):  # noqa: N818 - it is a finding, acted upon
-    """The worker has gone, or what comes from it cannot be read."""
+    """The worker has died, or its messages cannot be read."""
 
 
 class _Task(Future[tuple[JobResult, ...]]):
-    """A job on its way. Unlike a plain future it can be cancelled while it runs: its worker is killed."""
+    """The future of a job. Unlike a plain future it can be cancelled while it runs: its worker is killed."""
 
     def __init__(self, job: Job, report: Report) -> None:
         super().__init__()
@@ -82,13 +85,13 @@ class _Task(Future[tuple[JobResult, ...]]):
             return True
 
     def run_on(self, worker: _Worker, data: bytes) -> tuple[JobResult, ...]:
-        """Raises _Died if the worker dies, be it by `cancel`, and what `report` raises."""
+        """Runs the job on a worker. Raises _Died if the worker dies or is killed by `cancel`."""
         with self._guard:
             if self.stopped:
                 raise _Died
             self._worker = worker
         try:
-            number = worker.give(data)
+            number = worker.send(data)
             while isinstance(answer := worker.answer(number), Event):
                 self.report(answer)
             return answer
@@ -98,19 +101,19 @@ class _Task(Future[tuple[JobResult, ...]]):
 
 
 class _Worker:
-    """A process of ours, as its parent sees it. Every message names the job that it is about."""
+    """A worker process, as seen by its parent. Every message has the number of its job."""
 
     def __init__(self, threads: int) -> None:
         spawn = multiprocessing.get_context("spawn")
-        self._pipe, theirs = spawn.Pipe()
-        self.process = spawn.Process(target=_work, args=(theirs,), daemon=True)
-        with _starting, _thread_limits(threads):  # set here, because importing the main module may import a library
+        self._pipe, worker_end = spawn.Pipe()
+        self.process = spawn.Process(target=_work, args=(worker_end,), daemon=True)
+        with _starting, _thread_limits(threads):  # before the start: importing the main module may import a library
             self.process.start()
-        theirs.close()  # so that its death ends the pipe
+        worker_end.close()  # so that the pipe closes when the worker dies
         self._number = 0
 
-    def give(self, data: bytes) -> int:
-        """Send a job and give it a number."""
+    def send(self, data: bytes) -> int:
+        """Sends a job and returns its number. Raises _Died."""
         self._number += 1
         try:
             self._pipe.send((self._number, data))
@@ -119,18 +122,21 @@ class _Worker:
         return self._number
 
     def answer(self, number: int) -> Event | tuple[JobResult, ...]:
-        """The next message about a job. What a thread that an earlier job left behind still says is passed over."""
+        """The next message of a job. Messages of earlier jobs, from threads that they left behind, are skipped.
+
+        Raises _Died.
+        """
         while True:
             try:
-                about, message = self._pipe.recv()
+                sender, message = self._pipe.recv()
             except Exception as error:
                 raise _Died from error
-            if about == number:
+            if sender == number:
                 assert isinstance(message, Event | tuple)
                 return message
 
     def end(self) -> int | None:
-        """Kill it, if it is not dead; its exit code, negative for a signal."""
+        """Kills the worker if it is alive. Returns its exit code, negative for a signal."""
         self.process.kill()
         self.process.join()
         self._pipe.close()
@@ -138,8 +144,8 @@ class _Worker:
 
 
 def _serve(tasks: queue.SimpleQueue[_Task | None]) -> None:
-    """One worker's life as a thread of the parent. After any error the worker is replaced: nothing it still has to
-    say can meet the next job."""
+    """The thread of the parent that runs tasks on one worker. After any error the worker is replaced, so that none of
+    its messages can reach the next job."""
     worker: _Worker | None = None
     while (task := tasks.get()) is not None:
         if not task.set_running_or_notify_cancel():
@@ -170,8 +176,8 @@ def _death(code: int | None) -> str:
 
 
 def _work(pipe: Connection) -> None:
-    """The worker itself: one job after the other until its parent goes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt reaches the whole group; the parent decides
+    """The main function of a worker: runs one job after the other until its parent exits."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt reaches the whole group, and the parent handles it
     threading.Thread(target=_die_with_parent, daemon=True).start()
     lock = threading.Lock()
 
@@ -195,7 +201,7 @@ def _die_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)  # at once, in the middle of whatever it does: as after a kill, checkpoints are kept
+        os._exit(1)  # at once, as if killed: checkpoints are kept
 
 
 _starting = threading.Lock()
@@ -203,7 +209,7 @@ _starting = threading.Lock()
 
 @contextmanager
 def _thread_limits(threads: int) -> Iterator[None]:
-    """Environment variables that limit threads, for a process that is started inside."""
+    """Sets the environment variables that limit threads, for a process that is started in the `with` block."""
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, str(threads)))
     try:

@@ -1,4 +1,4 @@
-"""What a labelling rule is: a pure function from the labels of supervisors to the labels that a student learns from."""
+"""Labelling rules: pure functions from the labels of supervisors to the labels that a student is trained on."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from outgrow.types import Doubles, Ints, Labels, Shape, UserError
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evidence:
-    """What a rule may read beside labels: what it `needs`, each by that name.
+    """The inputs of a rule beside the labels: every entry of its `needs`, by that name.
 
-    features: float64 [n, width], one row for each of the first annotator's ids, in their order. predictions: labels of
-    the same examples. seed: that of the experiment's cell.
+    features: float64 [n, width], one row for each of the first annotator's ids, in the same order. predictions: labels
+    of the same examples. seed: the seed of the experiment's cell.
     """
 
     features: Mapping[str, Doubles] = field(default_factory=dict)
@@ -33,29 +33,31 @@ NO_EVIDENCE = Evidence()
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """Subclass it, add fields, write `apply`. It sees no ground truth and no example's text.
+    """Base class of labelling rules. Subclass it, add fields, implement `apply`.
 
-    A rule that aggregates joins the labels of several annotators; one that selects keeps some examples and leaves their
-    labels as they are; every other rule transforms labels.
+    A rule gets neither ground truth nor the text of examples. A rule that `aggregates` combines the labels of several
+    annotators; one that `selects` keeps a subset of the examples with their labels unchanged; every other rule
+    transforms labels.
 
-    needs: what `apply` finds in its evidence; each entry becomes a step of the graph. "student/features" and
-    "supervisor/features" are frozen features, "student/features@-2" those of a layer; "student/zero_shot" and
-    "supervisor/zero_shot" are the answers of the pretrained model, for tasks that are answered by next tokens.
+    needs: the evidence that `apply` reads; each entry becomes a step of the graph. "student/features" and
+    "supervisor/features" are frozen features of the last layer, "student/features@-2" those of another layer;
+    "student/zero_shot" and "supervisor/zero_shot" are the zero-shot predictions of the pretrained model, for tasks with
+    the readout "tokens".
     """
 
-    kind: ClassVar[str]  # a plug-in from outside the package needs none
+    kind: ClassVar[str]  # not needed by a plug-in from outside the package
     version: ClassVar[int] = 1
     aggregates: ClassVar[bool] = False
-    fewest: ClassVar[int] = 2  # supervisors that an aggregating rule needs, where there are several
+    fewest: ClassVar[int] = 2  # the smallest number of supervisors that an aggregating rule accepts, beside one alone
     selects: ClassVar[bool] = False
-    # Whether it only changes how sure each label is, by that label alone. Selecting rules are applied before it, since
-    # they read how sure the supervisor was.
+    # Whether it changes only the confidence of each label, from that label alone. Selecting rules are applied first,
+    # since they read the confidence of the supervisor.
     rescales: ClassVar[bool] = False
     shared_choices: ClassVar[bool] = False  # whether all examples must have the same choices
     needs: ClassVar[tuple[str, ...]] = ()
 
     def check(self, shape: Shape) -> None:
-        """Raise a UserError where the rule cannot treat labels of a task of this shape."""
+        """Raises UserError if the rule does not support a task of this shape."""
         if self.shared_choices and shape.readout == "tokens":
             name = type(self).__name__
             raise UserError(
@@ -64,20 +66,21 @@ class Rule:
 
     @property
     def transforms(self) -> bool:
+        """Whether it neither aggregates nor selects."""
         return not (self.aggregates or self.selects)
 
     def apply(self, labels: Sequence[Labels], evidence: Evidence = NO_EVIDENCE) -> Labels:
-        """Better labels; `NotedLabels` where a user should know something of how they came about.
+        """The new labels; `NotedLabels` to add notes that are shown with the results.
 
-        labels: those of each annotator, one alone unless the rule aggregates. An annotator that abstains from an
-        example has no label for it. evidence: what the rule `needs`.
+        labels: the labels of each annotator; exactly one entry unless the rule aggregates. An annotator that abstains
+        on an example has no label for it. evidence: the inputs that the rule `needs`.
         """
         raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NotedLabels(Labels):
-    """Labels that rules have made, with notes on what happened on the way."""
+    """Labels that were made by rules, with notes for the user."""
 
     notes: tuple[str, ...] = ()
 
@@ -87,37 +90,39 @@ class NotedLabels(Labels):
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        found = super().load(folder)
-        return cls(ids=found.ids, probs=found.probs, offsets=found.offsets, notes=read_notes(folder))
+        labels = super().load(folder)
+        return cls(ids=labels.ids, probs=labels.probs, offsets=labels.offsets, notes=read_notes(folder))
 
 
 def notes_of(labels: Labels) -> tuple[str, ...]:
+    """The notes of labels; () for labels without any."""
     return labels.notes if isinstance(labels, NotedLabels) else ()
 
 
-def best(labels: Labels, share: float, per_class: bool, worth: Doubles, salt: str) -> tuple[Ints, int]:
-    """The rows of the `share` of examples with the highest `worth` ([n]), rounded up, in their order.
+def top_share(labels: Labels, share: float, per_class: bool, scores: Doubles, salt: str) -> tuple[Ints, int]:
+    """The indices of the `share` of examples with the highest `scores` ([n]), in ascending order.
 
-    per_class: of each predicted class. Where the cut falls among equals, a hash of `salt` and id draws from them; the
-    second value is how many of the rows were drawn so.
+    The number of examples is rounded up. per_class: take the share within each predicted class. If the cut falls
+    between examples of equal score, a hash of `salt` and id decides which of them are kept. Returns also how many of
+    the kept examples have that score.
     """
     hashes = np.array([_hash(salt, id) for id in labels.ids], dtype=np.uint64)
-    chosen = labels.hard() if per_class else np.zeros(len(labels), dtype=np.int64)
-    kept, drawn = [np.zeros(0, dtype=np.int64)], 0
-    for each in np.unique(chosen):
-        alike = np.flatnonzero(chosen == each)
-        order = alike[np.lexsort((hashes[alike], -worth[alike]))]
-        count = max(1, math.ceil(share * len(alike) - 1e-9))  # 10 % of 30 are 3, although 0.1 * 30 > 3
+    predicted = labels.hard() if per_class else np.zeros(len(labels), dtype=np.int64)
+    kept, tied = [np.zeros(0, dtype=np.int64)], 0
+    for label in np.unique(predicted):
+        members = np.flatnonzero(predicted == label)
+        order = members[np.lexsort((hashes[members], -scores[members]))]
+        count = max(1, math.ceil(share * len(members) - 1e-9))  # 10 % of 30 are 3, although 0.1 * 30 > 3
         kept.append(order[:count])
-        if count < len(order) and worth[order[count]] == worth[order[count - 1]]:
-            drawn += int((worth[order[:count]] == worth[order[count]]).sum())
-    return np.sort(np.concatenate(kept)), drawn
+        if count < len(order) and scores[order[count]] == scores[order[count - 1]]:
+            tied += int((scores[order[:count]] == scores[order[count]]).sum())
+    return np.sort(np.concatenate(kept)), tied
 
 
-def subset(labels: Labels, rows: Ints, notes: tuple[str, ...] = ()) -> NotedLabels:
-    """The labels of some rows."""
-    found = Labels.from_rows([labels.ids[i] for i in rows], [labels.row(int(i)) for i in rows])
-    return NotedLabels(ids=found.ids, probs=found.probs, offsets=found.offsets, notes=notes)
+def subset(labels: Labels, indices: Ints, notes: tuple[str, ...] = ()) -> NotedLabels:
+    """The labels of the examples at these indices, with notes."""
+    kept = labels.take(indices)
+    return NotedLabels(ids=kept.ids, probs=kept.probs, offsets=kept.offsets, notes=notes)
 
 
 def _hash(salt: str, text: str) -> int:

@@ -1,4 +1,4 @@
-"""Dawid-Skene: several supervisors, each trusted as far as the others bear it out (Dawid and Skene 1979)."""
+"""Dawid-Skene: aggregates several supervisors with an estimated confusion matrix for each (Dawid and Skene 1979)."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from outgrow.labelling.base import NO_EVIDENCE, Evidence, Rule
 from outgrow.ranges import at_least, check_ranges, whole
 from outgrow.types import Doubles, Labels, UserError
 
-LEAST = 1e-300  # a probability of 0, as its logarithm needs it
+TINY = 1e-300  # stands for a probability of 0 in logarithms and divisions
 
 
 @dataclass(frozen=True, kw_only=True)
 class DawidSkene(Rule):
-    """Expectation maximisation over the true classes and each supervisor's confusions, from the supervisors' votes.
+    """Expectation maximisation over the true classes and the confusion matrix of each supervisor, from their votes.
 
-    A vote is a supervisor's most probable choice, shared out among equals. Who has no label for an example, or holds
-    all choices equally likely, casts no vote. One supervisor's labels stay as they are; with two the confusions are
-    not identified, so they are refused.
+    A vote is the supervisor's most probable choice, shared equally between ties. A supervisor that has no label for an
+    example, or gives all choices the same probability, casts no vote. The labels of a single supervisor are returned
+    unchanged. With two supervisors the confusion matrices are not identified, so `apply` raises UserError.
 
-    It starts from the mean vote and ends after `iterations`, or when no probability moves by more than a millionth.
-    smoothing: added to every count of a confusion, so that none is impossible.
+    iterations: the largest number of EM iterations, starting from the mean vote; it stops earlier once no probability
+    changes by 1e-6 or more. smoothing: added to every count of a confusion matrix, so that no confusion has
+    probability 0.
     """
 
     kind: ClassVar[str] = "rule/dawid-skene"
-    version: ClassVar[int] = 2  # 2: an abstention is no vote; equals share one; one supervisor's labels stay
+    version: ClassVar[int] = 2  # 2: abstentions cast no vote, ties share one, one supervisor's labels are unchanged
     aggregates: ClassVar[bool] = True
     fewest: ClassVar[int] = 3
     shared_choices: ClassVar[bool] = True
@@ -48,29 +49,30 @@ class DawidSkene(Rule):
         voters = int(votes.any((1, 2)).sum())
         if voters < self.fewest:
             raise UserError(f"Dawid-Skene is not identified with {voters} supervisors that vote: use mean, or add some")
-        cast = votes.sum(0)
-        voted = cast.sum(1, keepdims=True)
-        truth: Doubles = np.where(voted > 0, cast / np.maximum(voted, 1), 1 / cast.shape[1])
+        counts = votes.sum(0)
+        total = counts.sum(1, keepdims=True)
+        posterior: Doubles = np.where(total > 0, counts / np.maximum(total, 1), 1 / counts.shape[1])
         for _ in range(self.iterations):
-            before, truth = truth, self._expected(votes, truth)
-            if np.abs(truth - before).max() < 1e-6:
+            previous, posterior = posterior, self._em_step(votes, posterior)
+            if np.abs(posterior - previous).max() < 1e-6:
                 break
-        return Labels.from_rows(annotations.ids, list(truth))
+        return Labels.from_rows(annotations.ids, list(posterior))
 
-    def _expected(self, votes: Doubles, truth: Doubles) -> Doubles:
-        """One round: the confusions that these truths make likeliest, then the truths given the confusions, [n, k]."""
-        confusions = truth.T @ votes + self.smoothing  # [supervisors, true, said]
-        confusions /= np.maximum(confusions.sum(2, keepdims=True), LEAST)  # a class that nobody has stays at 0
-        logs = np.log(np.maximum(confusions, LEAST))
-        evidence = np.log(np.maximum(truth.mean(0), LEAST)) + (votes @ logs.transpose(0, 2, 1)).sum(0)
-        likely = np.exp(evidence - evidence.max(1, keepdims=True))
-        found: Doubles = likely / likely.sum(1, keepdims=True)
-        return found
+    def _em_step(self, votes: Doubles, posterior: Doubles) -> Doubles:
+        """The M step (confusion matrices, class prior), then the E step: the posterior of the true class, [n, k]."""
+        confusions = posterior.T @ votes + self.smoothing  # [supervisors, true class, voted class]
+        confusions /= np.maximum(confusions.sum(2, keepdims=True), TINY)  # a class without votes stays at 0
+        log_confusions = np.log(np.maximum(confusions, TINY))
+        log_prior = np.log(np.maximum(posterior.mean(0), TINY))
+        logits = log_prior + (votes @ log_confusions.transpose(0, 2, 1)).sum(0)
+        likelihood = np.exp(logits - logits.max(1, keepdims=True))
+        updated: Doubles = likelihood / likelihood.sum(1, keepdims=True)
+        return updated
 
 
 def _votes(probs: Doubles) -> Doubles:
-    """One vote for each supervisor and example, [supervisors, n, k]; none where all choices are equal."""
+    """The vote of each supervisor on each example, [supervisors, n, k]; all zeros where it casts none."""
     top = probs == probs.max(2, keepdims=True)
-    equal = top.sum(2, keepdims=True)
-    found: Doubles = np.where(equal < probs.shape[2], top / equal, 0.0)
-    return found
+    ties = top.sum(2, keepdims=True)
+    votes: Doubles = np.where(ties < probs.shape[2], top / ties, 0.0)
+    return votes

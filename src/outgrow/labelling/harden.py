@@ -1,4 +1,4 @@
-"""Harden: all the weight on the most probable choice (Burns et al. 2023, section 4.2: chess)."""
+"""Harden: one-hot labels of the most probable choice (Burns et al. 2023, section 4.2: chess)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from outgrow.types import Labels
 
 @dataclass(frozen=True, kw_only=True)
 class Harden(Rule):
-    """The first of equally probable choices gets all the weight."""
+    """Probability 1 on the most probable choice of each example, the first one in case of ties."""
 
     kind: ClassVar[str] = "rule/harden"
     rescales: ClassVar[bool] = True
 
     def apply(self, labels: Sequence[Labels], evidence: Evidence = NO_EVIDENCE) -> Labels:
-        (own,) = labels
-        return own.hardened()
+        (weak,) = labels
+        return weak.hardened()

@@ -1,4 +1,4 @@
-"""Keep at random: the control of a rule that selects, as many examples but whichever a seed draws."""
+"""Keep random: the control for rules that select. It keeps as many examples, drawn at random."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from outgrow.labelling.base import NO_EVIDENCE, Evidence, Rule, best, subset
+from outgrow.labelling.base import NO_EVIDENCE, Evidence, Rule, subset, top_share
 from outgrow.ranges import above, check_ranges, whole
 from outgrow.types import Labels
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeepRandom(Rule):
-    """A random `share` of the examples, as many as `keep-confident` keeps.
+    """Keeps a random `share` of the examples: as many as `keep-confident` with the same share.
 
-    per_class: the share is taken of each predicted class. The draw depends on `seed` and the example's id alone.
+    share: in (0, 1]; the number of examples is rounded up. per_class: takes the share within each predicted class. The
+    draw depends only on `seed` and the ids.
     """
 
     kind: ClassVar[str] = "rule/keep-random"
@@ -31,6 +32,6 @@ class KeepRandom(Rule):
         check_ranges(self, share=above(0, 1), seed=whole(0))
 
     def apply(self, labels: Sequence[Labels], evidence: Evidence = NO_EVIDENCE) -> Labels:
-        (own,) = labels
-        rows, _ = best(own, self.share, self.per_class, np.zeros(len(own)), f"keep-random {self.seed}")
-        return subset(own, rows)
+        (weak,) = labels
+        kept, _ = top_share(weak, self.share, self.per_class, np.zeros(len(weak)), f"keep-random {self.seed}")
+        return subset(weak, kept)

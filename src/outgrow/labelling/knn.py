@@ -1,4 +1,4 @@
-"""k nearest neighbours: an example's label is what its neighbours' labels say, in the student's frozen features."""
+"""k nearest neighbours: smooths weak labels over neighbours in the student's frozen features."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from outgrow.labelling.base import NO_EVIDENCE, Evidence, Rule
 from outgrow.ranges import check_ranges, whole
 from outgrow.types import Labels, classes_of
 
-CHUNK = 256  # examples whose distances to all others are held at once
+CHUNK = 256  # rows of the distance matrix that are in memory at once
 
 
 @dataclass(frozen=True, kw_only=True)
 class KNN(Rule):
-    """The mean label of the `neighbours` nearest other examples (all others where there are fewer): Euclidean distance
-    between standardised features. An example's own label does not count: mistakes that stand alone are voted down."""
+    """Replaces each label by the mean label of the example's nearest neighbours, without its own label.
+
+    Distances are Euclidean between standardised features. Isolated label errors are outvoted by their neighbours.
+    neighbours: how many, or all other examples if there are fewer.
+    """
 
     kind: ClassVar[str] = "rule/knn"
     shared_choices: ClassVar[bool] = True
@@ -30,18 +33,18 @@ class KNN(Rule):
         check_ranges(self, neighbours=whole(1))
 
     def apply(self, labels: Sequence[Labels], evidence: Evidence = NO_EVIDENCE) -> Labels:
-        (own,) = labels
+        (weak,) = labels
         features = evidence.features["student/features"]
-        n, k = len(own), min(self.neighbours, len(own) - 1)
+        n, k = len(weak), min(self.neighbours, len(weak) - 1)
         if not k:
-            return own
-        weak = classes_of(own)
+            return weak
+        probs = classes_of(weak)
         x = (features - features.mean(0)) / np.maximum(features.std(0), 1e-6)
-        squared = (x**2).sum(1)
-        found = np.empty_like(weak)
+        squared_norms = (x**2).sum(1)
+        smoothed = np.empty_like(probs)
         for start in range(0, n, CHUNK):
             rows = np.arange(start, min(start + CHUNK, n))
-            distance = squared - 2 * x[rows] @ x.T  # but for the row's own square
+            distance = squared_norms - 2 * x[rows] @ x.T  # squared distance less a constant for each row
             distance[np.arange(len(rows)), rows] = np.inf
-            found[rows] = weak[np.argpartition(distance, k - 1, axis=1)[:, :k]].mean(1)
-        return Labels.from_rows(own.ids, list(found))
+            smoothed[rows] = probs[np.argpartition(distance, k - 1, axis=1)[:, :k]].mean(1)
+        return Labels.from_rows(weak.ids, list(smoothed))

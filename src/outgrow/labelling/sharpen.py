@@ -1,4 +1,4 @@
-"""Sharpen: labels as if they had been given at a lower temperature."""
+"""Sharpen: rescales labels with a temperature."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from outgrow.types import Labels
 
 @dataclass(frozen=True, kw_only=True)
 class Sharpen(Rule):
-    """p ** (1 / temperature), made to sum to 1: below 1 it sharpens, above 1 it softens, towards 0 it hardens."""
+    """p ** (1 / temperature), normalised to sum to 1.
+
+    temperature: below 1 sharpens the labels, above 1 smooths them, and towards 0 they become one-hot.
+    """
 
     kind: ClassVar[str] = "rule/sharpen"
     rescales: ClassVar[bool] = True
@@ -26,6 +29,6 @@ class Sharpen(Rule):
         check_ranges(self, temperature=above(0))
 
     def apply(self, labels: Sequence[Labels], evidence: Evidence = NO_EVIDENCE) -> Labels:
-        (own,) = labels
-        rows = [(row / row.max()).astype(np.float64) ** (1 / self.temperature) for row in own.rows()]
-        return Labels.from_rows(own.ids, [row / row.sum() for row in rows])
+        (weak,) = labels
+        rows = [(row / row.max()).astype(np.float64) ** (1 / self.temperature) for row in weak.rows()]
+        return Labels.from_rows(weak.ids, [row / row.sum() for row in rows])

@@ -1,1 +1,1 @@
-"""Losses: what to aim at, and the loss of each example. One file a loss."""
+"""Losses: training targets from weak labels, and the loss of each example. One file for each loss."""

@@ -1,4 +1,4 @@
-"""What a loss is: targets for the whole optimiser batch, then a value for each example of a micro-batch."""
+"""The base class of losses: targets for the whole optimiser batch, then a loss for each example of a micro-batch."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """Subclass it, add fields, write one or both methods. Unchanged they are cross-entropy to the labels.
+    """Base class of losses. Subclass it, add fields, override one or both methods. The default is cross-entropy.
 
-    Choices are padded to the widest example of the batch: logits are -inf and probabilities 0 where there is none.
-    Where examples have choices of their own, such as legal moves, `targets` sees one such place at least in every row.
+    Examples with fewer choices than the widest of the batch are padded: logits with -inf, probabilities with 0. If
+    examples have different choices, such as legal moves, every row that `targets` receives has at least one padded
+    column.
     """
 
-    kind: ClassVar[str]  # a plug-in from outside the package needs none
+    kind: ClassVar[str]  # not needed by a plug-in from outside the package
     version: ClassVar[int] = 1
-    fixed_targets: ClassVar[bool] = False  # whether it is cross-entropy to the labels as they are, as a probe needs it
+    fixed_targets: ClassVar[bool] = False  # whether it is cross-entropy to the unchanged labels, which probes require
     needs_logits: ClassVar[bool] = False  # whether `targets` reads the student's logits (one more forward pass)
 
     def check(self, shape: Shape) -> None:
-        """Raise a UserError where the loss does not fit a task of this shape. Default: never."""
+        """Raises UserError if the loss does not support a task of this shape. Default: every task is supported."""
 
     def targets(self, logits: torch.Tensor | None, weak: torch.Tensor, progress: float) -> torch.Tensor:
-        """Target probabilities [..., batch, choices], without gradient, from the whole optimiser batch.
+        """Target probabilities [..., batch, choices], without gradient, for the whole optimiser batch.
 
-        logits: the student's, [..., batch, choices], None unless `needs_logits`. weak: label probabilities of the same
-        shape. progress: the share of training done, in [0, 1). Leading dimensions are fits that are computed together:
-        none sees another.
+        logits: the student's logits, [..., batch, choices]; None unless `needs_logits`. weak: the probabilities of the
+        weak labels, in the same shape. progress: the fraction of training that is done, in [0, 1). Leading dimensions
+        are independent fits that are computed in one batch.
         """
         return weak
 

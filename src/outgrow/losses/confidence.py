@@ -1,4 +1,4 @@
-"""Auxiliary confidence: the student may trust itself over its labels (Burns et al. 2023, A.4)."""
+"""Auxiliary confidence loss: part of the target is the student's own prediction (Burns et al. 2023, A.4)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Confidence(Loss):
-    """(1 - a) CE(f, weak) + a CE(f, hardened f); a rises from 0 to `weight` over the share `warmup` of training.
+    """(1 - a) CE(f, weak) + a CE(f, hardened f), with a rising linearly from 0 to `weight`, over `warmup` of training.
 
-    prior: each class's share, (0.5, 0.5) for the paper's balanced binary tasks; where none is declared the batch's mean
-    weak label, as in OpenAI's released code. The hardened shares match it, unless each example has its own choices,
-    such as legal moves. weight and warmup are the paper's; OpenAI's code has warmup = 0.1, and a ramp that jumps."""
+    Defaults as in the paper; OpenAI's released code has warmup = 0.1 and raises a in jumps. prior: the fraction of each
+    class among the hardened predictions, (0.5, 0.5) for the paper's balanced binary tasks; default, the batch's mean
+    weak label, as in OpenAI's code. It does not apply if examples have different choices, such as legal moves."""
 
     kind: ClassVar[str] = "loss/confidence"
     needs_logits: ClassVar[bool] = True
@@ -40,30 +40,29 @@ class Confidence(Loss):
         import torch
 
         assert logits is not None
-        if weak.ndim > 2:  # each fit has shares of its own
-            each = [self.targets(own, labels, progress) for own, labels in zip(logits, weak, strict=True)]
-            return torch.stack(each)
+        if weak.ndim > 2:  # the default prior differs from fit to fit
+            return torch.stack([self.targets(*fit, progress) for fit in zip(logits, weak, strict=True)])
         prior = self.prior or tuple(weak.double().mean(0).tolist())
-        share = min(progress / self.warmup, 1.0) if self.warmup else 1.0
-        return weak.lerp(hardened(logits, weak, prior), self.weight * share)
+        ramp = min(progress / self.warmup, 1.0) if self.warmup else 1.0
+        return weak.lerp(hardened(logits, weak, prior), self.weight * ramp)
 
 
 def hardened(logits: torch.Tensor, weak: torch.Tensor, prior: tuple[float, ...]) -> torch.Tensor:
-    """The student's choices, one-hot: argmax of f * w, with w such that each class's share of the batch is its prior.
+    """The student's predictions, one-hot [n, k], balanced: each class gets floor(n * prior) examples or one more.
 
-    A class gets floor(n * prior) of n examples and at most one more, as the student likes; of equals, first the one
-    the supervisor thinks likelier. It is plain argmax for a single example and where choices are missing."""
+    The assignment maximises the total log-probability: the argmax of f * w with a weight w for each class. Ties go to
+    the class that the weak label prefers. A single example, and rows with padded choices, get the plain argmax."""
     import numpy as np
     from scipy.optimize import linear_sum_assignment
 
-    (n, k), chosen = logits.shape, logits.argmax(1)
+    (n, k), classes = logits.shape, logits.argmax(1)
     if n > 1 and bool(logits.isfinite().all()):
         if len(prior) != k:
             raise UserError(f"prior has {len(prior)} shares and the examples {k} choices: give one for each")
-        shares = n * np.array(prior)
-        least, most = np.floor(shares + 1e-4).astype(int), np.ceil(shares - 1e-4)  # forgiving the mean's rounding
-        places = np.concatenate([np.repeat(np.arange(k), least), np.flatnonzero(most > least)])
-        worth = (logits.double().log_softmax(1) + 1e-6 * weak).cpu().numpy()[:, places]
-        worth[:, : least.sum()] += 1e6  # these places are filled first
-        chosen = chosen.new_tensor(places[linear_sum_assignment(worth, maximize=True)[1]])  # its prices are log w
-    return weak.new_zeros(n, k).scatter(1, chosen[:, None], 1.0)
+        expected = n * np.array(prior)
+        fewest, most = np.floor(expected + 1e-4).astype(int), np.ceil(expected - 1e-4)  # 1e-4: rounding of the mean
+        slots = np.concatenate([np.repeat(np.arange(k), fewest), np.flatnonzero(most > fewest)])
+        utility = (logits.double().log_softmax(1) + 1e-6 * weak).cpu().numpy()[:, slots]
+        utility[:, : fewest.sum()] += 1e6  # the guaranteed slots are filled first
+        classes = classes.new_tensor(slots[linear_sum_assignment(utility, maximize=True)[1]])  # dual prices are log w
+    return weak.new_zeros(n, k).scatter(1, classes[:, None], 1.0)

@@ -1,4 +1,4 @@
-"""Cross-entropy to soft or hard labels: naive finetuning (Burns et al. 2023, section 3)."""
+"""Cross-entropy with soft or hard labels: naive finetuning (Burns et al. 2023, section 3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Confidence with balanced labels: weak log-odds centred over the batch, as EleutherAI's `w2s` trains."""
+"""Confidence loss with balanced labels: weak log-odds are centred over the batch, as in EleutherAI's `w2s`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from outgrow.ranges import SHARE, check_ranges
 if TYPE_CHECKING:
     import torch
 
-LEAST = 1e-7  # added to a probability before its logarithm, so that hard labels have one
+EPSILON = 1e-7  # added to probabilities, so that hard labels have a finite logarithm
 
 
 @dataclass(frozen=True, kw_only=True)
 class LogConfidence(Loss):
-    """`Confidence` towards labels whose mean log-probability is the same for every class, and hardened shares that are
-    equal. Only where all examples have the same choices; elsewhere, and for one example alone, labels stay as they are.
+    """The `Confidence` loss with a uniform prior, on weak labels that are rebalanced within the optimiser batch.
+
+    Rebalancing makes the mean log-probability the same for every class. It is skipped for a single example, and if
+    examples have different choices. weight, warmup: as in `Confidence`.
     """
 
     kind: ClassVar[str] = "loss/log-confidence"
@@ -32,8 +34,8 @@ class LogConfidence(Loss):
 
     def targets(self, logits: torch.Tensor | None, weak: torch.Tensor, progress: float) -> torch.Tensor:
         assert logits is not None
-        even = Confidence(weight=self.weight, warmup=self.warmup, prior=(1 / weak.shape[-1],) * weak.shape[-1])
+        uniform = Confidence(weight=self.weight, warmup=self.warmup, prior=(1 / weak.shape[-1],) * weak.shape[-1])
         if weak.shape[-2] > 1 and bool(logits.isfinite().all()):
-            log_probs = (weak + LEAST).log()
+            log_probs = (weak + EPSILON).log()
             weak = (log_probs - log_probs.mean(-2, keepdim=True)).softmax(-1)
-        return even.targets(logits, weak, progress)
+        return uniform.targets(logits, weak, progress)

@@ -1,1 +1,1 @@
-"""Accuracy, recovered gap, differences, agreement, calibration: pure functions on arrays, numpy and a quantile."""
+"""Accuracy, PGR, paired differences, agreement and calibration: pure functions on numpy arrays."""

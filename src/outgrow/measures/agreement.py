@@ -1,4 +1,4 @@
-"""How often the student says what its supervisor says (Burns et al. 2023, §5.1.3): learning the task or its errors."""
+"""Agreement of student and supervisor: does the student imitate its errors (Burns et al. 2023, §5.1.3)?"""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from outgrow.measures.crossed import Groups, Interval, same_shape
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """Shares of examples on which student and supervisor give the same hard label: of all, and of those on which the
-    supervisor is right or wrong (None where these are too few to state a share). High agreement where the supervisor
-    is wrong is imitation of its errors."""
+    """The proportion of examples on which student and supervisor give the same hard label.
+
+    overall: among all examples. where_right, where_wrong: among those on which the supervisor is right or wrong; None
+    if they are too few for an interval. High agreement where the supervisor is wrong is imitation of its errors.
+    """
 
     overall: Interval
     where_right: Interval | None
@@ -31,15 +33,18 @@ def agreement(
     *,
     level: float = 0.95,
 ) -> Agreement:
-    """student, supervisor: hard labels (indices of choices) [S, N]; supervisor_correct: 1 right, 0 wrong [S, N].
+    """Agreement of student and supervisor, with confidence intervals.
 
-    Each may be [1, N] where no seed plays a part. Right and wrong come as scores, since a task may accept several
-    answers. ValueError: empty, NaN, shapes that do not fit, or all examples of one group.
+    student, supervisor: hard labels as indices of choices, [S, N]. supervisor_correct: the supervisor's scores, 1 right
+    and 0 wrong, [S, N]; not derived from labels, since a task may accept several answers. Each may be [1, N] if it does
+    not depend on the seed. groups: [N].
+
+    Raises ValueError for no examples, NaN, shapes that do not fit, or a single group.
     """
-    ours, theirs, right = same_shape(student, supervisor, supervisor_correct)
-    if np.isnan(ours).any() or np.isnan(theirs).any():
-        raise ValueError("some hard labels are NaN")  # NaN never equals NaN, and would read as disagreement
-    same = (ours == theirs).astype(np.float64)
+    predicted, weak, right = same_shape(student, supervisor, supervisor_correct)
+    if np.isnan(predicted).any() or np.isnan(weak).any():
+        raise ValueError("some hard labels are NaN")  # NaN never equals NaN, so it would count as disagreement
+    same = (predicted == weak).astype(np.float64)
     return Agreement(
         overall=accuracy(same, groups, level=level),
         where_right=share(same, right, groups, level=level),

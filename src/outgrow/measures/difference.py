@@ -1,4 +1,4 @@
-"""Is one method better than another on the same seeds and the same test examples?"""
+"""The paired difference of two methods on the same seeds and test examples."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from outgrow.measures.crossed import Groups, Interval, mean_interval, same_shape
 
 
 def paired(a: npt.NDArray[Any], b: npt.NDArray[Any], groups: Groups, *, level: float = 0.95) -> Interval:
-    """The mean of a − b, scores [S, N] (or [1, N] where no seed plays a part), with groups [N].
+    """The mean of a − b and its confidence interval. `a` is better than `b` if the interval lies above zero.
 
-    Pairing by seed and example takes out what both share: hard examples, a poor supervisor. `a` improves on `b` where
-    the interval lies above zero. ValueError: no scores, NaN, shapes that do not fit, or all examples of one group.
+    a, b: scores [S, N], or [1, N] if they do not depend on the seed. groups: [N]. Pairing by seed and example removes
+    the variation that both share, such as hard examples or a poor supervisor.
+
+    Raises ValueError for no scores, NaN, shapes that do not fit, or a single group.
     """
     first, second = same_shape(a, b)
     return mean_interval(first - second, groups, level=level)

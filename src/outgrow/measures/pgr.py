@@ -1,4 +1,7 @@
-"""Performance gap recovered (Burns et al. 2023, §3): how much of the way from floor to ceiling a student has come."""
+"""Performance gap recovered (PGR): the fraction of the gap from floor to ceiling that a student recovers.
+
+Burns et al. 2023, section 3.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,17 @@ import numpy.typing as npt
 from outgrow.measures.crossed import Crossed, Groups, OneGroupError, crossed, fieller_interval, same_shape
 from outgrow.types import Doubles
 
-MIN_GROUPS = 20  # below about this many groups a clustered variance is itself too noisy to state anything
-WIDEST = 1.0  # an interval wider than from floor to ceiling says nothing
+MIN_GROUPS = 20  # with fewer groups the estimate of a clustered variance is itself too noisy
+WIDEST = 1.0  # an interval wider than the whole gap from floor to ceiling is not informative
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recovery:
-    """PGR with its interval, or the reason why it is withheld: then pgr, low and high are None, never NaN.
+    """PGR with its confidence interval, or the reason why it is withheld.
 
-    gap = ceiling − floor, with its interval (None where the groups are too few for any interval).
-    `seed_noise` is False where there was one seed and the intervals speak of test groups only.
+    pgr, low, high: None (never NaN) if `withheld` gives a reason. gap, gap_low, gap_high: ceiling − floor and its
+    interval, None with a single group. seed_noise: False if there was one seed, so that the intervals cover variation
+    between test groups only.
     """
 
     pgr: float | None = None
@@ -35,7 +39,7 @@ class Recovery:
 
 
 def pgr(*, floor: float, student: float, ceiling: float) -> float:
-    """(student − floor) / (ceiling − floor), Burns et al. 2023, §3. ValueError where ceiling and floor are equal."""
+    """(student − floor) / (ceiling − floor) (Burns et al. 2023, §3). Raises ValueError if ceiling equals floor."""
     if ceiling == floor:
         raise ValueError(f"floor and ceiling are both {floor}: there is no gap to recover")
     return (student - floor) / (ceiling - floor)
@@ -49,14 +53,15 @@ def recovered(
     *,
     level: float = 0.95,
 ) -> Recovery:
-    """PGR over seeds and examples: the ratio of the mean differences, with a Fieller interval.
+    """PGR over seeds and examples: the ratio of the mean differences, with Fieller's confidence interval.
 
-    It is withheld where the test groups are too few, where the gap's interval reaches zero (Fieller's set is then not
-    an interval), and where the interval of the PGR is wider than 100 points.
+    It is withheld if there are too few test groups, if the interval of the gap reaches zero (Fieller's set is then not
+    an interval), or if the interval of the PGR is wider than 100 points.
 
-    floor, student, ceiling: scores [S, N], or [1, N] for what no seed touches (a ready-made supervisor); row s of all
-    three belongs to one seed, column i to one test example of group groups[i].
-    ValueError: empty, NaN or infinite scores, shapes that do not fit.
+    floor, student, ceiling: scores [S, N], or [1, N] if they do not depend on the seed (a ready-made supervisor). Row s
+    is one seed and column i one test example, of group groups[i], in all three.
+
+    Raises ValueError for no scores, NaN or infinite scores, or shapes that do not fit.
     """
     low, middle, high = same_shape(floor, student, ceiling)
     gains = np.stack([middle - low, high - low])
@@ -105,11 +110,11 @@ def _not_determined(parts: Crossed, low: float, high: float) -> str:
 
 
 def _more(parts: Crossed, direction: Doubles) -> str:
-    """What would narrow the interval of direction · mean most."""
+    """What would narrow the interval of direction · mean most: seeds or test examples."""
     seed, group, both = (float(direction @ part @ direction) for part in (parts.seed, parts.group, parts.both))
     return "seeds" if seed - both > group else "test examples"
 
 
 def _points(value: float, decimals: int = 1) -> str:
-    """With a real minus sign, and no minus before a zero."""
+    """A number with the typographic minus sign, and without a sign before zero."""
     return f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", "−")

@@ -1,15 +1,15 @@
-"""Accuracy where each seed has examples of its own, which may overlap: labels on the transfer subset of every seed.
+"""Accuracy over seeds that have different, possibly overlapping examples, such as labels on each transfer subset.
 
 The mean over seeds of each seed's accuracy has the variance V = V_seed + V_group − V_both of
-`outgrow.measures.crossed`, here for a table in which most places may be empty. With d_sg what leaving group g out moves
-the accuracy of seed s by,
+`outgrow.measures.crossed`, here for a seeds × groups table with empty cells. With d_sg the change of the accuracy of
+seed s when group g is left out,
 
-    V_group = Σ_g (mean over s of d_sg)²         groups as clusters, whichever seeds have them
+    V_group = Σ_g (mean over s of d_sg)²         groups as clusters across seeds
     within  = Σ_s Σ_g d_sg² / S²                 as if no two seeds shared a group
     V_both  = (S · within − V_group) / (S − 1)
 
-each sum over groups times (G − 1) / G. Where all seeds have the same examples these are the parts of `crossed`. Where
-no two seeds share a group V_both is V_group, and V is V_seed, the variance of the seeds' accuracies over S.
+each sum over groups times (G − 1) / G. If all seeds have the same examples, these equal the parts of `crossed`. If no
+two seeds share a group, V_both = V_group and V = V_seed, the variance of the seeds' accuracies divided by S.
 """
 
 from __future__ import annotations
@@ -27,11 +27,13 @@ from outgrow.measures.crossed import Crossed, Groups, Interval, OneGroupError
 def accuracy_of_samples(
     correct: Sequence[npt.NDArray[Any]], groups: Sequence[Groups], *, level: float = 0.95
 ) -> Interval:
-    """The mean over seeds of each seed's accuracy: for every seed scores [N_s] from 0 to 1, and their groups [N_s].
+    """The mean over seeds of each seed's accuracy, with its confidence interval.
 
-    Groups of one name are one group. With one seed the interval is over groups only, and `seed_noise` is False.
-    ValueError: no seeds or no scores, NaN, scores outside 0 to 1, lengths that do not fit; OneGroupError where all
-    examples of a seed are of one group.
+    correct: for every seed, scores [N_s] from 0 to 1. groups: for every seed, the groups [N_s]; equal names are the
+    same group across seeds. With one seed the interval covers variation between groups only, and `seed_noise` is False.
+
+    Raises ValueError for no seeds or scores, NaN, scores outside 0 to 1, or lengths that do not fit; OneGroupError if
+    all examples of a seed are in one group.
     """
     scores = [np.asarray(each, dtype=np.float64) for each in correct]
     if not scores or len(scores) != len(groups) or any(s.ndim != 1 or not s.size for s in scores):
@@ -51,17 +53,18 @@ def _parts(scores: Sequence[npt.NDArray[np.float64]], groups: Sequence[Groups]) 
         raise ValueError("each example needs one group")
     names, codes = np.unique(np.concatenate([np.asarray(each) for each in groups]), return_inverse=True)
     seeds, count = len(scores), len(names)
-    moved, share = np.zeros(count), np.zeros(count)
+    mean_effect, share = np.zeros(count), np.zeros(count)
     within = 0.0
-    for s, mean, own in zip(scores, means, np.split(codes, np.cumsum([len(s) for s in scores])[:-1]), strict=True):
-        there, inverse, sizes = np.unique(own, return_inverse=True, return_counts=True)
-        if len(there) < 2:
+    codes_by_seed = np.split(codes, np.cumsum([len(s) for s in scores])[:-1])
+    for s, mean, seed_codes in zip(scores, means, codes_by_seed, strict=True):
+        present, inverse, sizes = np.unique(seed_codes, return_inverse=True, return_counts=True)
+        if len(present) < 2:
             raise OneGroupError(f"all {len(s)} examples of a seed are of one group: an interval needs two groups")
         effect = np.bincount(inverse, weights=s - mean) / (len(s) - sizes)
-        moved[there] += effect / seeds
-        share[there] += sizes / len(s) / seeds
-        within += (len(there) - 1) / len(there) * float(effect @ effect) / seeds**2
-    group = (count - 1) / count * float(moved @ moved)
+        mean_effect[present] += effect / seeds
+        share[present] += sizes / len(s) / seeds
+        within += (len(present) - 1) / len(present) * float(effect @ effect) / seeds**2
+    group = (count - 1) / count * float(mean_effect @ mean_effect)
     pairs = max(seeds * (seeds - 1), 1)
     return Crossed(
         mean=np.array([means.mean()]),

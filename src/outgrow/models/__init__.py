@@ -1,1 +1,1 @@
-"""Model families: a name and a size become a Hugging Face checkpoint. One file a family."""
+"""Model families: from a name and a size to a Hugging Face checkpoint. One file for each family."""

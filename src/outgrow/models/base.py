@@ -1,4 +1,4 @@
-"""What a model family is: a record that leads to a folder with an ordinary Hugging Face checkpoint."""
+"""The base class of model families: a record that resolves to a folder with a Hugging Face checkpoint."""
 
 from __future__ import annotations
 
@@ -20,15 +20,18 @@ from outgrow.types import UserError
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """Subclass it, write `pinned` and `folder`. The digest of the checkpoint's files is what identifies it."""
+    """Base class of models. Subclass it, implement `pinned` and `folder`.
 
-    kind: ClassVar[str]  # a plug-in from outside the package needs none
+    size: which checkpoint of the family. digest: of the checkpoint's files; it identifies the model in cache keys.
+    """
+
+    kind: ClassVar[str]  # not needed by a plug-in from outside the package
     version: ClassVar[int] = 1
-    causal: ClassVar[bool | None] = None  # whether it reads from left to right; None: its checkpoint says
+    causal: ClassVar[bool | None] = None  # whether it is a causal model; None: read from the checkpoint
 
     size: str = ""
     digest: str = ""
-    alias: str = alias()  # given by an experiment where several models have one short name
+    alias: str = alias()  # set by an experiment that has several models of the same short name
 
     @property
     def name(self) -> str:
@@ -37,43 +40,46 @@ class Model:
 
     @property
     def location(self) -> Path | None:
-        """The file or folder that the user named, whose path tells models of one short name apart."""
+        """The file or folder that the user gave. Its path distinguishes models of the same short name."""
         return None
 
     @property
     def short(self) -> str:
-        """The name where no other model of an experiment has it."""
+        """The name, unless another model of the experiment has the same."""
         family = type(self).__module__.rpartition(".")[2].replace("_", "-")
         return f"{family}/{self.size}"
 
     def pinned(self) -> Self:
-        """This model with its digest (or resolved commit) filled in; a missing checkpoint is a UserError."""
+        """A copy with the digest, or the commit on the hub, filled in. Raises UserError for a missing checkpoint."""
         raise NotImplementedError
 
     def folder(self, settings: Settings) -> Path:
-        """A local folder with config, weights and tokenizer, downloaded or converted first where need be."""
+        """A local folder with config, weights and tokenizer, after a download or conversion if necessary."""
         raise NotImplementedError
 
     def local_folder(self, settings: Settings) -> Path | None:
-        """`folder` where nothing must be downloaded for it; None where it must."""
+        """The same folder if no download is necessary; otherwise None."""
         return self.folder(settings)
 
     def tokenizer_folder(self, settings: Settings) -> Path:
-        """A local folder with config and tokenizer, which is all that planning needs. Default: `folder`."""
+        """A local folder with config and tokenizer, which suffice for planning. Default: `folder`."""
         return self.folder(settings)
 
     def parameters(self, settings: Settings) -> int:
-        """How many weights the checkpoint holds, tied ones once. UserError where it has no safetensors to count."""
+        """The number of parameters, tied ones counted once. Raises UserError without safetensors files."""
         return weights_in(self.folder(settings))
 
     @classmethod
     def sizes(cls) -> tuple[str, ...]:
-        """The sizes that come with the package, smallest first. Default: none, any may be named."""
+        """The bundled sizes, smallest first. Default: (), for families that accept any size."""
         return ()
 
 
 def packaged(package: str, ending: str, family: str, install: str) -> PackagePath:
-    """The file of an installed package that ends like this; where there is none a UserError says what to `install`."""
+    """The file of an installed package whose name ends in `ending`.
+
+    Raises UserError if there is none; the message suggests to pip install `install`.
+    """
     try:
         files = distribution(package).files or []
         return next(file for file in files if file.name.endswith(ending))
@@ -83,7 +89,10 @@ def packaged(package: str, ending: str, family: str, install: str) -> PackagePat
 
 @contextmanager
 def written_whole(target: Path) -> Iterator[Path]:
-    """A folder to write a checkpoint into, renamed to `target` at the end: no other process ever sees half of one."""
+    """A temporary folder to write a checkpoint into, renamed to `target` at the end, so that `target` is complete.
+
+    Raises UserError if it cannot be written.
+    """
     draft = target.with_name(f"{target.name}.{uuid.uuid4().hex}")
     try:
         draft.mkdir(parents=True)
@@ -91,14 +100,17 @@ def written_whole(target: Path) -> Iterator[Path]:
         flush(draft)
         draft.rename(target)
     except OSError as error:
-        if not target.is_dir():  # another process may have been first, which is as good
+        if not target.is_dir():  # otherwise another process has written it
             raise UserError(f"{target} cannot be written ({error.strerror}): set OUTGROW_CACHE to a folder") from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
 
 def weights_in(folder: Path) -> int:
-    """The weights of a checkpoint, from the headers of its safetensors files: nothing else is read."""
+    """The number of parameters of a checkpoint, from the headers of its safetensors files.
+
+    Raises UserError without such files.
+    """
     header = read_header(folder)
     if not header.shapes:
         raise UserError(f"{folder} has no safetensors, so its weights cannot be counted: save it as safetensors")
@@ -106,7 +118,7 @@ def weights_in(folder: Path) -> int:
 
 
 def counted(weights: int) -> str:
-    """For people: `412`, `24k`, `0.98M`, `17.4M`, `1.2B`."""
+    """A number of parameters for display: `412`, `24k`, `0.98M`, `17.4M`, `1.2B`."""
     for unit, letter in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
         if weights >= 0.1 * unit and weights >= 1000:
             return f"{weights / unit:.{3 if weights >= 10 * unit else 2}g}{letter}"
@@ -115,7 +127,7 @@ def counted(weights: int) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bars and no advice from transformers meanwhile."""
+    """Turns off the progress bars and warnings of transformers in the `with` block."""
     from transformers.utils import logging as untyped
 
     logging: Any = untyped
@@ -131,5 +143,5 @@ def quiet() -> Iterator[None]:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, in one line."""
+    """The first line of an error's message, or the name of its type if there is none."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

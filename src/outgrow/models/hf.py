@@ -20,8 +20,8 @@ from outgrow.types import UserError
 WEIGHTS = ("model.safetensors", "model-*.safetensors")
 PICKLED = ("pytorch_model.bin", "pytorch_model-*.bin")
 TOKENIZER = ("tokenizer.json", "tokenizer.model", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
-BESIDE = ("*.json", "*.txt", "*.model", "*.jinja", "*.py")  # config, tokenizer, chat template, and code it brings along
-TRAINING = ("trainer_state.json", "all_results.json", "train_results.json", "eval_results.json")  # say nothing of it
+BESIDE = ("*.json", "*.txt", "*.model", "*.jinja", "*.py")  # config, tokenizer, chat template, custom code
+TRAINING = ("trainer_state.json", "all_results.json", "train_results.json", "eval_results.json")  # not hashed
 _HUB_NAME = re.compile(r"(?P<repo>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[\w./-]+))?")
 
 
@@ -29,8 +29,8 @@ _HUB_NAME = re.compile(r"(?P<repo>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[\w./-]+))?"
 class HF(Model):
     """Hugging Face: any encoder or causal checkpoint, `hf/FOLDER` or `hf/NAME` on the hub, or `hf/NAME@REVISION`.
 
-    A folder is identified by the digest of its files, a hub name by the commit it stands for now. Pickled weights and
-    code that comes with a checkpoint are used only where the settings trust them.
+    A folder is identified by the digest of its files, a name on the hub by its current commit. Pickled weights and
+    custom code are used only if the settings allow them.
     """
 
     kind: ClassVar[str] = "model/hf"
@@ -39,7 +39,7 @@ class HF(Model):
 
     @property
     def short(self) -> str:
-        """`hf/google/bert_uncased_L-2_H-128_A-2`; for a folder its last part."""
+        """`hf/google/bert_uncased_L-2_H-128_A-2`; for a local folder, its last part."""
         return f"hf/{self._local.name}" if self._local else f"hf/{self.size}"
 
     @property
@@ -80,21 +80,24 @@ class HF(Model):
 
 
 def checkpoint_files(folder: Path) -> list[Path]:
-    """The files that make a checkpoint: config, tokenizer, and weights (pickled ones where there are no others)."""
+    """The files of a checkpoint: config, tokenizer and weights. Pickled weights only if there are no others."""
     weights = _matching(folder, WEIGHTS) or _matching(folder, PICKLED)
     return sorted({*weights, *_matching(folder, BESIDE)} - {folder / name for name in TRAINING})
 
 
 def checkpoint_digest(folder: Path) -> str:
-    """SHA-256 over the names and contents of a checkpoint's files, 16 hex digits. Optimiser state does not count."""
+    """SHA-256 of the names and contents of a checkpoint's files, as 16 hex digits. Excludes optimiser state.
+
+    Raises UserError if config, tokenizer or weights are missing.
+    """
     _require_parts(folder)
     lines = [f"{path.name}\0{digest_of(path)}\n" for path in checkpoint_files(folder)]
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
 
 
 def check(folder: Path, settings: Settings) -> None:
-    """Raise a UserError unless the checkpoint is whole, as far as its header tells, and needs no more trust than the
-    settings give."""
+    """Raises UserError if a checkpoint is incomplete, as far as its header shows, or if it has pickled weights or
+    custom code that the settings do not allow."""
     _require_parts(folder)
     if not _matching(folder, WEIGHTS) and not settings.trust_pickle:
         raise UserError(f"{folder} has pickled weights only: allow it with --trust-pickle, or save it as safetensors")
@@ -116,15 +119,18 @@ def _require_parts(folder: Path) -> None:
 
 
 def _matching(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
-    """The files in `folder` itself that these patterns name. A link that leads out of it is a UserError, except where
-    the hub's cache keeps its files: snapshots/COMMIT/FILE is a link to blobs/DIGEST."""
-    found = sorted(path for pattern in patterns for path in folder.glob(pattern) if path.is_file())
-    whole = folder.resolve()
-    inside = [whole, *([whole.parents[1] / "blobs"] if whole.parent.name == "snapshots" else [])]
-    for path in found:
-        if path.is_symlink() and not any(path.resolve().is_relative_to(location) for location in inside):
+    """The files directly in `folder` that match the patterns.
+
+    Raises UserError for a symbolic link to a file outside. The hub's cache is an exception: there snapshots/COMMIT/FILE
+    is a link to blobs/DIGEST.
+    """
+    matches = sorted(path for pattern in patterns for path in folder.glob(pattern) if path.is_file())
+    root = folder.resolve()
+    allowed = [root, *([root.parents[1] / "blobs"] if root.parent.name == "snapshots" else [])]
+    for path in matches:
+        if path.is_symlink() and not any(path.resolve().is_relative_to(location) for location in allowed):
             raise UserError(f"{path} is a link to {path.resolve()}, outside the checkpoint: copy the file there")
-    return found
+    return matches
 
 
 def _downloaded(repo: str, commit: str, settings: Settings) -> Path:
@@ -137,5 +143,5 @@ def _downloaded(repo: str, commit: str, settings: Settings) -> Path:
 
 
 def _snapshot(repo: str, commit: str, settings: Settings, patterns: tuple[str, ...]) -> Path:
-    """The folder of a commit with these files of its top folder: what lies deeper are exports for other programs."""
+    """The local folder of a commit with these files of its top level. Subfolders have exports for other programs."""
     return hub.snapshot(repo, commit, "model", patterns, ignored=["*/*"], offline=settings.offline)

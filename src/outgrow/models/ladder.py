@@ -1,4 +1,4 @@
-"""The ladder: small language models of chess that ship: one kind of corpus, one tokenizer, rising size."""
+"""The ladder: bundled small language models of chess, of increasing size, with the same tokenizer and kind of data."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from outgrow.types import UserError
 
 @dataclass(frozen=True, kw_only=True)
 class Ladder(Model):
-    """The chess ladder that ships: `ladder/pawn`, `ladder/knight`, ..."""
+    """The bundled chess ladder: `ladder/pawn`, `ladder/knight`, ..."""
 
     kind: ClassVar[str] = "model/ladder"
-    version: ClassVar[int] = 2  # 2: known by content alone
+    version: ClassVar[int] = 2  # 2: identified by content alone
     causal: ClassVar[bool | None] = True
 
-    size: str = not_hashed(default="")  # a name alone: two names of one checkpoint are one model
+    size: str = not_hashed(default="")  # not hashed: a checkpoint under two names is one model
 
     def pinned(self) -> Self:
         return replace(self, digest=checkpoint_digest(self._path()))

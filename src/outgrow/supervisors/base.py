@@ -1,4 +1,4 @@
-"""What a supervisor is: a record that says which steps give labels of examples."""
+"""The base class of supervisors: a record that names the steps which label examples."""
 
 from __future__ import annotations
 
@@ -16,34 +16,40 @@ from outgrow.training.continuing import Generative
 
 @dataclass(frozen=True, kw_only=True)
 class Supervisor(ABC):
-    """Subclass it, add fields, write `labels`. Only the steps that it gives enter keys, so it needs no kind."""
+    """Base class of supervisors. Subclass it, add fields, implement `name` and `labels`.
+
+    Only the steps that it returns enter cache keys, so it needs no `kind`.
+    """
 
     fitted: ClassVar[bool] = False  # whether its labels come from models that are fitted to ground truth
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """The name in tables."""
+        """Its name in tables."""
 
     @property
     def models(self) -> tuple[Model, ...]:
-        """The models that it consists of, whose checkpoints are checked before a run."""
+        """The models that it uses. Their checkpoints are checked before a run. Default: none."""
         return ()
 
     def map_models(self, change: Callable[[Model], Model]) -> Self:
-        """The same with every model changed."""
+        """A copy with `change` applied to each of its models."""
         return self
 
     def parameters(self, settings: Settings) -> int:
-        """The weights of its largest model; 0 for a supervisor without models."""
+        """The number of parameters of its largest model; 0 without models."""
         return max((model.parameters(settings) for model in self.models), default=0)
 
     def fits(self, setup: CellSetup, adapt: Generative | None = None) -> tuple[Fit, ...]:
-        """The fits that it labels with."""
+        """The steps that fit its models. Default: none."""
         return ()
 
     @abstractmethod
     def labels(self, setup: CellSetup, examples: Prepare, adapt: Generative | None = None) -> tuple[LabelsStep, ...]:
-        """The steps that label these examples, one for each of its annotators. A rule, the mean unless a technique
-        names another, makes one label of several. adapt: its causal models read the inputs of what they learn from
-        first; a supervisor without such models ignores it."""
+        """The steps that label these examples, one for each of its annotators.
+
+        Several are aggregated by a labelling rule: the mean, unless a technique names another. adapt: if given, causal
+        models are first trained as language models on the inputs of their training examples; supervisors without causal
+        models ignore it.
+        """

@@ -1,4 +1,4 @@
-"""Ensemble: several supervisors whose labels become one."""
+"""Ensemble: several supervisors whose labels are aggregated."""
 
 from __future__ import annotations
 
@@ -17,15 +17,19 @@ from outgrow.types import UserError
 
 @dataclass(frozen=True, kw_only=True)
 class Ensemble(Supervisor):
-    """The labels of every member: their mean, unless a technique names another rule that aggregates."""
+    """Several supervisors that label together. Their labels are averaged, unless a technique names another rule.
+
+    members: a model is fitted to ground truth first, as by `Fitted`. Raises UserError for a member that is listed
+    twice.
+    """
 
     fitted: ClassVar[bool] = True
 
-    members: tuple[Supervisor | Model, ...]  # a model stands for itself fitted to ground truth
+    members: tuple[Supervisor | Model, ...]
 
     def __post_init__(self) -> None:
-        if twice := [member.name for member in self.members if self.members.count(member) > 1]:
-            raise UserError(f"an ensemble lists {twice[0]!r} twice: name each supervisor once")
+        if duplicates := [member.name for member in self.members if self.members.count(member) > 1]:
+            raise UserError(f"an ensemble lists {duplicates[0]!r} twice: name each supervisor once")
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""Fitted: a model that learned from ground truth (Burns et al. 2023, section 3)."""
+"""Fitted: a model that is fitted to ground truth (Burns et al. 2023, section 3)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from outgrow.training.continuing import Generative
 
 @dataclass(frozen=True, kw_only=True)
 class Fitted(Supervisor):
-    """A model fitted by its recipe to the ground truth of weak_train, and validated on that of validation."""
+    """A model that is fitted by its recipe to the ground truth of weak_train, with validation as its validation set."""
 
     fitted: ClassVar[bool] = True
 
@@ -41,10 +41,10 @@ class Fitted(Supervisor):
 
 
 def as_supervisor(side: Supervisor | Model) -> Supervisor:
-    """A model alone stands for itself fitted to ground truth."""
+    """The supervisor itself; for a model, the supervisor that fits it to ground truth."""
     return Fitted(model=side) if isinstance(side, Model) else side
 
 
 def map_models(side: Supervisor | Model, change: Callable[[Model], Model]) -> Supervisor | Model:
-    """The same with every model changed."""
+    """A copy with `change` applied to the model, or to each of the supervisor's models."""
     return change(side) if isinstance(side, Model) else side.map_models(change)

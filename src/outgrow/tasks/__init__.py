@@ -1,1 +1,1 @@
-"""Tasks: where examples come from and how an answer is scored. One file a task."""
+"""Tasks: where examples come from and how predictions are scored. One file for each task."""

@@ -1,4 +1,4 @@
-"""What a task is: rows with answers, split by a hash of their group, and a rule to score an answer."""
+"""The base class of tasks: rows with answers, split by a hash of their group, and a score for predictions."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ from outgrow.types import Readout as Readout
 
 Split = Literal["weak_train", "transfer", "transfer_validation", "validation", "test"]
 
-Facet = float | str | tuple[str, ...]  # a tuple: an example that is of several kinds at once
+Facet = float | str | tuple[str, ...]  # a tuple for an example that belongs to several categories
 
 SPLITS: tuple[Split, ...] = ("weak_train", "transfer", "transfer_validation", "validation", "test")
-# Each split loses the near-duplicates of the splits before it: test stays whole, and transfer, the largest, loses most.
+# A split loses its near-duplicates of rows in earlier splits. So test stays complete, and transfer, the largest split,
+# loses most.
 DECONTAMINATION_ORDER: tuple[Split, ...] = ("test", "validation", "transfer_validation", "weak_train", "transfer")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """An example and its ground truth: `answer` is a probability for each choice (several may be right)."""
+    """An example and its ground truth. answer: a probability for each choice; several choices may be right."""
 
     example: Example
     answer: tuple[float, ...]
@@ -36,7 +37,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Passage:
-    """Text to read without labels: what a language model learns to continue `given` with. Nothing given: all of it."""
+    """Unlabelled text for language-model training: the loss is on `text`, with `given` as context."""
 
     given: str = ""
     text: str
@@ -44,7 +45,7 @@ class Passage:
 
 @dataclass(frozen=True, kw_only=True)
 class Shares:
-    """The share of the groups that each split gets; they sum to 1."""
+    """The fraction of the groups that each split gets. Raises UserError unless they sum to 1."""
 
     kind: ClassVar[str] = "task/shares"
 
@@ -57,22 +58,25 @@ class Shares:
     def __post_init__(self) -> None:
         check_ranges(self, **dict.fromkeys(SPLITS, SHARE))
         if abs(sum(getattr(self, split) for split in SPLITS) - 1) > 1e-6:
-            shown = ", ".join(f"{split} {getattr(self, split):g}" for split in SPLITS)
-            raise UserError(f"shares are {shown}: make them sum to 1")
+            values = ", ".join(f"{split} {getattr(self, split):g}" for split in SPLITS)
+            raise UserError(f"shares are {values}: make them sum to 1")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """Subclass it, add fields, write `load`. Content enters the identity by digest: `pinned` fills it in."""
+    """Base class of tasks. Subclass it, add fields, implement `pinned` and `load`.
 
-    kind: ClassVar[str]  # a plug-in from outside the package needs none
+    The digest of the data, which `pinned` fills in, enters cache keys; paths do not.
+    """
+
+    kind: ClassVar[str]  # not needed by a plug-in from outside the package
     version: ClassVar[int] = 2  # 2: larger shares for the training splits
     readout: ClassVar[Readout] = "head"
-    soft_labels: ClassVar[bool] = True  # what a supervisor hands over unless the experiment says otherwise
-    sizes: ClassVar[dict[Split, int | None]] = {}  # examples a split unless the experiment says otherwise; None: all
+    soft_labels: ClassVar[bool] = True  # whether weak labels are soft by default, or hardened
+    sizes: ClassVar[dict[Split, int | None]] = {}  # default number of examples of a split; None: all
 
     shares: Shares = Shares()
-    alias: str = alias()  # given by an experiment where several tasks have one short name
+    alias: str = alias()  # set by an experiment that has several tasks of the same short name
 
     @property
     def name(self) -> str:
@@ -81,41 +85,42 @@ class Task:
 
     @property
     def short(self) -> str:
-        """The name where no other task of an experiment has it."""
+        """The name, unless another task of the experiment has the same."""
         return type(self).__module__.rpartition(".")[2].replace("_", "-")
 
     @property
     def location(self) -> Path | None:
-        """The file that the user named, whose path tells tasks of one short name apart."""
+        """The file that the user gave. Its path distinguishes tasks of the same short name."""
         return None
 
     def pinned(self) -> Self:
-        """This task with the digest of its content filled in; a missing file is a UserError."""
+        """A copy with the digest of its data filled in. Raises UserError for a missing file."""
         raise NotImplementedError
 
     def load(self) -> Source:
-        """Every usable row, and what was left out. The same for every split, seed and model; read once a process."""
+        """All usable rows. They do not depend on split, seed or model. Cache the result: it is called often."""
         raise NotImplementedError
 
     @property
     def similarity(self) -> Similarity | None:
-        """When two examples are near-duplicates. Default: never, and the splits are those of the groups alone."""
+        """The criterion for near-duplicates, for the decontamination of splits. Default: None, no decontamination."""
         return None
 
     def texts(self, example: Example) -> tuple[str, ...]:
-        """What a model reads of an example: its prompt, or, where choices are scored, the prompt with each choice."""
+        """The texts that a model reads: the prompt, or for the readout "pair" the prompt with each choice appended."""
         return tuple(example.prompt + choice for choice in (example.choices if self.readout == "pair" else ("",)))
 
     def examples(
         self, split: Split, n: int | None, seed: int, part: int = 0, too_long: Set[str] = frozenset()
     ) -> Examples:
-        """`n` examples of a split (all where None), none of them near one of an earlier split in `DECONTAMINATED`.
+        """`n` examples of a split; all of them if n is None.
 
-        Membership is the same for every seed; the seed draws the subset of the training splits. Validation and test
-        subsets are the same for all seeds and models. part: 0 for the first `n` of the seed's order, 1 for the next
-        `n` that share no group with these, and so on. too_long: ids to leave out.
+        Which rows belong to a split does not depend on the seed. The seed only draws the subset of weak_train and
+        transfer; the subsets of the other splits are the same for all seeds. Splits are decontaminated in the order
+        `DECONTAMINATION_ORDER`. part: 0 for the first `n` examples in the seed's order, 1 for the next `n` that share
+        no group with them, and so on. too_long: ids to leave out.
 
-        Raises UserError where the split has fewer.
+        Raises UserError if the split has fewer examples.
         """
         source = self.load()
         members = source.members(self)
@@ -132,57 +137,63 @@ class Task:
         self._refuse_too_few(split, n, part, len(rows))
         return Examples(rows=tuple(rows[:n]), dropped=tuple(sorted((+dropped).items())))
 
-    def _refuse_too_few(self, split: Split, n: int | None, part: int, there: int) -> None:
-        if not there and not part:
+    def _refuse_too_few(self, split: Split, n: int | None, part: int, available: int) -> None:
+        if not available and not part:
             raise UserError(f"task {self.name}: split {split} is empty: more rows or more groups are needed")
-        if n is None or n <= there:
+        if n is None or n <= available:
             return
         if part:
             raise UserError(
                 f"task {self.name}: a chain takes a fresh part of {split} for each step, {n} examples a part, and "
-                f'there are {there} for part {part + 1}: ask for fewer, or say chain_data = "same"'
+                f'there are {available} for part {part + 1}: ask for fewer, or say chain_data = "same"'
             )
-        raise UserError(f"task {self.name}: {n} examples asked for but split {split} has {there}: ask for fewer")
+        raise UserError(f"task {self.name}: {n} examples asked for but split {split} has {available}: ask for fewer")
 
     def facets(self, examples: Examples) -> Mapping[str, Mapping[str, Facet]]:
-        """What else is known of examples (how hard, of what kind), by the facet's name and the example's id.
+        """Metadata of examples, such as difficulty or category: from the facet's name to a value for each id.
 
-        Results are shown by facet; no Example holds one, so no model sees any. A facet is named even where it is known
-        of none of these examples. Default: nothing is known.
+        Reports break results down by facet. Models never see facets, since an Example has none. Facets are optional for
+        an example, but the names of all facets are always present. Default: no facets.
         """
         return {}
 
     def passages(self, examples: Examples) -> tuple[Passage, ...]:
-        """What a language model may read of `examples` before any label, in their order; some may have nothing.
+        """Unlabelled text of `examples` for language-model training, in their order; an example may have none.
 
-        Default: their prompts. Never an answer, nor what follows from one.
+        Default: their prompts. Passages must not contain an answer or anything that depends on it.
         """
         return tuple(Passage(text=row.prompt) for row in examples.rows)
 
     def score(self, predictions: Labels, examples: Examples, gold: Labels) -> Scores:
-        """1 where the most probable choice is one of the right ones, else 0."""
+        """1 for each example whose most probable choice has gold probability above 0, else 0.
+
+        Raises UserError if predictions or gold lack an example.
+        """
         truth = gold.aligned(examples)
-        chosen = predictions.aligned(examples).hard()
-        correct = (truth.of(chosen) > 0).astype(np.float64)
+        predicted = predictions.aligned(examples).hard()
+        correct = (truth.of(predicted) > 0).astype(np.float64)
         return Scores(ids=examples.ids, groups=examples.groups, correct=correct)
 
 
 def ground_truth(task: Task, examples: Examples) -> Labels:
-    """The ground truth of examples. It is no method of a task: who fits or labels has a task, and must not ask it."""
+    """The ground truth of examples. Not a method of Task: fits and supervisors must not use it."""
     answers = task.load().answers
     return Labels.from_rows(examples.ids, [answers[id] for id in examples.ids])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Members:
-    """The examples of each split, and how many more were left out of it as near-duplicates."""
+    """The examples of each split, and the number of near-duplicates that were removed from it."""
 
     rows: Mapping[Split, tuple[Example, ...]]
     near_duplicates: Mapping[Split, int]
 
 
 class Source:
-    """The rows of a task, as read from its files. `dropped` counts what was left out, by reason."""
+    """The rows of a task, as read from its files. dropped: the number of rows left out, by reason.
+
+    Raises UserError for an id that occurs twice.
+    """
 
     def __init__(self, rows: list[Row], dropped: Counter[str] | None = None) -> None:
         self.rows = rows
@@ -190,11 +201,11 @@ class Source:
         self.dropped = tuple(sorted((dropped or Counter()).items()))
         self._members: dict[tuple[Shares, Similarity | None, Readout], Members] = {}
         if len(self.answers) != len(rows):
-            twice = Counter(row.example.id for row in rows).most_common(1)[0][0]
-            raise UserError(f"two rows share the id {twice!r}: give every row an id of its own")
+            duplicate = Counter(row.example.id for row in rows).most_common(1)[0][0]
+            raise UserError(f"two rows share the id {duplicate!r}: give every row an id of its own")
 
     def members(self, task: Task) -> Members:
-        """Which rows each split has: found once for all seeds and sizes."""
+        """The decontaminated splits; computed once for all seeds and sizes."""
         key = (task.shares, task.similarity, task.readout)
         if key not in self._members:
             self._members[key] = _members([row.example for row in self.rows], task)
@@ -207,20 +218,20 @@ def _members(rows: list[Example], task: Task) -> Members:
         splits[split_of(row.group, task.shares)].append(row)
     counts = dict.fromkeys(SPLITS, 0)
     if task.similarity is None:
-        return Members(rows={split: tuple(own) for split, own in splits.items()}, near_duplicates=counts)
+        return Members(rows={split: tuple(members) for split, members in splits.items()}, near_duplicates=counts)
     index = Near((), task.similarity.share, task.similarity.template)
     for split in DECONTAMINATION_ORDER:
         texts = [task.texts(row) for row in splits[split]]
-        owner = np.repeat(np.arange(len(texts)), [len(own) for own in texts])
-        near = set(owner[index.find([text for own in texts for text in own])].tolist())
+        row_of_text = np.repeat(np.arange(len(texts)), [len(row_texts) for row_texts in texts])
+        near = set(row_of_text[index.find([text for row_texts in texts for text in row_texts])].tolist())
         counts[split] = len(near)
         splits[split] = [row for i, row in enumerate(splits[split]) if i not in near]
-        index.add(text for i, own in enumerate(texts) if i not in near for text in own)
-    return Members(rows={split: tuple(own) for split, own in splits.items()}, near_duplicates=counts)
+        index.add(text for i, row_texts in enumerate(texts) if i not in near for text in row_texts)
+    return Members(rows={split: tuple(members) for split, members in splits.items()}, near_duplicates=counts)
 
 
 def split_of(group: str, shares: Shares) -> Split:
-    """The split of a group: by hash, so that it depends on nothing else."""
+    """The split of a group. It depends on nothing but a hash of the group and the shares."""
     position, edge = _hash("split", group) / 2**64, 0.0
     for split in SPLITS:
         edge += float(getattr(shares, split))

@@ -1,4 +1,4 @@
-"""Chess advantage: does the side to move stand to win? A binary task, the embedded counterpart of the NLP ones."""
+"""Chess advantage: is the side to move winning? A binary task with bundled data, comparable to the NLP tasks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ CHOICES = ("no", "yes")
 
 @dataclass(frozen=True, kw_only=True)
 class ChessAdvantage(Task):
-    """Chess advantage: does the side to move stand to win, by the engine's verdict? Balanced; a game is a group."""
+    """Chess advantage: is the side to move winning, by the engine's evaluation?
+
+    The classes are balanced. The positions of a game are one group.
+    """
 
     kind: ClassVar[str] = "task/chess-advantage"
     sizes: ClassVar[dict[Split, int | None]] = {
@@ -38,11 +41,11 @@ class ChessAdvantage(Task):
         return replace(self, digest=digest_of_files([_path()]))
 
     def load(self) -> Source:
-        return _known(self.digest or self.pinned().digest)[0]
+        return _positions(self.digest or self.pinned().digest)[0]
 
     def facets(self, examples: Examples) -> Mapping[str, Mapping[str, Facet]]:
-        """`margin`: how far the win probability lies from a half."""
-        scores = _known(self.digest or self.pinned().digest)[1]
+        """`margin`: the distance of the engine's win probability from 0.5."""
+        scores = _positions(self.digest or self.pinned().digest)[1]
         return {"margin": {id: abs(win_probability(scores[id]) - 0.5) for id in examples.ids}}
 
 
@@ -51,8 +54,8 @@ def _path() -> Path:
 
 
 @lru_cache(maxsize=1)
-def _known(digest: str) -> tuple[Source, dict[str, int]]:
-    """The positions that ship, and the engine's verdicts by id, in centipawns for the side to move."""
+def _positions(digest: str) -> tuple[Source, dict[str, int]]:
+    """The bundled positions, and the engine's scores by id, in centipawns from the side to move."""
     refuse_changed([_path()], digest)
     return _load(_path()), {row["id"]: row["score"] for _, row in tables.rows(_path())}
 

@@ -1,4 +1,4 @@
-"""Chess preferences: which of two moves is better? The shipped counterpart of reward modelling."""
+"""Chess preferences: which of two moves is better? Reward modelling with bundled data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from outgrow.types import Examples
 
 @dataclass(frozen=True, kw_only=True)
 class ChessPreferences(Task):
-    """Chess preferences: which of two moves is better, by the engine's verdict? A game is a group."""
+    """Chess preferences: which of two moves is better, by the engine's evaluation? A game's pairs are one group."""
 
     kind: ClassVar[str] = "task/chess-preferences"
     readout: ClassVar[Readout] = "pair"
@@ -40,12 +40,12 @@ class ChessPreferences(Task):
         return _load(self.digest or self.pinned().digest)[0]
 
     def facets(self, examples: Examples) -> Mapping[str, Mapping[str, Facet]]:
-        """`margin`: the win probability that the worse move loses."""
+        """`margin`: the difference between the win probabilities after the two moves."""
         margins = _load(self.digest or self.pinned().digest)[1]
         return {"margin": {id: margins[id] for id in examples.ids}}
 
     def passages(self, examples: Examples) -> tuple[Passage, ...]:
-        """Both moves of every pair: which one is better stays unsaid."""
+        """Both moves of every pair, without the preference."""
         return tuple(Passage(given=row.prompt, text=choice) for row in examples.rows for choice in row.choices)
 
 
@@ -55,12 +55,12 @@ def _path() -> Path:
 
 @lru_cache(maxsize=1)
 def _load(digest: str) -> tuple[Source, dict[str, float]]:
-    """The pairs, and their margins by id."""
+    """The bundled pairs, and their margins by id."""
     refuse_changed([_path()], digest)
     rows, margins = [], {}
-    for _, each in tables.rows(_path()):
-        prompt = chess.position_text(chess.parse(each["fen"])) + " "
-        row = preference(each["game"], prompt, each["better"], each["worse"])
+    for _, pair in tables.rows(_path()):
+        prompt = chess.position_text(chess.parse(pair["fen"])) + " "
+        row = preference(pair["game"], prompt, pair["better"], pair["worse"])
         rows.append(row)
-        margins[row.example.id] = each["margin"]
+        margins[row.example.id] = pair["margin"]
     return Source(rows), margins

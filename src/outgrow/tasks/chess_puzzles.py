@@ -1,4 +1,4 @@
-"""Chess puzzles: find the one move that wins (Burns et al. 2023, section 4.2). Answers are legal moves."""
+"""Chess puzzles: find the only winning move (Burns et al. 2023, section 4.2). The choices are the legal moves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from outgrow.chess import board as chess
-from outgrow.chess.puzzle import Puzzle, length_limit, number_in, of_lichess
+from outgrow.chess.puzzle import Puzzle, number_in, of_lichess, row_format
 from outgrow.chess.themes import themes
 from outgrow.graph import not_hashed
 from outgrow.ranges import check_ranges, one_of, whole
@@ -22,25 +22,27 @@ from outgrow.text.opening import digest_of_files, refuse_changed
 from outgrow.types import Example, Examples, UserError
 
 SHIPPED = "chess/data/puzzles.parquet"
-MOST_WRONG = 0.001  # a file with more bad rows than this share is refused, not mended
-LEAD_UP = 8  # plies before a puzzle that a passage has at most, where the prompt is the position
-LONGEST = 150  # plies: after a position of up to 35 words they fit the 192 tokens that the ladder reads
+MOST_WRONG = 0.001  # the largest fraction of bad rows that are skipped; a file with more is an error
+LEAD_UP = 8  # the largest number of plies in a passage if the prompt is the position
+LONGEST = 150  # default plies: with a position of up to 35 tokens they fit the context of the ladder, 192 tokens
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChessPuzzles(Task):
     """Chess puzzles: choose the winning move among the legal ones.
 
-    `source` is the Lichess puzzle database as published (any format that `text` reads), where the first of `Moves` is
-    played and the second is the answer, or the `puzzles.parquet` of `outgrow collect`; without it, the puzzles that
-    ship. A game is a group: Lichess names it in `GameId` or `GameUrl`; where both are absent a position is its own.
+    source: the published Lichess puzzle database in any format that `text` reads, where the first of `Moves` is played
+    and the second is the answer; or the `puzzles.parquet` of `outgrow collect`. Default: the bundled puzzles. The
+    puzzles of a game are one group: Lichess gives the game in `GameId` or `GameUrl`; without either, a position is a
+    group by itself.
 
-    `prompt`: the `position`, or, as in the paper, the `moves` that led to it. These stand after the position that they
-    begin from, as in the lines that the ladder was trained on, and are the last `plies` at most. Of a mined puzzle they
-    are the game from its first move; of a Lichess puzzle only the opponent's last move is known. No move is played from
-    the position of a puzzle: it may be the solution of an earlier one of the same game, so of the same split, and would
-    show a student ground truth beside the weak label. A prompt begins after the last such position, and is the puzzle's
-    own position alone where that was one move ago.
+    prompt: "position", or as in the paper "moves", the moves that led to the position. They follow the position that
+    they start from, as in the training data of the ladder. Mined puzzles have all moves of the game; Lichess puzzles
+    only the opponent's last one. plies: the largest number of moves; longer games are truncated from the left.
+
+    A prompt of moves contains no move that was played in the position of a puzzle. Such a move may be the solution of
+    an earlier puzzle of the same game, so of the same split, and would show the student ground truth beside the weak
+    label. The prompt therefore starts after the last such position.
     """
 
     kind: ClassVar[str] = "task/chess-puzzles"
@@ -67,7 +69,7 @@ class ChessPuzzles(Task):
 
     @property
     def short(self) -> str:
-        """`chess-puzzles/moves`: rows of its own in the tables, and the recipes of `chess-puzzles`."""
+        """`chess-puzzles`, or `chess-puzzles/moves`, which has separate rows in tables but the same recipes."""
         return super().short if self.prompt == "position" else f"{super().short}/{self.prompt}"
 
     @property
@@ -83,85 +85,89 @@ class ChessPuzzles(Task):
 
     def load(self) -> Source:
         if self.prompt == "position":
-            return self._known().source
+            return self._puzzles().source
         return _from_moves(self.path, self.digest or self.pinned().digest, self.plies)
 
-    def _known(self) -> _Puzzles:
+    def _puzzles(self) -> _Puzzles:
         return _puzzles(self.path, self.digest or self.pinned().digest)
 
     def facets(self, examples: Examples) -> Mapping[str, Mapping[str, Facet]]:
-        """`theme`: what the solutions do, as far as the board tells. How hard it is: `difficulty`, the nodes an engine
-        searched before it settled on the solution, or, from Lichess, the `rating` of the players who solve half."""
-        known = self._known()
-        rows = {row.example.id: row for row in known.source.rows}
-        hard = {id: known.hard[id] for id in examples.ids if id in known.hard}
+        """`theme`: tactical themes of the solutions. Also the difficulty, if known: `difficulty`, the nodes an engine
+        searched until the solution stayed its first choice, or for Lichess puzzles the Elo `rating`."""
+        puzzles = self._puzzles()
+        rows = {row.example.id: row for row in puzzles.source.rows}
+        difficulty = {id: puzzles.difficulty[id] for id in examples.ids if id in puzzles.difficulty}
         theme = {id: _themes(rows[id]) for id in examples.ids}
-        return {known.measure: hard, "theme": theme}
+        return {puzzles.measure: difficulty, "theme": theme}
 
     def passages(self, examples: Examples) -> tuple[Passage, ...]:
-        """The moves that led to a puzzle, after the position that they began from, at most `LEAD_UP` of them or, for
-        prompts of moves, `plies`. There are none where an earlier puzzle stood in the game, as far as that is known:
-        what followed that one would tell of its solution."""
-        known, most = self._known(), LEAD_UP if self.prompt == "position" else self.plies
-        found = (_lead_up(known, id, most) for id in examples.ids if not _follows(known, id))
-        return tuple(passage for passage in found if passage.text)
+        """The position and the moves that led to a puzzle, at most `LEAD_UP` moves or, for prompts of moves, `plies`.
+
+        A puzzle whose game passes through the position of another puzzle has no passage: the moves after it may give
+        away that puzzle's solution.
+        """
+        puzzles, most = self._puzzles(), LEAD_UP if self.prompt == "position" else self.plies
+        passages = (_lead_up(puzzles, id, most) for id in examples.ids if not _follows_a_puzzle(puzzles, id))
+        return tuple(passage for passage in passages if passage.text)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Puzzles:
-    """What a file says: the puzzles by their positions, and, by id, how hard they are where that is known (`measure`
-    says by what) and the moves that led to them, after the FEN that these began from. `places` are the positions of all
-    puzzles."""
+    """The puzzles of a file. measure: the name of the difficulty facet. difficulty: by id, if known. games: by id, the
+    FEN from which the game is known and the moves from there to the puzzle. positions: the keys of all puzzles."""
 
     source: Source
     measure: str
-    hard: dict[str, float]
+    difficulty: dict[str, float]
     games: dict[str, tuple[str, tuple[str, ...]]]
-    locations: Set[str]
+    positions: Set[str]
 
 
 @lru_cache(maxsize=4)
 def _puzzles(path: Path, digest: str) -> _Puzzles:
-    """The puzzles of a file, each position once. Of very few bad rows each is left out and counted."""
+    """The puzzles of a file, without duplicate positions. Bad rows are skipped and counted, up to `MOST_WRONG`.
+
+    Raises UserError if the file has changed, is empty or has more bad rows.
+    """
     refuse_changed([path], digest)
     rows: dict[str, Row] = {}
-    hard: dict[str, float] = {}
+    difficulties: dict[str, float] = {}
     games: dict[str, tuple[str, tuple[str, ...]]] = {}
-    locations: set[str] = set()
+    positions: set[str] = set()
     dropped: Counter[str] = Counter()
-    wrong: list[str] = []
-    of_row: Callable[[dict[str, Any]], Puzzle] = of_lichess
+    errors: list[str] = []
+    parse: Callable[[dict[str, Any]], Puzzle] = of_lichess
     measure = "Rating"
     for number, record in tables.rows(path):
-        if not (rows or wrong):
-            of_row, measure = length_limit(path, record)
-        fault = "no position, or a move that is not legal"
+        if not (rows or errors):
+            parse, measure = row_format(path, record)
+        reason = "no position, or a move that is not legal"
         try:
-            puzzle = of_row(record)
-            fault = f"the {measure} is not a number"
+            puzzle = parse(record)
+            reason = f"the {measure} is not a number"
             difficulty = number_in(record, measure)
         except UserError as error:  # copies of the database have such rows, one in some hundred thousand
-            wrong.append(f"{path}, row {number}: {error}")
-            dropped[fault] += 1
+            errors.append(f"{path}, row {number}: {error}")
+            dropped[reason] += 1
             continue
-        if puzzle.position in locations:
+        if puzzle.position in positions:
             dropped["the same position again"] += 1
             continue
-        locations.add(puzzle.position)
+        positions.add(puzzle.position)
         rows[puzzle.id] = _row(puzzle)
         games[puzzle.id] = puzzle.start, puzzle.moves
         if difficulty is not None:
-            hard[puzzle.id] = difficulty
-    if len(wrong) > MOST_WRONG * len(rows):
-        raise UserError(wrong[0])
+            difficulties[puzzle.id] = difficulty
+    if len(errors) > MOST_WRONG * len(rows):
+        raise UserError(errors[0])
     if not rows:
         raise UserError(f"{path} is empty: it needs rows with FEN and Moves")
-    found = Source(list(rows.values()), dropped)
-    return _Puzzles(source=found, measure=measure.lower(), hard=hard, games=games, locations=locations)
+    source = Source(list(rows.values()), dropped)
+    return _Puzzles(source=source, measure=measure.lower(), difficulty=difficulties, games=games, positions=positions)
 
 
 def _row(puzzle: Puzzle) -> Row:
-    """A puzzle of a game that is not known is a group of its own."""
+    """The row of a puzzle. Without a known game, its position is its group."""
     answer = tuple(float(move in puzzle.right) / len(puzzle.right) for move in puzzle.legal)
     group, prompt = puzzle.game or puzzle.position, chess.position_text(puzzle.board)
     return Row(example=Example(id=puzzle.id, group=group, prompt=prompt, choices=puzzle.legal), answer=answer)
@@ -169,34 +175,34 @@ def _row(puzzle: Puzzle) -> Row:
 
 @lru_cache(maxsize=4)
 def _from_moves(path: Path, digest: str, plies: int) -> Source:
-    """The puzzles of a file with the moves that led to them for prompts; all else stays."""
-    known = _puzzles(path, digest)
+    """The puzzles of a file with prompts of moves."""
+    puzzles = _puzzles(path, digest)
     rows = []
-    for row in known.source.rows:
-        led = _lead_up(known, row.example.id, plies)
-        prompt = f"{led.given} {led.text}".rstrip()
+    for row in puzzles.source.rows:
+        lead_up = _lead_up(puzzles, row.example.id, plies)
+        prompt = f"{lead_up.given} {lead_up.text}".rstrip()
         rows.append(Row(example=replace(row.example, prompt=prompt), answer=row.answer))
-    return Source(rows, Counter(dict(known.source.dropped)))
+    return Source(rows, Counter(dict(puzzles.source.dropped)))
 
 
-def _lead_up(known: _Puzzles, id: str, most: int) -> Passage:
-    """The last moves that led to a puzzle, none of them played from a puzzle's position."""
-    moves, boards = known.games[id][1], _boards(known, id)
+def _lead_up(puzzles: _Puzzles, id: str, most: int) -> Passage:
+    """The last moves that led to a puzzle, at most `most`, none of them played in the position of a puzzle."""
+    moves, boards = puzzles.games[id][1], _boards(puzzles, id)
     first = max(0, len(moves) - most)
     for number in range(first, len(moves)):
-        if chess.position_key(chess.fen(boards[number])) in known.locations:
+        if chess.position_key(chess.fen(boards[number])) in puzzles.positions:
             first = number + 1
     return Passage(given=chess.position_text(boards[first]), text=" ".join(moves[first:]))
 
 
-def _follows(known: _Puzzles, id: str) -> bool:
-    """Whether a puzzle stood in its game before this one."""
-    return any(chess.position_key(chess.fen(board)) in known.locations for board in _boards(known, id)[:-1])
+def _follows_a_puzzle(puzzles: _Puzzles, id: str) -> bool:
+    """Whether the known part of the game passes through the position of another puzzle before this one."""
+    return any(chess.position_key(chess.fen(board)) in puzzles.positions for board in _boards(puzzles, id)[:-1])
 
 
-def _boards(known: _Puzzles, id: str) -> list[chess.Board]:
-    """The positions of a puzzle's game as far as it is known, its own last."""
-    start, moves = known.games[id]
+def _boards(puzzles: _Puzzles, id: str) -> list[chess.Board]:
+    """The positions of the known part of a puzzle's game, ending with the puzzle."""
+    start, moves = puzzles.games[id]
     boards = [chess.parse(start)]
     for move in moves:
         boards.append(chess.play(boards[-1], move))

@@ -1,4 +1,4 @@
-"""The binary NLP tasks of Burns et al. 2023 (appendix A.1), and a few like them: every set of one table."""
+"""The binary NLP tasks of Burns et al. 2023 (appendix A.1) and similar data sets, as listed in `outgrow.text.sets`."""
 
 from __future__ import annotations
 
@@ -29,18 +29,20 @@ CLASSES = ("no", "yes")
 
 @dataclass(frozen=True, kw_only=True)
 class Nlp(Task):
-    """NLP: a published set as questions of yes or no, balanced: boolq, sciq, openbookqa and others.
+    """NLP: published data sets (boolq, sciq, openbookqa and others) as balanced yes/no questions.
 
-    set: its name in the table. Its rows, with the published columns, are those of the file `path`; else of
-    `$OUTGROW_DATA/text/<set>.*` where that is; else of the hub, at the commit that the table names, or another with the
-    same files, `revision` (which is then asked even where a file is). Multiple choice becomes one right and one wrong
-    answer a question, as in the paper; then the larger class is cut to the smaller one's size, by a hash. max_chars,
+    set: the name of the data set, a key of `outgrow.text.sets.TABLE`. path: a file with its rows and the published
+    columns. Without it they come from `$OUTGROW_DATA/text/<set>.*` if there is such a file, else from the Hugging Face
+    hub. revision: another commit on the hub than the one in the table; then local files are not used. max_chars,
     near_share: as in `text`.
+
+    A multiple-choice question becomes one row with the right answer and one with a wrong answer, as in the paper. The
+    larger class is then subsampled to the size of the smaller one, by a hash of the ids.
     """
 
     kind: ClassVar[str] = "task/nlp"
 
-    # 3: the template's words no longer count as likeness; 4: wrong answers drawn fairly; 5: texts have one normal form,
+    # 3: near-duplicates ignore the template's words; 4: wrong answers are drawn fairly; 5: texts have one normal form,
     # and every split is decontaminated
     version: ClassVar[int] = 5
 
@@ -73,7 +75,7 @@ class Nlp(Task):
         return replace(at, digest=digest_of_files(at.files()))
 
     def files(self) -> list[Path]:
-        """Where the rows lie on this machine; from the hub they are fetched."""
+        """The files on this machine, downloaded from the hub if necessary."""
         if not self.revision and (mirror := self._mirror()):
             return [mirror]
         entry = self._entry()
@@ -86,8 +88,8 @@ class Nlp(Task):
     def similarity(self) -> Similarity | None:
         return Similarity(share=self.near_share, template=TABLE[self.set].prompt) if self.near_share else None
 
-    def plain(self, file: Path) -> text.Text:
-        """The task that reads the questions, once they are written out."""
+    def as_text_task(self, file: Path) -> text.Text:
+        """The text task that reads a table of the yes/no questions."""
         return text.Text(
             path=str(file),
             prompt="{prompt}",
@@ -109,33 +111,33 @@ class Nlp(Task):
             return text.on_this_machine(self.path)
         if not (folder := os.environ.get("OUTGROW_DATA")):
             return None
-        found = sorted((Path(folder).expanduser().absolute() / "text").glob(f"{self.set.replace('-', '_')}.*"))
-        return found[0] if found else None
+        matches = sorted((Path(folder).expanduser().absolute() / "text").glob(f"{self.set.replace('-', '_')}.*"))
+        return matches[0] if matches else None
 
 
 @lru_cache(maxsize=4)
 def _load(task: Nlp) -> Source:
-    """The questions of a pinned task; files that have changed since are a UserError."""
+    """The rows of a pinned task. Raises UserError if its files have changed since."""
     files = task.files()
     refuse_changed(files, task.digest)
-    asked = [question for file in files for question in _questions(TABLE[task.set], file)]
-    table = tables.Table(columns=("prompt", "label", "group"), rows=tuple(enumerate(asked, start=1)))
-    return _balanced(text.source(task.plain(files[0]), table))
+    questions = [question for file in files for question in _questions(TABLE[task.set], file)]
+    table = tables.Table(columns=("prompt", "label", "group"), rows=tuple(enumerate(questions, start=1)))
+    return _balanced(text.source(task.as_text_task(files[0]), table))
 
 
 def _questions(entry: Entry, file: Path) -> Iterator[dict[str, str]]:
-    """A prompt, a label (nothing where it is not known) and a group for every question of yes or no."""
+    """The yes/no questions of a file, each with a prompt, a label (empty if unknown) and a group."""
     for number, published in tables.read(file).rows:
         try:
             row = entry.tidy(published)
             options = [option for path in entry.options for option in _listed(_field(row, path))]
-            for asked, label in _judged(entry, row, options) if options else [(row, _yes_or_no(entry, row))]:
-                prompt = _filled(entry.prompt, asked)
-                group = _filled(entry.group, asked) if entry.group else prompt
-                yield {"prompt": prompt, "label": label, "group": _short(caseless(group))}
+            for fields, label in _per_option(entry, row, options) if options else [(row, _yes_or_no(entry, row))]:
+                prompt = _filled(entry.prompt, fields)
+                group = _filled(entry.group, fields) if entry.group else prompt
+                yield {"prompt": prompt, "label": label, "group": _hash(caseless(group))}
         except KeyError as missing:
-            has = tables.listed(published)
-            raise UserError(f"{file} has no column {missing.args[0]!r}: it has {has}") from None
+            columns = tables.listed(published)
+            raise UserError(f"{file} has no column {missing.args[0]!r}: it has {columns}") from None
         except TypeError as error:
             raise UserError(f"{file}, row {number}: a cell {error}: give the set as it is published") from None
 
@@ -145,35 +147,38 @@ def _yes_or_no(entry: Entry, row: dict[str, Any]) -> str:
     return "yes" if value in entry.yes else "no" if value in entry.no else ""
 
 
-def _judged(entry: Entry, row: dict[str, Any], options: list[str]) -> Iterator[tuple[dict[str, Any], str]]:
-    """The right answer, and one of the wrong ones, drawn by a hash: as many right as wrong ones, as in the paper."""
+def _per_option(entry: Entry, row: dict[str, Any], options: list[str]) -> Iterator[tuple[dict[str, Any], str]]:
+    """A multiple-choice row as two: the right option and one wrong option, drawn by a hash, as in the paper.
+
+    Nothing for a row without a valid label.
+    """
     label = tables.name(_field(row, entry.label)) if entry.label else str(entry.first)
     names = entry.names and [tables.name(name) for name in _as_list(_field(row, entry.names))]
     names = [caseless(name) for name in names or map(str, range(entry.first, entry.first + len(options)))]
     if caseless(label) not in names[: len(options)]:
         return
     right = names.index(caseless(label))
-    asked = [{**row, "option": option, "other": options[(i + 1) % len(options)]} for i, option in enumerate(options)]
+    fields = [{**row, "option": option, "other": options[(i + 1) % len(options)]} for i, option in enumerate(options)]
 
     def draw(i: int) -> str:
-        """Of the whole question: drawn by the option alone, one that recurs would be wrong too often or never."""
-        return _short(_filled(entry.prompt, asked[i]))
+        """A hash of the whole question. With a hash of the option, frequent options would be drawn always or never."""
+        return _hash(_filled(entry.prompt, fields[i]))
 
-    same = [caseless(option) for option in options]
-    wrong = sorted((i for i in range(len(options)) if same[i] != same[right]), key=draw)
-    yield asked[right], "yes"
-    yield from ((asked[i], "no") for i in wrong[:1])
+    normal = [caseless(option) for option in options]
+    wrong = sorted((i for i in range(len(options)) if normal[i] != normal[right]), key=draw)
+    yield fields[right], "yes"
+    yield from ((fields[i], "no") for i in wrong[:1])
 
 
-def _balanced(found: Source) -> Source:
-    """As many questions of either answer, drawn by a hash of their ids."""
-    sides = [[row for row in found.rows if row.answer[i] == 1] for i in range(len(CLASSES))]
-    n = min(map(len, sides))
-    kept = {row.example.id for side in sides for row in sorted(side, key=lambda row: _short(row.example.id))[:n]}
-    dropped = Counter(dict(found.dropped))
-    if len(kept) < len(found.rows):
-        dropped["to balance the classes"] = len(found.rows) - len(kept)
-    return Source([row for row in found.rows if row.example.id in kept], dropped)
+def _balanced(source: Source) -> Source:
+    """As many rows of each class, drawn by a hash of their ids."""
+    by_class = [[row for row in source.rows if row.answer[i] == 1] for i in range(len(CLASSES))]
+    n = min(map(len, by_class))
+    kept = {row.example.id for rows in by_class for row in sorted(rows, key=lambda row: _hash(row.example.id))[:n]}
+    dropped = Counter(dict(source.dropped))
+    if len(kept) < len(source.rows):
+        dropped["to balance the classes"] = len(source.rows) - len(kept)
+    return Source([row for row in source.rows if row.example.id in kept], dropped)
 
 
 def _filled(template: str, row: dict[str, Any]) -> str:
@@ -182,7 +187,7 @@ def _filled(template: str, row: dict[str, Any]) -> str:
 
 
 def _field(row: dict[str, Any], path: str) -> Any:
-    """A column, or a field inside one: `choices.text`."""
+    """The value of a column, or of a nested field: `choices.text`."""
     value: Any = row
     for name in path.split("."):
         if not isinstance(value, dict):
@@ -192,12 +197,12 @@ def _field(row: dict[str, Any], path: str) -> Any:
 
 
 def _listed(value: Any) -> list[str]:
-    return [tables.cell(each) for each in _as_list(value)]
+    return [tables.cell(item) for item in _as_list(value)]
 
 
 def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _short(text: str) -> str:
+def _hash(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -1,5 +1,7 @@
-"""Reward modelling: which of two texts is preferred (Burns et al. 2023, section 4.2). Bradley and Terry's model: each
-text gets one score, and the chance that it is preferred is the softmax of both."""
+"""Reward modelling: which of two texts is preferred (Burns et al. 2023, section 4.2).
+
+Bradley-Terry model: each text gets a score, and the preference probabilities are the softmax of the two scores.
+"""
 
 from __future__ import annotations
 
@@ -27,16 +29,17 @@ from outgrow.types import Example, Examples, UserError
 class Reward(Task):
     """Reward: choose the preferred of two texts, from any file with the columns `chosen` and `rejected`.
 
-    As in TRL: with or without a column `prompt`, which is what both continue; each cell a text, or a conversation, a
-    list of `{"role": ..., "content": ...}` whose content is a text or a list of parts of text. `chosen` and `rejected`
-    have the same form. Without a prompt it is the paragraphs, or messages, that both begin with. Pairs with a message
-    that is no text (a tool call, an image) are left out and counted.
+    The format is that of TRL, with an optional column `prompt`. A cell is a string, or a conversation: a list of
+    `{"role": ..., "content": ...}` whose content is a string or a list of text parts. `chosen` and `rejected` have the
+    same form. Without the column, the prompt is the common prefix of both, in paragraphs or messages. Pairs with a
+    message that is not text (a tool call, an image) are left out and counted.
 
-    path: the file, as in `text`; `*` stands for any characters: all files that match. Pairs with one prompt are one
-    group; without prompts those with one text in common, of each pair the one that its hash picks, so that chains of
-    pairs do not end in one group. Texts are compared in their normal form, without case, as in `text`. max_chars: pairs
-    with a longer text are left out. near_share: a pair leaves its split if one of its texts is near one of an earlier
-    split, as in `text`; 0 lets all stay.
+    path: the file, as in `text`, or a pattern with `*` for several files. max_chars: pairs with a longer text are left
+    out. near_share: a pair is removed from its split if one of its texts is a near-duplicate of a text in an earlier
+    split, as in `text`; 0 turns this off.
+
+    Pairs with the same prompt are one group. A pair without a prompt is grouped by one of its two texts, chosen by a
+    hash, so that pairs linked in a chain are not all one group. Texts are compared in normal form, ignoring case.
     """
 
     kind: ClassVar[str] = "task/reward"
@@ -61,14 +64,15 @@ class Reward(Task):
         return Path(self.path)
 
     def files(self) -> list[Path]:
+        """The files that match `path`. Raises UserError if there are none."""
         path = on_this_machine(self.path)
         try:
-            found = sorted(path.parent.glob(path.name)) if "*" in path.name else [path]
+            matches = sorted(path.parent.glob(path.name)) if "*" in path.name else [path]
         except (OSError, ValueError) as error:
             raise UserError(f"{path} is no pattern of files ({error}): check the path") from None
-        if not found:
+        if not matches:
             raise UserError(f"no file matches {path}: check the path")
-        return found
+        return matches
 
     def pinned(self) -> Self:
         return replace(self, digest=digest_of_files(self.files()))
@@ -77,7 +81,7 @@ class Reward(Task):
         return _load(self if self.digest else self.pinned())
 
     def passages(self, examples: Examples) -> tuple[Passage, ...]:
-        """Both texts of every pair: which one is preferred stays unsaid."""
+        """Both texts of every pair, without the preference."""
         return tuple(Passage(given=row.prompt, text=choice) for row in examples.rows for choice in row.choices)
 
     @property
@@ -86,7 +90,7 @@ class Reward(Task):
 
 
 def preference(group: str, prompt: str, better: str, worse: str) -> Row:
-    """A pair, and which one is better. Their order is that of their hashes: it knows nothing of what they say."""
+    """A row with two choices and the preferred one as its answer. Choices are ordered by hash, not by preference."""
     first, second = sorted((better, worse), key=lambda choice: _hash(f"{prompt}\0{choice}"))
     example = Example(id=_hash("\0".join((prompt, first, second))), group=group, prompt=prompt, choices=(first, second))
     return Row(example=example, answer=(float(first == better), float(second == better)))
@@ -94,41 +98,41 @@ def preference(group: str, prompt: str, better: str, worse: str) -> Row:
 
 @lru_cache(maxsize=4)
 def _load(task: Reward) -> Source:
-    """The pairs of a pinned task; files that have changed since are a UserError."""
+    """The rows of a pinned task. Raises UserError if its files have changed since."""
     files = task.files()
     refuse_changed(files, task.digest)
     dropped: Counter[str] = Counter()
-    rows: dict[str, Row] = {}  # by the hash of a pair's normal forms
-    disputed: set[str] = set()
+    rows: dict[str, Row] = {}  # by the hash of the normal forms
+    conflicting: set[str] = set()
     for prompt, better, worse in (pair for file in files for pair in _pairs(file, dropped)):
-        asked, preferred, other = caseless(prompt), caseless(better), caseless(worse)
+        context, preferred, other = caseless(prompt), caseless(better), caseless(worse)
         if not (preferred and other):
             dropped["a text is missing"] += 1
         elif preferred == other:
             dropped["both texts are the same"] += 1
         elif len(prompt) + max(len(better), len(worse)) > task.max_chars:
             dropped[f"longer than {task.max_chars} characters"] += 1
-        elif (same := _hash("\0".join((asked, *sorted((preferred, other)))))) in rows:
+        elif (pair_key := _hash("\0".join((context, *sorted((preferred, other)))))) in rows:
             dropped["same pair again"] += 1
-            if _preferred(rows[same]) != preferred:
-                disputed.add(same)
+            if _preferred(rows[pair_key]) != preferred:
+                conflicting.add(pair_key)
         else:
-            group = min(_hash(text) for text in ([asked] if asked else [preferred, other]))
-            rows[same] = preference(group, prompt, better, worse)
-    if disputed:
-        dropped["same pair, different preferences"] = len(disputed)
-    if len(rows) == len(disputed):
+            group = min(_hash(text) for text in ([context] if context else [preferred, other]))
+            rows[pair_key] = preference(group, prompt, better, worse)
+    if conflicting:
+        dropped["same pair, different preferences"] = len(conflicting)
+    if len(rows) == len(conflicting):
         raise UserError(f"{files[0]}: no pair can be used: look at chosen, rejected and max_chars")
-    return Source([row for same, row in rows.items() if same not in disputed], dropped)
+    return Source([row for pair_key, row in rows.items() if pair_key not in conflicting], dropped)
 
 
 def _preferred(row: Row) -> str:
-    """The normal form of the better text."""
+    """The normal form of the preferred text."""
     return caseless(row.example.choices[row.answer.index(1.0)])
 
 
 def _pairs(file: Path, dropped: Counter[str]) -> Iterator[tuple[str, str, str]]:
-    """Prompt, chosen and rejected text of every row that has no more than text."""
+    """Prompt, chosen and rejected text of every row. Rows with messages that are not text are counted in `dropped`."""
     table = tables.read(file)
     for name in ("chosen", "rejected"):
         if name not in table.columns:
@@ -145,21 +149,22 @@ def _pairs(file: Path, dropped: Counter[str]) -> Iterator[tuple[str, str, str]]:
         except TypeError:
             raise UserError(f"{file}, row {number}: a cell is neither a text nor a list of role and content") from None
         if not any(prompt):
-            prompt = [one for one, other in _alike(better, worse)]
+            prompt = _common_prefix(better, worse)
             better, worse = better[len(prompt) :], worse[len(prompt) :]
         yield "".join(prompt), "".join(better), "".join(worse)
 
 
 class _NoTextError(Exception):
-    """A message calls a tool, or holds an image or another part that is no text."""
+    """A message is a tool call, or has an image or another part that is not text."""
 
 
 def _messages(cell: Any) -> list[str]:
-    """A conversation's messages that say something, or a text's paragraphs, each with the blank line after it.
+    """The non-empty messages of a conversation, or the paragraphs of a string, each with the blank line after it.
 
-    TypeError where a cell is neither."""
+    Raises TypeError for any other cell.
+    """
     if isinstance(cell, list):
-        return [message for each in cell if (message := _message(each))]
+        return [text for message in cell if (text := _message(message))]
     if cell is None:
         return []
     if not isinstance(cell, str):
@@ -168,13 +173,13 @@ def _messages(cell: Any) -> list[str]:
     return [f"{paragraph}\n\n" for paragraph in paragraphs] + [last]
 
 
-def _message(each: Any) -> str:
-    """One message of a conversation; nothing where it is empty."""
-    if not isinstance(each, dict) or not isinstance(role := each.get("role"), str) or not role.strip():
+def _message(message: Any) -> str:
+    """The text of a message, with its role; "" for an empty one. Raises TypeError or _NoTextError."""
+    if not isinstance(message, dict) or not isinstance(role := message.get("role"), str) or not role.strip():
         raise TypeError
-    if each.get("tool_calls") or each.get("function_call"):
+    if message.get("tool_calls") or message.get("function_call"):
         raise _NoTextError
-    match each.get("content"):
+    match message.get("content"):
         case str(text):
             pass
         case None:
@@ -187,7 +192,7 @@ def _message(each: Any) -> str:
 
 
 def _part(part: Any) -> str:
-    """The text of one part of a message."""
+    """The text of one part of a message. Raises TypeError or _NoTextError."""
     match part:
         case {"type": "text" | "input_text" | "output_text", "text": str(text)}:
             return text
@@ -196,10 +201,11 @@ def _part(part: Any) -> str:
     raise TypeError
 
 
-def _alike(better: list[str], worse: list[str]) -> list[tuple[str, str]]:
-    """What both begin with, never all of either."""
+def _common_prefix(better: list[str], worse: list[str]) -> list[str]:
+    """The messages that both begin with, but never all messages of either."""
     pairs = list(zip(better, worse, strict=False))[: min(len(better), len(worse)) - 1]
-    return list(takewhile(lambda pair: pair[0] == pair[1] or normal_form(pair[0]) == normal_form(pair[1]), pairs))
+    equal = takewhile(lambda pair: pair[0] == pair[1] or normal_form(pair[0]) == normal_form(pair[1]), pairs)
+    return [first for first, _ in equal]
 
 
 def _hash(text: str) -> str:

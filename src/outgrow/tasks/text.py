@@ -1,4 +1,4 @@
-"""Text classification from any table: a prompt made of columns, and the column that holds the answer."""
+"""Text classification from any table: a prompt template over columns, and a label column."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ class Text(Task):
     """Text: classify the rows of a CSV, TSV, JSONL, JSON or Parquet file, also compressed (.gz, .zst).
 
     path: the file, relative to the working directory; `~/` and a leading `$OUTGROW_DATA/` are expanded. prompt: a
-    template over columns, such as `{title}: {body}`. label: the column with the answer; 1, 1.0 and "1" are one answer,
-    and so are true and "True". classes: the answers in their order; a label counts as a class whatever its case, blanks
-    and Unicode form. Where none are given they are what the column holds, sorted, and labels that differ in nothing
-    else are refused. group: a column naming what belongs together; the prompt itself where none is given. id: a column
-    that names rows; a hash of the prompt where none is given. max_chars: longer prompts are left out, the same for
-    every model. near_share: a row leaves its split if it shares this part of its word trigrams with a row of an earlier
-    split (test, validation, transfer_validation, weak_train, transfer: `outgrow.text.near`); 0 lets all stay.
+    template over columns, such as `{title}: {body}`. label: the column with the answer; 1, 1.0 and "1" are the same
+    label, and so are true and "True". classes: the labels in order. Labels match classes regardless of case, whitespace
+    and Unicode form. Default: the values of the column, sorted; then labels that differ only in these are an error.
+    group: a column whose equal values stay in one split; default, the prompt. id: a column with unique row ids;
+    default, a hash of the prompt. max_chars: rows with longer prompts are left out, for every model. near_share: a row
+    is removed from its split if it shares this fraction of its word trigrams with a row of an earlier split
+    (`outgrow.text.near`; the order is test, validation, transfer_validation, weak_train, transfer); 0 turns this off.
 
-    Prompts, groups and ids are compared in their normal form (`outgrow.text.normal`), prompts and groups without case.
-    Rows that ask the same become one. Where their labels differ none stays: the truth is not known, and a soft answer
-    would count any prediction as right.
+    Prompts, groups and ids are compared in normal form (`outgrow.text.normal`), prompts and groups ignoring case. Rows
+    with equal prompts are merged. If their labels differ, all of them are left out: the truth is unknown, and with a
+    soft answer every prediction would count as right.
     """
 
     kind: ClassVar[str] = "task/text"
@@ -58,13 +58,13 @@ class Text(Task):
 
     def __post_init__(self) -> None:
         columns = _columns(self.prompt)
-        for what, named in (("prompt", columns), ("group", [self.group]), ("id", [self.id])):
-            if self.label in named:
-                raise UserError(f"the {what} names the label column {self.label!r}, which would give the answer away")
+        for field, names in (("prompt", columns), ("group", [self.group]), ("id", [self.id])):
+            if self.label in names:
+                raise UserError(f"the {field} names the label column {self.label!r}, which would give the answer away")
         if not columns:
             raise UserError(f"the prompt {self.prompt!r} names no column: write one in braces, such as '{{text}}'")
         check_ranges(self, near_share=SHARE, max_chars=whole(1))
-        _refuse_twice(self.classes)
+        _refuse_duplicates(self.classes)
         if well_formed(self.prompt) != self.prompt:
             raise UserError(f"the prompt {self.prompt!r} holds a lone surrogate, half of a character: leave it out")
 
@@ -79,7 +79,7 @@ class Text(Task):
 
     @property
     def file(self) -> Path:
-        """Where the file lies on this machine."""
+        """The absolute path of the file."""
         return on_this_machine(self.path)
 
     def pinned(self) -> Self:
@@ -94,7 +94,10 @@ class Text(Task):
 
 
 def on_this_machine(path: str) -> Path:
-    """A path as fields give it: relative to the working directory; `~/` and a leading `$OUTGROW_DATA/` are expanded."""
+    """The absolute path for a path in a field: `~/` and a leading `$OUTGROW_DATA/` are expanded.
+
+    Raises UserError if there is no home folder, or if the environment variable is not set.
+    """
     if not path.startswith(DATA):
         try:
             return Path(path).expanduser().absolute()
@@ -107,22 +110,22 @@ def on_this_machine(path: str) -> Path:
 
 @lru_cache(maxsize=4)
 def _load(task: Text) -> Source:
-    """The rows of a pinned task; a file that has changed since is a UserError."""
+    """The rows of a pinned task. Raises UserError if its file has changed since."""
     refuse_changed([task.file], task.digest)
     return source(task, tables.read(task.file))
 
 
 def source(task: Text, table: tables.Table) -> Source:
-    """The rows of a table that can be used, each once, with their answers."""
+    """The usable rows of a table, without duplicates, with their answers. Raises UserError for bad columns or cells."""
     _refuse_missing(task, table.columns)
     dropped: Counter[str] = Counter()
     usable = list(_usable(task, table, dropped))
     _refuse_classes(task, usable)
-    read = list(_unique(usable, dropped))
-    classes = _classes(task, read)
-    _refuse_giveaways(task, read, classes)
+    unique = list(_unique(usable, dropped))
+    classes = _classes(task, unique)
+    _refuse_label_columns(task, unique, classes)
     rows = []
-    for raw in read:
+    for raw in unique:
         example = Example(id=raw.id, group=raw.group, prompt=raw.prompt, choices=classes)
         rows.append(Row(example=example, answer=tuple(float(name == raw.label) for name in classes)))
     return Source(rows, dropped)
@@ -130,98 +133,100 @@ def source(task: Text, table: tables.Table) -> Source:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Raw:
+    """A row of the file with its cells as text."""
+
     number: int
     cells: dict[str, str]
     prompt: str
-    same: str  # the prompt's normal form
+    normal_prompt: str
     label: str
     group: str
     id: str
 
 
 def _usable(task: Text, table: tables.Table, dropped: Counter[str]) -> Iterator[_Raw]:
-    """The rows with a prompt and a label, not too long; the others are counted."""
-    asked, named = _columns(task.prompt), [name for name in (task.group, task.id) if name]
+    """The rows that have a prompt and a label and are not too long. The others are counted in `dropped`."""
+    prompt_columns, key_columns = _columns(task.prompt), [name for name in (task.group, task.id) if name]
     template, class_of = [(literal, name) for literal, name, *_ in Formatter().parse(task.prompt)], _class_of(task)
     for number, record in table.rows:
-        cells = {name: _cell(task, number, name, record.get(name), tables.name) for name in [task.label, *named]}
-        cells |= {name: _cell(task, number, name, record.get(name), tables.cell) for name in asked}
-        if not all(cells[name] for name in asked):
+        cells = {name: _cell(task, number, name, record.get(name), tables.name) for name in [task.label, *key_columns]}
+        cells |= {name: _cell(task, number, name, record.get(name), tables.cell) for name in prompt_columns}
+        if not all(cells[name] for name in prompt_columns):
             dropped["empty prompt"] += 1
             continue
         if not cells[task.label]:
             dropped["no label"] += 1
             continue
-        if empty := next((name for name in named if not cells[name]), None):
+        if empty := next((name for name in key_columns if not cells[name]), None):
             raise UserError(f"{task.file}, row {number}: {empty!r} is empty: fill it in, or leave the column out")
         prompt = readable("".join(literal + (cells[name] if name else "") for literal, name in template))
         if len(prompt) > task.max_chars:
             dropped[f"longer than {task.max_chars} characters"] += 1
             continue
         if not (label := class_of(cells[task.label])):
-            known = ", ".join(task.classes)
-            wrong = cells[task.label]
-            raise UserError(f"{task.file}, row {number}: the label {wrong!r} is none of {known}: add it to classes")
-        same = normal(prompt)
+            classes, value = ", ".join(task.classes), cells[task.label]
+            raise UserError(f"{task.file}, row {number}: the label {value!r} is none of {classes}: add it to classes")
+        key = normal(prompt)
         yield _Raw(
             number=number,
             cells=cells,
             prompt=prompt,
-            same=same,
+            normal_prompt=key,
             label=label,
-            group=normal(cells[task.group]) if task.group else same,
-            id=normal_form(cells[task.id]) if task.id else hashlib.blake2b(same.encode(), digest_size=8).hexdigest(),
+            group=normal(cells[task.group]) if task.group else key,
+            id=normal_form(cells[task.id]) if task.id else hashlib.blake2b(key.encode(), digest_size=8).hexdigest(),
         )
 
 
 def _unique(raws: Iterable[_Raw], dropped: Counter[str]) -> Iterator[_Raw]:
-    """The first of the rows that ask the same, in whatever group, so that none is in two splits."""
-    alike: dict[str, list[_Raw]] = {}
+    """The first row of each prompt, regardless of group, so that no prompt is in two splits."""
+    by_prompt: dict[str, list[_Raw]] = {}
     for raw in raws:
-        alike.setdefault(raw.same, []).append(raw)
-    for same in alike.values():
-        if len({raw.label for raw in same}) > 1:
-            dropped["same prompt, different labels"] += len(same)
+        by_prompt.setdefault(raw.normal_prompt, []).append(raw)
+    for rows in by_prompt.values():
+        if len({raw.label for raw in rows}) > 1:
+            dropped["same prompt, different labels"] += len(rows)
             continue
-        yield same[0]
-        if len(same) > 1:
-            dropped["same prompt again"] += len(same) - 1
+        yield rows[0]
+        if len(rows) > 1:
+            dropped["same prompt again"] += len(rows) - 1
 
 
 def _class_of(task: Text) -> Callable[[str], str]:
-    """From a label to its class: of those listed the one that it is a spelling of, or nothing; else the label."""
-    listed = {normal(tables.name(each)): each for each in task.classes}
-    return lru_cache(maxsize=10_000)(lambda label: listed.get(normal(label), "")) if listed else str
+    """A function from a label to its class, or to "" if it matches none. Without `classes` it returns the label."""
+    classes = {normal(tables.name(name)): name for name in task.classes}
+    return lru_cache(maxsize=10_000)(lambda label: classes.get(normal(label), "")) if classes else str
 
 
 def _classes(task: Text, raws: Sequence[_Raw]) -> tuple[str, ...]:
-    found = task.classes or tuple(sorted({raw.label for raw in raws}))
+    """The classes of the task. Raises UserError for no rows and for fewer than two classes."""
+    classes = task.classes or tuple(sorted({raw.label for raw in raws}))
     if not raws:
         raise UserError(f"{task.file}: no row can be used: look at {task.label!r}, the prompt's columns and max_chars")
-    if len(found) < 2:
-        raise UserError(f"{task.file}: {task.label!r} is always {found[0]!r}: an answer needs at least two classes")
-    return found
+    if len(classes) < 2:
+        raise UserError(f"{task.file}: {task.label!r} is always {classes[0]!r}: an answer needs at least two classes")
+    return classes
 
 
-def _refuse_twice(classes: Sequence[str]) -> None:
-    """Classes of which two are one."""
+def _refuse_duplicates(classes: Sequence[str]) -> None:
+    """Raises UserError if two classes are equal, or are spellings of the same class."""
     seen: dict[str, str] = {}
-    for each in classes:
-        other = seen.setdefault(normal(tables.name(each)), each)
-        if other != each:
-            raise UserError(f"classes lists {other!r} and {each!r}, which are one class: keep one spelling")
-    if twice := next((name for name in classes if classes.count(name) > 1), None):
-        raise UserError(f"classes lists {twice!r} twice: name each once")
+    for name in classes:
+        other = seen.setdefault(normal(tables.name(name)), name)
+        if other != name:
+            raise UserError(f"classes lists {other!r} and {name!r}, which are one class: keep one spelling")
+    if duplicate := next((name for name in classes if classes.count(name) > 1), None):
+        raise UserError(f"classes lists {duplicate!r} twice: name each once")
 
 
 def _refuse_classes(task: Text, raws: Sequence[_Raw]) -> None:
-    """Labels as found that are too many to be classes, or of which two look like one."""
+    """Raises UserError if the values of the label column are too many to be classes, or two differ only in spelling."""
     if task.classes:
         return
     rows = {raw.label: raw.number for raw in reversed(raws)}
     if len(rows) > max(20, len(raws) / 10):
-        many = f"{len(rows)} different values in {len(raws)} rows"
-        raise UserError(f"{task.file}: {task.label!r} has {many}: list them as classes if it is the answer")
+        counts = f"{len(rows)} different values in {len(raws)} rows"
+        raise UserError(f"{task.file}: {task.label!r} has {counts}: list them as classes if it is the answer")
     seen: dict[str, str] = {}
     for label in sorted(rows, key=lambda label: rows[label]):
         other = seen.setdefault(normal(label).replace(" ", ""), label)
@@ -238,8 +243,9 @@ def _refuse_missing(task: Text, columns: Sequence[str]) -> None:
             raise UserError(f"{task.file} has no column {name!r}: it has {tables.listed(columns)}")
 
 
-def _refuse_giveaways(task: Text, raws: Sequence[_Raw], classes: Sequence[str]) -> None:
-    """A column that is the label under another name: few values, each with one label throughout."""
+def _refuse_label_columns(task: Text, raws: Sequence[_Raw], classes: Sequence[str]) -> None:
+    """Raises UserError for a column that is the label under another name: no more values than classes, each value
+    always with the same label."""
     if len(raws) <= 2 * len(classes):
         return  # too few to tell
     for name in {*_columns(task.prompt), task.group} - {""}:
@@ -249,7 +255,7 @@ def _refuse_giveaways(task: Text, raws: Sequence[_Raw], classes: Sequence[str]) 
 
 
 def _columns(template: str) -> list[str]:
-    """The columns a template names. Only plain names in braces: no formats, conversions or attributes."""
+    """The columns that a template names. Raises UserError for format specifications and conversions."""
     try:
         parts = list(Formatter().parse(template))
     except ValueError as error:

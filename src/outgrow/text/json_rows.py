@@ -1,4 +1,4 @@
-"""Rows of JSON: a list of objects, or an object a line."""
+"""Reads rows from JSON: a list of objects, or one object on each line."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Numbered = Iterator[tuple[int, dict[str, Any]]]
 
 
 def json_lines(path: Path, stream: BinaryIO) -> Numbered:
-    """An object a line; blank lines are counted and left out."""
+    """The rows of a file with one object on each line. Blank lines count for row numbers, but are not rows."""
     yield from _each(path, opening.lines(path, stream))
 
 
 def json_document(path: Path, stream: BinaryIO) -> Numbered:
-    """A list of objects; or an object a line, as many data sets are published."""
+    """The rows of a list of objects; or of one object on each line, as in many published `.json` files."""
     text = opening.document(path, stream)
     if not text.strip():
         return
@@ -40,13 +40,13 @@ def json_document(path: Path, stream: BinaryIO) -> Numbered:
 
 
 def _each(path: Path, lines: Iterator[tuple[int, str]]) -> Numbered:
-    room = opening.MOST_CELLS
+    remaining = opening.MOST_CELLS
     for number, line in lines:
         if line.isspace() or not line:
             continue
-        room -= _count(line)
+        remaining -= _count(line)
         try:
-            value = _value(line, room)
+            value = _value(line, remaining)
         except json.JSONDecodeError as error:
             raise UserError(f"{path}, row {number}: this is not JSON ({error.msg})") from None
         except ValueError as error:
@@ -60,12 +60,13 @@ def _record(path: Path, number: int, value: Any) -> dict[str, Any]:
     return value
 
 
-def _value(text: str, room: int) -> Any:
-    """The value that a text stands for, without lone surrogates, which JSON can write as an escape.
+def _value(text: str, remaining: int) -> Any:
+    """The decoded value of a JSON text. Lone surrogates, which JSON can express as escapes, become U+FFFD.
 
-    ValueError, in words for users, where it is no JSON, is nested too deep, has a number that is too long, names a
-    field twice, or where no room is left for its values."""
-    if room < 0:
+    remaining: how many more values fit into the limit. Raises ValueError, with a message for users, for invalid JSON,
+    deep nesting, very long numbers, duplicate keys, and more values than the limit.
+    """
+    if remaining < 0:
         raise ValueError(f"more than {opening.MOST_CELLS:,} values: split the file")
     try:
         value = _DECODER.decode(text)
@@ -81,29 +82,30 @@ def _value(text: str, room: int) -> Any:
 
 
 def _count(text: str) -> int:
-    """At most so many values stand in a text."""
+    """An upper bound of the number of values in a JSON text."""
     return 1 + text.count(",") + text.count("[") + text.count("{")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    """A dictionary of the pairs. Raises ValueError for duplicate keys."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
         names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"an object names {twice!r} twice: keep one")
-    return found
+        duplicate = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"an object names {duplicate!r} twice: keep one")
+    return fields
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_object)
 
 
 def _well_formed(value: Any) -> Any:
-    """A value without lone surrogates, names of fields included."""
+    """A value with U+FFFD in place of lone surrogates, also in keys."""
     match value:
         case str():
             return well_formed(value)
         case list():
-            return [_well_formed(each) for each in value]
+            return [_well_formed(item) for item in value]
         case dict():
-            return _object([(well_formed(name), _well_formed(each)) for name, each in value.items()])
+            return _object([(well_formed(name), _well_formed(item)) for name, item in value.items()])
     return value

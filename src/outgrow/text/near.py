@@ -1,7 +1,7 @@
 """Near-duplicates: texts that share most of their word trigrams.
 
-The measure is n-gram containment (Broder 1997, "On the resemblance and containment of documents"), which the
-decontamination of language-model corpora uses too (Brown et al. 2020, appendix C).
+The measure is n-gram containment (Broder 1997, "On the resemblance and containment of documents"), as in the
+decontamination of language-model corpora (Brown et al. 2020, appendix C).
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from outgrow.text.normal import caseless
 from outgrow.types import Ints
 
 _WORD = re.compile(r"\w+(?:'\w+)?")
-_BITS = 21  # of a word's number in a trigram's 64 bits: beyond two million distinct words trigrams may collide
-_PRODUCTS = 20_000_000  # pairs of rows that one chunk of a query compares at the most, which bounds memory
+_BITS = 21  # for each word of a trigram's 64 bits; with more than two million distinct words trigrams may collide
+_PRODUCTS = 20_000_000  # the largest number of row pairs that a chunk of a query compares, which limits memory
 
 Trigrams = npt.NDArray[np.uint64]
 Bools = npt.NDArray[np.bool_]
@@ -28,10 +28,10 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, kw_only=True)
 class Similarity:
-    """When two texts of a task are near-duplicates.
+    """The criterion for near-duplicates of a task.
 
-    share: of the shorter text's distinct trigrams, how many the other must have. template: the prompt template of all
-    texts, whose fixed words do not count.
+    share: the fraction of the shorter text's distinct trigrams that the other text must contain. template: the prompt
+    template of all texts, whose fixed words are ignored.
     """
 
     share: float
@@ -39,19 +39,20 @@ class Similarity:
 
 
 def words(text: str) -> list[str]:
-    """The words of a text without case and punctuation; the text itself where it has none."""
+    """The words of a text, case-folded and without punctuation; the text itself if it has no words."""
     folded = caseless(text)
     return _WORD.findall(folded) or [folded]
 
 
 class Near:
-    """An index of texts, and a query for the near-duplicates of these.
+    """An index of texts that finds near-duplicates of other texts.
 
-    Two texts are near-duplicates if they have the same words, in any order, or if at least `threshold` of the shorter
-    text's distinct word trigrams are in the other text. So a part of a sentence is near the sentence, while texts of
-    one or two words are near their equals only. Trigrams do not cross the fixed parts of the `template`.
+    Two texts are near-duplicates if they have the same words, in any order, or if at least `threshold` (a fraction) of
+    the shorter text's distinct word trigrams are in the other text. So a part of a sentence is near the sentence, and
+    texts of one or two words are near equal texts only. Trigrams do not span the fixed parts of the `template`.
 
-    The cost is that of a sparse matrix product: 67,000 phrases against each other take about a second of one core.
+    The cost is that of a sparse matrix product: comparing 67,000 phrases with each other takes about a second on one
+    core.
     """
 
     def __init__(self, texts: Iterable[str], threshold: float, template: str = "") -> None:
@@ -65,64 +66,64 @@ class Near:
         self.add(texts)
 
     def add(self, texts: Iterable[str]) -> None:
-        """Put more texts into the index."""
+        """Adds texts to the index."""
         for text in texts:
             self._bags.add(tuple(sorted(words(text))))
             self._rows.append(self._trigrams(text))
         self._matrix = None
 
     def find(self, texts: Sequence[str]) -> Bools:
-        """Whether each text is a near-duplicate of some text in the index, [n]."""
-        found = np.array([tuple(sorted(words(text))) in self._bags for text in texts], dtype=np.bool_)
+        """Whether each text is a near-duplicate of a text in the index, bool [n]."""
+        near = np.array([tuple(sorted(words(text))) in self._bags for text in texts], dtype=np.bool_)
         rows = [self._trigrams(text) for text in texts]
         vocabulary, index = self._indexed()
-        sizes = np.array([len(row) for row in self._rows])
+        index_sizes = np.array([len(row) for row in self._rows])
         query = _matrix(rows, vocabulary)
-        for part in _chunks(query @ np.diff(index.indptr)):
-            shared = (query[part] @ index).tocoo()
-            own = np.array([len(rows[i]) for i in part], dtype=np.int64)
-            enough = shared.data >= self._threshold * np.minimum(own[shared.row], sizes[shared.col])
-            found[part[shared.row[enough]]] = True
-        return found
+        for chunk in _chunks(query @ np.diff(index.indptr)):
+            shared = (query[chunk] @ index).tocoo()
+            sizes = np.array([len(rows[i]) for i in chunk], dtype=np.int64)
+            enough = shared.data >= self._threshold * np.minimum(sizes[shared.row], index_sizes[shared.col])
+            near[chunk[shared.row[enough]]] = True
+        return near
 
     def __contains__(self, text: str) -> bool:
         return bool(self.find([text])[0])
 
     def _indexed(self) -> tuple[Trigrams, Any]:
-        """The distinct trigrams of the index, sorted, and which texts have each: sparse [trigrams, texts]."""
+        """The distinct trigrams of the index, sorted, and their incidence matrix, sparse [trigrams, texts]."""
         if self._matrix is None:
             vocabulary = np.unique(np.concatenate([np.zeros(0, np.uint64), *self._rows]))
             self._matrix = vocabulary, _matrix(self._rows, vocabulary).T.tocsr()
         return self._matrix
 
     def _trigrams(self, text: str) -> Trigrams:
-        """The distinct trigrams of a text, each as one number."""
+        """The distinct trigrams of a text, each encoded as an integer."""
         numbers, parts = self._numbers, self._fixed.split(text) if self._fixed else [text]
-        coded = [
+        encoded = [
             np.array([numbers.setdefault(word, len(numbers)) for word in words(part)], np.uint64) for part in parts
         ]
         shift = np.uint64(_BITS)
-        each = [(code[:-2] << shift | code[1:-1]) << shift | code[2:] for code in coded if len(code) > 2]
-        return np.unique(np.concatenate([np.zeros(0, np.uint64), *each]))
+        trigrams = [(code[:-2] << shift | code[1:-1]) << shift | code[2:] for code in encoded if len(code) > 2]
+        return np.unique(np.concatenate([np.zeros(0, np.uint64), *trigrams]))
 
 
 def _matrix(rows: Sequence[Trigrams], vocabulary: Trigrams) -> Any:
-    """Which of the trigrams in `vocabulary` each row has, as a sparse matrix of ones [rows, vocabulary]."""
+    """The incidence matrix of rows and the trigrams in `vocabulary`, sparse [rows, vocabulary], of ones."""
     from scipy import sparse
 
     flat = np.concatenate([np.zeros(0, np.uint64), *rows])
     ends = np.cumsum([0, *map(len, rows)])
     columns = np.searchsorted(vocabulary, flat)
-    known = columns < len(vocabulary)
-    known[known] = vocabulary[columns[known]] == flat[known]
-    kept = np.concatenate([[0], np.cumsum(known)])[ends]
+    in_vocabulary = columns < len(vocabulary)
+    in_vocabulary[in_vocabulary] = vocabulary[columns[in_vocabulary]] == flat[in_vocabulary]
+    indptr = np.concatenate([[0], np.cumsum(in_vocabulary)])[ends]
     shape = (len(rows), len(vocabulary))
-    return sparse.csr_matrix((np.ones(int(kept[-1]), np.int64), columns[known], kept), shape=shape)
+    return sparse.csr_matrix((np.ones(int(indptr[-1]), np.int64), columns[in_vocabulary], indptr), shape=shape)
 
 
 def _chunks(costs: Ints) -> Iterator[Ints]:
-    """Consecutive rows whose costs together stay below the limit, at least one row a chunk; rows that cost nothing
-    are left out."""
+    """Splits rows into chunks of consecutive rows with a total cost of about `_PRODUCTS` at most. Rows of cost 0 are
+    left out."""
     rows = np.flatnonzero(costs)
     chunk = np.cumsum(costs[rows]) // _PRODUCTS
     yield from np.split(rows, np.flatnonzero(np.diff(chunk)) + 1) if len(rows) else ()

@@ -1,4 +1,4 @@
-"""Opening files of data: regular files only, unpacked as they are read, up to a limit."""
+"""Opens data files: regular files only, decompressed while they are read, up to a size limit."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from typing import BinaryIO
 from outgrow.content import digest_of
 from outgrow.types import UserError
 
-# What one file may hold, so that a machine with 24 GiB of memory survives it, compressed bombs included.
-MOST_BYTES = 4 * 2**30  # unpacked
+# Limits of one file, chosen for a machine with 24 GiB of memory. They also stop decompression bombs.
+MOST_BYTES = 4 * 2**30  # decompressed
 MOST_AT_ONCE = 2**30  # bytes of one line, or of a JSON document
 MOST_LINES = 20_000_000
 MOST_CELLS = 200_000_000  # about 14 GiB of Python objects
-ROW = 4  # cells that a row counts as by itself
+ROW = 4  # the overhead of a row, in cells
 _BUFFER = 2**20
 
 
 def digest_of_files(files: Sequence[Path]) -> str:
-    """The digest of one file, or of several together. What is not a regular file is a UserError."""
-    each = []
+    """The digest of one or several files. Raises UserError for a path that is not a regular file."""
+    digests = []
     for file in files:
         refuse_irregular(file)
-        each.append(digest_of(file))
-    return each[0] if len(each) == 1 else hashlib.sha256("".join(each).encode()).hexdigest()[:16]
+        digests.append(digest_of(file))
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
 
 
 def refuse_changed(files: Sequence[Path], digest: str) -> None:
-    """UserError where files have changed since their digest was taken."""
+    """Raises UserError if the files no longer have this digest."""
     if digest_of_files(files) != digest:
         raise UserError(f"{files[0]} has changed since the experiment was planned: run it again")
 
 
 def refuse_irregular(path: Path) -> None:
-    """UserError where there is a folder, a pipe or a device, or where the path cannot be looked up."""
+    """Raises UserError for a folder, a pipe or a device, and for a path that cannot be looked up."""
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -58,9 +58,9 @@ def refuse_irregular(path: Path) -> None:
 
 @contextmanager
 def opened(path: Path, packed: str) -> Iterator[BinaryIO]:
-    """The unpacked bytes of a file, as a stream. packed: `.gz`, `.zst`, or nothing.
+    """The decompressed bytes of a file, as a stream. packed: ".gz", ".zst" or "".
 
-    UserError, also while reading, where the file is missing, damaged, cut short, or longer than `MOST_BYTES`.
+    Raises UserError, also while reading, if the file is missing, damaged, truncated, or larger than `MOST_BYTES`.
     """
     refuse_irregular(path)
     try:
@@ -74,7 +74,10 @@ def opened(path: Path, packed: str) -> Iterator[BinaryIO]:
 
 
 def lines(path: Path, stream: BinaryIO) -> Iterator[tuple[int, str]]:
-    """The numbered lines of a UTF-8 file with or without a byte order mark, each with its line feed."""
+    """The lines of a UTF-8 file, with or without a byte order mark, with their numbers from 1 and their line ends.
+
+    Raises UserError for other encodings and for files above the limits.
+    """
     number = 0
     while line := stream.readline(MOST_AT_ONCE + 1):
         number += 1
@@ -86,7 +89,7 @@ def lines(path: Path, stream: BinaryIO) -> Iterator[tuple[int, str]]:
 
 
 def document(path: Path, stream: BinaryIO) -> str:
-    """All of a UTF-8 file."""
+    """The whole text of a UTF-8 file. Raises UserError for other encodings and for files above `MOST_AT_ONCE`."""
     content = stream.read(MOST_AT_ONCE + 1)
     if len(content) > MOST_AT_ONCE:
         raise UserError(f"{path} has more than {_size(MOST_AT_ONCE)}: save it as .jsonl, which is read row by row")
@@ -94,7 +97,7 @@ def document(path: Path, stream: BinaryIO) -> str:
 
 
 def _decoded(path: Path, content: bytes, line: int) -> str:
-    """Text that begins at a line of a file."""
+    """Decoded text. line: the line number at which `content` begins, for errors."""
     if line == 1 and content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise UserError(f"{path} is UTF-16: save the file as UTF-8")
     try:
@@ -109,7 +112,7 @@ def _size(limit: int) -> str:
 
 
 class _Unpacked(io.RawIOBase):
-    """What a file holds, unpacked and counted; every error is a UserError."""
+    """The decompressed bytes of a file, up to `MOST_BYTES`. Errors are raised as UserError."""
 
     def __init__(self, path: Path, packed: str, raw: BinaryIO) -> None:
         self._path, self._packed, self._total = path, packed, 0
@@ -126,14 +129,14 @@ class _Unpacked(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         try:
-            found = self._stream.read(len(buffer))
+            data = self._stream.read(len(buffer))
         except (OSError, EOFError, ValueError, zlib.error) as error:
             why = str(error).partition("\n")[0]
             if not self._packed:
                 raise UserError(f"{self._path} cannot be read: {why}") from None
             raise UserError(f"{self._path} is not a whole {self._packed} file ({why}): fetch it again") from None
-        buffer[: len(found)] = found
-        self._total += len(found)
+        buffer[: len(data)] = data
+        self._total += len(data)
         if self._total > MOST_BYTES:
             raise UserError(f"{self._path} holds more than {_size(MOST_BYTES)} of data: split it")
-        return len(found)
+        return len(data)

@@ -1,4 +1,4 @@
-"""Published data sets of questions with an answer, one entry each: where the rows are, and how they are asked."""
+"""A table of published data sets: where their rows are, and how they become yes/no questions."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """How the rows of one published set become questions of yes or no.
+    """How the rows of a published data set become yes/no questions.
 
-    prompt: a template over columns, a dot for a field inside one. label: the column with the answer, which is `yes` or
-    `no` for the values listed; rows with any other have no label. group: a template for what belongs together.
+    prompt: a template over columns; a dot gives a nested field. label: the column with the answer. yes, no: its values
+    for either answer; rows with other values have no label. group: a template whose equal values stay in one split.
 
-    options makes it multiple choice: one column that holds a list, or one column each. Each question then asks whether
-    `{option}` is right (`{other}`: the next option). label is the number of the right one, counting from `first`, or
-    its name in the column `names`; without a label the first option is right.
+    options: for multiple choice, one column with a list of options, or one column for each option. A question then asks
+    whether `{option}` is right (`{other}` is the next option). label is the number of the right option, counted from
+    `first`, or its name in the column `names`. Without a label column, the first option is right.
     """
 
-    hub: str = ""  # none: the set is read from a file only
-    revision: str = ""  # the commit there that is read
-    files: str = "data/{split}-*.parquet"  # where a split lies at that commit
+    hub: str = ""  # the repository on the hub; empty if the set is read from local files only
+    revision: str = ""  # the commit on the hub
+    files: str = "data/{split}-*.parquet"  # a pattern for the files of a split
     splits: tuple[str, ...] = ("train", "validation")
     prompt: str
     label: str = ""
@@ -32,11 +32,11 @@ class Entry:
     options: tuple[str, ...] = ()
     names: str = ""
     first: int = 0
-    tidy: Callable[[dict[str, Any]], dict[str, Any]] = dict  # gives a mirror's row the published columns
+    tidy: Callable[[dict[str, Any]], dict[str, Any]] = dict  # converts a mirror's row to the published columns
 
 
 def _openbookqa(row: dict[str, Any]) -> dict[str, Any]:
-    """A question as published, from one that was written out as an instruction."""
+    """A row with the published columns, from a mirror that has questions as instructions."""
     form = r".*?: (.*)\n\nAnswer1: (.*) Answer2: (.*) Answer3: (.*) Answer4: (.*)\n\nAnswer format: .*"
     if "instruction" not in row or not (match := re.fullmatch(form, str(row["instruction"]), re.DOTALL)):
         return row

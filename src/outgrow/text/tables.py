@@ -1,4 +1,4 @@
-"""Rows from a file: CSV, TSV, JSONL, JSON or Parquet, as it is or compressed with gzip or zstd."""
+"""Reads tables: CSV, TSV, JSONL, JSON or Parquet, uncompressed or compressed with gzip or zstd."""
 
 from __future__ import annotations
 
@@ -25,49 +25,51 @@ _WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0+)?")
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Named columns, and rows with their number in the file: from 1, a header not counted."""
+    """Column names, and pairs of row number (from 1, without the header) and row."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[int, dict[str, Any]], ...]
 
 
 def read(path: Path) -> Table:
-    """Every row of a file, as `rows` gives them. A file without rows is a UserError."""
-    found = tuple(rows(path))
-    if not found:
+    """Reads a whole table. Raises UserError as `rows` does, and for a file without rows."""
+    numbered = tuple(rows(path))
+    if not numbered:
         raise UserError(f"{path} is empty: it needs rows")
-    return Table(columns=tuple(dict.fromkeys(name for _, row in found for name in row)), rows=found)
+    return Table(columns=tuple(dict.fromkeys(name for _, row in numbered for name in row)), rows=numbered)
 
 
 def rows(path: Path) -> Numbered:
-    """The numbered rows of a file whose name says its format, read as they are needed (a `.json` file at once).
+    """The numbered rows of a file, read lazily (a `.json` file at once). The suffix of its name gives the format.
 
-    A TSV file has no quoting: a quotation mark is text. Lone surrogates, which JSON can hold, are U+FFFD. UserError,
-    with the row where there is one, for what cannot be read, and for what is larger than `outgrow.text.opening` allows.
+    TSV files have no quoting: quotation marks are text. Lone surrogates, which JSON can contain, become U+FFFD.
+
+    Raises UserError, with the row number if there is one, for a file that cannot be read or is larger than the limits
+    in `outgrow.text.opening`.
     """
     suffixes = [suffix.lower() for suffix in path.suffixes]
     packed = suffixes.pop() if suffixes and suffixes[-1] in (".gz", ".zst") else ""
     parse = _FORMATS.get(suffixes[-1] if suffixes else "")
     if parse is None:
         raise UserError(f"{path}: this format is not known: use {', '.join(_FORMATS)}, each also with .gz or .zst")
-    room = opening.MOST_CELLS
+    remaining = opening.MOST_CELLS
     with opened(path, packed) as stream:
         for number, row in parse(path, stream):
-            room -= len(row) + opening.ROW
-            if room < 0:
+            remaining -= len(row) + opening.ROW
+            if remaining < 0:
                 raise UserError(f"{path}, row {number}: more than {opening.MOST_CELLS:,} cells: split the file")
             yield number, row
 
 
 def listed(columns: Iterable[str]) -> str:
-    """Names of columns in one line; names that cannot be read in one, quoted."""
+    """Column names for a message, in one line. Empty and unprintable names are quoted; at most 30 are listed."""
     names = [name if name and name.isprintable() else repr(name) for name in columns]
     more = [f"and {len(names) - 30} more"] if len(names) > 30 else []
     return ", ".join(names[:30] + more)
 
 
 def cell(value: Any) -> str:
-    """The text of one cell; empty where there is nothing. Lists, tables and bytes are a TypeError."""
+    """The text of a cell; "" for None and NaN. Raises TypeError for lists, dictionaries and bytes."""
     match value:
         case str():
             return readable(value).strip()
@@ -85,10 +87,10 @@ def cell(value: Any) -> str:
 
 
 def name(value: Any) -> str:
-    """The text of a cell that names something: a label, a group, an id. Equal values have one name.
+    """The text of a label, group or id, so that equal values have equal names whatever their type.
 
-    A whole number has no decimals: `1`, `1.0` and `"1.0"` are `1`, and -0.0 is `0`. `True`, `"TRUE"` and `"true"` are
-    `true`. All other text stays as it is: `01`, `1e0` and `1.50` are codes or versions as often as numbers.
+    Integers have no decimals: `1`, `1.0` and `"1.0"` become `1`, and -0.0 becomes `0`. `True`, `"TRUE"` and `"true"`
+    become `true`. Other text is unchanged: `01`, `1e0` and `1.50` may be codes or versions. Raises TypeError as `cell`.
     """
     if isinstance(value, float | Decimal) and math.isfinite(value) and value == int(value):
         return str(int(value))
@@ -100,15 +102,15 @@ def name(value: Any) -> str:
 
 def _separated(delimiter: str, quoting: Literal[0, 3]) -> Callable[[Path, BinaryIO], Numbered]:
     def parse(path: Path, stream: BinaryIO) -> Numbered:
-        csv.field_size_limit(opening.MOST_AT_ONCE)  # a long cell is for the task to judge
+        csv.field_size_limit(opening.MOST_AT_ONCE)  # tasks have their own limit for long cells
         reader = csv.reader(_lines(path, stream), delimiter=delimiter, quoting=quoting, strict=True)
         number = 0
         try:
             header = [name.strip() for name in next(reader, [])]
-            if (twice := next((name for name in header if header.count(name) > 1), None)) is not None:
-                raise UserError(f"{path}: two columns are called {twice!r}: rename one")
+            if (duplicate := next((name for name in header if header.count(name) > 1), None)) is not None:
+                raise UserError(f"{path}: two columns are called {duplicate!r}: rename one")
             for cells in reader:
-                if cells:  # a blank line is no row
+                if cells:  # blank lines are not rows
                     number += 1
                     if len(cells) != len(header):
                         raise UserError(f"{path}, row {number}: {len(cells)} cells, but the header has {len(header)}")
@@ -120,7 +122,7 @@ def _separated(delimiter: str, quoting: Literal[0, 3]) -> Callable[[Path, Binary
 
 
 def _lines(path: Path, stream: BinaryIO) -> Iterator[str]:
-    """The lines of a table: they end in LF, CRLF or, in old files, in CR alone."""
+    """The lines of a table, which end in LF, CRLF or CR."""
     for number, line in opening.lines(path, stream):
         if "\0" in line:
             raise UserError(f"{path}, line {number}: there is a NUL byte: save the file as UTF-8 text")

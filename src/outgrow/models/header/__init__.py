@@ -1,4 +1,4 @@
-"""The header of a checkpoint: what its files say before any weight is loaded. No family, so a folder of its own."""
+"""The header of a checkpoint: its config and the names and shapes of its tensors, read without loading weights."""
 
 from outgrow.models.header.reading import CheckpointHeader, longest_input, read_config, read_header
 from outgrow.models.header.tensors import Tensor, tensors_in

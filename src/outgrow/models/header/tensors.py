@@ -1,4 +1,4 @@
-"""The headers of a checkpoint's safetensors files: names and shapes of its tensors, and nothing else read."""
+"""The headers of a checkpoint's safetensors files: names, types and shapes of its tensors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 from outgrow.types import UserError
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
-MOST_HEADER = 100_000_000  # bytes, the format's own limit
+MOST_HEADER = 100_000_000  # bytes, the limit of the format
 _BITS = {"BOOL": 8, "U8": 8, "I8": 8, "U16": 16, "I16": 16, "U32": 32, "I32": 32, "U64": 64, "I64": 64}
 _BITS |= {"F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "F8_E5M2": 8, "F8_E4M3": 8, "F8_E8M0": 8}
 _BITS |= {"F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8, "F16": 16, "BF16": 16, "F32": 32, "F64": 64, "C64": 64}
@@ -22,7 +22,7 @@ _SHARD = re.compile(r"[\w.-]+\.safetensors")
 
 @dataclass(frozen=True, kw_only=True)
 class Tensor:
-    """What a header says of one tensor."""
+    """The type and shape of one tensor."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -33,9 +33,9 @@ class Tensor:
 
 
 def tensors_in(folder: Path) -> dict[str, Tensor]:
-    """The tensors of the files that transformers would load, by name. Empty where there are no safetensors.
+    """The tensors of the files that transformers would load, by name. Empty without safetensors files.
 
-    Raises UserError for a file that is not whole or not well-formed, and for a shard that is not there.
+    Raises UserError for a file that is incomplete or malformed, and for a missing shard.
     """
     if (folder / SINGLE).is_file():
         return read_tensors(folder / SINGLE)
@@ -48,22 +48,25 @@ def tensors_in(folder: Path) -> dict[str, Tensor]:
 
 def _sharded(folder: Path) -> dict[str, Tensor]:
     index = read_json(folder / INDEX)
-    placed = index.get("weight_map")
-    if not isinstance(placed, dict) or not all(isinstance(shard, str) for shard in placed.values()):
+    weight_map = index.get("weight_map")
+    if not isinstance(weight_map, dict) or not all(isinstance(shard, str) for shard in weight_map.values()):
         raise UserError(f"{folder / INDEX} has no weight_map: copy it again from where the weights came from")
-    found: dict[str, Tensor] = {}
-    for shard in sorted(set(placed.values())):
+    tensors: dict[str, Tensor] = {}
+    for shard in sorted(set(weight_map.values())):
         if not _SHARD.fullmatch(shard) or not (folder / shard).is_file():
             raise UserError(f"{folder / INDEX} names the shard {shard!r}, which is not there: fetch the weights again")
-        found |= read_tensors(folder / shard)
-    if absent := sorted(placed.keys() - found.keys()):
+        tensors |= read_tensors(folder / shard)
+    if absent := sorted(weight_map.keys() - tensors.keys()):
         raise UserError(f"{folder} lacks the tensor {absent[0]}, which {INDEX} names: fetch the weights again")
-    return found
+    return tensors
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The header of one safetensors file: eight bytes say how long the JSON is, and every tensor says where its bytes
-    lie behind it. They must fill the file without gap or overlap."""
+    """The tensors in the header of one safetensors file, by name.
+
+    The format: eight bytes with the length of the JSON header, the header, then the data. The tensors must cover the
+    data without gap or overlap. Raises UserError for a file that is incomplete or malformed.
+    """
     size = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(8)
@@ -95,7 +98,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _tensor(path: Path, name: str, entry: Any) -> tuple[Tensor, tuple[int, int]]:
-    """One entry of the header, and where the bytes lie."""
+    """One tensor of the header, and the start and end of its bytes. Raises UserError."""
     entry = entry if isinstance(entry, dict) else {}
     shape, span = entry.get("shape"), entry.get("data_offsets")
     if not _whole(shape) or not _whole(span) or len(span) != 2:
@@ -116,7 +119,7 @@ def _require_metadata(path: Path, metadata: Any) -> None:
 
 
 def _whole(numbers: Any) -> TypeGuard[list[int]]:
-    """Whether this is a list of whole numbers that a file can hold."""
+    """Whether this is a list of non-negative integers below 2 ** 63."""
     return isinstance(numbers, list) and all(type(each) is int and 0 <= each < 2**63 for each in numbers)
 
 
@@ -125,13 +128,13 @@ def _broken(path: Path, why: str) -> UserError:
 
 
 def read_json(path: Path) -> Mapping[str, Any]:
-    """A JSON object from a file. Anything else is a UserError."""
+    """The JSON object in a file. Raises UserError for anything else."""
     try:
-        found = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
     except (ValueError, RecursionError):
         raise UserError(f"{path} is not JSON that can be read: save the checkpoint again") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): check the file") from None
-    if not isinstance(found, dict):
-        raise UserError(f"{path} holds a {type(found).__name__}, not a JSON object: save the checkpoint again")
-    return found
+    if not isinstance(content, dict):
+        raise UserError(f"{path} holds a {type(content).__name__}, not a JSON object: save the checkpoint again")
+    return content
