@@ -17,7 +17,7 @@ from outgrow.types import UserError
 
 @dataclass(frozen=True, kw_only=True)
 class CellSetup:
-    """What all fits of a cell stand on: the prepared splits of a task, the recipes of its models, and the seed."""
+    """What all fits of a cell share: the prepared splits of a task, the recipes of its models, and the seed."""
 
     task: Task
     splits: Mapping[Split, Prepare]
@@ -30,7 +30,10 @@ class CellSetup:
         return self.splits["transfer_validation"]
 
     def part(self, number: int) -> Prepare:
-        """A part of transfer: 0 is the student's, the next ones share no group with it or with each other."""
+        """A part of transfer: 0 is the student's, the next ones share no group with it or with each other.
+
+        Raises UserError for a later part where transfer has no size.
+        """
         transfer = self.splits["transfer"]
         if number and transfer.n is None:
             raise UserError(
@@ -57,7 +60,8 @@ class CellSetup:
     ) -> Fit:
         """A model on examples and a slice to stop on, with their labels (None: the ground truth), by its recipe.
 
-        source: the fit whose features are frozen where the method reads some.
+        source: the fit whose features are frozen where the method reads some. Raises UserError where the method cannot
+        learn the task or with the loss, or the model cannot adapt.
         """
         method = method or self.recipe(model)
         if "loss" in others:

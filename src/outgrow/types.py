@@ -262,7 +262,10 @@ class Labels:
         return Labels(ids=ids, probs=self.probs[np.arange(offsets[-1]) + shift], offsets=offsets)
 
     def aligned(self, examples: Examples) -> Labels:
-        """These labels in the order of `examples`. A missing or doubled id, or wrong number of choices, is an error."""
+        """These labels in the order of `examples`, without those of other examples.
+
+        Raises UserError for an example without labels, or with the wrong number of them, and for an id that is doubled.
+        """
         found = self if self.ids == examples.ids else self._taken(self._places(examples.ids), examples.ids)
         choices = np.fromiter((len(row.choices) for row in examples.rows), np.int64, len(examples))
         if (wrong := found.widths != choices).any():
@@ -330,7 +333,7 @@ class Scores:
 
 
 def same_choices(examples: Examples) -> tuple[str, ...]:
-    """The choices that all examples share: a head has one output for each."""
+    """The choices that all examples share: a head has one output for each. Raises UserError where they differ."""
     choices = examples.rows[0].choices
     for row in examples.rows:
         if row.choices != choices:

@@ -45,7 +45,10 @@ def experiment_from(
     folder: Path = Path(),
     plugins: bool = True,
 ) -> Experiment:
-    """The same from a table. Relative paths in it are relative to `folder`."""
+    """The experiment that a table asks for, as `read` makes it of a file. Relative paths are relative to `folder`.
+
+    Raises UserError that says which field is wrong, and why.
+    """
     try:
         refuse_odd(table)
     except WrongError as wrong:

@@ -198,6 +198,7 @@ def plain(hint: Any, raw: Any, where: Where) -> Any:
 
 
 def refuse_unknown(table: Mapping[str, Any], known: Iterable[str], where: Where, what: str = "field") -> None:
+    """Raise WrongError for the first key of `table` that is not in `known`, with the nearest one that is."""
     known = list(known)
     for key in table:
         if key not in known:

@@ -11,8 +11,8 @@ from outgrow.types import UserError
 
 
 def check_no_leaks(students: Iterable[Fit]) -> None:
-    """No ground truth reaches a student but through its supervisor, which reads that of weak_train and validation
-    alone; nobody trains on test examples, whatever their labels."""
+    """Raise UserError where ground truth reaches a student other than through its supervisor, which reads that of
+    weak_train and validation alone, and where anything is trained on test examples, whatever their labels."""
     unique = _unique(students)
     truth = _first_below(unique, _forbidden_truth)
     for fit in unique:
@@ -24,7 +24,7 @@ def check_no_leaks(students: Iterable[Fit]) -> None:
 
 
 def check_test_unused(fits: Iterable[Fit]) -> None:
-    """No fit reads test examples, or what comes of them."""
+    """Raise UserError where a fit reads test examples, or what is computed from them."""
     unique = _unique(fits)
     test = _first_below(unique, _test_read)
     for fit in unique:

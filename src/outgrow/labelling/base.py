@@ -92,6 +92,7 @@ class NotedLabels(Labels):
 
 
 def notes_of(labels: Labels) -> tuple[str, ...]:
+    """The notes of labels that rules have made; none for others."""
     return labels.notes if isinstance(labels, NotedLabels) else ()
 
 

@@ -176,7 +176,7 @@ class FeatureMethod(Method):
 
     @abstractmethod
     def fit(self, data: FeatureData, loss: Loss, seed: int) -> HeadWeights:
-        """Learn from `data`."""
+        """The weights of a head that has learned from `data`."""
 
     @abstractmethod
     def predict(self, head: HeadWeights, features: Doubles) -> Doubles:

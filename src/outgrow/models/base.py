@@ -83,7 +83,10 @@ def packaged(package: str, ending: str, family: str, install: str) -> PackagePat
 
 @contextmanager
 def written_whole(target: Path) -> Iterator[Path]:
-    """A folder to write a checkpoint into, renamed to `target` at the end: no other process ever sees half of one."""
+    """A folder to write a checkpoint into, renamed to `target` at the end: no other process ever sees half of one.
+
+    Raises UserError if it cannot be written.
+    """
     draft = target.with_name(f"{target.name}.{uuid.uuid4().hex}")
     try:
         draft.mkdir(parents=True)
@@ -98,7 +101,7 @@ def written_whole(target: Path) -> Iterator[Path]:
 
 
 def weights_in(folder: Path) -> int:
-    """The weights of a checkpoint, from the headers of its safetensors files: nothing else is read."""
+    """The number of weights of a checkpoint, from its safetensors headers alone. Raises UserError where it has none."""
     header = read_header(folder)
     if not header.shapes:
         raise UserError(f"{folder} has no safetensors, so its weights cannot be counted: save it as safetensors")

@@ -44,7 +44,10 @@ class Lines(Protocol):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Tokenised:
-    """Passages as lines."""
+    """The tokens of passages, one after the other.
+
+    offsets: [n + 1], where each passage begins in `tokens`. starts: [n], where what is learnt of it begins.
+    """
 
     tokens: Ints
     offsets: Ints
@@ -71,7 +74,7 @@ def adapt(
 
 
 def tokenised(network: Network, passages: Sequence[Passage]) -> Tokenised:
-    """The tokens of passages; those with nothing to learn are left out."""
+    """The tokens of passages; those with nothing to learn are left out. Raises UserError if none is left."""
     tokens: list[int] = []
     offsets, starts = [0], []
     for passage in passages:

@@ -227,7 +227,7 @@ def _opened(module: Any, folder: Path, readout: Readout, settings: Settings) -> 
 
 
 def prepare(settings: Settings) -> None:
-    """Set the threads, and see that the device is there."""
+    """Set the threads of torch. Raises UserError if the device does not exist."""
     import torch
 
     torch.set_num_threads(settings.threads)
