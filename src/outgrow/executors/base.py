@@ -25,7 +25,7 @@ class Executor(ABC):
     @abstractmethod
     def submit(self, job: Job, resources: Resources, report: Report) -> Future[JobResult]:
         """Start a job. `report` may be called from another thread. What the step itself raises comes back as data in
-        `JobResult`; the future raises only if the job could not be run at all."""
+        `Ended`; the future raises only if the job could not be run at all."""
 
     def close(self) -> None:  # noqa: B027 - most have nothing to stop
         """Stop whatever still runs."""
