@@ -7,11 +7,14 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from contracts.samples import tiny_checkpoint
 from text_files import REPOSITORY, reviews
+
+from outgrow.config import experiment_from
 
 README = (REPOSITORY / "README.md").read_text()
 
@@ -50,6 +53,20 @@ def test_the_commands_run_one_after_the_other(project: Path) -> None:
     assert (project / "reviews-report.html").exists()
 
 
+def test_the_supervisors_are_a_model_an_ensemble_and_a_plug_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = re.findall(r"^    (weak = .*)$", README, re.MULTILINE)
+    page = (REPOSITORY / "docs/extending.md").read_text()
+    found = re.search(r"<!-- test: my_supervisors.py -->\n```python\n(.*?)```", page, re.DOTALL)
+    assert found
+    (tmp_path / "my_supervisors.py").write_text(found[1])
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "my_supervisors", raising=False)
+    table = tomllib.loads(blocks("toml")[0]) | tomllib.loads(line)
+    names = [supervisor.name for supervisor in experiment_from(table).supervisors]
+    tiny, mini = "hf/prajjwal1/bert-tiny", "hf/prajjwal1/bert-mini"
+    assert names == [tiny, f"{tiny} + {mini}", "keywords"]
+
+
 def test_the_two_commands_are_targets_of_the_makefile() -> None:
     targets = re.findall(r"^(\w+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
     for line in blocks("bash")[0].splitlines():
@@ -75,4 +92,6 @@ def test_the_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     script.write_text(code)
     done = subprocess.run([sys.executable, script.name], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "chess-puzzles" in done.stdout
+    assert "chess-puzzles ladder/bishop" in done.stdout
+    assert " steps computed, 0 failed" in done.stdout
+    assert (tmp_path / "chess.html").exists()

@@ -30,7 +30,10 @@ class CellSetup:
         return self.splits["transfer_validation"]
 
     def part(self, number: int) -> Prepare:
-        """A part of transfer. Part 0 is the student's; parts share no group with each other."""
+        """A part of transfer: 0 is the student's, the next ones share no group with it or with each other.
+
+        Raises UserError for a later part where transfer has no size.
+        """
         transfer = self.splits["transfer"]
         if number and transfer.n is None:
             raise UserError(
@@ -57,7 +60,8 @@ class CellSetup:
     ) -> Fit:
         """A model fitted by its recipe to examples, with a validation slice. labels: of both; None: ground truth.
 
-        source: the fit that gives frozen features, for a method that reads some; None: the model itself.
+        source: the fit whose features are frozen where the method reads some. Raises UserError where the method cannot
+        learn the task or with the loss, or the model cannot adapt.
         """
         method = method or self.recipe(model)
         if "loss" in others:

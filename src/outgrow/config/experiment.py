@@ -47,9 +47,9 @@ def experiment_from(
     folder: Path = Path(),
     plugins: bool = True,
 ) -> Experiment:
-    """Reads an experiment from a dictionary with the structure of the TOML file.
+    """The experiment that a table asks for, as `read` makes it of a file. Relative paths are relative to `folder`.
 
-    folder: the base of relative paths in it. Other arguments and errors: as in `read`.
+    Raises UserError that says which field is wrong, and why.
     """
     try:
         refuse_odd(table)

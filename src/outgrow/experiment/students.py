@@ -48,7 +48,7 @@ def student(setup: CellSetup, model: Model, technique: Technique, supervisor: La
     """The strong model on the weak labels of a supervisor, or of the last rung of a chain that it starts.
 
     The student learns from the first part of transfer, as every student and ceiling does; the rungs learn from later
-    parts, each by its recipe.
+    parts, each by its recipe. Raises UserError for slots that do not fit together.
     """
     part, validation = setup.part(0), setup.validation
     slots: dict[str, Any] = {"method": technique.fit, "loss": technique.loss, "adapt": technique.adapt}

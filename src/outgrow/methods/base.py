@@ -183,7 +183,7 @@ class FeatureMethod(Method):
 
     @abstractmethod
     def fit(self, data: FeatureData, loss: Loss, seed: int) -> HeadWeights:
-        """Learn from `data`."""
+        """The weights of a head that has learned from `data`."""
 
     def fit_group(self, data: Sequence[FeatureData], loss: Loss, seeds: Sequence[int]) -> Sequence[HeadWeights]:
         """Learn from several label sets of one design, a head each. Each comes out as `fit` alone gives it, or within a

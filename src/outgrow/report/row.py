@@ -144,6 +144,7 @@ def label_accuracy(row: Row) -> Estimated:
 
 
 def pgr(row: Row) -> Estimated:
+    """Performance gap recovered over the complete seeds; without any, the reason is which score is missing."""
     if row.recovery is None:
         absent = next(role for role in TRIO if row.statuses[role] != "done")
         return f"the {absent} has failed" if row.statuses[absent] == "failed" else f"no {absent} score yet"
@@ -171,19 +172,23 @@ def pgr_matched(row: Row) -> Estimated:
 
 
 def gap(row: Row) -> Estimated:
+    """Ceiling minus floor over the complete seeds."""
     recovery = row.recovery
     return Estimate(value=recovery.gap, low=recovery.gap_low, high=recovery.gap_high) if recovery else None
 
 
 def agreement_overall(row: Row) -> Estimated:
+    """How often student and supervisor give the same answer, of all test examples."""
     return _interval(row.agreement.overall) if row.agreement else None
 
 
 def agreement_right(row: Row) -> Estimated:
+    """How often the student gives its supervisor's answer, of the test examples that the supervisor has right."""
     return _interval(row.agreement.where_right) if row.agreement else None
 
 
 def agreement_wrong(row: Row) -> Estimated:
+    """How often the student gives its supervisor's answer, of the test examples that the supervisor has wrong."""
     return _interval(row.agreement.where_wrong) if row.agreement else None
 
 

@@ -75,7 +75,7 @@ def columns(records: Sequence[Record], place: Literal["table", "page"], always: 
 
 
 def text(records: Sequence[Record], format: str) -> str:
-    """The records as `json`, `csv` (fractions, not rounded) or `md` (percent, aggregates first)."""
+    """The records as `json`, `csv` (fractions, not rounded) or `md` (percent, aggregates first). Else UserError."""
     match format:
         case "json":
             return json.dumps([record.to_dict() for record in records], indent=1, allow_nan=False) + "\n"

@@ -45,7 +45,10 @@ class Lines(Protocol):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Tokenised:
-    """Passages as lines."""
+    """The tokens of passages, one after the other.
+
+    offsets: [n + 1], where each passage begins in `tokens`. starts: [n], where what is learnt of it begins.
+    """
 
     tokens: Ints
     offsets: Ints

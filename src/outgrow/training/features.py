@@ -68,7 +68,7 @@ def features(
     progress: Callable[[float], None],
 ) -> FeatureTable:
     """The pooled hidden states of the checkpoint in `folder`, without its head; for pairs those of the first text less
-    those of the second."""
+    those of the second. Raises UserError for pairs of more than two texts, and for features that are not finite."""
     import torch
 
     from outgrow.training.batches import at

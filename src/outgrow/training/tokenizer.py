@@ -15,7 +15,7 @@ _MARKER = re.compile(r"[<\[{].*[>\]}]|.*pad.*", re.IGNORECASE | re.DOTALL)  # no
 
 
 def load_tokenizer(folder: Path, settings: Settings) -> Any:
-    """The tokenizer in `folder`."""
+    """The tokenizer in `folder`. Raises UserError where it cannot be read, or gives no token ids."""
     from transformers import AutoTokenizer
 
     with readable(f"the tokenizer in {folder}"):
@@ -27,7 +27,7 @@ def load_tokenizer(folder: Path, settings: Settings) -> Any:
 
 
 def fit_tokenizer(tokenizer: Any, module: Any, folder: Path, *, pooled: bool) -> None:
-    """Check that every token has an embedding, and set one padding token in tokenizer and config.
+    """Give tokenizer and config one padding token. Raises UserError where a token has no embedding.
 
     `pooled`: the model is a causal classifier. Transformers looks for the last token of a text by comparing ids with
     the padding token's, so that must be a token which no text ends with. Where it is not, or there is none, a new token
