@@ -30,7 +30,7 @@ label = "naive"
 [[methods]]
 label = "other"
 loss = { name = "fakes:FakeLoss", weight = 0.25 }
-labels = ["harden", { name = "sharpen", temperature = 0.25 }]
+rules = ["harden", { name = "sharpen", temperature = 0.25 }]
 """
 
 
@@ -61,8 +61,8 @@ def test_records(write) -> None:
     assert [method.label for method in found.methods] == ["naive", "other"]
     assert found.methods[0].loss == CrossEntropy()
     assert found.methods[1].loss == FakeLoss(weight=0.25)
-    assert found.methods[0].labels is None
-    assert found.methods[1].labels == (Harden(), Sharpen(temperature=0.25))
+    assert found.methods[0].rules is None
+    assert found.methods[1].rules == (Harden(), Sharpen(temperature=0.25))
     assert found.seeds == (0, 1, 2, 3, 4)
     assert (found.pairs, read(write(GOOD), ['pairs="upward"']).pairs) == ("all", "upward")
     with pytest.raises(UserError, match="pairs is 3: choose"):
@@ -76,7 +76,7 @@ label = "all"
 adapt = { epochs = 3, learning_rate = 1e-3 }
 chain = ["fakes:FakeModel/medium", { name = "fakes:FakeModel", size = "large" }]
 chain_data = "same"
-labels = []
+rules = []
 fit = { name = "finetune", keep = "last" }
 oracle = "stop"
 [recipes."fakes/medium"]
@@ -86,7 +86,7 @@ name = "fakes:FakeMethod"
     method = found.methods[2]
     assert method.adapt == Generative(epochs=3.0, learning_rate=1e-3)
     assert method.chain == (FakeModel(size="medium"), FakeModel(size="large"))
-    assert (method.chain_data, method.labels, method.oracle) == ("same", (), "stop")
+    assert (method.chain_data, method.rules, method.oracle) == ("same", (), "stop")
     assert method.fit == Finetune(keep="last")
     assert found.recipes["fakes", "fakes/medium"] == FakeMethod()
 
@@ -139,8 +139,8 @@ def test_set_takes_bare_words_tables_and_names_with_a_slash(write) -> None:
     path = write(GOOD)
     assert read(path, ["weak=fakes:FakeModel/large"]).weak == (FakeModel(size="large"),)
     assert read(path, ["task.rows=60"]).tasks == (FakeTask(rows=60),)
-    assert read(path, ["methods.0.labels=['sharpen']"]).methods[0].labels == (Sharpen(),)
-    assert read(path, ["methods.1.labels=[]"]).methods[1].labels == ()
+    assert read(path, ["methods.0.rules=['sharpen']"]).methods[0].rules == (Sharpen(),)
+    assert read(path, ["methods.1.rules=[]"]).methods[1].rules == ()
     assert read(path, ['methods.0.fit={ name = "fakes:FakeMethod", seconds = 1 }']).methods[0].fit == FakeMethod(
         seconds=1
     )
@@ -204,7 +204,7 @@ MISTAKES = {
         'label = "other"\nchain_data = "some"',
         "line 11: methods[1].chain_data is 'some' but should be 'fresh' or 'same'",
     ),
-    "not a list": ('["harden", {', '"harden" # ', "line 12: methods[1].labels is 'harden' but should be a list"),
+    "not a list": ('["harden", {', '"harden" # ', "line 12: methods[1].rules is 'harden' but should be a list"),
     "same label": ('"other"', '"naive"', "line 10: two methods are called 'naive': give each its own label"),
     "no label": ('label = "other"\n', "", "line 9: methods[1] has no label"),
     "a table instead of a list": ("[[methods]]\nlabel", "[methods]\nlabel", "this is not TOML"),
@@ -260,8 +260,8 @@ def test_a_digest_is_found_not_given(write) -> None:
 BAD_SETS = {
     "sizes.tset=5": "--set sizes.tset=5: sizes: no field called 'tset'. Did you mean 'test'?",
     "seedz=[0]": "--set seedz=[0]: no field called 'seedz'. Did you mean 'seeds'?",
-    "methods.2.labels=hard": "--set methods.2.labels=hard: methods has 2 entries, counted from 0, so there is no 2",
-    "methods.x.labels=hard": "--set methods.x.labels=hard: methods has 2 entries, counted from 0, so there is no x",
+    "methods.2.rules=hard": "--set methods.2.rules=hard: methods has 2 entries, counted from 0, so there is no 2",
+    "methods.x.rules=hard": "--set methods.x.rules=hard: methods has 2 entries, counted from 0, so there is no x",
     "weak.size=large": "--set weak.size=large: weak is 'fakes:FakeModel/small', which has no field 'size': set",
     "seeds=[0": "--set seeds=[0: seeds is '[0' but should be a list such as",
     "methods[1].loss={ name": "--set methods[1].loss={ name: methods[1].loss: '{ name' is neither a name nor a TOML",
@@ -287,7 +287,7 @@ def test_missing_empty_and_unreadable_files(write, tmp_path: Path) -> None:
 
 
 def test_a_subclass_is_a_method_too(write) -> None:
-    path = write(GOOD.replace("labels = ", 'fit = { name = "fakes:BrokenMethod", how = "bug" } # '))
+    path = write(GOOD.replace("rules = ", 'fit = { name = "fakes:BrokenMethod", how = "bug" } # '))
     assert read(path).methods[1].fit == BrokenMethod(how="bug")
 
 

@@ -114,7 +114,7 @@ def test_a_loss_written_in_one_file_trains(project: Path) -> None:
 def test_a_rule_written_in_one_file_changes_labels(project: Path) -> None:
     """0.2 of (0.9, 0.1) becomes (0.1, 0.1): 0.8 * 0.9 + 0.1 = 0.82."""
     assert {record["method"] for record in finished("smooth.toml").records} == {"naive", "smoothed"}
-    (rule,) = read("smooth.toml").methods[1].labels or ()
+    (rule,) = read("smooth.toml").methods[1].rules or ()
     smoothed = rule.apply([Labels.from_rows(["a"], [(0.9, 0.1)])])
     assert smoothed.row(0).tolist() == pytest.approx([0.82, 0.18])
     with pytest.raises(outgrow.UserError, match="amount"):

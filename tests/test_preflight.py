@@ -117,7 +117,7 @@ class Picky(Harden):
 def test_every_slot_and_recipe_is_asked_whether_it_fits_the_task() -> None:
     techniques = (
         Technique(label="loss", loss=Fussy()),
-        Technique(label="rule", labels=(Picky(),)),
+        Technique(label="rule", rules=(Picky(),)),
         Technique(label="fit", fit=Lacking()),
     )
     lines = said(replace(GOOD, methods=techniques))

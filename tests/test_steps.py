@@ -95,7 +95,7 @@ CHANGES: dict[str, tuple[Change, set[str], set[str]]] = {  # a change, the roles
     "label": (lambda e: replace(e, methods=(replace(e.methods[0], label="new"),)), set(), set()),
     "loss": (lambda e: replace(e, methods=(replace(e.methods[0], loss=FakeLoss(weight=0.75)),)), STUDENT, set()),
     "hard labels": (
-        lambda e: replace(e, methods=(replace(e.methods[0], labels=(Harden(),)),)),
+        lambda e: replace(e, methods=(replace(e.methods[0], rules=(Harden(),)),)),
         STUDENT | LABELS,
         set(),
     ),

@@ -21,7 +21,7 @@ strong = "fakes:FakeModel/large"
 
 [[methods]]
 label = "naive"
-labels = ["sharpen"]
+rules = ["sharpen"]
 
 [[methods]]
 label = "other"
@@ -49,10 +49,10 @@ def test_a_place_is_written_with_an_index_or_dotted(path: Path, place: str) -> N
 
 
 def test_every_axis_takes_an_index(path: Path) -> None:
-    found = read(path, ["task[1].rows=60", "strong=fakes:FakeModel/medium", "methods[0].labels[0]=harden"])
-    assert (found.tasks[1], found.methods[0].labels) == (FakeTask(rows=60), (Harden(),))
+    found = read(path, ["task[1].rows=60", "strong=fakes:FakeModel/medium", "methods[0].rules[0]=harden"])
+    assert (found.tasks[1], found.methods[0].rules) == (FakeTask(rows=60), (Harden(),))
     assert read(path, ["weak[0]=fakes:FakeModel/small"]).weak == (FakeModel(size="small"),)
-    assert read(path, ["methods[0].labels[0].temperature=0.25"]).methods[0].labels == (Sharpen(temperature=0.25),)
+    assert read(path, ["methods[0].rules[0].temperature=0.25"]).methods[0].rules == (Sharpen(temperature=0.25),)
     assert read(path, ['recipes."fakes/small".seconds=1']) == read(path, ["recipes.fakes/small.seconds=1"])
 
 

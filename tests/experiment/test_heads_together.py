@@ -25,7 +25,7 @@ RULES = {"soft": (), "hard": (Harden(),), "sharp": (Sharpen(),), "blunt": (Sharp
 
 def test_heads_share_one_computation_and_come_out_as_alone(tmp_path: Path) -> None:
     model = tiny.TinyModel(path=str(tiny.checkpoint(tmp_path / "model")), digest="tiny")
-    methods = tuple(Technique(label=label, labels=rules, fit=Probe()) for label, rules in RULES.items())
+    methods = tuple(Technique(label=label, rules=rules, fit=Probe()) for label, rules in RULES.items())
     asked = replace(
         BASE,
         tasks=HEADED[:1],

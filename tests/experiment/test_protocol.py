@@ -56,7 +56,7 @@ GRID = Experiment(
     methods=(
         Technique(),
         Technique(label="loss", loss=FakeLoss()),
-        Technique(label="hard", labels=(Harden(),)),
+        Technique(label="hard", rules=(Harden(),)),
         Technique(label="own", fit=Finetune(epochs=3)),
     ),
     seeds=(0, 1),

@@ -282,7 +282,7 @@ def test_every_slot_runs_and_frozen_features_are_computed_once(tmp_path: Path) -
     )
     methods = (
         Technique(label="naive"),
-        Technique(label="knn", labels=(KNN(neighbours=3), KeepConfident())),
+        Technique(label="knn", rules=(KNN(neighbours=3), KeepConfident())),
         Technique(label="probe", fit=Probe()),
         Technique(label="probe on truth", fit=Probe(), oracle="labels"),
         Technique(label="salient", oracle="probe"),
@@ -314,7 +314,7 @@ SLOTS = st.fixed_dictionaries(
         "adapt": st.sampled_from([None, READ]),
         "chain": st.sampled_from([(), (MEDIUM,), (SMALL, MEDIUM)]),
         "chain_data": st.sampled_from(["fresh", "same"]),
-        "labels": st.sampled_from(
+        "rules": st.sampled_from(
             [None, (), (Harden(),), (Mean(), Sharpen()), (KNN(), KeepConfident()), (KeepConfident(), Harden())]
         ),
         "loss": st.sampled_from([CrossEntropy(), FakeLoss()]),
@@ -364,9 +364,9 @@ def setup(found: Cell) -> Any:
     [
         ({"chain_data": "same"}, "give chain"),
         ({"chain": (MEDIUM, MEDIUM)}, "twice"),
-        ({"labels": (Harden(), Mean())}, "comes first"),
-        ({"oracle": "labels", "chain": (MEDIUM,)}, "remove chain and labels"),
-        ({"oracle": "labels", "labels": (Harden(),)}, "remove chain and labels"),
+        ({"rules": (Harden(), Mean())}, "comes first"),
+        ({"oracle": "labels", "chain": (MEDIUM,)}, "remove chain and rules"),
+        ({"oracle": "labels", "rules": (Harden(),)}, "remove chain and rules"),
     ],
 )
 def test_combinations_that_make_no_sense_are_refused_by_name(slots: dict[str, Any], said: str) -> None:

@@ -49,7 +49,7 @@ class Graded(FakeMethod):
 
 def test_rules_are_applied_in_their_order_to_both_sets_of_weak_labels() -> None:
     sharp = Sharpen(temperature=0.25)
-    fit = cell(Technique(labels=(sharp, Harden()))).student_fit
+    fit = cell(Technique(rules=(sharp, Harden()))).student_fit
     assert rules(fit.labels) == rules(fit.validation_labels) == [sharp, Harden()]
     assert fit.labels.examples == fit.examples
     assert fit.validation_labels.examples == fit.validation
@@ -59,12 +59,12 @@ def test_rules_are_applied_in_their_order_to_both_sets_of_weak_labels() -> None:
 def test_a_task_may_be_used_to_hard_labels_and_a_technique_may_not_want_them() -> None:
     tasks = (Hard(digest="fake"),)
     assert rules(cell(Technique(), tasks=tasks).student_fit.labels) == [Harden()]
-    assert rules(cell(Technique(labels=()), tasks=tasks).student_fit.labels) == []
+    assert rules(cell(Technique(rules=()), tasks=tasks).student_fit.labels) == []
     assert rules(cell(Technique(chain=(MEDIUM,)), tasks=tasks).student_fit.labels) == [Harden()]
 
 
 def test_a_rule_that_selects_leaves_fewer_examples_and_the_stopping_slice_whole(tmp_path: Path) -> None:
-    found = cell(Technique(labels=(KeepConfident(share=0.5), Harden())))
+    found = cell(Technique(rules=(KeepConfident(share=0.5), Harden())))
     fit = found.student_fit
     assert isinstance(fit.examples, Select)
     assert rules(fit.labels) == [KeepConfident(share=0.5), Harden()]
@@ -79,7 +79,7 @@ def test_a_rule_that_selects_leaves_fewer_examples_and_the_stopping_slice_whole(
 
 
 def test_a_rule_that_reads_features_reads_those_of_whoever_learns() -> None:
-    fit = cell(Technique(labels=(KNN(),), chain=(MEDIUM,)), tasks=HEADED).student_fit
+    fit = cell(Technique(rules=(KNN(),), chain=(MEDIUM,)), tasks=HEADED).student_fit
     for labels, examples in ((fit.labels, fit.examples), (fit.validation_labels, fit.validation)):
         assert isinstance(labels, Relabel)
         assert labels.evidence == (("student/features", Features(source=LARGE, examples=examples)),)
@@ -107,7 +107,7 @@ def test_supervisors_of_an_ensemble_label_together(tmp_path: Path) -> None:
 
 
 def test_how_an_ensemble_is_joined_can_be_chosen_and_means_nothing_for_one_supervisor() -> None:
-    technique, three = Technique(labels=(DawidSkene(), Harden())), Ensemble(members=(SMALL, MEDIUM, LARGE))
+    technique, three = Technique(rules=(DawidSkene(), Harden())), Ensemble(members=(SMALL, MEDIUM, LARGE))
     (found,) = cells(replace(BASE, tasks=HEADED, weak=(three,), methods=(technique,)))
     assert rules(found.student_fit.labels) == [DawidSkene(), Harden()]
     assert isinstance(found.floor.predictions, Relabel)
@@ -118,18 +118,18 @@ def test_how_an_ensemble_is_joined_can_be_chosen_and_means_nothing_for_one_super
 @pytest.mark.parametrize("rule", [KNN(), DawidSkene()], ids=lambda rule: type(rule).__name__)
 def test_a_rule_for_classes_is_refused_where_examples_do_not_share_their_choices(rule: Rule) -> None:
     three = (Ensemble(members=(SMALL, MEDIUM, LARGE)),)
-    cell(Technique(labels=(rule,)), weak=three, tasks=HEADED)
+    cell(Technique(rules=(rule,)), weak=three, tasks=HEADED)
     with pytest.raises(
         UserError, match=f"{type(rule).__name__} needs a task whose examples share their choices: fakes"
     ):
-        cell(Technique(labels=(rule,)), weak=three)
+        cell(Technique(rules=(rule,)), weak=three)
 
 
 def test_too_few_supervisors_for_a_rule_are_refused_when_the_graph_is_laid() -> None:
     pair = (Ensemble(members=(SMALL, MEDIUM)),)
     with pytest.raises(UserError, match=r"needs 3 supervisors, fakes/small \+ fakes/medium are 2: use mean"):
-        cell(Technique(labels=(DawidSkene(),)), weak=pair, tasks=HEADED)
-    cell(Technique(labels=(Mean(),)), weak=pair)
+        cell(Technique(rules=(DawidSkene(),)), weak=pair, tasks=HEADED)
+    cell(Technique(rules=(Mean(),)), weak=pair)
 
 
 @pytest.mark.parametrize(
@@ -144,13 +144,13 @@ def test_too_few_supervisors_for_a_rule_are_refused_when_the_graph_is_laid() -> 
     ],
 )
 def test_selections_go_before_what_only_rescales(named: tuple[Rule, ...], applied: list[Rule]) -> None:
-    assert rules(cell(Technique(labels=named), tasks=HEADED).student_fit.labels) == applied
+    assert rules(cell(Technique(rules=named), tasks=HEADED).student_fit.labels) == applied
 
 
 def test_the_most_confident_are_kept_although_labels_are_hardened_first(tmp_path: Path) -> None:
     """With a confidence for each example of its own, so that no other choice is as good."""
     found = cell(
-        Technique(labels=(Harden(), KeepConfident(share=0.25))),
+        Technique(rules=(Harden(), KeepConfident(share=0.25))),
         recipes={("fakes", "fakes/small"): Graded(), ("fakes", "fakes/large"): FakeMethod()},
     )
     assert not done(found, tmp_path).failures
@@ -166,7 +166,7 @@ def test_the_most_confident_are_kept_although_labels_are_hardened_first(tmp_path
 
 def test_a_selection_among_equals_is_noted_in_the_student(tmp_path: Path) -> None:
     """The fake supervisor is equally sure of everything."""
-    found = cell(Technique(labels=(KeepConfident(share=0.25), Harden())))
+    found = cell(Technique(rules=(KeepConfident(share=0.25), Harden())))
     assert not done(found, tmp_path).failures
     (note,) = load(found.student_fit, Store(str(tmp_path))).notes()
     assert "10 of the 10 examples kept were drawn at random" in note
@@ -187,7 +187,7 @@ def test_a_selection_among_equals_is_noted_in_the_student(tmp_path: Path) -> Non
     ],
 )
 def test_a_task_s_own_rules_stay_unless_labels_are_transformed(labels: Any, applied: list[Rule]) -> None:
-    found = cell(Technique(labels=labels), tasks=(Hard(digest="fake"),))
+    found = cell(Technique(rules=labels), tasks=(Hard(digest="fake"),))
     assert rules(found.student_fit.labels) == applied
     assert rules(found.student_fit.validation_labels) == [rule for rule in applied if not rule.selects]
 

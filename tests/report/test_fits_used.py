@@ -13,7 +13,7 @@ from outgrow.training.continuing import Generative
 
 
 def test_the_protocol_names_every_fit_between_supervisor_and_student_and_adaptations() -> None:
-    chain = Technique(label="chain", chain=(Mind(size="big"),), chain_data="same", labels=(Harden(), Sharpen()))
+    chain = Technique(label="chain", chain=(Mind(size="big"),), chain_data="same", rules=(Harden(), Sharpen()))
     length_limit = Technique(label="reader", adapt=Generative(epochs=1.0), oracle="stop")
     found = fits_used(cells(experiment(methods=(chain, length_limit), strong=("huge",), seeds=(0,))))
     by_role = {used.role: used for used in found}

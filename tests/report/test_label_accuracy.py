@@ -52,7 +52,7 @@ def test_label_accuracy_by_hand(tmp_path: Path) -> None:
 
     Of the last ten 6 are right. Ground truth is all right: not less than 0.025^(1/20).
     """
-    methods = (Technique(), Technique(label="last", labels=(Last(),)), Technique(label="truth", oracle="labels"))
+    methods = (Technique(), Technique(label="last", rules=(Last(),)), Technique(label="truth", oracle="labels"))
     asked, store = experiment(methods=methods), Store(str(tmp_path))
     assert not computed(asked, store).failures
     naive, last, truth = read(asked, store).aggregates

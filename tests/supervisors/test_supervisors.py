@@ -185,7 +185,7 @@ def test_evidence_that_nobody_has_is_refused() -> None:
             found: Labels = labels[0]
             return found
 
-    technique = Technique(labels=(Needy(),))
+    technique = Technique(rules=(Needy(),))
     (cell,) = cells(replace(BASE, methods=(technique,)))
     assert isinstance(cell.student_fit.labels, Relabel)
     ((name, step),) = cell.student_fit.labels.evidence

@@ -18,7 +18,7 @@ _PART = re.compile(
       |(?P<dot>\.?)\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|'(?P<literal>[^']*)'|(?P<plain>[^.\[\]"'=\s][^.\[\]"'=]*)))\s*""",
     re.VERBOSE | re.ASCII,
 )
-_NAMED = ("task", "loss", "fit", "labels")  # fields in which a plain name is short for the table { name = ... }
+_NAMED = ("task", "loss", "fit", "rules")  # fields in which a plain name is short for the table { name = ... }
 
 
 @dataclass(frozen=True)

@@ -109,9 +109,9 @@ def _weak_labels(
 def _rules(technique: Technique, task: Task) -> tuple[Rule, ...]:
     """The rules of a technique and its task, in the order in which they are applied."""
     usual = () if task.soft_labels else (Harden(),)
-    named = usual if technique.labels is None else technique.labels
-    if technique.labels and not any(rule.transforms for rule in technique.labels):
-        named = (*technique.labels, *usual)
+    named = usual if technique.rules is None else technique.rules
+    if technique.rules and not any(rule.transforms for rule in technique.rules):
+        named = (*technique.rules, *usual)
     ordered: list[Rule] = []
     for rule in named:
         at = len(ordered)

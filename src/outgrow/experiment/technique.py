@@ -23,10 +23,9 @@ from outgrow.types import Problems, Shape, UserError
 class Technique:
     """How a student learns from weak labels: a row of the comparison. The label is a display name and in no key.
 
-    `labels` are rules that change weak labels. None: the task's own rules (chess hardens); (): none. Where the rules
-    only select or aggregate, the task's own stay and come last; a rule that transforms labels replaces them. A rule
-    that selects is applied before rules that only rescale (harden, sharpen), so that it reads the confidence that the
-    supervisor had.
+    rules: change weak labels. None: the task's own rules (chess hardens); (): none. If they only select or aggregate,
+    the task's own rules are kept and come last; a rule that transforms labels replaces them. A rule that selects is
+    applied before rules that only rescale (harden, sharpen), so that it reads the supervisor's own confidence.
 
     A technique with `oracle` reads ground truth that a student should not, for reference: "labels" learns from that of
     transfer, "stop" stops on that of transfer_validation, "probe" learns from weak labels and then has a linear probe
@@ -37,7 +36,7 @@ class Technique:
     adapt: Generative | None = None  # language modelling on the inputs first; causal models only
     chain: tuple[Model, ...] = ()  # the rungs of a bootstrapping chain, between supervisor and student
     chain_data: Literal["fresh", "same"] = "fresh"  # a part of transfer for each step of a chain, or the same part
-    labels: tuple[Rule, ...] | None = None
+    rules: tuple[Rule, ...] | None = None
     loss: Loss = field(default_factory=CrossEntropy)
     fit: Method | None = None  # None: the recipe of the model on the task
     oracle: Literal["", "labels", "stop", "probe"] = ""
@@ -48,10 +47,10 @@ class Technique:
             raise UserError(f"chain lists {twice[0]!r} twice: name each rung once")
         if self.chain_data == "same" and not self.chain:
             raise UserError("chain_data divides transfer among the steps of a chain: give chain too, or leave it out")
-        if any(rule.aggregates for rule in (self.labels or ())[1:]):
-            raise UserError("a rule that joins several supervisors' labels comes first: reorder labels")
-        if self.oracle == "labels" and (self.chain or self.labels):
-            raise UserError('oracle = "labels" reads no weak labels: remove chain and labels')
+        if any(rule.aggregates for rule in (self.rules or ())[1:]):
+            raise UserError("a rule that joins several supervisors' labels comes first: reorder rules")
+        if self.oracle == "labels" and (self.chain or self.rules):
+            raise UserError('oracle = "labels" reads no weak labels: remove chain and rules')
 
     @property
     def shown(self) -> str:
@@ -61,7 +60,7 @@ class Technique:
     def check(self, shape: Shape) -> None:
         """Raise a UserError, or a CollectedError, for every slot that does not fit a task of this shape."""
         wrong = Problems()
-        for slot in (self.loss, *((self.fit,) if self.fit else ()), *(self.labels or ())):
+        for slot in (self.loss, *((self.fit,) if self.fit else ()), *(self.rules or ())):
             with wrong.caught():
                 slot.check(shape)
         wrong.raised()
