@@ -11,7 +11,7 @@ import pytest
 from outgrow.chess import board as chess
 from outgrow.chess.collect import balanced, collect, collected, positions, puzzles, solutions
 from outgrow.chess.engine import MATE, Engine, Verdict, win_probability
-from outgrow.chess.mining import PLAYERS, Mining, Others, Player, mine_shard, one_wins, read_games
+from outgrow.chess.mining import PLAYERS, Mining, Opponents, Player, mine_shard, one_wins, read_games
 from outgrow.chess.rung import LADDER, Rung, rungs
 
 engine = pytest.mark.skipif(
@@ -91,7 +91,7 @@ def test_as_many_won_positions_as_lost_ones() -> None:
 def test_a_rung_of_the_ladder_plays_its_own_move_and_a_limited_engine_its() -> None:
     board = chess.play(chess.parse(chess.START), "e2e4")
     verdict = Verdict(line=("e7e5",), score=0, second_move="c7c5", second=0, effort=1)
-    others = Others(None)
+    others = Opponents(None)
     try:
         for rung in {player.rung for player in PLAYERS if player.rung}:
             says = Rung(LADDER / rung).move(board)

@@ -184,7 +184,7 @@ def test_the_pauses_grow_and_end_in_time(monkeypatch: pytest.MonkeyPatch) -> Non
         raise TimeoutError
 
     with pytest.raises(TimeoutError):
-        trouble.patiently(refuses)
+        trouble.with_retries(refuses)
     assert 40 < sum(pauses) <= trouble.RETRIED  # the last pause, of 15 s at most, would have been too long
     assert pauses[0] < trouble.PAUSE <= 4 * pauses[1]
     assert max(pauses) <= trouble.LONGEST_PAUSE

@@ -1,1 +1,1 @@
-"""Chess: positions and moves as text, the engine, mining puzzles, the ladder's pretraining corpus."""
+"""Chess: positions and moves as text, the engine, mining of puzzles, and the ladder's pretraining corpus."""

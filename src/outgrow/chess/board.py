@@ -1,8 +1,8 @@
-"""Positions and moves as text: one token a piece, then side to move, castling, en passant; moves in UCI.
+"""Positions and moves as text: one token for each piece, then side to move, castling, en passant; moves in UCI.
 
-`Ke1 Qd1 ... pe7 ke8 w KQkq -` followed by `e2e4 e7e5`: about 20 tokens in a middle game, against 64 squares.
-Upper case is White, as in FEN. The vocabulary is fixed: 768 piece-squares, 2 sides, 16 castling rights,
-17 en passant fields, and the 1,968 moves that some piece can make on an empty board.
+For example `Ke1 Qd1 ... pe7 ke8 w KQkq -` followed by `e2e4 e7e5`: about 20 tokens in a middlegame position. Upper case
+is White, as in FEN. The vocabulary is fixed: 768 piece-squares, 2 sides, 16 castling rights, 17 en passant fields, and
+the 1,968 moves that a piece can make on an empty board.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ Board = rust_chess.Board
 
 
 def parse(fen: str) -> Board:
-    """The board of a FEN of four to six fields; UserError where it describes no possible position.
+    """The board of a FEN with four to six fields. Raises UserError for an invalid FEN or an impossible position.
 
-    The clocks are left out and repetitions are not counted: the library refuses moves after a fivefold repetition,
-    and a clock above the moves it has seen ends the process.
+    The clocks are reset and repetitions are not counted: the library refuses moves after a fivefold repetition, and a
+    clock larger than the number of moves that it has seen aborts the process.
     """
     fields = fen.split()
     if not 4 <= len(fields) <= 6:
@@ -38,24 +38,24 @@ def parse(fen: str) -> Board:
 
 
 def fen(board: Board) -> str:
-    """FEN of a board, the en passant square only where a pawn can take there."""
+    """The FEN of a board, with an en passant square only if a pawn can capture there."""
     fields = board.get_fen().split()
     fields[3] = str(board.en_passant) if board.en_passant is not None else "-"
     return " ".join(fields)
 
 
 def position_key(position: str) -> str:
-    """A FEN without its clocks: two positions with the same moves ahead have the same key."""
+    """A FEN without its clocks. Positions with the same legal continuations have the same key."""
     return " ".join(position.split()[:4])
 
 
 def identifier(position: str) -> str:
-    """The id of a position, 16 hex digits: equal positions are equal puzzles, whichever game they come from."""
+    """The id of a position key, 16 hex digits. It does not depend on the game."""
     return hashlib.blake2b(position.encode(), digest_size=8).hexdigest()
 
 
 def legal_moves(board: Board) -> tuple[str, ...]:
-    """The legal moves in UCI, sorted, so that their order tells nothing about the answer."""
+    """The legal moves in UCI, sorted, so that their order does not depend on the answer."""
     board.reset_move_generator()
     moves = sorted(move.get_uci() for move in board.generate_legal_moves() if move is not None)
     board.reset_move_generator()
@@ -63,7 +63,7 @@ def legal_moves(board: Board) -> tuple[str, ...]:
 
 
 def play(board: Board, move: str) -> Board:
-    """The board after a UCI move; UserError where it is not legal."""
+    """The board after a UCI move. Raises UserError for an illegal move."""
     try:
         return board.make_move_new(rust_chess.Move.from_uci(move))
     except ValueError:
@@ -76,7 +76,7 @@ def is_mate(board: Board) -> bool:
 
 
 def position_text(board: Board) -> str:
-    """The tokens of a position, separated by blanks."""
+    """The tokens of a position, separated by spaces."""
     pieces, side, castling, en_passant = position_key(fen(board)).split()
     tokens = []
     for rank, row in zip(reversed(RANKS), pieces.split("/"), strict=True):
@@ -91,10 +91,10 @@ def position_text(board: Board) -> str:
 
 
 def read_position(text: str) -> Board:
-    """The board whose `position_text` this is."""
+    """The board of a `position_text`."""
     *pieces, side, castling, en_passant = text.split()
-    there = {word[1:]: word[0] for word in pieces}
-    rows = ["".join(there.get(f + rank, "1") for f in FILES) for rank in reversed(RANKS)]
+    piece_on = {word[1:]: word[0] for word in pieces}
+    rows = ["".join(piece_on.get(f + rank, "1") for f in FILES) for rank in reversed(RANKS)]
     rights = [word.partition(":")[2] for word in (castling, en_passant)]
     return parse(" ".join(["/".join(rows), side, *rights]))
 
@@ -114,7 +114,7 @@ def _moves_on_empty_board() -> Iterator[str]:
 
 @cache
 def vocabulary() -> tuple[str, ...]:
-    """Every token of a line, special tokens first, in the order of their ids."""
+    """All tokens in the order of their ids, special tokens first."""
     castling = ["".join(c for c, bit in zip("KQkq", f"{i:04b}", strict=True) if bit == "1") or "-" for i in range(16)]
     passants = ["-"] + [f + r for r in "36" for f in FILES]
     return (

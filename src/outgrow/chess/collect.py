@@ -1,4 +1,4 @@
-"""From mined games to tables: puzzles (one move wins), positions (who stands to win), and pairs of moves."""
+"""Converts mined games to tables: puzzles with one winning move, evaluated positions, and pairs of moves."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from outgrow.chess.preferences import preferences
 from outgrow.text import tables
 from outgrow.types import UserError
 
-MARGIN = 0.15  # a position is kept where the win probability is at least this far from a half
-EVEN = 1  # and where neither side is ahead by more pawns than this: elsewhere counting pieces answers 9 in 10
+MARGIN = 0.15  # the smallest distance of the win probability from 0.5 of a position in the table
+EVEN = 1  # the largest material difference in pawns; without this limit, counting pieces would solve 90 %
 POSITIONS_A_GAME = 12
-WORTH = {"p": 1, "n": 3, "b": 3, "r": 5, "q": 9}
+PIECE_VALUES = {"p": 1, "n": 3, "b": 3, "r": 5, "q": 9}
 
 
 def solutions(board: chess.Board, best: str) -> tuple[str, ...]:
-    """The right moves: every mating one where the best move mates, else the best one alone."""
+    """The solutions of a puzzle: all mating moves if the best move mates, else only the best move."""
     if not chess.is_mate(chess.play(board, best)):
         return (best,)
     return tuple(move for move in chess.legal_moves(board) if chess.is_mate(chess.play(board, move)))
 
 
 def puzzles(games: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The confirmed puzzles, each position once: `fen`, `moves` that led there, `solutions`, `difficulty`, `game`.
+    """The confirmed puzzles, without duplicate positions: `fen`, `moves` that led there, `solutions`, `difficulty`,
+    `game`.
 
-    `difficulty` is the nodes the engine searched before the solution became its first choice for good.
+    `difficulty` is the number of nodes that the engine searched until the solution stayed its first choice.
     """
-    found: dict[str, dict[str, Any]] = {}
+    rows: dict[str, dict[str, Any]] = {}
     for game in games:
         board, at = chess.parse(chess.START), 0
         for number, ply in enumerate(game["plies"], start=game["opening"]):
@@ -46,7 +47,7 @@ def puzzles(games: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
                 board = chess.play(board, move)
             at = number
             position = chess.position_key(chess.fen(board))
-            found.setdefault(
+            rows.setdefault(
                 position,
                 {
                     "id": chess.identifier(position),
@@ -58,12 +59,13 @@ def puzzles(games: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
                     "game": game["game"],
                 },
             )
-    return list(found.values())
+    return list(rows.values())
 
 
 def positions(games: Iterable[dict[str, Any]], seed: int = 0) -> list[dict[str, Any]]:
-    """Positions with a clear verdict and about even material, at most `POSITIONS_A_GAME` of each game, each once."""
-    found: dict[str, dict[str, Any]] = {}
+    """Positions with a clear evaluation and about equal material, at most `POSITIONS_A_GAME` from each game, without
+    duplicates."""
+    rows: dict[str, dict[str, Any]] = {}
     for game in games:
         clear = []
         board = chess.parse(chess.START)
@@ -78,57 +80,60 @@ def positions(games: Iterable[dict[str, Any]], seed: int = 0) -> list[dict[str, 
             board = chess.play(board, move)
         rng = random.Random(f"{seed}/{game['game']}")
         for row in rng.sample(clear, min(POSITIONS_A_GAME, len(clear))):
-            found.setdefault(row["fen"], row)
-    return list(found.values())
+            rows.setdefault(row["fen"], row)
+    return list(rows.values())
 
 
 def balanced(rows: list[dict[str, Any]], seed: int = 0) -> list[dict[str, Any]]:
-    """As many won positions as lost ones."""
-    sides = [[row for row in rows if (row["score"] > 0) == won] for won in (True, False)]
-    n = min(map(len, sides))
-    rows = [row for side in sides for row in random.Random(seed).sample(side, n)]
+    """A random subsample with as many winning as losing positions."""
+    classes = [[row for row in rows if (row["score"] > 0) == won] for won in (True, False)]
+    n = min(map(len, classes))
+    rows = [row for members in classes for row in random.Random(seed).sample(members, n)]
     return sorted(rows, key=lambda row: str(row["id"]))
 
 
 def material(position: str) -> int:
-    """White's pieces less Black's, in pawns."""
-    return sum(WORTH.get(c.lower(), 0) * (1 if c.isupper() else -1) for c in position.split()[0])
+    """The material balance from White's side, in pawns."""
+    return sum(PIECE_VALUES.get(c.lower(), 0) * (1 if c.isupper() else -1) for c in position.split()[0])
 
 
 def collect(mined: Path, out: Path, corpus: Corpus | None = None) -> dict[str, int]:
-    """Write `puzzles.parquet`, `positions.parquet` and `preferences.parquet`. Returns how many rows each has, and, of a
-    corpus, how many were left out because they stand on a line of it."""
+    """Writes `puzzles.parquet`, `positions.parquet` and `preferences.parquet` from the games in `mined`.
+
+    corpus: if given, positions on its lines are left out (decontamination). Returns the number of rows of each table,
+    and with a corpus the number left out.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     out.mkdir(parents=True, exist_ok=True)
     games = list(read_games(mined))
-    found = {"puzzles": puzzles(games), "positions": positions(games), "preferences": preferences(games)}
-    names = frozenset(row["id"] for rows in found.values() for row in rows)
-    known = positions_in_corpus(corpus, names) if corpus else frozenset()
+    candidates = {"puzzles": puzzles(games), "positions": positions(games), "preferences": preferences(games)}
+    ids = frozenset(row["id"] for rows in candidates.values() for row in rows)
+    in_corpus = positions_in_corpus(corpus, ids) if corpus else frozenset()
     counts: dict[str, int] = {}
-    for name, made in found.items():
-        kept = [row for row in made if row["id"] not in known]
+    for name, table in candidates.items():
+        kept = [row for row in table if row["id"] not in in_corpus]
         rows = balanced(kept) if name == "positions" else kept
         pq.write_table(pa.Table.from_pylist(rows), out / f"{name}.parquet", compression="zstd", compression_level=19)
         counts[name] = len(rows)
         if corpus:
-            counts[f"{name} on a line of the corpus"] = len(made) - len(kept)
+            counts[f"{name} on a line of the corpus"] = len(table) - len(kept)
     return counts
 
 
 def collected(folder: Path) -> frozenset[str]:
-    """The identifiers of every row of the tables in a folder and the folders in it. UserError where there are none."""
+    """The ids of all rows of the tables in a folder and its subfolders. Raises UserError if there are no tables."""
     files = sorted(folder.rglob("*.parquet"))
     if not files:
         raise UserError(f"{folder} has no tables to keep away from: run outgrow collect {folder} --out {folder} first")
-    found = set()
+    ids = set()
     for file in files:
         for number, row in tables.rows(file):
             if not isinstance(row.get("id"), str):
                 raise UserError(f"{file}, row {number}: there is no 'id': this is no table of outgrow collect")
-            found.add(row["id"])
-    return frozenset(found)
+            ids.add(row["id"])
+    return frozenset(ids)
 
 
 def _verdict(fields: dict[str, Any]) -> Verdict:

@@ -1,8 +1,8 @@
-"""The ladder's pretraining corpus: lines of a position followed by moves, strong and weak play side by side.
+"""The ladder's pretraining corpus: lines of a position followed by moves, with both strong and weak play.
 
-Three kinds of line: what the engine would play from a mined position, what the players of a mined game did play, and
-what masters played. A line starts at a random cut of a game. No line touches a position it was told to keep away from,
-and no game of the validation and test splits of the tasks is in it.
+There are three kinds of lines: the engine's best line from a mined position, the moves played in a mined game, and the
+moves of master games. Lines from games start at a random move. The corpus contains no forbidden position and no game of
+the validation and test splits of the tasks.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ Line = tuple[str, tuple[str, ...]]  # the text of a position, the moves that fol
 
 @dataclass(frozen=True, kw_only=True)
 class Mix:
-    """How many lines of each kind, and how many moves they have at most."""
+    """The number of lines of each kind, and the largest number of moves of a line.
+
+    Raises UserError for a corpus without lines.
+    """
 
     kind: ClassVar[str] = "corpus/mix"
 
@@ -48,8 +51,11 @@ class Mix:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Corpus:
-    """Token ids of all lines, one after the other (uint16 [total]); line i is tokens[offsets[i]:offsets[i + 1]], its
-    moves begin at starts[i]. `counts` says how many lines of each kind there are and how many were left out."""
+    """The token ids of all lines.
+
+    tokens: uint16 [total number of tokens]. offsets: int64 [lines + 1]; line i is tokens[offsets[i]:offsets[i + 1]].
+    starts: int64 [lines], where the moves of a line begin. counts: the lines of each kind, and those left out.
+    """
 
     tokens: np.ndarray[Any, np.dtype[np.uint16]]
     offsets: np.ndarray[Any, np.dtype[np.int64]]
@@ -76,7 +82,11 @@ class Corpus:
 def build(
     mined: Path, masters: Path, mix: Mix, open_to: Callable[[str], bool], forbidden: frozenset[str], seed: int
 ) -> Corpus:
-    """A corpus in random order, of the games whose name is `open_to` it; `forbidden` are identifiers of positions."""
+    """Builds a corpus in random order.
+
+    open_to: whether the game of a given name may be used. forbidden: ids of positions that no line may contain. Raises
+    UserError if there are too few lines.
+    """
     rng = random.Random(seed)
     counts: Counter[str] = Counter()
     games = [game for game in read_games(mined) if open_to(game["game"])]
@@ -85,20 +95,20 @@ def build(
         "players": (player_lines(games, mix, rng), mix.players),
         "masters": (master_lines(masters, mix, open_to, rng), mix.masters),
     }
-    chosen: list[Line] = []
+    corpus_lines: list[Line] = []
     for kind, (lines, wanted) in kinds.items():
         kept = _kept(lines, wanted, forbidden, counts, kind)
         if len(kept) < wanted:
             raise UserError(
                 f"the corpus asks for {wanted} {kind} lines but there are {len(kept)}: mine more, or ask less"
             )
-        chosen += kept
-    rng.shuffle(chosen)
-    return _encode(chosen, dict(counts))
+        corpus_lines += kept
+    rng.shuffle(corpus_lines)
+    return _encode(corpus_lines, dict(counts))
 
 
 def engine_lines(games: list[dict[str, Any]], mix: Mix, rng: random.Random) -> Iterator[Any]:
-    """Every judged position with the engine's line (the longer search's where there is one), games in random order."""
+    """Every evaluated position with the engine's best line, from the longer search if there is one."""
     for game in rng.sample(games, len(games)):
         board = chess.parse(chess.START)
         for number, move in enumerate(game["moves"]):
@@ -109,14 +119,15 @@ def engine_lines(games: list[dict[str, Any]], mix: Mix, rng: random.Random) -> I
 
 
 def player_lines(games: list[dict[str, Any]], mix: Mix, rng: random.Random) -> Iterator[Any]:
-    """Cuts of mined games with the moves that were played, good or bad."""
+    """Positions of mined games with the moves that were played, good or bad. Without end, unless there are no games."""
     while games:
         for game in rng.sample(games, len(games)):
             yield _cut(game["moves"], mix.game_moves, rng)
 
 
 def master_lines(path: Path, mix: Mix, open_to: Callable[[str], bool], rng: random.Random) -> Iterator[Any]:
-    """Cuts of master games: rows with their moves in SAN under `m`, which also name the game."""
+    """Positions of master games with the moves that were played. The column `m` has the moves in SAN, which also serve
+    as the name of the game. Raises UserError for a row without it."""
     for number, row in tables.rows(path):
         if not isinstance(san := row.get("m"), str):
             raise UserError(f"{path}, row {number}: a game has its moves as text in column 'm'")
@@ -125,15 +136,16 @@ def master_lines(path: Path, mix: Mix, open_to: Callable[[str], bool], rng: rand
 
 
 def _cut(moves: list[str], length: int, rng: random.Random) -> tuple[chess.Board, tuple[str, ...]]:
-    at = rng.randrange(max(1, len(moves) - 4))
+    """A random position of a game, and up to `length` moves from there."""
+    start = rng.randrange(max(1, len(moves) - 4))
     board = chess.parse(chess.START)
-    for move in moves[:at]:
+    for move in moves[:start]:
         board = chess.play(board, move)
-    return board, tuple(moves[at : at + length])
+    return board, tuple(moves[start : start + length])
 
 
 def _uci(san: list[str]) -> list[str]:
-    """Moves in SAN as UCI, up to the first that is not legal."""
+    """Moves in SAN converted to UCI, up to the first illegal move."""
     board, moves = chess.parse(chess.START), []
     for word in san:
         try:
@@ -146,11 +158,12 @@ def _uci(san: list[str]) -> list[str]:
 
 
 def _kept(lines: Iterator[Any], wanted: int, forbidden: frozenset[str], counts: Counter[str], kind: str) -> list[Line]:
+    """The first `wanted` lines without a forbidden position."""
     kept: list[Line] = []
     for board, moves in lines:
         if len(kept) == wanted:
             break
-        if _touches(board, moves, forbidden):
+        if _contains(board, moves, forbidden):
             counts[f"{kind}: left out"] += 1
         else:
             kept.append((chess.position_text(board), moves))
@@ -158,7 +171,8 @@ def _kept(lines: Iterator[Any], wanted: int, forbidden: frozenset[str], counts: 
     return kept
 
 
-def _touches(board: chess.Board, moves: tuple[str, ...], forbidden: frozenset[str]) -> bool:
+def _contains(board: chess.Board, moves: tuple[str, ...], forbidden: frozenset[str]) -> bool:
+    """Whether a line contains a forbidden position."""
     for move in (*moves, None):
         if chess.identifier(chess.position_key(chess.fen(board))) in forbidden:
             return True
@@ -167,8 +181,8 @@ def _touches(board: chess.Board, moves: tuple[str, ...], forbidden: frozenset[st
     return False
 
 
-def positions_in_corpus(corpus: Corpus, names: frozenset[str]) -> frozenset[str]:
-    """Those of the named positions that stand on some line of the corpus."""
+def positions_in_corpus(corpus: Corpus, ids: frozenset[str]) -> frozenset[str]:
+    """The ids, out of `ids`, of positions that are on a line of the corpus."""
     words = chess.vocabulary()
     found = set()
     for first, start, end in zip(corpus.offsets[:-1], corpus.starts, corpus.offsets[1:], strict=True):
@@ -177,9 +191,9 @@ def positions_in_corpus(corpus: Corpus, names: frozenset[str]) -> frozenset[str]
             found.add(chess.identifier(chess.position_key(chess.fen(board))))
             if token is not None:
                 board = board.make_move_new(rust_chess.Move.from_uci(words[token]))
-        if len(found) > len(names):  # what is not named need not be kept
-            found &= names
-    return frozenset(found & names)
+        if len(found) > len(ids):  # limits memory
+            found &= ids
+    return frozenset(found & ids)
 
 
 def _encode(lines: list[Line], counts: dict[str, int]) -> Corpus:

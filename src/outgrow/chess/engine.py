@@ -1,4 +1,4 @@
-"""A UCI engine as a subprocess. Needed to mine and to write the corpus, never to train or score."""
+"""A UCI engine in a subprocess. Only mining and corpus building need it, not training or scoring."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ MATE = 10_000  # centipawns that stand for a forced mate; one less for each move
 
 
 def win_probability(centipawns: float) -> float:
-    """The chance to win, from the engine's score for the side to move: lichess.org's logistic fit on rated games."""
+    """The win probability for the side to move, by lichess.org's logistic fit to rated games."""
     return 1.0 / (1.0 + exp(-0.00368208 * max(-4000.0, min(4000.0, centipawns))))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """What a search says: the best line, the scores of the best two moves in centipawns for the side to move.
+    """The result of a search: the best line, and the scores of the best two moves, in centipawns for the side to move.
 
-    `second` is None where only one move is legal. `effort` is the nodes searched when the best move became best for
-    good: how hard it was to see.
+    second_move, second: None if only one move is legal. effort: the number of nodes searched until the best move stayed
+    best, a measure of difficulty.
     """
 
     line: tuple[str, ...]
@@ -35,8 +35,8 @@ class Verdict:
 
 
 class Engine:
-    """One engine process with one thread: the same questions in the same order get the same answers, but for a
-    limited one (`skill`), which errs at random by the clock."""
+    """An engine process with one thread. It is deterministic, except with limited strength (`skill`), where its errors
+    are random and depend on the clock. Raises UserError if no engine is installed."""
 
     def __init__(self, path: str | None = None, *, lines: int = 1, skill: int | None = None) -> None:
         program = path or shutil.which("stockfish", path="/usr/games:/usr/local/bin:/usr/bin:/opt/homebrew/bin")
@@ -70,14 +70,14 @@ class Engine:
         return line.rstrip("\n")
 
     def new_game(self) -> None:
-        """Forget the last game, so that a game's answers do not depend on the games before it."""
+        """Resets the engine, so that results do not depend on earlier games."""
         self._send("ucinewgame")
         self._send("isready")
         while self._read() != "readyok":
             pass
 
     def best(self, position: str, nodes: int) -> str:
-        """The move the engine plays (a limited engine errs on purpose)."""
+        """The move that the engine plays after searching `nodes` nodes."""
         self._send(f"position fen {position}")
         self._send(f"go nodes {nodes}")
         while not (line := self._read()).startswith("bestmove"):
@@ -85,7 +85,7 @@ class Engine:
         return line.split()[1]
 
     def judge(self, position: str, nodes: int) -> Verdict:
-        """Search `nodes` nodes. The position must have a legal move."""
+        """Evaluates a position with a search of `nodes` nodes. The position must have a legal move."""
         self._send(f"position fen {position}")
         self._send(f"go nodes {nodes}")
         latest: dict[int, tuple[int, tuple[str, ...]]] = {}

@@ -1,7 +1,8 @@
-"""Games in which somebody errs, every position judged by an engine. Puzzles, positions and the corpus come from them.
+"""Mines games with errors, with an engine evaluation of every position. They are the source of puzzles, positions and
+the corpus.
 
-One search a position serves everything: it judges the position, proposes the move a strong player makes, and shows
-whether one move wins and no other does. Such a position is searched again, longer, before it counts as a puzzle.
+One search for each position is used for everything: the evaluation, the move of a strong player, and whether exactly
+one move wins. In that case a longer search confirms the position as a puzzle.
 """
 
 from __future__ import annotations
@@ -21,27 +22,30 @@ from outgrow.chess.rung import LADDER, Rung
 from outgrow.text import tables
 from outgrow.types import UserError
 
-WINS, WINS_NOT = 0.70, 0.60  # win probability: the solution's at least the first, any other move's at most the second
-LOOK_TWICE = 0.65, 0.65  # looser, for the first look: a longer search decides
+WINS, WINS_NOT = 0.70, 0.60  # win probabilities: at least WINS for the solution, at most WINS_NOT for all other moves
+CANDIDATE = 0.65, 0.65  # the looser thresholds of the short search, for positions that the longer search checks
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mining:
-    """How games are made. A shard starts from its seed, but a limited Stockfish errs by the clock: mining again gives
-    other games of the same kind, so what ships is known by its digest."""
+    """Parameters of mining. Shards are seeded, but not reproducible: the errors of a limited Stockfish depend
+    on the clock. The bundled data is therefore identified by its digest."""
 
     seed: int = 0
     games_per_shard: int = 100
-    nodes: int = 1200  # a judgement
-    confirm_nodes: int = 10_000  # a second look at a puzzle
-    skill_nodes: int = 60  # a move of a limited player
+    nodes: int = 1200  # of the evaluation of a position
+    confirm_nodes: int = 10_000  # of the confirmation of a puzzle
+    skill_nodes: int = 60  # of a move of a limited player
     max_plies: int = 100
 
 
 @dataclass(frozen=True, kw_only=True)
 class Player:
-    """A mixture: the engine's best move, its second best, a random legal one, or what a limited engine (`skill`) or a
-    rung of the ladder plays instead."""
+    """A player that mixes moves at random.
+
+    second, chance: the probabilities of the engine's second best move and of a random legal move. Otherwise it plays
+    the move of a limited engine (`skill`) or of a ladder model (`rung`) if given, else the engine's best move.
+    """
 
     name: str
     second: float = 0.0
@@ -49,16 +53,18 @@ class Player:
     skill: int | None = None
     rung: str | None = None
 
-    def move(self, rng: random.Random, board: chess.Board, verdict: Verdict, recipe: Mining, others: Others) -> str:
+    def move(
+        self, rng: random.Random, board: chess.Board, verdict: Verdict, recipe: Mining, opponents: Opponents
+    ) -> str:
         draw = rng.random()
         if draw < self.chance:
             return rng.choice(chess.legal_moves(board))
         if draw < self.chance + self.second:
             return verdict.second_move or verdict.line[0]
         if self.rung is not None:
-            return others.rungs[self.rung].move(board)
+            return opponents.rungs[self.rung].move(board)
         if self.skill is not None:
-            return others.limited[self.skill].best(chess.fen(board), recipe.skill_nodes)
+            return opponents.limited[self.skill].best(chess.fen(board), recipe.skill_nodes)
         return verdict.line[0]
 
 
@@ -75,11 +81,11 @@ PLAYERS = (  # by strength, weakest first
     Player(name="skill 15", skill=15),
     Player(name="strong"),
 )
-APART = 2  # places in that list: between unequal players games are soon decided, and hold fewer puzzles
+MAX_DISTANCE = 2  # of opponents in that list: games between unequal players are decided early and have fewer puzzles
 
 
-class Others:
-    """Who plays besides the judge: limited engines, and rungs of the ladder."""
+class Opponents:
+    """The engines of limited strength and the ladder models that players use."""
 
     def __init__(self, engine: str | None) -> None:
         skills = [player.skill for player in PLAYERS if player.skill is not None]
@@ -96,13 +102,13 @@ class Others:
 
 
 def pair(rng: random.Random) -> tuple[Player, Player]:
-    """Two players of like strength, White first."""
+    """Two random players of similar strength, White first."""
     white = rng.randrange(len(PLAYERS))
-    return PLAYERS[white], rng.choice(PLAYERS[max(0, white - APART) : white + APART + 1])
+    return PLAYERS[white], rng.choice(PLAYERS[max(0, white - MAX_DISTANCE) : white + MAX_DISTANCE + 1])
 
 
 def one_wins(verdict: Verdict, wins: float = WINS, wins_not: float = WINS_NOT) -> bool:
-    """Whether one move wins and no other does."""
+    """Whether exactly one move wins. wins, wins_not: thresholds of the win probability."""
     return (
         verdict.second is not None
         and win_probability(verdict.score) >= wins
@@ -110,12 +116,12 @@ def one_wins(verdict: Verdict, wins: float = WINS, wins_not: float = WINS_NOT) -
     )
 
 
-def play_game(recipe: Mining, number: int, judge: Engine, others: Others) -> dict[str, Any]:
-    """One game as plain data: the start, the players, the moves, and a verdict for every position."""
+def play_game(recipe: Mining, number: int, judge: Engine, opponents: Opponents) -> dict[str, Any]:
+    """Plays one game. Returns it as JSON data: the players, the moves, and an evaluation of every position."""
     rng = random.Random(f"{recipe.seed}/{number}")
     sides = pair(rng)
     judge.new_game()
-    others.new_game()
+    opponents.new_game()
     position = chess.parse(chess.START)
     moves: list[str] = []
     plies: list[dict[str, Any]] = []
@@ -128,15 +134,15 @@ def play_game(recipe: Mining, number: int, judge: Engine, others: Others) -> dic
     while len(moves) < recipe.max_plies and decided < 12 and not position.is_insufficient_material():
         if not chess.legal_moves(position):
             break
-        here = chess.fen(position)
-        verdict = judge.judge(here, recipe.nodes)
+        fen = chess.fen(position)
+        verdict = judge.judge(fen, recipe.nodes)
         ply: dict[str, Any] = asdict(verdict)
-        if one_wins(verdict, *LOOK_TWICE):
-            ply["confirmed"] = asdict(judge.judge(here, recipe.confirm_nodes))
+        if one_wins(verdict, *CANDIDATE):
+            ply["confirmed"] = asdict(judge.judge(fen, recipe.confirm_nodes))
         plies.append(ply)
         decided = decided + 1 if abs(verdict.score) > 1200 else 0
         player = sides[len(moves) % 2]
-        moves.append(player.move(rng, position, verdict, recipe, others))
+        moves.append(player.move(rng, position, verdict, recipe, opponents))
         position = chess.play(position, moves[-1])
     players = [side.name for side in sides]
     return {"game": f"{recipe.seed}-{number}", "players": players, "opening": opening, "moves": moves, "plies": plies}
@@ -147,18 +153,18 @@ def shard_path(folder: Path, recipe: Mining, shard: int) -> Path:
 
 
 def mine_shard(folder: Path, recipe: Mining, shard: int, engine: str | None = None) -> Path:
-    """Write one shard of games, whole or not at all. A shard that exists is left alone."""
+    """Writes one shard of games atomically, unless it exists. Returns its path."""
     path = shard_path(folder, recipe, shard)
     if path.exists():
         return path
     folder.mkdir(parents=True, exist_ok=True)
-    judge, others = Engine(engine, lines=2), Others(engine)
+    judge, opponents = Engine(engine, lines=2), Opponents(engine)
     try:
         first = shard * recipe.games_per_shard
-        games = [play_game(recipe, first + i, judge, others) for i in range(recipe.games_per_shard)]
+        games = [play_game(recipe, first + i, judge, opponents) for i in range(recipe.games_per_shard)]
     finally:
         judge.close()
-        others.close()
+        opponents.close()
     draft = path.with_suffix(f".{os.getpid()}")
     with gzip.GzipFile(draft, "wb", mtime=0) as file:
         for game in games:
@@ -168,7 +174,8 @@ def mine_shard(folder: Path, recipe: Mining, shard: int, engine: str | None = No
 
 
 def read_games(folder: Path) -> Iterator[dict[str, Any]]:
-    """Every game of the shards in a folder and the folders in it, in the order of the shards."""
+    """The games of all shards in a folder and its subfolders, in the order of the shards. Raises UserError for a row
+    that is not a game."""
     for path in sorted(folder.rglob("games-*.jsonl.gz"), key=lambda path: path.name):
         for number, game in tables.rows(path):
             if lacking := {"game", "opening", "moves", "plies"} - game.keys():

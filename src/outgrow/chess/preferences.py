@@ -1,4 +1,4 @@
-"""Pairs of moves, one better than the other by the engine's verdicts: what a reward model of chess learns from."""
+"""Pairs of moves of which one is better by the engine's evaluation: the data of the task chess-preferences."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 from outgrow.chess import board as chess
 from outgrow.chess.engine import win_probability
 
-MARGIN = 0.05  # win probability by which the better move is better: less is within the noise of a short search
+MARGIN = 0.05  # the smallest difference in win probability; less is within the noise of a short search
 PAIRS_A_GAME = 1
 
 
 def preferences(games: Iterable[dict[str, Any]], seed: int = 0) -> list[dict[str, Any]]:
-    """Pairs from mined games, at most `PAIRS_A_GAME` of each game and one of a position.
+    """Pairs from mined games, at most `PAIRS_A_GAME` from each game and one for each position.
 
-    `id`, `fen`, `better` and `worse` (UCI), `margin` (win probability for the side to move that the worse one loses),
-    `game`. The better move is the engine's best; the worse one its second, or what was played, judged by the verdict on
-    the position after it.
+    Columns: `id`, `fen`, `better` and `worse` (UCI), `margin` (the difference in win probability for the side to move),
+    `game`. The better move is the engine's best. The worse one is its second best, or the move that was played, with
+    the evaluation of the position after it.
     """
-    found: dict[str, dict[str, Any]] = {}
+    rows: dict[str, dict[str, Any]] = {}
     for game in games:
         rng = random.Random(f"{seed}/{game['game']}")
         pairs = [(number, *pair) for number, pair in _pairs(game)]
@@ -32,13 +32,13 @@ def preferences(games: Iterable[dict[str, Any]], seed: int = 0) -> list[dict[str
                 position = chess.position_key(chess.fen(board))
                 worse, margin = chosen[number]
                 row = {"id": chess.identifier(position), "fen": position, "better": _best(game, number), "worse": worse}
-                found.setdefault(position, {**row, "margin": round(margin, 3), "game": game["game"]})
+                rows.setdefault(position, {**row, "margin": round(margin, 3), "game": game["game"]})
             board = chess.play(board, move)
-    return sorted(found.values(), key=lambda row: str(row["id"]))
+    return sorted(rows.values(), key=lambda row: str(row["id"]))
 
 
 def _pairs(game: dict[str, Any]) -> Iterator[tuple[int, tuple[str, float]]]:
-    """The ply, the worse move and its margin, for all clear pairs of a game."""
+    """The ply, the worse move and the margin of all pairs of a game with at least `MARGIN`."""
     plies = game["plies"]
     for n, verdict in enumerate(plies):
         number = game["opening"] + n

@@ -1,4 +1,4 @@
-"""The rungs of the ladder that ship, and a rung as a player: its likeliest legal move."""
+"""The rungs of the ladder, its bundled models, and a rung as a player of its most probable legal move."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ LADDER = Path(str(files("outgrow") / "chess" / "ladder"))
 
 
 def rungs() -> tuple[str, ...]:
-    """The rungs that ship, smallest first."""
+    """The bundled rungs, smallest first."""
     found = [folder for folder in LADDER.iterdir() if (folder / "model.safetensors").exists()]
     return tuple(folder.name for folder in sorted(found, key=lambda f: (f / "model.safetensors").stat().st_size))
 
 
 class Rung:
-    """A pretrained rung that plays, in fp32; torch keeps to one thread from then on. `folder` is its checkpoint."""
+    """A pretrained rung as a player, in float32. folder: its checkpoint. Limits torch to one thread in this process."""
 
     def __init__(self, folder: Path) -> None:
         import torch
@@ -33,12 +33,12 @@ class Rung:
         self._model = auto.from_pretrained(folder, dtype=torch.float32).eval()
 
     def move(self, board: chess.Board) -> str:
-        """The likeliest of the legal moves. The position must have one."""
+        """The most probable legal move. The position must have a legal move."""
         logits = self._logits(board)
         return max(chess.legal_moves(board), key=lambda move: float(logits[self._ids[move]]))
 
     def legal_unaided(self, board: chess.Board) -> bool:
-        """Whether the likeliest token of all is a legal move."""
+        """Whether the most probable token is a legal move."""
         return chess.vocabulary()[int(self._logits(board).argmax())] in chess.legal_moves(board)
 
     def _logits(self, board: chess.Board) -> Any:

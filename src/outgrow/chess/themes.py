@@ -1,4 +1,4 @@
-"""What a puzzle is about, as far as the board alone tells: themes of its solutions."""
+"""Tactical themes of a puzzle, derived from the board and its solutions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import reduce
 import rust_chess
 
 from outgrow.chess import board as chess
-from outgrow.chess.collect import WORTH
+from outgrow.chess.collect import PIECE_VALUES
 
 THEMES = ("mate", "check", "capture", "promotion", "fork", "quiet")
 
@@ -22,54 +22,54 @@ _RAYS = {"b": _DIAGONAL, "r": _STRAIGHT, "q": _STRAIGHT + _DIAGONAL}
 
 
 def themes(board: chess.Board, solutions: Sequence[str]) -> tuple[str, ...]:
-    """The themes that every right move has, in the order of `THEMES`. UserError where one of them is not legal."""
+    """The themes that all solutions share, in the order of `THEMES`. Raises UserError for an illegal move."""
     shared = reduce(frozenset.__and__, (_themes(board, move) for move in solutions))
     return tuple(theme for theme in THEMES if theme in shared)
 
 
 def _themes(board: chess.Board, move: str) -> frozenset[str]:
-    after, said = chess.play(board, move), rust_chess.Move.from_uci(move)
-    found = {
+    after, parsed = chess.play(board, move), rust_chess.Move.from_uci(move)
+    has = {
         "mate": chess.is_mate(after),
         "check": after.is_check(),
-        "capture": board.is_capture(said) or board.is_en_passant(said),
-        "promotion": said.promotion is not None,
+        "capture": board.is_capture(parsed) or board.is_en_passant(parsed),
+        "promotion": parsed.promotion is not None,
     }
-    found["fork"] = not found["mate"] and is_fork(pieces(after), _square(move[2:4]))
-    found["quiet"] = not (found["check"] or found["capture"] or found["promotion"])
-    return frozenset(theme for theme, holds in found.items() if holds)
+    has["fork"] = not has["mate"] and is_fork(pieces(after), _square(move[2:4]))
+    has["quiet"] = not (has["check"] or has["capture"] or has["promotion"])
+    return frozenset(theme for theme, applies in has.items() if applies)
 
 
 def pieces(board: chess.Board) -> Pieces:
-    """What stands where."""
+    """The pieces of a board by square."""
     words = chess.position_text(board).split()[:-3]
     return {_square(word[1:]): word[0] for word in words}
 
 
-def is_fork(there: Pieces, square: tuple[int, int]) -> bool:
-    """Whether the piece on `square` attacks two or more enemies worth taking: the king, what is worth more than the
-    piece itself, or what nobody defends. Pawns are not worth it; pins are not looked at."""
-    return sum(_worth_taking(there, square, target) for target in _enemies(there, square)) >= 2
+def is_fork(placed: Pieces, square: tuple[int, int]) -> bool:
+    """Whether the piece on `square` attacks at least two targets: the king, a more valuable piece, or an undefended
+    piece. Pawns do not count as targets, and pins are ignored."""
+    return sum(_is_target(placed, square, target) for target in _attacked_enemies(placed, square)) >= 2
 
 
-def _worth_taking(there: Pieces, square: tuple[int, int], target: tuple[int, int]) -> bool:
-    attacker, victim = there[square].lower(), there[target].lower()
+def _is_target(placed: Pieces, square: tuple[int, int], target: tuple[int, int]) -> bool:
+    attacker, victim = placed[square].lower(), placed[target].lower()
     if victim == "p":
         return False
-    if victim == "k" or (attacker != "k" and WORTH[victim] > WORTH[attacker]):
+    if victim == "k" or (attacker != "k" and PIECE_VALUES[victim] > PIECE_VALUES[attacker]):
         return True
-    friends = (at for at, piece in there.items() if piece.isupper() == there[target].isupper() and at != target)
-    return not any(target in attacked(there, friend) for friend in friends)
+    defenders = (at for at, piece in placed.items() if piece.isupper() == placed[target].isupper() and at != target)
+    return not any(target in attacked(placed, defender) for defender in defenders)
 
 
-def _enemies(there: Pieces, square: tuple[int, int]) -> list[tuple[int, int]]:
-    own = there[square].isupper()
-    return [target for target in attacked(there, square) if target in there and there[target].isupper() != own]
+def _attacked_enemies(placed: Pieces, square: tuple[int, int]) -> list[tuple[int, int]]:
+    color = placed[square].isupper()
+    return [target for target in attacked(placed, square) if target in placed and placed[target].isupper() != color]
 
 
-def attacked(there: Pieces, square: tuple[int, int]) -> Iterator[tuple[int, int]]:
-    """The squares that the piece on `square` attacks, whoever stands there."""
-    piece, (x, y) = there[square], square
+def attacked(placed: Pieces, square: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    """The squares that the piece on `square` attacks, empty or occupied."""
+    piece, (x, y) = placed[square], square
     up = 1 if piece.isupper() else -1
     for across, ahead in ((1, up), (-1, up)) if piece.lower() == "p" else _STEPS.get(piece.lower(), ()):
         if _on_board(x + across, y + ahead):
@@ -78,7 +78,7 @@ def attacked(there: Pieces, square: tuple[int, int]) -> Iterator[tuple[int, int]
         at = x + across, y + ahead
         while _on_board(*at):
             yield at
-            if at in there:
+            if at in placed:
                 break
             at = at[0] + across, at[1] + ahead
 

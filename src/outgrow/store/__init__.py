@@ -1,4 +1,4 @@
-"""Where finished artifacts lie: content-addressed, committed once, verified when read."""
+"""The store of finished artifacts: content-addressed, committed once, verified when read."""
 
 from outgrow.store.lease import Lease, LeaseLost
 from outgrow.store.manifest import Damaged, Manifest, machine, versions

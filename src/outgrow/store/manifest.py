@@ -1,5 +1,7 @@
-"""The manifest: the one file that makes an artifact exist. It names the artifact's files with their checksums, the
-identity they were computed from and where they come from."""
+"""The manifest of an artifact: its files with their checksums, the identity of the step, and provenance.
+
+An artifact exists if and only if its manifest does.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +20,12 @@ from outgrow.store import names
 from outgrow.store.names import PREFIX
 from outgrow.types import UserError
 
-DEEPEST = 60  # how deep an identity nests; those of records have a tenth of it
+DEEPEST = 60  # the largest nesting depth of an identity, ten times that of real ones
 LIBRARIES = ("outgrow", "torch", "numpy", "transformers", "tokenizers", "scikit-learn")
 
 
-class Damaged(Exception):  # noqa: N818 - it is a finding, acted upon
-    """An artifact whose bytes are not those that were committed."""
+class Damaged(Exception):  # noqa: N818 - callers handle it as a result
+    """An artifact is missing files, or its bytes differ from those that were committed."""
 
     def __init__(self, key: str, prefix: str, why: str) -> None:
         super().__init__(key, prefix, why)
@@ -35,7 +37,7 @@ class Damaged(Exception):  # noqa: N818 - it is a finding, acted upon
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """`files` maps relative names to (sha256, bytes); `prefix` is the folder below the key's that holds them."""
+    """files: from relative name to (SHA-256, bytes). prefix: the subfolder of the key's folder that has the files."""
 
     key: str
     prefix: str
@@ -44,35 +46,37 @@ class Manifest:
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def dump(self) -> bytes:
+        """The manifest as JSON with a checksum."""
         body = json.loads(json.dumps(asdict(self)))
         return json.dumps({"checksum": _checksum(body), **body}, indent=1).encode()
 
     @classmethod
     def parse(cls, key: str, data: bytes) -> Self:
-        """Raises Damaged unless every byte is as it was written and every name stays inside the artifact's folder."""
+        """Parses the bytes of a manifest. Raises Damaged if they were changed, or if a name leads out of the folder."""
         try:
-            body = json.loads(data, object_pairs_hook=_once, parse_constant=_refuse)
+            body = json.loads(data, object_pairs_hook=_without_duplicates, parse_constant=_refuse)
             checksum = body.pop("checksum")
             manifest = cls(**{**body, "files": {name: tuple(file) for name, file in body["files"].items()}})
-            known = checksum == _checksum(body)
+            unchanged = checksum == _checksum(body)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise Damaged(key, "", "its manifest cannot be read") from None
         if why := _fault(manifest):
             raise Damaged(key, "", why)
-        if not known or manifest.key != key:
+        if not unchanged or manifest.key != key:
             raise Damaged(key, manifest.prefix, "its manifest has changed")
         return manifest
 
     @property
     def bytes(self) -> int:
+        """The total size of the files."""
         return sum(size for _, size in self.files.values())
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
         raise ValueError("a name is given twice")
-    return found
+    return fields
 
 
 def _refuse(constant: str) -> None:
@@ -80,7 +84,7 @@ def _refuse(constant: str) -> None:
 
 
 def _fault(manifest: Manifest) -> str:
-    """What of a manifest no commit would have written, whatever its checksum says; empty if there is nothing."""
+    """What is invalid in a manifest, even if its checksum is right; "" if nothing is."""
     if not (isinstance(manifest.prefix, str) and PREFIX.fullmatch(manifest.prefix)):
         return "its manifest names no folder of a store"
     if why := names.fault(manifest.files):
@@ -99,7 +103,7 @@ def _is_file(entry: object) -> bool:
 
 
 def _is_provenance(found: object) -> bool:
-    """Whether it says what its readers expect of those things that they look at."""
+    """Whether the entries that are read have the expected types."""
     if not isinstance(found, dict):
         return False
     times = (found.get(name, 0) for name in ("started", "finished", "seconds"))
@@ -120,7 +124,7 @@ def _depth(item: Any) -> int:
 
 
 def describe(folder: Path) -> dict[str, tuple[str, int]]:
-    """Checksum and size of every file below `folder`. What cannot be an artifact's file is a UserError."""
+    """Checksum and size of every file below `folder`. Raises UserError for links out of it and for invalid names."""
     root = folder.resolve()
     found: dict[str, tuple[str, int]] = {}
     for path in sorted(folder.rglob("*")):
@@ -135,6 +139,7 @@ def describe(folder: Path) -> dict[str, tuple[str, int]]:
 
 
 def digest(path: Path) -> str:
+    """The SHA-256 of a file, 64 hex digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -145,19 +150,19 @@ def _checksum(body: dict[str, Any]) -> str:
 
 @cache
 def versions() -> dict[str, str]:
-    """Installed versions of what can move a number, read without importing any of it."""
-    found = {"python": platform.python_version()}
+    """The installed versions of libraries that can change results, without importing them."""
+    installed = {"python": platform.python_version()}
     for name in LIBRARIES:
         try:
-            found[name] = version(name)
+            installed[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 @cache
 def machine() -> dict[str, Any]:
-    """The class of machine: equal ones give equal bytes."""
+    """The kind of machine: equal kinds give equal bytes."""
     cpu = platform.processor()
     info = Path("/proc/cpuinfo")
     if info.exists():

@@ -1,4 +1,4 @@
-"""Which names an artifact and its files may have: those that mean one file, inside its folder, on every system."""
+"""Valid names of artifacts and their files: names that denote one file, inside its folder, on every file system."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 KEY = re.compile(r"\w{1,200}-[0-9a-f]{12}")
 PREFIX = re.compile(r"[0-9a-f]{32}")
-LONGEST, LONGEST_PART = 800, 255  # bytes of a name and of what is between two slashes: S3 and file systems take them
+LONGEST, LONGEST_PART = 800, 255  # bytes of a name and of one part of it, within the limits of S3 and file systems
 
 
 def is_key(name: str) -> bool:
@@ -17,10 +17,10 @@ def is_key(name: str) -> bool:
 
 
 def fault(names: Collection[str]) -> str:
-    """Why these cannot be the names of one artifact's files; empty if they can.
+    """Why these names cannot be used for the files of one artifact; "" if they can.
 
-    Names are relative, with forward slashes. Names that differ only by case or by Unicode form are one file on some
-    systems, and a name cannot be both a file and a folder.
+    Names must be relative, with forward slashes. Two names must not differ only in case or Unicode form, since some
+    file systems treat them as one file, and a name cannot be both a file and a folder.
     """
     folded = {_folded(name): name for name in names}
     for name in names:

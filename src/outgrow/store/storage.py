@@ -1,7 +1,7 @@
-"""Files below one root, on this machine or elsewhere: the few operations a store needs, and what their errors mean.
+"""File operations of a store, below a local folder or a remote URL, with errors as one-line messages.
 
-No operation leaves the root. A symbolic link that leads out of it is neither written through nor read: it counts as a
-file without content, so that whoever reads it finds it damaged.
+No operation leaves the root. A symbolic link to a place outside is neither written through nor read: it counts as an
+empty file, so that its artifact is found to be damaged.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
-from outgrow.store.trouble import BROKEN, CLOSED, FULL, cause, is_remote, patiently, said
+from outgrow.store.trouble import BROKEN, CLOSED, FULL, cause, is_remote, one_line, with_retries
 from outgrow.types import UserError
 
-RIVALS = 10  # attempts where others are at work in the same folder
+ATTEMPTS = 10  # how often an operation is tried if other processes work in the same folder
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,34 +29,36 @@ Operation = Callable[Concatenate["Storage", P], R]
 
 
 def _reads(operation: Operation[P, R]) -> Operation[P, R]:
-    """An operation that is tried again where that helps, and whose last error is one line."""
+    """Decorates a reading operation: temporary errors are retried, and the last error becomes a UserError."""
 
     @wraps(operation)
-    def tried(self: Storage, /, *args: P.args, **named: P.kwargs) -> R:
+    def wrapper(self: Storage, /, *args: P.args, **named: P.kwargs) -> R:
         with self.reading():
             return self.ask(partial(operation, self, *args, **named))
 
-    return tried
+    return wrapper
 
 
 def _writes(operation: Operation[P, R]) -> Operation[P, R]:
+    """Decorates a writing operation in the same way."""
+
     @wraps(operation)
-    def tried(self: Storage, /, *args: P.args, **named: P.kwargs) -> R:
+    def wrapper(self: Storage, /, *args: P.args, **named: P.kwargs) -> R:
         with self.writing():
             return self.ask(partial(operation, self, *args, **named))
 
-    return tried
+    return wrapper
 
 
 @dataclass(frozen=True)
 class Storage:
-    """A folder or a URL that fsspec knows. Paths are relative to it, with forward slashes."""
+    """A folder, or a URL that fsspec supports. Paths are relative to it, with forward slashes."""
 
-    url: str = field(repr=False)  # may carry a password
+    url: str = field(repr=False)  # may contain a password
 
     @cached_property
     def local(self) -> Path | None:
-        """The folder itself, when it is on this machine."""
+        """The folder, if the store is on this machine; otherwise None."""
         scheme, _, rest = self.url.partition("://")
         if rest and scheme not in ("file", "local"):
             return None
@@ -73,27 +75,27 @@ class Storage:
         try:
             fs, root = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
         except (ImportError, ValueError) as error:
-            raise UserError(f"the store {self} cannot be opened: {said(error)}") from None
+            raise UserError(f"the store {self} cannot be opened: {one_line(error)}") from None
         return fs, root.rstrip("/")
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"url": self.url}  # connections stay in the process that opened them
+        return {"url": self.url}  # connections are not pickled
 
     def __str__(self) -> str:
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if parts.netloc else self.url
 
     def ask(self, attempt: Callable[[], R]) -> R:
-        """An answer of this store, which is asked again where it is elsewhere and an error may pass."""
-        return attempt() if self.local else patiently(attempt)
+        """The result of `attempt`. For a remote store, temporary errors are retried."""
+        return attempt() if self.local else with_retries(attempt)
 
     def holds(self, path: str) -> bool:
-        """Whether a local path stays below the root when its symbolic links are followed."""
-        found = os.path.realpath(self._folder / path)
-        return found == self._root or found.startswith(self._root.rstrip(os.sep) + os.sep)
+        """Whether a local path is below the root after symbolic links are resolved."""
+        resolved = os.path.realpath(self._folder / path)
+        return resolved == self._root or resolved.startswith(self._root.rstrip(os.sep) + os.sep)
 
     def at(self, path: str) -> Path:
-        """Where a local path may be written. UserError if a folder on the way leads out of the store."""
+        """The absolute local path for writing. Raises UserError if one of its folders is a link out of the store."""
         if not self.holds(os.path.dirname(path)):  # noqa: PTH120
             raise UserError(
                 f"the store {self} has a symbolic link that leads out of it on the way to {path}: remove it"
@@ -107,19 +109,19 @@ class Storage:
 
     @_reads
     def names(self, folder: str) -> set[str]:
-        """The entries of a folder, in one listing; none if there is no such folder."""
+        """The names in a folder, from one listing; empty if there is no such folder."""
         try:
             if self.local:
                 return {path.name for path in (self.local / folder).iterdir()}
             fs, root = self._opened
-            found = fs.ls(f"{root}/{folder}".rstrip("/"), detail=False)
+            paths = fs.ls(f"{root}/{folder}".rstrip("/"), detail=False)
         except FileNotFoundError:
             return set()
-        return {path.rstrip("/").rpartition("/")[2] for path in found} - {""}
+        return {path.rstrip("/").rpartition("/")[2] for path in paths} - {""}
 
     @_reads
     def files(self, folder: str) -> dict[str, tuple[int, float]]:
-        """Every file below a folder: relative path -> (bytes, modification time in seconds since the epoch)."""
+        """All files below a folder: from relative path to (bytes, modification time in seconds since the epoch)."""
         if self.local:
             return dict(_files(self.local, self.local / folder))
         fs, root = self._opened
@@ -137,26 +139,26 @@ class Storage:
 
     @_reads
     def _read_rest(self, paths: Sequence[str], found: dict[str, bytes | None]) -> None:
-        """Read what is not in `found` yet: a new attempt does not ask again for what it has. None: no such file."""
+        """Reads the files that are not in `found` yet, so that a retry does not read twice. None: no such file."""
         if self.local:
             found |= {path: self._content(path) for path in paths}
             return
         fs, root = self._opened
         left = {f"{root}/{path}": path for path in paths if path not in found}
-        answers = fs.cat(list(left), on_error="return") if left else {}
+        contents = fs.cat(list(left), on_error="return") if left else {}
         failed: Exception | None = None
-        for full, answer in answers.items():
-            if isinstance(answer, FileNotFoundError):
+        for full, content in contents.items():
+            if isinstance(content, FileNotFoundError):
                 found[left[full]] = None
-            elif isinstance(answer, Exception):
-                failed = answer
+            elif isinstance(content, Exception):
+                failed = content
             else:
-                found[left[full]] = answer
+                found[left[full]] = content
         if failed:
             raise failed
 
     def _content(self, path: str) -> bytes | None:
-        """Empty for what is there and is no file of the store's: a folder, a pipe, a link that leads out of it."""
+        """The bytes of a local file; empty for a folder, a pipe, or a link out of the store. None: no such file."""
         file = self._folder / path
         try:
             if not file.is_file():
@@ -167,7 +169,7 @@ class Storage:
 
     @_writes
     def write(self, path: str, data: bytes) -> None:
-        """Write or replace a file; a reader sees the old bytes or the new."""
+        """Writes or replaces a file atomically."""
         if self.local:
             target = self.at(path)
             with _draft(target.parent, data) as draft:
@@ -178,7 +180,7 @@ class Storage:
 
     @_writes
     def create(self, path: str, data: bytes) -> bool:
-        """Make a file whole and exclusively: False if there is one already."""
+        """Creates a file atomically. Returns False if it exists with other content."""
         try:
             if self.local:
                 _link_new(self.at(path), data)
@@ -186,10 +188,11 @@ class Storage:
                 fs, root = self._opened
                 fs.pipe_file(f"{root}/{path}", data, mode="create")
         except FileExistsError:
-            return self.read([path]).get(path) == data  # a retried request may meet its own success
+            return self.read([path]).get(path) == data  # an earlier attempt of this request may have succeeded
         return True
 
     def upload(self, source: Path, folder: str) -> None:
+        """Uploads all files below the local folder `source`."""
         for path in sorted(source.rglob("*")):
             if path.is_file():
                 self._put(path, f"{folder}/{path.relative_to(source).as_posix()}")
@@ -201,12 +204,12 @@ class Storage:
 
     @_reads
     def download(self, path: str, target: Path) -> None:
-        """Raises FileNotFoundError if there is no such file."""
+        """Downloads a file. Raises FileNotFoundError if there is no such file."""
         fs, root = self._opened
         fs.get_file(f"{root}/{path}", str(target))
 
     def remove(self, paths: Sequence[str]) -> None:
-        """Delete files, and locally the folders this empties. What is gone already is fine."""
+        """Deletes files, and in a local store also folders that become empty. Missing files are ignored."""
         for path in paths:
             self._remove(path)
 
@@ -224,9 +227,9 @@ class Storage:
 
     @contextmanager
     def writing(self, folder: Path | None = None) -> Iterator[None]:
-        """Turns what a full, closed, broken or missing store says into one line for the user.
+        """Converts errors of a full, read-only, broken or unreachable store in the `with` block to UserError.
 
-        folder: where others write inside the block, in ways that do not say why they failed.
+        folder: a folder to which other code writes in the block, if its errors may not give the cause.
         """
         try:
             yield
@@ -237,34 +240,34 @@ class Storage:
                 raise full from error
             if isinstance(error, OSError) and folder is None:
                 why = error.strerror if error.errno in CLOSED else ""
-                hint = f" ({why}): choose another with --store" if why else f": {said(error)}"
+                hint = f" ({why}): choose another with --store" if why else f": {one_line(error)}"
                 raise UserError(f"the store {self} cannot be written to{hint}") from error
             if is_remote(error):
-                raise UserError(f"the store {self} cannot be reached: {said(error)}") from error
+                raise UserError(f"the store {self} cannot be reached: {one_line(error)}") from error
             raise
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Turns what a broken or closed disk, or a server, says into one line. FileNotFoundError passes through."""
+        """Converts errors of an unreadable or unreachable store to UserError. FileNotFoundError passes through."""
         try:
             yield
         except (UserError, FileNotFoundError):
             raise
         except OSError as error:
-            if self.local is None and (full := self.explained(error)):  # the copy that was being downloaded
+            if self.local is None and (full := self.explained(error)):  # the disk of the downloaded copy
                 raise full from error
-            why = said(error.strerror if self.local and error.strerror else error)
+            why = one_line(error.strerror if self.local and error.strerror else error)
             where = f" of {error.filename}" if self.local and error.filename else ""
             raise UserError(
                 f"the store {self} cannot be read ({why}{where}): try again, or choose another with --store"
             ) from error
         except Exception as error:
             if is_remote(error):
-                raise UserError(f"the store {self} cannot be reached: {said(error)}") from error
+                raise UserError(f"the store {self} cannot be reached: {one_line(error)}") from error
             raise
 
     def explained(self, error: BaseException, folder: Path | None = None) -> UserError | None:
-        """What to tell the user if a full or broken disk is behind an error, whatever it is wrapped in."""
+        """A UserError if a full or broken disk is the cause of an error, also if it is wrapped; otherwise None."""
         code = cause(error, folder)
         if code not in FULL | BROKEN:
             return None
@@ -278,9 +281,9 @@ class Storage:
 
 
 def _files(root: Path, folder: Path) -> Iterator[tuple[str, tuple[int, float]]]:
-    """Links are given with their own size and are not followed."""
-    for parent, _, found in os.walk(folder):
-        for name in found:
+    """The regular files and links below a folder. Links are not followed."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
             path = Path(parent, name)
             with suppress(FileNotFoundError):
                 status = path.lstat()
@@ -289,7 +292,7 @@ def _files(root: Path, folder: Path) -> Iterator[tuple[str, tuple[int, float]]]:
 
 
 def _link_new(path: Path, data: bytes) -> None:
-    """Write under another name, then link: the file appears whole or not at all, and never replaces another."""
+    """Creates a file atomically: writes it under another name, then links it. Raises FileExistsError if it exists."""
     with _draft(path.parent, data) as draft:
         handle = os.open(draft, os.O_RDONLY)
         try:
@@ -302,17 +305,17 @@ def _link_new(path: Path, data: bytes) -> None:
 
 @contextmanager
 def _draft(folder: Path, data: bytes) -> Iterator[Path]:
-    """A file in `folder` under a name of its own, gone afterwards if it is still there. Who removes the last file of a
-    folder removes the folder: one that goes between the making of it and the draft is made again."""
+    """A temporary file in `folder`. The folder is created again if another process removes it, because it is empty,
+    before the file is written."""
     draft = folder / f".{uuid.uuid4().hex}"
     try:
-        for attempt in range(RIVALS):
+        for attempt in range(ATTEMPTS):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 draft.write_bytes(data)
                 break
-            except (FileNotFoundError, FileExistsError):  # the second where it goes while `mkdir` looks at it
-                if attempt == RIVALS - 1:
+            except (FileNotFoundError, FileExistsError):  # FileExistsError: removed while `mkdir` was running
+                if attempt == ATTEMPTS - 1:
                     raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from None
         yield draft
     finally:
@@ -320,7 +323,7 @@ def _draft(folder: Path, data: bytes) -> Iterator[Path]:
 
 
 def flush(folder: Path, files: bool = True) -> None:
-    """Force a folder, and what is below it, to the disk: a rename or link after it survives a power cut."""
+    """Flushes a folder and its content to the disk, so that a rename or link afterwards survives a power failure."""
     for path in [*(folder.rglob("*") if files else ()), folder]:
         handle = os.open(path, os.O_RDONLY)
         try:

@@ -1,10 +1,11 @@
-"""Content-addressed artifacts in a folder, on S3 or wherever fsspec reaches.
+"""Content-addressed artifacts in a folder, on S3, or on another file system that fsspec supports.
 
-manifests/<key>.json        exists if and only if the artifact does
-<key>/<prefix>/...          its files; a prefix that no manifest names is the rest of an unfinished commit
-leases/  damaged/           who works on what; manifests set aside
-scratch/<key>/<owner>/      unfinished work, checkpoints among it, of each run that has worked on the key (in a cache
-                            folder of this machine when the store is elsewhere)
+manifests/<key>.json        exists if and only if the artifact exists
+<key>/<prefix>/...          the artifact's files; a prefix without a manifest is left over from an unfinished commit
+leases/                     which run works on which key
+damaged/                    manifests of damaged artifacts
+scratch/<key>/<owner>/      unfinished work, such as checkpoints, of each run that worked on the key (for a remote
+                            store, in the cache folder of this machine)
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ from outgrow.types import UserError
 
 MANIFESTS, SET_ASIDE, SCRATCH = "manifests", "damaged", "scratch"
 CHECKPOINT = re.compile(r"checkpoint-[0-9]{9}")
-FORGOTTEN = 3600.0  # seconds after which whoever wrote an unfinished file has gone
+ABANDONED = 3600.0  # seconds without changes after which an unfinished file counts as abandoned
 
 
 @dataclass(frozen=True)
 class Check:
-    """What a look at every byte found: keys that are intact, and what is wrong with the others."""
+    """The result of verifying a store: the intact keys, and for damaged keys what is wrong."""
 
     intact: tuple[str, ...]
     damaged: dict[str, str]
@@ -45,32 +46,34 @@ class Check:
 
 @dataclass(frozen=True)
 class Store:
-    """A place for finished artifacts. `url` is a folder, or a URL that fsspec knows (`s3://bucket/prefix`)."""
+    """A store of finished artifacts. url: a folder, or a URL that fsspec supports (`s3://bucket/prefix`)."""
 
     url: str = field(repr=False)
 
     @cached_property
     def storage(self) -> Storage:
+        """The file operations of the store."""
         return Storage(str(self.url))
 
     def __getstate__(self) -> dict[str, Any]:
         return {"url": self.url}
 
     def __str__(self) -> str:
-        """The URL without its secrets."""
+        """The URL without credentials."""
         return str(self.storage)
 
     def listing(self) -> frozenset[str]:
-        """The keys of all finished artifacts, in one listing."""
+        """The keys of all finished artifacts, from one listing."""
         names = self.storage.names(MANIFESTS)
-        found = (name.removesuffix(".json") for name in names if name.endswith(".json"))
-        return frozenset(key for key in found if is_key(key))
+        stems = (name.removesuffix(".json") for name in names if name.endswith(".json"))
+        return frozenset(key for key in stems if is_key(key))
 
     def has(self, key: str) -> bool:
+        """Whether there is an artifact of this key."""
         return bool(self.storage.read([_manifest(key)]))
 
     def manifests(self, keys: Collection[str]) -> dict[str, Manifest | Damaged]:
-        """The manifests of the artifacts among `keys`; for one that cannot be trusted, what is wrong with it."""
+        """The manifests of those of the keys that have an artifact. For an invalid manifest, the error."""
         found: dict[str, Manifest | Damaged] = {}
         for path, data in self.storage.read([_manifest(key) for key in keys]).items():
             key = path.removeprefix(f"{MANIFESTS}/").removesuffix(".json")
@@ -81,7 +84,7 @@ class Store:
         return found
 
     def manifest(self, key: str) -> Manifest:
-        """Raises KeyError if there is no such artifact, Damaged if its manifest cannot be trusted."""
+        """The manifest of an artifact. Raises KeyError if there is none, Damaged for an invalid manifest."""
         match self.manifests([key]).get(key):
             case Manifest() as manifest:
                 return manifest
@@ -90,9 +93,10 @@ class Store:
         raise KeyError(f"{self} holds no {key}")
 
     def fetch(self, key: str, only: Collection[str] | None = None) -> Path:
-        """A local folder with the artifact's files, every checksum verified; to be read only.
+        """A local folder with the artifact's files, after verifying their checksums. Do not write to it.
 
-        only: the names of the files that are wanted, those that it has; None: all. Raises Damaged.
+        only: the names of the files to fetch, ignoring names that the artifact does not have; None: all files. Raises
+        Damaged for an artifact that is missing or damaged.
         """
         try:
             manifest = self.manifest(key)
@@ -116,7 +120,10 @@ class Store:
     def commit(
         self, key: str, save: Callable[[Path], None], *, identity: dict[str, Any], provenance: dict[str, Any]
     ) -> bool:
-        """Let `save` fill a folder and make that the artifact of `key`. False if another run was first."""
+        """Calls `save` with an empty folder and commits its content as the artifact of `key`.
+
+        Returns False, and discards the content, if another run has committed the key before.
+        """
         path, prefix = _manifest(key), uuid.uuid4().hex
         with self._draft(key, prefix) as folder:
             with self.storage.writing(folder):
@@ -129,7 +136,7 @@ class Store:
         return first
 
     def quarantine(self, damage: Damaged) -> None:
-        """Take a damaged artifact out of the way, unless someone has replaced it since."""
+        """Moves the manifest of a damaged artifact to damaged/, unless the artifact has been replaced since."""
         path = _manifest(damage.key)
         data = self.storage.read([path]).get(path)
         if data is None or (damage.prefix and damage.prefix.encode() not in data):
@@ -138,8 +145,11 @@ class Store:
         self.storage.remove([path])
 
     def scratch(self, key: str, owner: str = "alone") -> Path:
-        """A local folder for unfinished work of one owner of the lease of `key`. What earlier owners left there, alive
-        or not, is taken away from them: the newest of their checkpoints moves into it, the rest is deleted."""
+        """A local folder for the unfinished work of an owner of the lease of `key`.
+
+        The newest checkpoint of earlier owners, whether they still run or not, is moved into it. The rest of their work
+        is deleted.
+        """
         _manifest(key)
         name = f"{SCRATCH}/{key}"
         above = self.storage.at(f"{name}/{owner}/file").parents[1] if self.storage.local else self._cache / name
@@ -149,12 +159,13 @@ class Store:
         return above / owner
 
     def lease(self, key: str, waiting: Callable[[str], None] = lambda owner: None) -> AbstractContextManager[Lease]:
-        """Inside the block nobody else works on `key`, or it is finished. `waiting` is told who has it before."""
+        """A context manager in which no other run works on `key`, or its artifact is finished. waiting: called with the
+        current owner, if there is one."""
         _manifest(key)
         return lease(self.storage, key, waiting, lambda: self.has(key))
 
     def check(self) -> Check:
-        """Verify every byte of every artifact."""
+        """Verifies the checksums of all artifacts."""
         intact, damaged = [], {}
         for key in sorted(self.listing()):
             try:
@@ -165,28 +176,29 @@ class Store:
         return Check(tuple(intact), damaged)
 
     def prune(self, keep: Set[str]) -> int:
-        """Delete every artifact but those in `keep`, what was set aside, and what unfinished commits left.
+        """Deletes all artifacts except those in `keep`, damaged artifacts, and files of unfinished commits.
 
-        Returns the bytes freed. Stays away from what a live run computes and from files that are not a store's.
+        Returns the number of bytes freed. Keys that a live run computes and files that are not part of a store are left
+        alone.
         """
         manifests = self.manifests(self.listing())
         folders = {f"{key}/{m.prefix}": key in keep for key, m in manifests.items() if isinstance(m, Manifest)}
-        past = time.time() - FORGOTTEN
-        live = live_keys(self.storage, past)
-        doomed = {
+        cutoff = time.time() - ABANDONED
+        live = live_keys(self.storage, cutoff)
+        sizes = {
             path: size
             for path, (size, modified) in self.storage.files("").items()
-            if self._is_spare(path, keep, folders, modified < past) and not any(key in path for key in live)
+            if self._is_unneeded(path, keep, folders, modified < cutoff) and not any(key in path for key in live)
         }
-        self.storage.remove(sorted(doomed, key=lambda path: not path.startswith(MANIFESTS)))  # first it ceases to exist
+        self.storage.remove(sorted(sizes, key=lambda path: not path.startswith(MANIFESTS)))  # manifests first
         if self.storage.local is None:
             for copy in {*self._cache.glob("*-*"), *self._cache.glob(f"{SCRATCH}/*")}:
                 if copy.name not in keep | live:
                     shutil.rmtree(copy, ignore_errors=True)
-        return sum(doomed.values())
+        return sum(sizes.values())
 
-    def _is_spare(self, path: str, keep: Collection[str], folders: dict[str, bool], old: bool) -> bool:
-        """Whether nothing kept needs the file. `folders` says of every artifact's folder whether it is kept."""
+    def _is_unneeded(self, path: str, keep: Collection[str], folders: dict[str, bool], old: bool) -> bool:
+        """Whether no kept artifact needs the file. folders: for each artifact's folder, whether it is kept."""
         top, _, rest = path.partition("/")
         if top == LEASES:
             return old
@@ -201,13 +213,13 @@ class Store:
         return not folders.get(f"{top}/{rest.partition('/')[0]}", not old)
 
     def explained(self, error: BaseException) -> str | None:
-        """One line for the user if a full or broken disk is behind `error`."""
-        found = self.storage.explained(error)
-        return str(found) if found else None
+        """A message for the user if a full or broken disk is the cause of `error`; otherwise None."""
+        explanation = self.storage.explained(error)
+        return str(explanation) if explanation else None
 
     @cached_property
     def _cache(self) -> Path:
-        """Where this machine keeps copies and checkpoints of a store that is elsewhere."""
+        """The folder for this machine's copies and checkpoints of a remote store."""
         home = os.environ.get("OUTGROW_CACHE") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "outgrow")
         return Path(home).expanduser() / hashlib.sha256(self.url.encode()).hexdigest()[:12]
 
@@ -236,7 +248,7 @@ class Store:
 
     @contextmanager
     def _draft(self, key: str, prefix: str) -> Iterator[Path]:
-        """A folder to fill; afterwards its files are in the store, on the disk, and not yet an artifact."""
+        """An empty folder. After the `with` block its files are in the store and flushed, but not yet an artifact."""
         if self.storage.local is None:
             with tempfile.TemporaryDirectory() as temporary:
                 yield Path(temporary)
@@ -255,29 +267,31 @@ class Store:
 
 
 def _manifest(key: str) -> str:
-    """Where the manifest of `key` lies. A key that could lie elsewhere is a UserError."""
+    """The path of the manifest of `key`. Raises UserError for an invalid key, which might lead out of the store."""
     if not is_key(key):
         raise UserError(f"{ascii(key)[:90]} is no key of a step: write one such as fit-3f9ac01b2d4e")
     return f"{MANIFESTS}/{key}.json"
 
 
-def take_over(above: Path, own: Path) -> None:
-    """Move the newest whole checkpoint of the folders below `above` into `own`, and delete the other folders. A rename
-    is all or nothing, so an owner who was robbed without notice can write, move and delete at the same time."""
+def take_over(above: Path, target: Path) -> None:
+    """Moves the newest complete checkpoint in the folders below `above` into `target`, and deletes the other folders.
+
+    Renaming is atomic, so an earlier owner that still runs may write, move and delete files at the same time.
+    """
     while True:
-        folders = [folder for folder in _folders(above) if folder != own]
-        left = [path for folder in (*folders, own) for path in _folders(folder) if CHECKPOINT.fullmatch(path.name)]
-        last = max(left, key=lambda path: path.name, default=None)
-        if last is None or last.parent == own:
+        folders = [folder for folder in _folders(above) if folder != target]
+        paths = [path for folder in (*folders, target) for path in _folders(folder) if CHECKPOINT.fullmatch(path.name)]
+        newest = max(paths, key=lambda path: path.name, default=None)
+        if newest is None or newest.parent == target:
             break
         with suppress(FileNotFoundError):
-            last.rename(own / last.name)
+            newest.rename(target / newest.name)
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _folders(above: Path) -> list[Path]:
-    """The folders in a folder, symbolic links left out."""
+    """The subfolders of a folder, without symbolic links."""
     try:
         return [Path(entry.path) for entry in os.scandir(above) if entry.is_dir(follow_symlinks=False)]
     except FileNotFoundError:
