@@ -35,7 +35,8 @@ ODD: list[Any] = [
 ]
 KEYS = [
     "task", "weak", "strong", "methods", "seeds", "sizes", "recipes", "pairs", "score", "name", "label", "labels",
-    "loss", "fit", "rules", "chain", "adapt", "oracle", "size", "digest", "alias", "path", "prompt", "test", "", "a.b", 'a"b',
+    "loss", "fit", "rules", "chain", "adapt", "oracle", "size",
+    "digest", "alias", "path", "prompt", "test", "", "a.b", 'a"b',
     "a\nb", "é", "ladder/pawn",
 ]
 TYPED = [
