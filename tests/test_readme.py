@@ -1,4 +1,4 @@
-"""Every block of the README runs: the TOML with small models in place of the hub's, the commands, the Python."""
+"""Every block of the README runs, with small models in place of the hub's; the pages name files that exist."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from text_files import REPOSITORY, reviews
 from outgrow.config import experiment_from
 
 README = (REPOSITORY / "README.md").read_text()
+PAGES = [*(REPOSITORY / f"{name}.md" for name in ("README", "CONTRIBUTING")), *(REPOSITORY / "docs").rglob("*.md")]
 
 
 def blocks(language: str) -> list[str]:
@@ -79,6 +80,15 @@ def test_every_folder_and_link_of_the_readme_is_there() -> None:
     for row in re.findall(r"^\| (`[^|]*`) \|", README, re.MULTILINE):
         for name in re.findall(r"`([^`]+)`", row):
             assert (REPOSITORY / name).exists() or (REPOSITORY / "src/outgrow" / name).exists(), name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
+def test_every_test_and_link_that_a_page_names_is_there(page: Path) -> None:
+    text = page.read_text()
+    for name in re.findall(r"`(?:tests/)?([\w/]*test_\w+\.py)`", text):
+        assert (REPOSITORY / "tests" / name).exists(), name
+    for link in re.findall(r"\]\((?!https?://)([^)#]+)", text):
+        assert (page.parent / link).exists(), link
 
 
 @pytest.mark.slow
