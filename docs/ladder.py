@@ -170,9 +170,10 @@ def main() -> None:
 HEAD = """
 # The ladder
 
-Five small chess language models of rising size ship with the package, trained on one corpus with one tokenizer. Held-out
-loss falls and puzzle accuracy rises with every step in size. `python -m docs.ladder --recipe recipes/ladder/knight.toml`
-writes this page after `outgrow run examples/chess-grid.toml` and `outgrow run examples/lichess.toml`.
+Five small chess language models of rising size ship with the package, trained on one corpus with one tokenizer.
+Held-out loss falls and puzzle accuracy rises with every step in size. This page is written by
+`python -m docs.ladder --recipe recipes/ladder/knight.toml` after `outgrow run examples/chess-grid.toml` and
+`outgrow run examples/lichess.toml`.
 """
 CURVES = "![Held-out loss against lines, operations and weights](ladder.svg)"
 
