@@ -197,7 +197,7 @@ def test_a_fault_of_the_program_keeps_its_traceback_and_exits_1(quiz: Path) -> N
 
 def test_list_shows_each_name_with_what_it_is() -> None:
     lines = outgrow("list", "executors").stdout.splitlines()
-    assert any(line.startswith("inline") and "one step after the other" in line for line in lines)
+    assert any(line.startswith("inline") and "one after the other" in line for line in lines)
     assert [line.split()[0] for line in lines] == sorted(line.split()[0] for line in lines)
     for kind in ("tasks", "models", "losses", "labelling", "methods"):
         assert outgrow("list", kind).stdout.strip()
