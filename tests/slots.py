@@ -77,11 +77,11 @@ class Hard(Headed):
 
 def teacher(fit: Fit) -> Fit:
     """Whose labels a fit learns from, and stops on."""
-    labels, held = (
+    labels, validation = (
         each.labels[0] if isinstance(each, Relabel) else each for each in (fit.labels, fit.validation_labels)
     )
     assert isinstance(labels, Predict)
-    assert isinstance(held, Predict)
-    assert labels.fitted == held.fitted
-    assert (labels.examples, held.examples) == (fit.examples, fit.validation)
+    assert isinstance(validation, Predict)
+    assert labels.fitted == validation.fitted
+    assert (labels.examples, validation.examples) == (fit.examples, fit.validation)
     return labels.fitted

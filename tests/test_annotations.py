@@ -63,10 +63,10 @@ def test_votes_come_from_a_matrix_and_go_back_to_labels() -> None:
 
 
 @pytest.mark.parametrize(
-    ("votes", "said"), [([[3]], "'a' has the class 3"), ([[-2]], "the class -2"), ([], "do not fit")]
+    ("votes", "message"), [([[3]], "'a' has the class 3"), ([[-2]], "the class -2"), ([], "do not fit")]
 )
-def test_a_matrix_that_cannot_be_votes_is_refused(votes: list[list[int]], said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_a_matrix_that_cannot_be_votes_is_refused(votes: list[list[int]], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         Annotations.from_matrix("a", np.array(votes), classes=3)
 
 

@@ -233,8 +233,8 @@ def test_mine_makes_every_shard(quiz: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_collect_makes_tables_of_mined_games_or_says_that_there_are_none(
     quiz: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, said = ended(capsys, monkeypatch, "collect", "games", "--out", "tables")
-    assert (code, said) == (2, "error: games holds no mined games: make some with outgrow mine --out games\n")
+    code, stderr = ended(capsys, monkeypatch, "collect", "games", "--out", "tables")
+    assert (code, stderr) == (2, "error: games holds no mined games: make some with outgrow mine --out games\n")
     (quiz.parent / "games").mkdir()
     ply = {"line": ["e7e5"], "score": 300, "second": 0, "second_move": "c7c5", "effort": 4}
     game = {"game": "0-1", "opening": 1, "moves": ["e2e4", "e7e5"], "plies": [ply | {"confirmed": ply}]}

@@ -44,7 +44,7 @@ def write(tmp_path: Path):
     return _write
 
 
-def said(path: Path, *sets: str, seeds: str | None = None) -> str:
+def error_line(path: Path, *sets: str, seeds: str | None = None) -> str:
     """What reading the file complains about, without the file's name."""
     with pytest.raises(UserError) as caught:
         read(path, sets, seeds)
@@ -181,7 +181,7 @@ def test_without_a_data_folder_it_says_what_to_set(write, tmp_path: Path, monkey
     path = write(GOOD.replace('"fakes:FakeTask"', '{ name = "fakes:FakeTask", path = "$OUTGROW_DATA/text/a.csv" }'))
     monkeypatch.delenv("OUTGROW_DATA", raising=False)
     monkeypatch.chdir(tmp_path)
-    assert said(path) == "line 2: task.path needs $OUTGROW_DATA: set it to the folder that holds the data"
+    assert error_line(path) == "line 2: task.path needs $OUTGROW_DATA: set it to the folder that holds the data"
 
 
 # Each row: what is replaced in GOOD, by what, and what the error says. Lines are those of GOOD.
@@ -225,7 +225,7 @@ MISTAKES = {
 def test_a_mistake_is_told_with_its_line(name: str, write) -> None:
     old, new, expected = MISTAKES[name]
     assert old in GOOD
-    text = said(write(GOOD.replace(old, new, 1)))
+    text = error_line(write(GOOD.replace(old, new, 1)))
     assert expected in text
     assert text.startswith("line") == expected.startswith("line") or "not TOML" in text
 
@@ -238,23 +238,23 @@ def test_the_file_is_named(write) -> None:
 
 def test_a_value_over_several_lines_is_told_with_its_own_line(write) -> None:
     path = write(GOOD.replace('["fakes:FakeModel/medium", ', '[\n  "fakes:FakeModel/medium",\n  "lader/x",\n  '))
-    assert said(path).startswith("line 6: no model family called 'lader'")
+    assert error_line(path).startswith("line 6: no model family called 'lader'")
 
 
 def test_a_recipe_for_a_model_that_is_not_there(write) -> None:
-    text = said(write(GOOD + '\n[recipes."fakes/lage"]\nepochs = 7\n'))
+    text = error_line(write(GOOD + '\n[recipes."fakes/lage"]\nepochs = 7\n'))
     assert text == "line 14: recipes: no model called 'fakes/lage'. Did you mean 'fakes/large'?"
 
 
 def test_an_unknown_hyperparameter(write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("outgrow.config.experiment.bundled", lambda task, model: Finetune())
-    text = said(write(GOOD + '\n[recipes."fakes/large"]\nepoch = 7\n'))
+    text = error_line(write(GOOD + '\n[recipes."fakes/large"]\nepoch = 7\n'))
     assert text == "line 15: recipes.\"fakes/large\": no field called 'epoch'. Did you mean 'epochs'?"
 
 
 def test_a_digest_is_found_not_given(write) -> None:
     path = write(GOOD.replace('"fakes:FakeTask"', '{ name = "fakes:FakeTask", digest = "x" }'))
-    assert "no field called 'digest'" in said(path)
+    assert "no field called 'digest'" in error_line(path)
 
 
 BAD_SETS = {
@@ -273,17 +273,17 @@ BAD_SETS = {
 
 @pytest.mark.parametrize("bad", BAD_SETS)
 def test_a_bad_set_is_told_as_it_was_written(bad: str, write) -> None:
-    assert said(write(GOOD), bad).startswith(BAD_SETS[bad])
+    assert error_line(write(GOOD), bad).startswith(BAD_SETS[bad])
 
 
 def test_missing_empty_and_unreadable_files(write, tmp_path: Path) -> None:
     write(GOOD)
     with pytest.raises(UserError, match=r"no file called .*quizz\.toml.*Did you mean .*quiz\.toml"):
         read(tmp_path / "quizz.toml")
-    assert said(write(" \n")).endswith("is empty: it needs at least task, weak and strong")
-    assert "cannot be read" in said(tmp_path)
+    assert error_line(write(" \n")).endswith("is empty: it needs at least task, weak and strong")
+    assert "cannot be read" in error_line(tmp_path)
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
-    assert "it is not UTF-8 text" in said(tmp_path / "binary.toml")
+    assert "it is not UTF-8 text" in error_line(tmp_path / "binary.toml")
 
 
 def test_a_subclass_is_a_method_too(write) -> None:

@@ -17,11 +17,11 @@ SMALL = ("weak_train=60", "transfer=60", "transfer_validation=30", "validation=3
 
 
 def test_it_asks_for_every_upward_pair_of_the_rungs_it_names_on_both_tasks() -> None:
-    asked = read(EXAMPLE)
-    named = {model.name for model in (*asked.weak, *asked.strong)}
+    experiment = read(EXAMPLE)
+    named = {model.name for model in (*experiment.weak, *experiment.strong)}
     ordered = [f"ladder/{rung}" for rung in rungs() if f"ladder/{rung}" in named]  # smallest first
     assert len(ordered) == len(named)  # what it names ships
-    found = cells(asked.pinned())
+    found = cells(experiment.pinned())
     assert {(cell.weak.name, cell.strong.name) for cell in found} == set(combinations(ordered, 2))
     assert {cell.task.name for cell in found} == {"chess-puzzles", "chess-advantage"}
     assert {cell.seed for cell in found} == {0, 1, 2, 3, 4}

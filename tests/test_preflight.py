@@ -36,7 +36,7 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OUTGROW_CACHE", str(tmp_path / "cache"))
 
 
-def said(experiment: Experiment) -> list[str]:
+def messages(experiment: Experiment) -> list[str]:
     """The lines that a check ends in; none where nothing is wrong."""
     try:
         checked(experiment, HERE)
@@ -60,12 +60,12 @@ def text_experiment(folder: Path, **changes: Any) -> Experiment:
 
 
 def test_nothing_is_wrong() -> None:
-    assert said(GOOD) == []
+    assert messages(GOOD) == []
     assert checked(GOOD, HERE).tasks == GOOD.pinned().tasks
 
 
 def test_every_split_that_is_too_small_is_named_at_once() -> None:
-    lines = said(replace(GOOD, sizes={"transfer": 10_000, "test": 9_000, "validation": 1}))
+    lines = messages(replace(GOOD, sizes={"transfer": 10_000, "test": 9_000, "validation": 1}))
     assert [("split transfer" in line, "split test" in line) for line in lines] == [(True, False), (False, True)]
     assert "10000 examples asked for" in lines[0]
 
@@ -81,7 +81,7 @@ def test_data_models_and_techniques_are_said_together(tmp_path: Path) -> None:
         ),
         strong=(HF(size=str(tmp_path / "nowhere")),),
     )
-    lines = said(wrong)
+    lines = messages(wrong)
     assert len(lines) == 3
     for words in ("no column 'mood'", "none.csv does not exist", "nowhere"):
         assert sum(words in line for line in lines) == 1
@@ -120,22 +120,22 @@ def test_every_slot_and_recipe_is_asked_whether_it_fits_the_task() -> None:
         Technique(label="rule", rules=(Picky(),)),
         Technique(label="fit", fit=Lacking()),
     )
-    lines = said(replace(GOOD, methods=techniques))
+    lines = messages(replace(GOOD, methods=techniques))
     assert lines == [
         "the fussy loss needs three choices, the task has 2",
         "the picky rule needs left and right, not ('no', 'yes')",
         "the lacking method needs a library: install it",
     ]
     recipe = {**RECIPES, ("fakes", STRONG.name): Lacking()}
-    assert said(replace(GOOD, recipes=recipe)) == ["the lacking method needs a library: install it"]
+    assert messages(replace(GOOD, recipes=recipe)) == ["the lacking method needs a library: install it"]
 
 
 def test_a_chain_needs_a_fresh_part_of_transfer_for_each_rung() -> None:
     chain = Technique(label="chain", chain=(FakeModel(size="medium"),))
     recipes = {**RECIPES, ("fakes", "fakes/medium"): FakeMethod()}
     enough = replace(GOOD, methods=(chain,), recipes=recipes, sizes={"transfer": 100})
-    assert said(enough) == []
-    (line,) = said(replace(enough, sizes={"transfer": 200}))
+    assert messages(enough) == []
+    (line,) = messages(replace(enough, sizes={"transfer": 200}))
     assert "200 examples a part" in line
     assert 'chain_data = "same"' in line
 
@@ -145,17 +145,17 @@ def test_texts_that_are_too_long_are_left_out_and_said(tmp_path: Path) -> None:
     long = text_experiment(tmp_path, weak=(model,))
     (note,) = notes(checked(long, HERE))
     assert "longer than the 7 tokens that a model reads, and are left out for all models" in note
-    (line,) = said(replace(long, too_long="refuse"))
+    (line,) = messages(replace(long, too_long="refuse"))
     most = int(line.partition("max_chars = ")[2].partition(",")[0])
     assert 'too_long = "drop" or "cut"' in line
     shorter = replace(long, tasks=(replace(long.tasks[0], max_chars=most),), too_long="refuse")
-    assert not any("longer than" in line for line in said(shorter))
+    assert not any("longer than" in line for line in messages(shorter))
     assert notes(checked(replace(long, too_long="cut"), HERE)) == []
 
 
 def test_a_choice_that_a_model_has_no_token_for_is_said_before_a_run(tmp_path: Path) -> None:
     model = HF(size=str(tiny.checkpoint(tmp_path / "m")))
-    lines = said(replace(GOOD, weak=(model,), strong=(model,)))
+    lines = messages(replace(GOOD, weak=(model,), strong=(model,)))
     assert lines == [f"{model.name}: the choice 'no' is not one token of the model: rename it or use a head"]
 
 

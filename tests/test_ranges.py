@@ -75,10 +75,10 @@ REFUSED: dict[Any, dict[str, tuple[Any, ...]]] = {
 def test_a_value_outside_its_range_is_refused_in_one_line_that_names_it(record: Any) -> None:
     for name, values in REFUSED[record].items():
         for value in values:
-            with pytest.raises(UserError, match=f"^({name} is|shares are) ") as told:
+            with pytest.raises(UserError, match=f"^({name} is|shares are) ") as caught:
                 replace(record, **{name: value})
-            assert "\n" not in str(told.value)
-            assert len(str(told.value)) < 200
+            assert "\n" not in str(caught.value)
+            assert len(str(caught.value)) < 200
 
 
 ALLOWED: dict[str, tuple[Any, ...]] = {

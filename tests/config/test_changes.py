@@ -111,13 +111,13 @@ ERRORS = {
 }
 
 
-@pytest.mark.parametrize("said", ERRORS)
-def test_an_error_names_the_option(path: Path, said: str) -> None:
+@pytest.mark.parametrize("argument", ERRORS)
+def test_an_error_names_the_option(path: Path, argument: str) -> None:
     with pytest.raises(UserError) as caught:
-        read(path, [said])
-    shown = said.replace("\n", "\\n").replace("\udc80", "\\udc80")
+        read(path, [argument])
+    shown = argument.replace("\n", "\\n").replace("\udc80", "\\udc80")
     assert str(caught.value).startswith(f"--set {shown[:70]}")
-    assert f": {ERRORS[said]}" in str(caught.value)
+    assert f": {ERRORS[argument]}" in str(caught.value)
 
 
 def test_an_error_names_the_option_that_brings_it(path: Path) -> None:

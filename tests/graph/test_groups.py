@@ -71,8 +71,7 @@ def test_ready_steps_of_a_group_are_computed_together(tmp_path: Path) -> None:
 def test_a_group_is_shared_out_among_free_workers(tmp_path: Path) -> None:
     with Pool(2) as pool:
         run(steps(tmp_path / "log", 9), Store(str(tmp_path / "store")), pool)
-    assert sum(sizes(tmp_path / "log")) == 9
-    assert sizes(tmp_path / "log")[0] == 5
+    assert sorted(sizes(tmp_path / "log")) == [4, 5]  # in any order: the workers write at once
 
 
 def test_alone_or_together_the_artifacts_are_the_same(tmp_path: Path) -> None:

@@ -133,6 +133,6 @@ def test_arrays_of_any_type_are_measured_in_double_precision() -> None:
 
 
 def test_shapes_that_do_not_fit_are_said() -> None:
-    said = r"probs \(3,\), gold \(2,\), offsets from 1 to 2 do not fit"
-    with pytest.raises(ValueError, match=said):
+    message = r"probs \(3,\), gold \(2,\), offsets from 1 to 2 do not fit"
+    with pytest.raises(ValueError, match=message):
         calibration(np.ones(3), np.array([1, 0, 2]), np.ones(2))

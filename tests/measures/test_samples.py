@@ -77,14 +77,14 @@ def test_it_covers_the_truth_whether_subsets_overlap_little_or_much(share: float
     """Five supervisors of accuracy 0.8 ± 0.02 label a random `share` of 1,000 examples, of which each is as hard for
     all of them. Coverage of 400 draws: a standard error of 1.1 points."""
     rng = np.random.default_rng(0)
-    held = []
+    covered = []
     for _ in range(400):
         hard = 0.1 * rng.standard_normal(1000)
         chosen = [rng.permutation(1000)[: int(1000 * share)] for _ in range(5)]
         right = [rng.random(len(own)) < 0.8 + 0.02 * rng.standard_normal() + hard[own] for own in chosen]
         found = accuracy_of_samples(right, chosen)
-        held.append(found.low <= 0.8 <= found.high)
-    assert 0.93 <= np.mean(held) <= 0.99
+        covered.append(found.low <= 0.8 <= found.high)
+    assert 0.93 <= np.mean(covered) <= 0.99
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,8 @@ def test_any_mating_move_counts_where_the_solution_mates(tmp_path: Path) -> None
     right = {move for move, p in zip(only.example.choices, only.answer, strict=True) if p > 0}
     assert right == {"b1b8", "c1c8"}
     for move in only.example.choices:
-        said = Labels.from_rows(examples.ids, [[float(move == choice) for choice in only.example.choices]])
-        assert task.score(said, examples, ground_truth(task, examples)).correct[0] == (move in right)
+        predictions = Labels.from_rows(examples.ids, [[float(move == choice) for choice in only.example.choices]])
+        assert task.score(predictions, examples, ground_truth(task, examples)).correct[0] == (move in right)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "text"
 
 
-def asked(task: Nlp) -> dict[str, list[str]]:
+def prompts_by_class(task: Nlp) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {"no": [], "yes": []}
     for row in task.load().rows:
         found[row.example.choices[row.answer.index(1.0)]].append(row.example.prompt)
@@ -45,7 +45,7 @@ def test_every_set_has_published_rows() -> None:
 def test_published_rows_become_questions(name: str, mirror: Path) -> None:
     published = PUBLISHED[name]
     write_jsonl(mirror / f"{name.replace('-', '_')}.jsonl", published.rows)
-    found = asked(Nlp(set=name).pinned())
+    found = prompts_by_class(Nlp(set=name).pinned())
     assert len(found["yes"]) == len(found["no"]) == 1, "as many of either answer"
     assert found["yes"][0].startswith(published.yes)
     assert found["no"][0].startswith(published.no)
@@ -78,7 +78,7 @@ def test_the_hub_s_files_give_the_same(name: str, tmp_path: Path, monkeypatch: p
     asked_of = (asked_for["repo"], asked_for["revision"], asked_for["repo_type"])
     assert asked_of == (entry.hub, task.revision, "dataset")
     assert task.revision.startswith(entry.revision)
-    found = asked(task)
+    found = prompts_by_class(task)
     assert found["yes"][0].startswith(PUBLISHED[name].yes)
     assert found["no"][0].startswith(PUBLISHED[name].no)
 
@@ -255,7 +255,7 @@ def test_classes_are_cut_to_the_same_size_and_the_rest_is_counted(mirror: Path) 
 def test_an_answer_is_the_same_in_any_form(yes: Any, mirror: Path) -> None:
     rows = [{"sentence": f"word{i} term{i}", "label": label} for i, label in enumerate((yes, 0.0, yes, "False"))]
     write_jsonl(mirror / "sst2.jsonl", rows)
-    assert asked(Nlp(set="sst2").pinned()) == {
+    assert prompts_by_class(Nlp(set="sst2").pinned()) == {
         "no": ["word1 term1", "word3 term3"],
         "yes": ["word0 term0", "word2 term2"],
     }
@@ -265,10 +265,10 @@ def test_an_option_is_right_in_any_form_and_wrong_in_none(mirror: Path) -> None:
     """The label is a number or a letter; an option that repeats the right one in other letters is not the wrong one."""
     piqa = {"goal": "open a jar", "sol1": "Turn it.", "sol2": "Hit it.", "label": "1.0"}
     write_jsonl(mirror / "piqa.jsonl", [piqa])
-    assert "Hit it." in asked(Nlp(set="piqa").pinned())["yes"][0]
+    assert "Hit it." in prompts_by_class(Nlp(set="piqa").pinned())["yes"][0]
     choices = {"text": ["Red", "red ", "blue"], "label": ["A", "B", "C"]}
     write_jsonl(mirror / "quartz.jsonl", [{"para": "p", "question": "q", "choices": choices, "answerKey": "a"}])
-    found = asked(Nlp(set="quartz").pinned())
+    found = prompts_by_class(Nlp(set="quartz").pinned())
     assert "Red" in found["yes"][0]
     assert "blue" in found["no"][0]
 

@@ -154,7 +154,7 @@ def test_archives_may_have_several_parts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "expected"),
     [
         *((value, "1") for value in (1, 1.0, "1", "1.0", " 1 ", "1.000", Decimal("1.00"))),
         *((value, "0") for value in (0, -0.0, "-0", "0.0")),
@@ -167,8 +167,8 @@ def test_archives_may_have_several_parts(tmp_path: Path) -> None:
         *((text, text) for text in ("01", "1e0", "1.50", "+1", "1.", "Yes", "1.0.0", str(10**30))),
     ],
 )
-def test_equal_values_have_one_name(value: Any, said: str) -> None:
-    assert name(value) == said
+def test_equal_values_have_one_name(value: Any, expected: str) -> None:
+    assert name(value) == expected
 
 
 def test_cells_are_text() -> None:

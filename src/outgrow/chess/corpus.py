@@ -184,16 +184,16 @@ def _contains(board: chess.Board, moves: tuple[str, ...], forbidden: frozenset[s
 def positions_in_corpus(corpus: Corpus, ids: frozenset[str]) -> frozenset[str]:
     """The ids, out of `ids`, of positions that are on a line of the corpus."""
     words = chess.vocabulary()
-    found = set()
+    present = set()
     for first, start, end in zip(corpus.offsets[:-1], corpus.starts, corpus.offsets[1:], strict=True):
         board = chess.read_position(" ".join(words[token] for token in corpus.tokens[first:start]))
         for token in (*corpus.tokens[start:end], None):
-            found.add(chess.identifier(chess.position_key(chess.fen(board))))
+            present.add(chess.identifier(chess.position_key(chess.fen(board))))
             if token is not None:
                 board = board.make_move_new(rust_chess.Move.from_uci(words[token]))
-        if len(found) > len(ids):  # limits memory
-            found &= ids
-    return frozenset(found & ids)
+        if len(present) > len(ids):  # limits memory
+            present &= ids
+    return frozenset(present & ids)
 
 
 def _encode(lines: list[Line], counts: dict[str, int]) -> Corpus:

@@ -13,8 +13,8 @@ LADDER = Path(str(files("outgrow") / "chess" / "ladder"))
 
 def rungs() -> tuple[str, ...]:
     """The bundled rungs, smallest first."""
-    found = [folder for folder in LADDER.iterdir() if (folder / "model.safetensors").exists()]
-    return tuple(folder.name for folder in sorted(found, key=lambda f: (f / "model.safetensors").stat().st_size))
+    folders = [folder for folder in LADDER.iterdir() if (folder / "model.safetensors").exists()]
+    return tuple(folder.name for folder in sorted(folders, key=lambda f: (f / "model.safetensors").stat().st_size))
 
 
 class Rung:

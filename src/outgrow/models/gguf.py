@@ -63,16 +63,16 @@ def _pieces(size: str) -> tuple[Path, ...]:
             raise UserError(f"there is no file {path}: check the path")
         return (path,)
     files = [file for package in _packages(size) for file in package.files or ()]
-    found = {file.name: [file] for file in files if file.name.endswith(".gguf")}
-    if not found:
+    candidates = {file.name: [file] for file in files if file.name.endswith(".gguf")}
+    if not candidates:
         parts = [(match, file) for file in files if (match := re.fullmatch(r"(.+\.gguf)\.\D*(\d+)", file.name))]
         for match, file in sorted(parts, key=lambda part: int(part[0][2])):
-            found.setdefault(match[1], []).append(file)
-    if not found:
+            candidates.setdefault(match[1], []).append(file)
+    if not candidates:
         raise UserError(f"the package {size} holds no GGUF file: give the path of one")
-    if len(found) > 1:
-        raise UserError(f"the package {size} holds {' and '.join(sorted(found))}: give the path of one")
-    (pieces,) = found.values()
+    if len(candidates) > 1:
+        raise UserError(f"the package {size} holds {' and '.join(sorted(candidates))}: give the path of one")
+    (pieces,) = candidates.values()
     return tuple(Path(str(file.locate())) for file in pieces)
 
 

@@ -1,4 +1,4 @@
-"""Leases keep two runs from computing the same step. They are advisory: one commit is guaranteed, not one run.
+"""A lease keeps two runs from doing the same work. It is advisory: one commit is guaranteed, not one computation.
 
 To get a lease, a run writes a file and lists the files of the key again. If its file is the only one, it owns the
 lease; otherwise it removes the file and waits. This needs only listings that show all earlier writes, and a slow

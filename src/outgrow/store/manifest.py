@@ -97,28 +97,28 @@ def _fault(manifest: Manifest) -> str:
 
 def _is_file(entry: object) -> bool:
     match entry:
-        case (str(found), int(size)) if not isinstance(size, bool):
-            return 0 <= size < 2**63 and re.fullmatch(r"[0-9a-f]{64}", found) is not None
+        case (str(checksum), int(size)) if not isinstance(size, bool):
+            return 0 <= size < 2**63 and re.fullmatch(r"[0-9a-f]{64}", checksum) is not None
     return False
 
 
-def _is_provenance(found: object) -> bool:
+def _is_provenance(provenance: object) -> bool:
     """Whether the entries that are read have the expected types."""
-    if not isinstance(found, dict):
+    if not isinstance(provenance, dict):
         return False
-    times = (found.get(name, 0) for name in ("started", "finished", "seconds"))
-    groups = (found.get(name, {}) for name in ("versions", "machine"))
+    times = (provenance.get(name, 0) for name in ("started", "finished", "seconds"))
+    groups = (provenance.get(name, {}) for name in ("versions", "machine"))
     return (
         all(isinstance(time, int | float) and abs(time) < 1e11 for time in times)
         and all(isinstance(group, dict) for group in groups)
-        and all(isinstance(number, str) for number in found.get("versions", {}).values())
+        and all(isinstance(number, str) for number in provenance.get("versions", {}).values())
     )
 
 
 def _depth(item: Any) -> int:
     depth, level = 0, [item]
-    while level := [each for one in level for each in (one.values() if isinstance(one, dict) else one)
-                    if isinstance(each, dict | list)]:  # fmt: skip
+    while level := [child for one in level for child in (one.values() if isinstance(one, dict) else one)
+                    if isinstance(child, dict | list)]:  # fmt: skip
         depth += 1
     return depth
 
@@ -126,16 +126,16 @@ def _depth(item: Any) -> int:
 def describe(folder: Path) -> dict[str, tuple[str, int]]:
     """Checksum and size of every file below `folder`. Raises UserError for links out of it and for invalid names."""
     root = folder.resolve()
-    found: dict[str, tuple[str, int]] = {}
+    files: dict[str, tuple[str, int]] = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_symlink() and not path.resolve().is_relative_to(root):
             raise UserError(f"{name} is a symbolic link that leads out of the artifact: save a copy of what it names")
         if path.is_file():
-            found[name] = (digest(path), path.stat().st_size)
-    if why := names.fault(found):
+            files[name] = (digest(path), path.stat().st_size)
+    if why := names.fault(files):
         raise UserError(f"the artifact cannot be stored: {why}; save its files under other names")
-    return found
+    return files
 
 
 def digest(path: Path) -> str:

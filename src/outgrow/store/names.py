@@ -40,7 +40,7 @@ def _is_plain(name: str) -> bool:
     except UnicodeEncodeError:  # a lone surrogate
         return False
     inside = all(part not in ("", ".", "..") for part in name.split("/"))
-    printable = not any(each in '\\:"<>|?*' or unicodedata.category(each) in ("Cc", "Zl", "Zp") for each in name)
+    printable = not any(char in '\\:"<>|?*' or unicodedata.category(char) in ("Cc", "Zl", "Zp") for char in name)
     return inside and printable and max(sizes) <= LONGEST_PART and sum(sizes) + len(sizes) <= LONGEST
 
 

@@ -74,14 +74,14 @@ class Store:
 
     def manifests(self, keys: Collection[str]) -> dict[str, Manifest | Damaged]:
         """The manifests of those of the keys that have an artifact. For an invalid manifest, the error."""
-        found: dict[str, Manifest | Damaged] = {}
+        parsed: dict[str, Manifest | Damaged] = {}
         for path, data in self.storage.read([_manifest(key) for key in keys]).items():
             key = path.removeprefix(f"{MANIFESTS}/").removesuffix(".json")
             try:
-                found[key] = Manifest.parse(key, data)
+                parsed[key] = Manifest.parse(key, data)
             except Damaged as damage:
-                found[key] = damage
-        return found
+                parsed[key] = damage
+        return parsed
 
     def manifest(self, key: str) -> Manifest:
         """The manifest of an artifact. Raises KeyError if there is none, Damaged for an invalid manifest."""

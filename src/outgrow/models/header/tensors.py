@@ -120,7 +120,7 @@ def _require_metadata(path: Path, metadata: Any) -> None:
 
 def _whole(numbers: Any) -> TypeGuard[list[int]]:
     """Whether this is a list of non-negative integers below 2 ** 63."""
-    return isinstance(numbers, list) and all(type(each) is int and 0 <= each < 2**63 for each in numbers)
+    return isinstance(numbers, list) and all(type(number) is int and 0 <= number < 2**63 for number in numbers)
 
 
 def _broken(path: Path, why: str) -> UserError:
