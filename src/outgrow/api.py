@@ -158,6 +158,7 @@ def plan(
     sets: Sequence[str] = (),
     seeds: Seeds | None = None,
     plugins: bool = True,
+    settings: Settings = HERE,
 ) -> Plan:
     """Plan an experiment without computing anything.
 
@@ -167,22 +168,25 @@ def plan(
         sets: Changes to a file or a table, such as `"sizes.test=500"`.
         seeds: How many seeds (`5`) or which (`[0, 1, 2]`), instead of the experiment's own.
         plugins: Import classes from outside the package, which runs their code; False refuses them.
+        settings: The device and other options of this machine, which do not change the results.
 
     Returns:
         The steps that are still to do, inputs first, and the finished ones; `why` says how each differs from what is
         stored.
 
     Raises:
-        UserError: The experiment is wrong, or asks for what does not exist, or the store's disk is too small.
+        UserError: The experiment is wrong, or asks for what does not exist, the device is not there, or the store's
+            disk is too small.
 
     Example:
         >>> plan = outgrow.plan("experiment.toml", seeds=[0])
         >>> len(plan.todo) > 0, len(plan.cached)
         (True, 0)
     """
-    experiment = resolved(source, sets=sets, seeds=seeds, plugins=plugins)
+    check_device(settings)
+    experiment = resolved(source, sets=sets, seeds=seeds, plugins=plugins, settings=settings)
     planned = graph.plan(targets(cells(experiment)), opened(store))
-    check_space(planned.todo, planned.store, HERE)
+    check_space(planned.todo, planned.store, settings)
     return planned
 
 
@@ -193,11 +197,12 @@ def results(
     sets: Sequence[str] = (),
     seeds: Seeds | None = None,
     plugins: bool = True,
+    settings: Settings = HERE,
 ) -> Results:
     """The stored results of an experiment, without computing anything; numbers that are missing are None.
 
     Args:
-        source, store, sets, seeds, plugins: As in `plan`.
+        source, store, sets, seeds, plugins, settings: As in `plan`.
 
     Returns:
         The results. Reading them raises UserError where two scores are of different test examples.
@@ -210,7 +215,7 @@ def results(
         >>> results.records[0]["status"]
         'missing'
     """
-    return Results(resolved(source, sets=sets, seeds=seeds, plugins=plugins), opened(store))
+    return Results(resolved(source, sets=sets, seeds=seeds, plugins=plugins, settings=settings), opened(store))
 
 
 def run(

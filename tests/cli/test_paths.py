@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from test_cli import QUIZ, ended, outgrow
 
-from outgrow import __version__
+from outgrow import __version__, api
+from outgrow.graph import Settings
+from outgrow.types import UserError
 
 
 @pytest.fixture
@@ -113,3 +115,19 @@ def test_no_plugins_on_the_command_line(quiz: Path, capsys, monkeypatch) -> None
         code, text = ended(capsys, monkeypatch, *verb, "quiz.toml", "--no-plugins")
         refused = "'fakes:FakeTask' is from outside the package, which --no-plugins (plugins=False) refuses"
         assert (code, text) == (2, f"error: quiz.toml, line 1: {refused}\n")
+
+
+@pytest.mark.parametrize("verb", ["plan", "results", "report"])
+def test_the_options_of_a_run_are_those_of_a_plan(verb: str, quiz: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokenizers and headers are read with the trust that is given, before a run too."""
+    given: list[Settings] = []
+    checked = api.checked
+    monkeypatch.setattr(api, "checked", lambda asked, settings: given.append(settings) or checked(asked, settings))
+    done = outgrow(verb, "quiz.toml", "--trust-pickle", "--trust-remote-code", "--offline")
+    assert done.exit_code == 0, done.output
+    assert {(each.trust_pickle, each.trust_remote_code, each.offline) for each in given} == {(True, True, True)}
+
+
+def test_a_device_that_is_not_there_is_told_when_planning(quiz: Path) -> None:
+    with pytest.raises(UserError, match="no device 'cuda:9' here"):
+        outgrow("plan", "quiz.toml", "--device", "cuda:9")

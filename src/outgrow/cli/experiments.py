@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from outgrow.cli.options import RUNS, Device, File, Log, NoPlugins, Seeds, Sets, StoreAt, Workers, app
+from outgrow.cli.options import (
+    RUNS,
+    Device,
+    File,
+    Log,
+    NoPlugins,
+    Offline,
+    Seeds,
+    Sets,
+    StoreAt,
+    TrustPickle,
+    TrustRemoteCode,
+    Workers,
+    app,
+)
 from outgrow.cli.running import fail, interrupted, logging_to, writable_file
 
 if TYPE_CHECKING:
     from outgrow.api import Results
+    from outgrow.graph import Settings
     from outgrow.report.results import Results as Numbers
 
 
@@ -28,26 +44,19 @@ def run(
     device: Device = "cpu",
     microbatch: Annotated[int | None, typer.Option(min=1, help="Examples at once: fewer need less memory.")] = None,
     report: Annotated[Path | None, typer.Option(help="Where to write the report; by default NAME-report.html.")] = None,
-    trust_pickle: Annotated[bool, typer.Option("--trust-pickle", help="Load pickled weights.")] = False,
-    trust_remote_code: Annotated[bool, typer.Option("--trust-remote-code", help="Run a checkpoint's code.")] = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Use what is on this machine only.")] = False,
+    trust_pickle: TrustPickle = False,
+    trust_remote_code: TrustRemoteCode = False,
+    offline: Offline = False,
     log: Log = None,
     no_plugins: NoPlugins = False,
 ) -> None:
     """Run the steps of an experiment that are not stored yet, and write its report."""
     from outgrow import api
-    from outgrow.graph import Settings
     from outgrow.preflight import notes
     from outgrow.progress import duration, showing
 
     started = time.monotonic()
-    settings = Settings(
-        device=device,
-        microbatch=microbatch,
-        trust_pickle=trust_pickle,
-        trust_remote_code=trust_remote_code,
-        offline=offline,
-    )
+    settings = replace(_settings(device, trust_pickle, trust_remote_code, offline), microbatch=microbatch)
     experiment = _experiment(file, sets, seeds, no_plugins)
     path = writable_file(report or _page(file), "--report")
     with (
@@ -77,6 +86,10 @@ def plan(
     store: StoreAt = RUNS,
     sets: Sets = None,
     seeds: Seeds = None,
+    device: Device = "cpu",
+    trust_pickle: TrustPickle = False,
+    trust_remote_code: TrustRemoteCode = False,
+    offline: Offline = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     no_plugins: NoPlugins = False,
 ) -> None:
@@ -87,8 +100,9 @@ def plan(
     from outgrow import api
     from outgrow.preflight import notes
 
-    experiment = api.resolved(_experiment(file, sets, seeds, no_plugins))
-    planned = api.plan(experiment, store=store)
+    settings = _settings(device, trust_pickle, trust_remote_code, offline)
+    experiment = api.resolved(_experiment(file, sets, seeds, no_plugins), settings=settings)
+    planned = api.plan(experiment, store=store, settings=settings)
     if as_json:
         todo = [{"key": step.key, "title": step.title, "why": planned.why[step.key]} for step in planned.todo]
         _print_json({"todo": todo, "cached": [{"key": step.key, "title": step.title} for step in planned.cached]})
@@ -108,6 +122,9 @@ def results(
     seeds: Seeds = None,
     format: Annotated[str, typer.Option("--format", help="table, json, csv or md.")] = "table",
     by: Annotated[str | None, typer.Option("--by", metavar="FACET", help="By rating, theme, difficulty ...")] = None,
+    trust_pickle: TrustPickle = False,
+    trust_remote_code: TrustRemoteCode = False,
+    offline: Offline = False,
     no_plugins: NoPlugins = False,
 ) -> None:
     """Print the stored results of an experiment, over all test examples or by a facet of them."""
@@ -117,7 +134,8 @@ def results(
 
     if format not in FORMATS:
         raise UserError(f"no format called {format!r}: choose one of {', '.join(FORMATS)}")
-    stored = api.results(_experiment(file, sets, seeds, no_plugins), store=store)
+    settings = _settings("cpu", trust_pickle, trust_remote_code, offline)
+    stored = api.results(_experiment(file, sets, seeds, no_plugins), store=store, settings=settings)
     numbers = stored.numbers if by is None else stored.sliced(by)
     if format == "table":
         _print_table(numbers)
@@ -132,6 +150,9 @@ def report(
     sets: Sets = None,
     seeds: Seeds = None,
     out: Annotated[Path | None, typer.Option("--out", help="By default NAME-report.html.")] = None,
+    trust_pickle: TrustPickle = False,
+    trust_remote_code: TrustRemoteCode = False,
+    offline: Offline = False,
     no_plugins: NoPlugins = False,
 ) -> None:
     """Write the report of an experiment: one HTML page."""
@@ -139,7 +160,14 @@ def report(
 
     experiment = _experiment(file, sets, seeds, no_plugins)
     path = writable_file(out or _page(file), "--out")
-    typer.echo(f"report: {api.results(experiment, store=store).report(path)}")
+    settings = _settings("cpu", trust_pickle, trust_remote_code, offline)
+    typer.echo(f"report: {api.results(experiment, store=store, settings=settings).report(path)}")
+
+
+def _settings(device: str, trust_pickle: bool, trust_remote_code: bool, offline: bool) -> Settings:
+    from outgrow.graph import Settings
+
+    return Settings(device=device, trust_pickle=trust_pickle, trust_remote_code=trust_remote_code, offline=offline)
 
 
 def _path(file: Path | None) -> Path:

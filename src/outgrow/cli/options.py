@@ -38,6 +38,9 @@ Seeds = Annotated[
 ]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; by default one a core.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or mps.")]
+TrustPickle = Annotated[bool, typer.Option("--trust-pickle", help="Load pickled weights.")]
+TrustRemoteCode = Annotated[bool, typer.Option("--trust-remote-code", help="Run a checkpoint's code.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Use what is on this machine only.")]
 Log = Annotated[Path | None, typer.Option("--log", metavar="FILE", help="Append what happens to a log file.")]
 NoPlugins = Annotated[bool, typer.Option("--no-plugins", help="Refuse classes from outside the package.")]
 
