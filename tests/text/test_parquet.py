@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -109,3 +110,35 @@ def test_a_footer_with_another_number_of_rows_is_refused(tmp_path: Path) -> None
             said.append(str(error))
     assert len(said) >= 2
     assert all(str(path) in each for each in said)
+
+
+def test_a_file_whose_lists_unpack_to_far_more_than_its_size_is_refused_early(tmp_path: Path) -> None:
+    """4,096 rows of 100,000 zeros are 3 GiB of numbers in a small file; the limit here is 100 MiB."""
+    import subprocess
+    import sys
+
+    path = tmp_path / "bomb.parquet"
+    row = np.zeros(100_000, dtype=np.int64)
+    writer = pq.ParquetWriter(path, pa.schema([("numbers", pa.list_(pa.int64()))]))
+    for _ in range(32):
+        offsets = np.arange(129, dtype=np.int32) * len(row)
+        writer.write_table(pa.table({"numbers": pa.ListArray.from_arrays(offsets, np.tile(row, 128))}))
+    writer.close()
+    assert path.stat().st_size < 2**20
+    code = """
+import resource, sys
+from pathlib import Path
+from outgrow.text import opening, tables
+from outgrow.types import UserError
+opening.MOST_BYTES = 100 * 2**20
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    tables.read(Path(sys.argv[1]))
+except UserError as error:
+    print(error)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    message, grown = done.stdout.splitlines()
+    assert "holds more than" in message
+    assert int(grown) < 600, "MiB that reading took"
