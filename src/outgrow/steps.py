@@ -119,8 +119,8 @@ class Adapt(Step[Predictor]):
             raise UserError(f"{self.model.name} cannot be adapted: {error}") from None
         if not network.causal:
             raise UserError(f"{self.model.name} is an encoder: adapt needs a causal model, such as ladder/knight")
-        read, held = (each.task.passages(ctx.load(each)) for each in (self.examples, self.validation))
-        return finished(network, adapt(network, read, held, self.method, self.seed, ctx), ctx)
+        passages, held_out = (each.task.passages(ctx.load(each)) for each in (self.examples, self.validation))
+        return finished(network, adapt(network, passages, held_out, self.method, self.seed, ctx), ctx)
 
 
 @dataclass(frozen=True, kw_only=True)

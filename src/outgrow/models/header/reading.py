@@ -1,6 +1,6 @@
 """What a checkpoint says of itself: config, names and shapes of the weights, and the tokenizer's file.
 
-Everything that is wrong with a checkpoint and shows without loading it is said here. No tensor is read and no ML
+Whatever is wrong with a checkpoint and can be seen without loading it is reported here. No tensor is read and no ML
 library imported, so an experiment can look at all its models while it is planned.
 """
 
