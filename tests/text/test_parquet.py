@@ -142,3 +142,12 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
     message, grown = done.stdout.splitlines()
     assert "holds more than" in message
     assert int(grown) < 600, "MiB that reading took"
+
+
+def test_columns_of_maps_are_read(tmp_path: Path) -> None:
+    path, kind = tmp_path / "maps.parquet", pa.map_(pa.string(), pa.list_(pa.string()))
+    rows = [[("a", ["x", "y"]), ("b", [])], [], None]
+    pq.write_table(pa.table({"text": ["p", "q", "r"], "about": pa.array(rows, kind)}), path)
+    assert [row for _, row in read(path).rows] == [
+        {"text": text, "about": about} for text, about in zip("pqr", rows, strict=True)
+    ]

@@ -106,7 +106,7 @@ def _size(column: Any) -> tuple[int, int]:
         return int(pc.sum(pc.take(pc.binary_length(column.dictionary), column.indices)).as_py() or 0), len(column)
     if not pa.types.is_nested(kind):
         return int(column.nbytes), len(column)
-    inner = column.flatten()
+    inner = [column.keys, column.items] if pa.types.is_map(kind) else column.flatten()
     found = [_size(each) for each in (inner if isinstance(inner, list) else [inner])]
     return 8 * len(column) + sum(size for size, _ in found), len(column) + sum(cells for _, cells in found)
 
