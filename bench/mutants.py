@@ -68,6 +68,7 @@ def tried(part: str, files: str, tests: list[str], sample: int) -> None:
     config().pytest_add_cli_args_test_selection = tests
     # Processes that tests start read the mutated copy too, and which mutant it is in the environment.
     os.environ["PYTHONPATH"] = str(COPY.resolve() / "src")
+    os.environ["OMP_NUM_THREADS"] = "1"  # a forked process must not wait for threads of its parent: it would time out
     shutil.rmtree(COPY, ignore_errors=True)
     COPY.mkdir()
     with quiet(COPY / "mutmut.log"):
@@ -135,11 +136,11 @@ def found() -> list[Mutant]:
             if isinstance(node, ast.Raise) and node.end_lineno
             for line in range(node.lineno, node.end_lineno + 1)
         }
-        mutants += [not_hashed(name, path, tree, raising) for name in data.exit_code_by_key]
+        mutants += [located_mutant(name, path, tree, raising) for name in data.exit_code_by_key]
     return mutants
 
 
-def not_hashed(name: str, path: Path, tree: ast.Module, raising: set[int]) -> Mutant:
+def located_mutant(name: str, path: Path, tree: ast.Module, raising: set[int]) -> Mutant:
     """Where in its file a mutant is: mutmut knows the text of the function before and after, not its place."""
     import libcst
     from mutmut.mutation.diff_apply import read_functions_from_index

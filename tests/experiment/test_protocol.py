@@ -229,6 +229,8 @@ LEAKS: dict[str, Fit] = {
 def test_a_student_that_ground_truth_reaches_is_refused(leak: str) -> None:
     with pytest.raises(UserError, match=r"ground truth|learn from the test examples") as caught:
         check_no_leaks([HONEST, LEAKS[leak]])
+    with pytest.raises(UserError):
+        check_no_leaks([LEAKS[leak], HONEST])
     assert "\n" not in str(caught.value)
 
 

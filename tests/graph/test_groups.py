@@ -96,8 +96,10 @@ def test_one_that_fails_does_not_take_the_others_with_it(tmp_path: Path) -> None
 
 def test_what_fails_only_together_is_computed_one_by_one(tmp_path: Path) -> None:
     store, asked = Store(str(tmp_path / "store")), steps(tmp_path / "log", 3, breaks_together=True)
-    assert not run(asked, store, Inline()).failures
+    events = list[Event]()
+    assert not run(asked, store, Inline(), watch=events.append).failures
     assert [load(step, store).value for step in asked] == [0, 2, 4]
+    assert "3 steps could not be computed together (only together): now one by one" in [each.text for each in events]
 
 
 def test_what_another_run_has_computed_is_not_computed_again(tmp_path: Path) -> None:

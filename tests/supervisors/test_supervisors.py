@@ -17,6 +17,7 @@ from outgrow.config import experiment_from
 from outgrow.experiment import cells
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Context, load
+from outgrow.labelling.base import NO_EVIDENCE, Evidence, Rule
 from outgrow.labelling.mean import Mean
 from outgrow.plugins import find, names
 from outgrow.steps import LabelsStep, Prepare, Relabel, Select
@@ -175,8 +176,6 @@ def test_annotations_and_labels_say_the_same() -> None:
 
 
 def test_evidence_that_nobody_has_is_refused() -> None:
-    from outgrow.labelling.base import NO_EVIDENCE, Evidence, Rule
-
     @dataclass(frozen=True, kw_only=True)
     class Needy(Rule):
         needs: ClassVar[tuple[str, ...]] = ("supervisor/features",)
@@ -192,3 +191,16 @@ def test_evidence_that_nobody_has_is_refused() -> None:
     assert (name, step.source) == ("supervisor/features", BASE.supervisors[0].models[0])  # type: ignore[union-attr]
     with pytest.raises(UserError, match="Needy needs 'supervisor/features', which volunteers does not have"):
         cells(replace(BASE, weak=(Volunteers(),), methods=(technique,)))
+
+
+@pytest.mark.parametrize("need", ["student/features@x", "student/features@", "teacher/features", "student/folds:5", ""])
+def test_a_need_that_does_not_exist_is_refused(need: str) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Odd(Rule):
+        needs: ClassVar[tuple[str, ...]] = (need,)
+
+    if need == "student/features@":  # no layer: the last
+        assert cells(replace(BASE, methods=(Technique(rules=(Odd(),)),)))
+        return
+    with pytest.raises(UserError, match="Odd needs"):
+        cells(replace(BASE, methods=(Technique(rules=(Odd(),)),)))

@@ -5,6 +5,7 @@ Chains, adaptation, features and rules become steps, so whatever two techniques 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -151,7 +152,8 @@ def _evidence(
     who, _, what = need.partition("/")
     what, _, layer = what.partition("@")
     models = {"student": (learner,), "supervisor": labeller.models}.get(who, ())
-    if what not in ("features", "zero_shot") or not models:
+    is_known = (what == "features" and re.fullmatch(r"(-?\d{1,3})?", layer)) or need.endswith("/zero_shot")
+    if not (is_known and models):
         raise UserError(f"{type(rule).__name__} needs {need!r}, which {labeller.name} does not have: remove the rule")
     if what == "features":
         spec = FeatureSpec(layer=int(layer)) if layer else FeatureSpec()

@@ -42,8 +42,11 @@ class Job:
     def __call__(self, report: Report) -> tuple[JobResult, ...]:
         """How each step ended, in their order."""
         if len(self.steps) > 1:
-            with suppress(Exception):  # computed alone, the step that is to blame names its error
+            try:
                 return _compute_group(self.steps, self.store, self.settings, report)
+            except Exception as error:  # computed alone, the step that is to blame names its error
+                text = f"{len(self.steps)} steps could not be computed together ({error}): now one by one"
+                _send(report, self.steps[0], "waiting", text)
         return tuple(compute(step, self.store, self.settings, report) for step in self.steps)
 
 
