@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -72,8 +73,13 @@ def logging_to(path: Path | None) -> Iterator[None]:
 
 
 class _LogFile(logging.FileHandler):
+    failed = False
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - its name in logging
-        """A full disk must not stop the run, nor fill the terminal with tracebacks."""
+        """A full disk must not stop the run: one warning says that the log is incomplete."""
+        if not self.failed:
+            self.failed = True
+            typer.echo(f"warning: the log is incomplete ({sys.exc_info()[1]}): the run goes on", err=True)
 
 
 def interrupted() -> NoReturn:
