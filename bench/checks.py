@@ -26,7 +26,7 @@ sizes = { weak_train = 2000, transfer = 2000, test = 1000 }
 CHECKED = "from outgrow import plan; work = lambda: plan('experiment.toml', store='runs')"
 BARE = """
 from outgrow.config import read
-from outgrow.experiment import cells, targets
+from outgrow.experiment.grid import cells, targets
 from outgrow.graph import plan
 from outgrow.store import Store
 work = lambda: plan(targets(cells(read("experiment.toml").pinned())), Store("runs"))

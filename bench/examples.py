@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from outgrow import api
-from outgrow.experiment import cells, targets
+from outgrow.experiment.grid import cells, targets
 from outgrow.graph import walk
 from outgrow.store import Store
 from outgrow.store.manifest import Manifest

@@ -17,7 +17,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from fakes import FakeLoss, FakeMethod, FakeModel, FakeTask
 
-from outgrow.experiment import Experiment, cells, targets
+from outgrow.experiment.definition import Experiment
+from outgrow.experiment.grid import cells, targets
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Step, identity, plan, walk
 from outgrow.store import Manifest, Store, versions

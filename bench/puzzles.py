@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from outgrow.experiment.steps import Fit, Gold, Predict, Prepare, Score, ZeroShot
 from outgrow.methods.base import Method
 from outgrow.models.base import Model
-from outgrow.steps import Fit, Gold, Predict, Prepare, Score, ZeroShot
 from outgrow.tasks.chess_puzzles import ChessPuzzles
 
 

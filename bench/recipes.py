@@ -20,9 +20,10 @@ from outgrow import graph
 from outgrow.api import executor
 from outgrow.config import read
 from outgrow.executors.base import Executor
-from outgrow.experiment import Experiment, cells
+from outgrow.experiment.definition import Experiment
+from outgrow.experiment.grid import cells
+from outgrow.experiment.steps import Fit, Predict
 from outgrow.methods.finetune import Finetune
-from outgrow.steps import Fit, Predict
 from outgrow.store import Store
 
 

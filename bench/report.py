@@ -17,13 +17,14 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from outgrow.experiment import Experiment, cells
+from outgrow.experiment.definition import Experiment
+from outgrow.experiment.grid import cells
+from outgrow.experiment.steps import Score
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Settings, Step
 from outgrow.methods.finetune import Finetune
 from outgrow.models.base import Model
 from outgrow.report.results import Results, read
-from outgrow.steps import Score
 from outgrow.store import Store
 from outgrow.tasks.base import Readout, Task
 from outgrow.types import Example, Examples, Labels, Scores

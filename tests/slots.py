@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 from fakes import FakeMethod, FakeModel, FakeTask
 
 from outgrow.executors.inline import Inline
-from outgrow.experiment import Cell, Experiment, cells, targets
+from outgrow.experiment.definition import Experiment
+from outgrow.experiment.grid import Cell, cells, targets
+from outgrow.experiment.steps import Fit, LabelsStep, Predict, Relabel
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Outcome, run
 from outgrow.labelling.base import Rule
-from outgrow.steps import Fit, LabelsStep, Predict, Relabel
 from outgrow.store import Store
 from outgrow.tasks.base import Readout, Row, Source
 from outgrow.types import Example

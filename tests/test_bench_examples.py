@@ -11,7 +11,7 @@ from text_files import REPOSITORY
 
 import outgrow
 from outgrow import api
-from outgrow.experiment import cells
+from outgrow.experiment.grid import cells
 from outgrow.store import Store
 from outgrow.store.manifest import Manifest
 

@@ -8,7 +8,7 @@ import pytest
 from fakes import BrokenMethod, FakeLoss, FakeMethod, FakeModel, FakeTask
 
 from outgrow.config import bundled_example, experiment_from, pretraining, read
-from outgrow.experiment import Experiment
+from outgrow.experiment.definition import Experiment
 from outgrow.labelling.harden import Harden
 from outgrow.labelling.sharpen import Sharpen
 from outgrow.losses.cross_entropy import CrossEntropy

@@ -16,7 +16,7 @@ import outgrow
 
 ROOMS = ("experiment", "measures", "report", "supervisors", "training", "config")
 MODULES = (
-    *("outgrow.api", "outgrow.steps", "outgrow.cell_setup", "outgrow.types", "outgrow.annotations"),
+    *("outgrow.api", "outgrow.experiment.steps", "outgrow.experiment.setup", "outgrow.types", "outgrow.annotations"),
     *(f"outgrow.{room}.base" for room in ("tasks", "models", "losses", "labelling", "methods", "executors")),
     *sorted(
         each.name

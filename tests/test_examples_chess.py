@@ -76,7 +76,7 @@ def test_a_second_run_computes_nothing(store: Path) -> None:
 def test_a_fitted_student_is_an_ordinary_checkpoint(store: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
-    from outgrow.experiment import cells
+    from outgrow.experiment.grid import cells
     from outgrow.store import Store
 
     experiment = outgrow.results(EXAMPLE, store=store, sets=SETS, seeds=[0, 1]).experiment

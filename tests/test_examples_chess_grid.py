@@ -9,7 +9,7 @@ import pytest
 
 import outgrow
 from outgrow.config import read
-from outgrow.experiment import cells
+from outgrow.experiment.grid import cells
 from outgrow.models.ladder import rungs
 
 EXAMPLE = Path(__file__).parents[1] / "examples/chess-grid.toml"

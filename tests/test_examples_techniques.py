@@ -8,13 +8,13 @@ import pytest
 
 import outgrow
 from outgrow.config import read
-from outgrow.experiment import Cell, cells
+from outgrow.experiment.grid import Cell, cells
+from outgrow.experiment.steps import Adapt, Fit, Gold, Predict, Relabel
 from outgrow.graph import walk
 from outgrow.losses.confidence import Confidence
 from outgrow.losses.cross_entropy import CrossEntropy
 from outgrow.methods.finetune import Finetune
 from outgrow.methods.probe import Probe
-from outgrow.steps import Adapt, Fit, Gold, Predict, Relabel
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NAMES = (

@@ -15,13 +15,13 @@ from text_files import REPOSITORY, shared
 
 import outgrow
 from outgrow.config import read
-from outgrow.experiment import Cell, cells, targets
+from outgrow.experiment.grid import Cell, cells, targets
 from outgrow.experiment.recipes import bundled
+from outgrow.experiment.steps import Adapt, Features, Fit, Gold, Predict, Score
 from outgrow.graph import walk
 from outgrow.losses.confidence import Confidence
 from outgrow.methods.finetune import Finetune
 from outgrow.methods.probe import Probe
-from outgrow.steps import Adapt, Features, Fit, Gold, Predict, Score
 
 EXAMPLES = REPOSITORY / "examples"
 TEXT = ("text-agreement", "text-saliency", "text-early-stopping", "text-probe", "text-bootstrap")

@@ -17,13 +17,13 @@ from text_files import reviews, write_jsonl
 import outgrow
 from outgrow.config import read
 from outgrow.executors.base import Executor
+from outgrow.experiment.steps import Features
 from outgrow.graph import identity, walk
 from outgrow.labelling.base import Rule
 from outgrow.methods.base import FeatureData
 from outgrow.methods.finetune import Finetune
 from outgrow.plugins import FOLDERS, find, names
 from outgrow.report.measures import MEASURES
-from outgrow.steps import Features
 from outgrow.text.sets import TABLE
 from outgrow.training.linear import Design
 from outgrow.types import Labels

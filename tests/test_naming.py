@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outgrow.config import experiment_from
-from outgrow.experiment import Experiment, cells, targets
+from outgrow.experiment.definition import Experiment
+from outgrow.experiment.grid import cells, targets
 from outgrow.experiment.technique import Technique
 from outgrow.graph import walk
 from outgrow.methods.finetune import Finetune
@@ -32,7 +33,7 @@ from outgrow.types import UserError
 
 @dataclass(frozen=True)
 class Thing:
-    short: str
+    short_name: str
     location: Path | None
 
 
@@ -43,7 +44,7 @@ def files(*paths: str) -> list[Thing]:
 def shown(things: Iterable[Thing]) -> list[str]:
     things = list(things)
     names = distinct_names(things)
-    return [names.get((thing.short, thing.location), thing.short) for thing in things]  # type: ignore[arg-type]
+    return [names.get((thing.short_name, thing.location), thing.short_name) for thing in things]  # type: ignore[arg-type]
 
 
 def test_as_much_of_the_path_as_it_takes() -> None:

@@ -15,7 +15,7 @@ from text_files import reviews, write_jsonl
 
 import outgrow
 from outgrow import preflight
-from outgrow.experiment import Experiment
+from outgrow.experiment.definition import Experiment
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Settings
 from outgrow.labelling.harden import Harden

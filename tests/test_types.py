@@ -35,7 +35,7 @@ def test_what_is_done_on_arrays_is_what_is_done_row_by_row(labels: Labels) -> No
     assert labels.hard().dtype == np.int64
     assert labels.confidence().tolist() == [row.max() for row in rows]
     assert labels.widths.tolist() == [len(row) for row in rows]
-    assert labels.of(labels.hard()).tolist() == labels.confidence().tolist()
+    assert labels.probability_of(labels.hard()).tolist() == labels.confidence().tolist()
     for hard, row in zip(labels.hardened().rows(), rows, strict=True):
         assert hard.tolist() == [float(i == np.argmax(row)) for i in range(len(row))]
     from_tuples = Labels.from_rows(labels.ids, [tuple(map(float, row)) for row in rows])

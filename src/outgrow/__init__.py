@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from outgrow.api import Results, plan, results, run
     from outgrow.config import read
-    from outgrow.experiment import Experiment
+    from outgrow.experiment.definition import Experiment
     from outgrow.experiment.technique import Technique
     from outgrow.graph import Plan, Settings
     from outgrow.store import Store
@@ -27,7 +27,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "outgrow.api": ("Results", "plan", "results", "run"),
     "outgrow.config": ("read",),
-    "outgrow.experiment": ("Experiment",),
+    "outgrow.experiment.definition": ("Experiment",),
     "outgrow.graph": ("Plan", "Settings"),
     "outgrow.store": ("Store",),
     "outgrow.experiment.technique": ("Technique",),

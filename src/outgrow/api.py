@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from outgrow import graph
 from outgrow.config import Seeds, experiment_from, read, seeds_from
-from outgrow.experiment import Experiment, cells, targets
+from outgrow.experiment.definition import Experiment
+from outgrow.experiment.grid import cells, targets
 from outgrow.graph import LOGGER, Failure, Outcome, Plan, Report, Settings, ignore_events
 from outgrow.plugins import find, is_ours
 from outgrow.preflight import check_device, check_space, checked, notes
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from outgrow.report.results import Results as Numbers
 
 Source = Experiment | Mapping[str, Any] | str | Path  # records, a table, or a TOML file
-HERE = Settings()
+DEFAULT_SETTINGS = Settings()
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def resolved(
     sets: Sequence[str] = (),
     seeds: Seeds | None = None,
     plugins: bool = True,
-    settings: Settings = HERE,
+    settings: Settings = DEFAULT_SETTINGS,
 ) -> Experiment:
     """An experiment as records, every task and model identified by its content. Arguments as in `run`.
 
@@ -158,7 +159,7 @@ def plan(
     sets: Sequence[str] = (),
     seeds: Seeds | None = None,
     plugins: bool = True,
-    settings: Settings = HERE,
+    settings: Settings = DEFAULT_SETTINGS,
 ) -> Plan:
     """Plan an experiment without computing anything.
 
@@ -197,7 +198,7 @@ def results(
     sets: Sequence[str] = (),
     seeds: Seeds | None = None,
     plugins: bool = True,
-    settings: Settings = HERE,
+    settings: Settings = DEFAULT_SETTINGS,
 ) -> Results:
     """The stored results of an experiment, without computing anything; numbers that are missing are None.
 
@@ -226,7 +227,7 @@ def run(
     workers: int | None = None,
     sets: Sequence[str] = (),
     seeds: Seeds | None = None,
-    settings: Settings = HERE,
+    settings: Settings = DEFAULT_SETTINGS,
     watch: Report = ignore_events,
     plugins: bool = True,
 ) -> Results:

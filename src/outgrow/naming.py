@@ -13,7 +13,7 @@ class Named(Protocol):
     """A model or a task. short: its name unless another record has the same. location: the file or folder given."""
 
     @property
-    def short(self) -> str: ...
+    def short_name(self) -> str: ...
     @property
     def location(self) -> Path | None: ...
 
@@ -31,7 +31,7 @@ def distinct_names(records: Iterable[Named]) -> dict[tuple[str, Path], str]:
     """
     locations: dict[str, dict[Path | None, None]] = {}
     for record in records:
-        locations.setdefault(record.short, {})[record.location] = None
+        locations.setdefault(record.short_name, {})[record.location] = None
     names: dict[tuple[str, Path], str] = {}
     for short, found in locations.items():
         if len(found) > 1:
@@ -43,9 +43,9 @@ def distinct_names(records: Iterable[Named]) -> dict[tuple[str, Path], str]:
 def accepted_names(record: Named) -> tuple[str, ...]:
     """All names by which a user may refer to a record: the short name, then names with more and more of its path."""
     if record.location is None:
-        return (record.short,)
-    longer = (name for suffix in (False, True) for name in _names(record.short, record.location, suffix))
-    return tuple(dict.fromkeys([record.short, *longer]))
+        return (record.short_name,)
+    longer = (name for suffix in (False, True) for name in _names(record.short_name, record.location, suffix))
+    return tuple(dict.fromkeys([record.short_name, *longer]))
 
 
 def _unambiguous(short: str, locations: list[Path]) -> dict[Path, str]:

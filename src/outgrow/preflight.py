@@ -12,11 +12,11 @@ from functools import partial
 from typing import Any, TypeGuard
 
 from outgrow.cache import cached
-from outgrow.experiment import Experiment
+from outgrow.experiment.definition import Experiment
+from outgrow.experiment.steps import Adapt, Fit
 from outgrow.graph import Settings, Step, identity
 from outgrow.models.base import Model
 from outgrow.models.header import read_header
-from outgrow.steps import Adapt, Fit
 from outgrow.store import Store
 from outgrow.tasks.base import SPLITS, Split, Task
 from outgrow.training.lengths import LengthLimit, TooLong, not_one_token, too_long
@@ -43,18 +43,18 @@ def checked(experiment: Experiment, settings: Settings) -> Experiment:
     too long, and techniques that do not support the task.
     """
     problems = Problems()
-    with problems.caught():
+    with problems.collecting():
         experiment = experiment.pinned(settings)
     for model in experiment.models:
-        with problems.caught():
+        with problems.collecting():
             _check_model(model, settings)
     for task in experiment.tasks:
-        with problems.caught():
+        with problems.collecting():
             pinned = task.pinned()
             facts = facts_of(pinned)
             for problem in _task_problems(experiment, pinned, facts, settings):
                 problems.messages.append(problem)
-    problems.raised()
+    problems.raise_collected()
     return experiment
 
 
@@ -95,18 +95,18 @@ def _task_problems(experiment: Experiment, task: Task, facts: Facts, settings: S
     problems = Problems()
     length_limits = experiment.length_limits.get(task, ())
     if experiment.too_long == "refuse":
-        problems.each(partial(_refuse_too_long, task), length_limits)
-    problems.each(partial(_check_size, experiment, task, facts, length_limits), SPLITS)
+        problems.map(partial(_refuse_too_long, task), length_limits)
+    problems.map(partial(_check_size, experiment, task, facts, length_limits), SPLITS)
     for method in experiment.methods:
-        with problems.caught():
+        with problems.collecting():
             method.check(facts.shape)
-        with problems.caught():
+        with problems.collecting():
             _check_parts(experiment, task, length_limits, len(method.chain) if method.chain_data == "fresh" else 0)
     for model in experiment.models:
-        with problems.caught():
+        with problems.collecting():
             experiment.recipe(task, model).check(facts.shape)
         if task.readout == "tokens":
-            with problems.caught():
+            with problems.collecting():
                 _check_tokens(model, facts.shape, settings)
     yield from problems.messages
 

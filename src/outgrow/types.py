@@ -55,23 +55,23 @@ class Problems:
     def __init__(self) -> None:
         self.messages: list[str] = []
 
-    def each(self, check: Callable[[A], B], items: Iterable[A]) -> list[B]:
+    def map(self, check: Callable[[A], B], items: Iterable[A]) -> list[B]:
         """The results of `check(item)`. Items for which it raises a UserError are left out."""
         results = []
         for item in items:
-            with self.caught():
+            with self.collecting():
                 results.append(check(item))
         return results
 
     @contextmanager
-    def caught(self) -> Iterator[None]:
+    def collecting(self) -> Iterator[None]:
         """Records a UserError raised in the `with` block instead of passing it on."""
         try:
             yield
         except UserError as error:
             self.messages += error.messages
 
-    def raised(self) -> None:
+    def raise_collected(self) -> None:
         """Raises CollectedError for several recorded errors, UserError for a single one, and nothing for none."""
         if len(set(self.messages)) == 1:
             raise UserError(self.messages[0])
@@ -248,7 +248,7 @@ class Labels:
         starts = self.offsets[:-1]
         return largest[np.searchsorted(largest, starts)] - starts
 
-    def of(self, choices: Ints) -> Floats:
+    def probability_of(self, choices: Ints) -> Floats:
         """The probability of one choice of each example, float32 [n]. choices: its index, int64 [n]."""
         selected: Floats = self.probs[self.offsets[:-1] + choices]
         return selected

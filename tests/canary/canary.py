@@ -24,7 +24,8 @@ import tiny
 
 import outgrow
 from outgrow.chess.corpus import Mix
-from outgrow.experiment import Cell, Experiment, cells
+from outgrow.experiment.definition import Experiment
+from outgrow.experiment.grid import Cell, cells
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Step, T, walk
 from outgrow.graph.step import kind_of

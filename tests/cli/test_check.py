@@ -8,7 +8,7 @@ import pytest
 from test_cli import QUIZ, ended, outgrow
 
 from outgrow.config import read
-from outgrow.experiment import cells, targets
+from outgrow.experiment.grid import cells, targets
 from outgrow.store import Store
 
 

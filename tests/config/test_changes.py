@@ -8,7 +8,7 @@ import pytest
 from fakes import FakeLoss, FakeModel, FakeTask
 
 from outgrow.config import read
-from outgrow.experiment import Experiment
+from outgrow.experiment.definition import Experiment
 from outgrow.labelling.harden import Harden
 from outgrow.labelling.sharpen import Sharpen
 from outgrow.tasks.text import Text

@@ -13,7 +13,7 @@ from test_cli import QUIZ
 
 from outgrow.config import experiment_from, read
 from outgrow.config.changes import assignment
-from outgrow.config.document import say
+from outgrow.config.document import describe_place
 from outgrow.types import UserError
 
 
@@ -86,7 +86,7 @@ KEYS = st.one_of(
 
 @given(st.lists(st.one_of(KEYS, st.integers(0, 10**6)), min_size=1, max_size=5).filter(lambda where: where[0] != 0))
 def test_a_place_as_messages_write_it_is_one_that_set_takes(where: list[str | int]) -> None:
-    shown = str(UserError(say(tuple(where))))
+    shown = str(UserError(describe_place(tuple(where))))
     found = assignment(f"{shown}=x").where
     # A number may be the name of a field: which it is depends on what holds it.
     assert [str(part) for part in found] == [str(part) for part in where]

@@ -11,11 +11,13 @@ import pytest
 from fakes import FakeLoss, FakeMethod, FakeModel, FakeTask
 
 from outgrow.executors.inline import Inline
-from outgrow.experiment import MOST_SEED, Cell, Experiment, cells, check_no_leaks, check_test_unused, targets
+from outgrow.experiment.definition import MOST_SEED, Experiment
+from outgrow.experiment.grid import Cell, cells, targets
+from outgrow.experiment.leaks import check_no_leaks, check_test_unused
+from outgrow.experiment.steps import Fit, Gold, Prepare, Relabel, predicted
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Outcome, Step, load, plan, run, topological_order, walk
 from outgrow.report.protocol import tasks_used
-from outgrow.steps import Fit, Gold, Prepare, Relabel, predicted
 from outgrow.store import Store
 from outgrow.supervisors.ensemble import Ensemble
 from outgrow.tasks.text import Text

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 from slots import BASE, HEADED, SMALL
 
 from outgrow.executors.inline import Inline
-from outgrow.experiment import cells
+from outgrow.experiment.grid import cells
 from outgrow.experiment.technique import Technique
 from outgrow.graph import load, run
 from outgrow.labelling.harden import Harden

@@ -18,13 +18,15 @@ import pytest
 from fakes import FakeLoss, FakeMethod, FakeModel, FakeTask
 
 from outgrow.chess import board as chess
-from outgrow.experiment import Cell, Experiment, cells, check_no_leaks, targets
+from outgrow.experiment.definition import Experiment
+from outgrow.experiment.grid import Cell, cells, targets
+from outgrow.experiment.leaks import check_no_leaks
+from outgrow.experiment.steps import Features, Fit, Gold, Predict, Prepare, Relabel, Score, ZeroShot
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Step, walk
 from outgrow.labelling.harden import Harden
 from outgrow.losses.cross_entropy import CrossEntropy
 from outgrow.methods.finetune import Finetune
-from outgrow.steps import Features, Fit, Gold, Predict, Prepare, Relabel, Score, ZeroShot
 from outgrow.tasks import chess_advantage
 from outgrow.tasks.base import Readout, Split, Task
 from outgrow.tasks.chess_advantage import ChessAdvantage

@@ -14,7 +14,8 @@ from text_files import REPOSITORY, write_jsonl
 
 from outgrow.config import experiment_from
 from outgrow.executors.inline import Inline
-from outgrow.experiment import Experiment, recipes
+from outgrow.experiment import recipes
+from outgrow.experiment.definition import Experiment
 from outgrow.methods.finetune import Finetune
 from outgrow.methods.probe import Probe
 from outgrow.store import Store

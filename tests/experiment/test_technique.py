@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from slots import BASE, HEADED, LARGE, MEDIUM, SLOW, SMALL, Hard, Worded, cell, done, teacher
 
 from outgrow.executors.inline import Inline
-from outgrow.experiment import Cell, cells, targets
+from outgrow.experiment.grid import Cell, cells, targets
+from outgrow.experiment.steps import Adapt, Features, Fit, Gold, Predict, Prepare, Score, Select
 from outgrow.experiment.technique import Technique
 from outgrow.graph import load, run, walk
 from outgrow.labelling.harden import Harden
@@ -30,7 +31,6 @@ from outgrow.methods.finetune import Finetune
 from outgrow.methods.probe import Probe
 from outgrow.models.hf import HF
 from outgrow.models.minilm import MiniLM
-from outgrow.steps import Adapt, Features, Fit, Gold, Predict, Prepare, Score, Select
 from outgrow.store import Store
 from outgrow.supervisors.ensemble import Ensemble
 from outgrow.tasks.base import Readout

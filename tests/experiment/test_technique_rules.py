@@ -12,7 +12,8 @@ import pytest
 from fakes import FakeMethod, chance
 from slots import BASE, HEADED, LARGE, MEDIUM, SMALL, Hard, cell, done, rules, teacher
 
-from outgrow.experiment import cells
+from outgrow.experiment.grid import cells
+from outgrow.experiment.steps import Features, Predict, Relabel, Select
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Settings, load
 from outgrow.labelling.base import Rule
@@ -24,7 +25,6 @@ from outgrow.labelling.knn import KNN
 from outgrow.labelling.mean import Mean
 from outgrow.labelling.sharpen import Sharpen
 from outgrow.methods.base import Predictor
-from outgrow.steps import Features, Predict, Relabel, Select
 from outgrow.store import Store
 from outgrow.supervisors.ensemble import Ensemble
 from outgrow.tasks.base import Readout

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from outgrow.executors.inline import Inline
-from outgrow.experiment import Experiment, cells
+from outgrow.experiment.definition import Experiment
+from outgrow.experiment.grid import cells
+from outgrow.experiment.steps import Fit
 from outgrow.graph import Step, run, walk
 from outgrow.models.ladder import Ladder
-from outgrow.steps import Fit
 from outgrow.store import Store
 from outgrow.tasks.base import Split
 from outgrow.tasks.chess_puzzles import ChessPuzzles

@@ -15,7 +15,7 @@ import pytest
 
 from outgrow.cli import main
 from outgrow.config import experiment_from, pretraining, read
-from outgrow.experiment import Experiment
+from outgrow.experiment.definition import Experiment
 from outgrow.types import UserError
 
 ROOT = Path(__file__).parents[2]

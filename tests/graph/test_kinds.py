@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import outgrow
+from outgrow.experiment.steps import LabelsStep
 from outgrow.graph import Settings, Step, identity
 from outgrow.graph.step import class_of, kind_of
 from outgrow.labelling.base import Rule
@@ -19,7 +20,6 @@ from outgrow.losses.base import Loss
 from outgrow.losses.cross_entropy import CrossEntropy
 from outgrow.methods.base import FeatureMethod, Method, TextMethod
 from outgrow.models.base import Model
-from outgrow.steps import LabelsStep
 from outgrow.tasks.base import Task
 
 BASES = (Step, Task, Model, Loss, Rule, Method)

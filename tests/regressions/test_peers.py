@@ -21,8 +21,8 @@ import tiny
 from fakes import FakeMethod, FakeModel
 
 from outgrow.executors.inline import Inline
+from outgrow.experiment.steps import Fit, Gold, Predict, Prepare
 from outgrow.graph import Outcome, load, run
-from outgrow.steps import Fit, Gold, Predict, Prepare
 from outgrow.store import Store
 from outgrow.tasks.base import Readout
 from outgrow.tasks.text import Text
@@ -37,13 +37,13 @@ FAULTS = {
     ),
     "a cache that ignores a changed data set, learning rate or seed": (
         f"{HERE}::test_a_changed_file_learning_rate_or_seed_is_fitted_anew",
-        "test_steps.py::test_a_change_makes_new_exactly_what_depends_on_it",
-        "test_steps.py::test_a_changed_file_makes_everything_new_and_a_moved_one_nothing",
+        "experiment/test_steps.py::test_a_change_makes_new_exactly_what_depends_on_it",
+        "experiment/test_steps.py::test_a_changed_file_makes_everything_new_and_a_moved_one_nothing",
     ),
     "labels joined by row position": (
-        "test_steps.py::test_a_fit_joins_labels_by_id_whatever_their_order",
-        "test_steps.py::test_a_lost_or_doubled_label_stops_the_fit",
-        "test_steps.py::test_a_score_joins_predictions_and_gold_by_id",
+        "experiment/test_steps.py::test_a_fit_joins_labels_by_id_whatever_their_order",
+        "experiment/test_steps.py::test_a_lost_or_doubled_label_stops_the_fit",
+        "experiment/test_steps.py::test_a_score_joins_predictions_and_gold_by_id",
         "contracts/test_tasks.py::test_scores_join_by_id",
     ),
     "a length guessed from non-zero token ids": (
@@ -52,7 +52,7 @@ FAULTS = {
     ),
     "different test examples for weak and strong": (
         "experiment/test_experiment.py::test_every_score_reads_the_same_test_examples",
-        "test_steps.py::test_a_score_of_other_examples_is_an_error",
+        "experiment/test_steps.py::test_a_score_of_other_examples_is_an_error",
         "training/test_network.py::test_too_long_names_the_limit_to_set",
     ),
     "the same data order every epoch": (

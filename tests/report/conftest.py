@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from invented import BETTER, computed, experiment
 
-from outgrow.experiment import Experiment
+from outgrow.experiment.definition import Experiment
 from outgrow.experiment.technique import Technique
 from outgrow.store import Store
 

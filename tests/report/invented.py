@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from outgrow.executors.inline import Inline
-from outgrow.experiment import Experiment, cells, targets
+from outgrow.experiment.definition import Experiment
+from outgrow.experiment.grid import cells, targets
+from outgrow.experiment.steps import Adapted
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Context, Outcome, Settings, run
 from outgrow.losses.base import Loss
 from outgrow.methods.base import Predictor, TextMethod, TrainingData
 from outgrow.models.base import Model
-from outgrow.steps import Adapted
 from outgrow.store import Store
 from outgrow.tasks.base import Readout, Row, Source, Split, Task
 from outgrow.types import Example, Examples, Labels, UserError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invented import Mind, experiment
 
-from outgrow.experiment import cells
+from outgrow.experiment.grid import cells
 from outgrow.experiment.technique import Technique
 from outgrow.labelling.harden import Harden
 from outgrow.labelling.sharpen import Sharpen

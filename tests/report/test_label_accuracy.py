@@ -16,7 +16,9 @@ import pytest
 from invented import Know, Riddles, computed, experiment
 from test_page import spec
 
-from outgrow.experiment import Experiment, cells
+from outgrow.experiment.definition import Experiment
+from outgrow.experiment.grid import cells
+from outgrow.experiment.steps import Select
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Context
 from outgrow.labelling.base import Rule
@@ -26,7 +28,6 @@ from outgrow.models.base import Model
 from outgrow.report import tables
 from outgrow.report.page import html
 from outgrow.report.results import read, records
-from outgrow.steps import Select
 from outgrow.store import Store
 from outgrow.tasks.base import Readout
 from outgrow.types import Doubles, Labels

@@ -12,7 +12,8 @@ import pytest
 from invented import BETTER, Riddles, WellRead, computed, experiment
 from rich.console import Console
 
-from outgrow.experiment import Experiment
+from outgrow.experiment.definition import Experiment
+from outgrow.experiment.steps import Adapt
 from outgrow.experiment.technique import Technique
 from outgrow.methods.base import Predictor
 from outgrow.report import tables
@@ -21,7 +22,6 @@ from outgrow.report.page import html
 from outgrow.report.record import Record
 from outgrow.report.results import read
 from outgrow.report.row import Estimate, Row
-from outgrow.steps import Adapt
 from outgrow.store import Store
 from outgrow.training.continuing import Generative
 

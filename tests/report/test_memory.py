@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from invented import Know, Riddles, experiment
 
-from outgrow.experiment import Experiment, cells, targets
+from outgrow.experiment.definition import Experiment
+from outgrow.experiment.grid import cells, targets
+from outgrow.experiment.steps import Prepare, Score
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Step, walk
 from outgrow.measures.crossed import t_quantile
 from outgrow.report import results, stored
 from outgrow.report.stored import StoredArtifacts
-from outgrow.steps import Prepare, Score
 from outgrow.types import Example, Examples, Labels, Scores
 
 STUDENTS, TESTS = 100, 3000

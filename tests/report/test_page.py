@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from invented import BETTER, Know, Riddles, WellRead, computed, experiment
 
-from outgrow.experiment import Experiment
+from outgrow.experiment.definition import Experiment
+from outgrow.experiment.steps import Adapt
 from outgrow.experiment.technique import Technique
 from outgrow.methods.base import Predictor
 from outgrow.report.page import duration, html, write
 from outgrow.report.results import read
-from outgrow.steps import Adapt
 from outgrow.store import Store
 from outgrow.training.continuing import Generative
 from outgrow.types import UserError

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from invented import BETTER, Know, Riddles, computed, experiment
 
-from outgrow.experiment import Experiment
+from outgrow.experiment.definition import Experiment
 from outgrow.experiment.technique import Technique
 from outgrow.report.page import write
 from outgrow.report.results import records

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from outgrow.experiment import Experiment
+from outgrow.experiment.definition import Experiment
 from outgrow.report import tables
 from outgrow.report.record import Record
 from outgrow.report.results import read

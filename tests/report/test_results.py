@@ -12,13 +12,14 @@ import pytest
 from invented import BETTER, Know, Riddles, WellRead, computed, experiment
 
 from outgrow.executors.inline import Inline
-from outgrow.experiment import Experiment, cells
+from outgrow.experiment.definition import Experiment
+from outgrow.experiment.grid import cells
+from outgrow.experiment.steps import Adapt
 from outgrow.experiment.technique import Technique
 from outgrow.graph import run
 from outgrow.methods.base import Predictor
 from outgrow.report.record import Record
 from outgrow.report.results import read, records
-from outgrow.steps import Adapt
 from outgrow.store import Store
 from outgrow.training.continuing import Generative
 

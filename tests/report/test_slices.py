@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from invented import BETTER, Riddles, computed, experiment
 
-from outgrow.experiment import Experiment
+from outgrow.experiment.definition import Experiment
 from outgrow.experiment.technique import Technique
 from outgrow.report.results import read
 from outgrow.report.slices import read_by, sliced

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from invented import Know, computed, experiment
 
-from outgrow.experiment import Experiment, cells
+from outgrow.experiment.definition import Experiment
+from outgrow.experiment.grid import cells
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Context
 from outgrow.losses.base import Loss

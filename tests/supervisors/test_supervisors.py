@@ -12,15 +12,15 @@ from fakes import FakeMethod, FakeModel, FakeTask
 from slots import BASE, LARGE, MEDIUM, SMALL, done
 
 from outgrow.annotations import Annotations
-from outgrow.cell_setup import CellSetup
 from outgrow.config import experiment_from
-from outgrow.experiment import cells
+from outgrow.experiment.grid import cells
+from outgrow.experiment.setup import CellSetup
+from outgrow.experiment.steps import LabelsStep, Prepare, Relabel, Select
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Context, load
 from outgrow.labelling.base import NO_EVIDENCE, Evidence, Rule
 from outgrow.labelling.mean import Mean
 from outgrow.plugins import find, names
-from outgrow.steps import LabelsStep, Prepare, Relabel, Select
 from outgrow.store import Store
 from outgrow.supervisors.base import Supervisor
 from outgrow.supervisors.ensemble import Ensemble

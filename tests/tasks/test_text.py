@@ -11,9 +11,10 @@ import pytest
 from fakes import FakeMethod, FakeModel
 from text_files import reviews, shared, write_jsonl
 
-from outgrow.experiment import Experiment, cells, targets
+from outgrow.experiment.definition import Experiment
+from outgrow.experiment.grid import cells, targets
+from outgrow.experiment.steps import Fit
 from outgrow.graph import identity, walk
-from outgrow.steps import Fit
 from outgrow.tasks.base import DECONTAMINATION_ORDER
 from outgrow.tasks.text import Text
 from outgrow.text.near import Near

@@ -10,7 +10,8 @@ import pytest
 import tiny
 from text_files import write_jsonl
 
-from outgrow.experiment import Experiment, cells
+from outgrow.experiment.definition import Experiment
+from outgrow.experiment.grid import cells
 from outgrow.graph import Settings
 from outgrow.models.hf import HF
 from outgrow.tasks.text import Text

@@ -108,7 +108,7 @@ def _prune(opened_store: Store, files: list[Path], yes: bool, plugins: bool) -> 
 def _steps(files: list[Path], plugins: bool) -> list[Step]:  # type: ignore[type-arg]
     """Every step of the experiments."""
     from outgrow.api import resolved
-    from outgrow.experiment import cells, targets
+    from outgrow.experiment.grid import cells, targets
     from outgrow.graph import walk
 
     return [step for file in files for step in walk(targets(cells(resolved(file, plugins=plugins))))]

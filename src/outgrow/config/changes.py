@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from outgrow.config.document import SHOWN, Document, Where, WrongError, copied, refuse_odd, say, shown
+from outgrow.config.document import SHOWN, Document, Where, WrongError, copied, describe_place, refuse_odd, shown
 from outgrow.config.seeds import Seeds, seeds_from
 from outgrow.types import UserError
 
@@ -118,11 +118,11 @@ def _assign(table: dict[str, Any], where: Where, value: Any) -> Where:
         if isinstance(container, list):
             if not isinstance(part, int) or part >= len(container):
                 size = f"has {len(container)} entries, counted from 0"
-                raise WrongError(where, f"{say(tuple(path))} {size}, so there is no {part}")
+                raise WrongError(where, f"{describe_place(tuple(path))} {size}, so there is no {part}")
         elif isinstance(container, dict):
             part = str(part)
         else:
-            text = f"{say(tuple(path))} is {shown(container)}, which has no field {part!r}: set it whole"
+            text = f"{describe_place(tuple(path))} is {shown(container)}, which has no field {part!r}: set it whole"
             raise WrongError(where, text)
         path.append(part)
         if depth == len(where) - 1:

@@ -129,7 +129,7 @@ def shown(value: Any) -> str:
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
 
 
-def say(where: Where) -> str:
+def describe_place(where: Where) -> str:
     """A key path as `--set` takes it: `methods[0].loss.weight`, `recipes."ladder/pawn"`."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{_key(part)}" for part in where).removeprefix(".")
 

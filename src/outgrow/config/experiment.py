@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 from outgrow.config import changes
 from outgrow.config.changes import Change, changed
-from outgrow.config.document import Document, Where, WrongError, copied, load, refuse_odd, say, shown
+from outgrow.config.document import Document, Where, WrongError, copied, describe_place, load, refuse_odd, shown
 from outgrow.config.records import ReadOptions, built, model, plugin, record, refuse_unknown, supervisor, values
 from outgrow.config.seeds import Seeds, seeds_from
-from outgrow.experiment import Experiment
+from outgrow.experiment.definition import Experiment
 from outgrow.experiment.recipes import bundled
 from outgrow.experiment.technique import Technique
 from outgrow.methods.base import Method
@@ -164,7 +164,7 @@ def _recipes(raw: Any, experiment: Experiment, options: ReadOptions) -> dict[tup
         if any(target.name == name for _, name in recipes):
             raise WrongError(where, f"recipes has two tables for {target.name!r}: write one")
         if not isinstance(table, dict):
-            raise WrongError(where, f"{say(where)} should be a table of hyperparameters")
+            raise WrongError(where, f"{describe_place(where)} should be a table of hyperparameters")
         for task in experiment.tasks:
             recipes[task.name, target.name] = _recipe(table, task, target, where, options)
     return recipes
@@ -191,6 +191,6 @@ def _recipe(table: dict[str, Any], task: Task, target: Model, where: Where, opti
     if "name" in table:
         replacement: Method = plugin("method", table, where, options)
         return replacement
-    default = bundled(task.short, target.short)
+    default = bundled(task.short_name, target.short_name)
     defaults = {field.name: getattr(default, field.name) for field in fields(default)}
     return built(type(default), defaults | values(type(default), table, where, options), where)

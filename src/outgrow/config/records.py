@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from outgrow.config.changes import as_text
-from outgrow.config.document import Where, WrongError, say, shown
+from outgrow.config.document import Where, WrongError, describe_place, shown
 from outgrow.graph import identity
 from outgrow.labelling.base import Rule
 from outgrow.losses.base import Loss
@@ -87,12 +87,12 @@ def plugin(kind: str, raw: Any, where: Where, options: ReadOptions) -> Any:
     raw = options.named(raw, where)
     table = {"name": raw} if isinstance(raw, str) else raw
     if not isinstance(table, dict):
-        text = f'{say(where)} is {shown(raw)} but should be a {kind}: "name", or {{ name = "...", ... }}'
+        text = f'{describe_place(where)} is {shown(raw)} but should be a {kind}: "name", or {{ name = "...", ... }}'
         raise WrongError(where, text, str(raw))
     name = options.named(table.get("name"), (*where, "name"))
     if not isinstance(name, str):
         raise WrongError(
-            where, f"{say(where)} does not say which {kind}: give it a name, one of {', '.join(names(kind))}"
+            where, f"{describe_place(where)} does not say which {kind}: give it a name, one of {', '.join(names(kind))}"
         )
     name_path = (*where, "name") if raw is table else where
     _refuse_half_written(name, name_path)
@@ -106,8 +106,8 @@ def plugin(kind: str, raw: Any, where: Where, options: ReadOptions) -> Any:
 def _refuse_half_written(name: str, where: Where) -> None:
     """Raises WrongError for a name that begins like a list, table or string of TOML that did not parse."""
     if name[:1] in ("[", "{", '"', "'"):
-        text = f"{say(where)}: {shown(name)} is neither a name nor a TOML value, such as [0, 1] or {{ name = ... }}"
-        raise WrongError(where, text, name)
+        text = f"{shown(name)} is neither a name nor a TOML value, such as [0, 1] or {{ name = ... }}"
+        raise WrongError(where, f"{describe_place(where)}: {text}", name)
 
 
 def record(kind: type[V], table: Mapping[str, Any], where: Where, options: ReadOptions, **given: Any) -> V:
@@ -115,7 +115,7 @@ def record(kind: type[V], table: Mapping[str, Any], where: Where, options: ReadO
     arguments = values(kind, table, where, options) | given
     for spec in fields(kind):  # type: ignore[arg-type]
         if spec.init and spec.name not in arguments and spec.default is MISSING and spec.default_factory is MISSING:
-            raise WrongError(where, f"{say(where) or 'it'} needs a field {spec.name!r}")
+            raise WrongError(where, f"{describe_place(where) or 'it'} needs a field {spec.name!r}")
     return built(kind, arguments, where)
 
 
@@ -127,11 +127,11 @@ def built(kind: type[V], arguments: Mapping[str, Any], where: Where) -> V:
             identity(made)  # raises for a field that cannot be hashed
         return made
     except UserError as error:
-        raise WrongError(where, f"{say(where)}: {error}") from None
+        raise WrongError(where, f"{describe_place(where)}: {error}") from None
     except Exception as error:
         if is_ours(kind):
             raise
-        text = f"{say(where)}: {kind.__module__}:{kind.__qualname__} failed: {type(error).__name__}: {error}"
+        text = f"{describe_place(where)}: {kind.__module__}:{kind.__qualname__} failed: {type(error).__name__}: {error}"
         raise WrongError(where, text) from None
 
 
@@ -204,7 +204,7 @@ def plain(hint: Any, raw: Any, where: Where) -> Any:
         expected = " or ".join(sorted(parts - {"None"})).replace("a valid tuple", "a list")
     except PydanticSchemaGenerationError:
         expected = "a table"
-    raise WrongError(where, f"{say(where)} is {shown(raw)} but should be {expected}", str(raw))
+    raise WrongError(where, f"{describe_place(where)} is {shown(raw)} but should be {expected}", str(raw))
 
 
 def refuse_unknown(table: Mapping[str, Any], known: Iterable[str], where: Where, what: str = "field") -> None:
@@ -212,7 +212,7 @@ def refuse_unknown(table: Mapping[str, Any], known: Iterable[str], where: Where,
     known = list(known)
     for key in table:
         if key not in known:
-            place = f"{say(where)}: " if where else ""
+            place = f"{describe_place(where)}: " if where else ""
             hint = nearest(key, known) or f" Known: {', '.join(sorted(known)) or 'none'}"
             raise WrongError((*where, key), f"{place}no {what} called {shown(key)}.{hint}", key)
 
@@ -223,13 +223,13 @@ def absolute_path(path: str, where: Where, options: ReadOptions) -> str:
     if not path:
         return path
     if "\0" in path:
-        raise WrongError(where, f"{say(where)} is {shown(path)}: a path has no null byte", path)
+        raise WrongError(where, f"{describe_place(where)} is {shown(path)}: a path has no null byte", path)
     start, _, rest = path.partition("/")
     if start[:1] == "$":
         if start != "$OUTGROW_DATA":
-            raise WrongError(where, f"{say(where)} starts with {start}: only $OUTGROW_DATA is known", path)
+            raise WrongError(where, f"{describe_place(where)} starts with {start}: only $OUTGROW_DATA is known", path)
         if not (given := os.environ.get("OUTGROW_DATA")):
-            text = f"{say(where)} needs $OUTGROW_DATA: set it to the folder that holds the data"
+            text = f"{describe_place(where)} needs $OUTGROW_DATA: set it to the folder that holds the data"
             raise WrongError(where, text, "$OUTGROW_DATA")
         path = f"{given}/{rest}"
         return str(_expanded(path, where).absolute())
@@ -240,4 +240,6 @@ def _expanded(path: str, where: Where) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError:
-        raise WrongError(where, f"{say(where)} is {path!r}, but there is no such home folder: write it out") from None
+        raise WrongError(
+            where, f"{describe_place(where)} is {path!r}, but there is no such home folder: write it out"
+        ) from None

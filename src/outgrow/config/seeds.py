@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from operator import index
 
 from outgrow.config.document import SHOWN, shown
-from outgrow.experiment import MOST_SEED
+from outgrow.experiment.definition import MOST_SEED
 from outgrow.types import UserError
 
 MOST_SEEDS = 100  # the largest number of seeds; a larger integer was probably meant as one seed

@@ -26,7 +26,7 @@ from outgrow.tasks.base import Split, Task
 from outgrow.training.lengths import LengthLimit, narrowest_limits, too_long
 from outgrow.types import Problems, UserError
 
-HERE = Settings()
+DEFAULT_SETTINGS = Settings()
 
 MOST_SEED = 2**32 - 1  # the largest seed of all random generators
 R = TypeVar("R", Task, Model)
@@ -81,7 +81,7 @@ class Experiment:
         weak = (model for supervisor in self.supervisors for model in supervisor.models)
         return (*weak, *self.strong, *(rung for method in self.methods for rung in method.chain))
 
-    def pinned(self, settings: Settings = HERE) -> Experiment:
+    def pinned(self, settings: Settings = DEFAULT_SETTINGS) -> Experiment:
         """The same with every task and model identified by its content, and with the length limits found.
 
         Raises CollectedError with all that is wrong, not the first thing alone.
@@ -89,25 +89,25 @@ class Experiment:
         wrong = Problems()
 
         def pin(record: R) -> R:
-            with wrong.caught():
+            with wrong.collecting():
                 return record.pinned()
             return record
 
         axes = self._axes(pin, pin)
-        wrong.raised()
+        wrong.raise_collected()
         known = replace(self, **axes, length_limits={})
         length_limits = narrowest_limits(
-            wrong.each(lambda model: LengthLimit.of(model, settings), dict.fromkeys(known.models))
+            wrong.map(lambda model: LengthLimit.of(model, settings), dict.fromkeys(known.models))
         )
         limits = {task: _limits(task, length_limits, wrong) for task in known.tasks} if self.too_long != "cut" else {}
-        wrong.raised()
+        wrong.raise_collected()
         return replace(known, length_limits=limits)
 
     def recipe(self, task: Task, model: Model) -> Method:
         """The method that fits a model on a task, unless a technique gives another."""
-        names = product(dict.fromkeys((task.name, task.short)), dict.fromkeys((model.name, model.short)))
+        names = product(dict.fromkeys((task.name, task.short_name)), dict.fromkeys((model.name, model.short_name)))
         given = (self.recipes[name] for name in names if name in self.recipes)
-        return next(given, None) or bundled(task.short, model.short)
+        return next(given, None) or bundled(task.short_name, model.short_name)
 
     def size(self, task: Task, split: Split) -> int | None:
         """The number of examples of a split; None: all."""
@@ -129,7 +129,7 @@ class Experiment:
             names = distinct_names(records)
 
             def change(record: R) -> R:
-                name = names.get((record.short, record.location), "") if record.location else ""
+                name = names.get((record.short_name, record.location), "") if record.location else ""
                 return record if record.alias == name else replace(record, alias=name)
 
             return change
@@ -145,7 +145,7 @@ class Experiment:
         )
         for records, inference_config in sides:
             for name in sorted(inference_config - {record.name for record in records}):
-                if len(meant := sorted({record.name for record in records if record.short == name})) > 1:
+                if len(meant := sorted({record.name for record in records if record.short_name == name})) > 1:
                     raise UserError(f"recipes: {name!r} may be {' or '.join(map(repr, meant))}: write which")
 
 
@@ -154,7 +154,7 @@ def _limits(task: Task, length_limits: Iterable[LengthLimit], wrong: Problems) -
     return tuple(
         length_limit
         for length_limit in length_limits
-        for found in wrong.each(partial(too_long, task), [length_limit])
+        for found in wrong.map(partial(too_long, task), [length_limit])
         if found.ids
     )
 

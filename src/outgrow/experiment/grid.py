@@ -8,14 +8,14 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-from outgrow.cell_setup import CellSetup
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.leaks import check_no_leaks, check_test_unused
+from outgrow.experiment.setup import CellSetup
+from outgrow.experiment.steps import Fit, Gold, LabelsStep, Prepare, Score, Select, predicted
 from outgrow.experiment.students import Labeller, before_training, ceiling, ensemble_labels, student
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Interner, Settings, Step
 from outgrow.models.base import Model
-from outgrow.steps import Fit, Gold, LabelsStep, Prepare, Score, Select, predicted
 from outgrow.supervisors.base import Supervisor
 from outgrow.tasks.base import SPLITS, Split, Task
 from outgrow.training.continuing import Generative

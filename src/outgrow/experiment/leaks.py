@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from outgrow.experiment.steps import Fit, Gold, Prepare
 from outgrow.graph import Step, topological_order
-from outgrow.steps import Fit, Gold, Prepare
 from outgrow.types import UserError
 
 

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from outgrow.cell_setup import CellSetup
+from outgrow.experiment.setup import CellSetup
+from outgrow.experiment.steps import Features, Fit, Gold, LabelsStep, Prepare, Relabel, ZeroShot, predicted
 from outgrow.experiment.technique import Technique
 from outgrow.labelling.base import Rule
 from outgrow.labelling.harden import Harden
@@ -18,7 +19,6 @@ from outgrow.labelling.mean import Mean
 from outgrow.methods.base import FeatureMethod, TextMethod
 from outgrow.methods.probe import Probe
 from outgrow.models.base import Model
-from outgrow.steps import Features, Fit, Gold, LabelsStep, Prepare, Relabel, ZeroShot, predicted
 from outgrow.tasks.base import Task
 from outgrow.training.continuing import Generative
 from outgrow.training.features import FeatureSpec
@@ -131,9 +131,9 @@ def _apply_rules(
         rules = tuple(rule for rule in rules if not rule.aggregates)
     elif not (rules and rules[0].aggregates):
         rules = (Mean(), *rules)
-    elif len(labels) < rules[0].fewest:
-        name, fewest = type(rules[0]).__name__, rules[0].fewest
-        raise UserError(f"{name} needs {fewest} supervisors, {labeller.name} are {len(labels)}: use mean, or name more")
+    elif len(labels) < rules[0].min_supervisors:
+        name, needed = type(rules[0]).__name__, rules[0].min_supervisors
+        raise UserError(f"{name} needs {needed} supervisors, {labeller.name} are {len(labels)}: use mean, or name more")
     for rule in rules:
         if rule.shared_choices and setup.task.readout == "tokens":
             raise UserError(

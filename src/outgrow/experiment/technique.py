@@ -61,9 +61,9 @@ class Technique:
         """Raise a UserError, or a CollectedError, for every slot that does not fit a task of this shape."""
         wrong = Problems()
         for slot in (self.loss, *((self.fit,) if self.fit else ()), *(self.rules or ())):
-            with wrong.caught():
+            with wrong.collecting():
                 slot.check(shape)
-        wrong.raised()
+        wrong.raise_collected()
 
     def map_models(self, change: Callable[[Model], Model]) -> Technique:
         """The same with every model changed."""

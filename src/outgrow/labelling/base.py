@@ -48,7 +48,9 @@ class Rule:
     kind: ClassVar[str]  # not needed by a plug-in from outside the package
     version: ClassVar[int] = 1
     aggregates: ClassVar[bool] = False
-    fewest: ClassVar[int] = 2  # the smallest number of supervisors that an aggregating rule accepts, beside one alone
+    min_supervisors: ClassVar[int] = (
+        2  # the smallest number of supervisors that an aggregating rule accepts, beside one alone
+    )
     selects: ClassVar[bool] = False
     # Whether it changes only the confidence of each label, from that label alone. Selecting rules are applied first,
     # since they read the confidence of the supervisor.

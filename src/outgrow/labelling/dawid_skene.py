@@ -32,7 +32,7 @@ class DawidSkene(Rule):
     kind: ClassVar[str] = "rule/dawid-skene"
     version: ClassVar[int] = 2  # 2: abstentions cast no vote, ties share one, one supervisor's labels are unchanged
     aggregates: ClassVar[bool] = True
-    fewest: ClassVar[int] = 3
+    min_supervisors: ClassVar[int] = 3
     shared_choices: ClassVar[bool] = True
 
     iterations: int = 100
@@ -47,7 +47,7 @@ class DawidSkene(Rule):
         annotations = Annotations.from_labels(labels)
         votes = _votes(annotations.classes())
         voters = int(votes.any((1, 2)).sum())
-        if voters < self.fewest:
+        if voters < self.min_supervisors:
             raise UserError(f"Dawid-Skene is not identified with {voters} supervisors that vote: use mean, or add some")
         counts = votes.sum(0)
         total = counts.sum(1, keepdims=True)

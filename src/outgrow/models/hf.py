@@ -38,7 +38,7 @@ class HF(Model):
     size: str = not_hashed(default="")
 
     @property
-    def short(self) -> str:
+    def short_name(self) -> str:
         """`hf/google/bert_uncased_L-2_H-128_A-2`; for a local folder, its last part."""
         return f"hf/{self._local.name}" if self._local else f"hf/{self.size}"
 

@@ -11,7 +11,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from outgrow.experiment import Experiment, targets
+from outgrow.experiment.definition import Experiment
+from outgrow.experiment.grid import targets
 from outgrow.graph import Failure, Settings, Step, walk
 from outgrow.models.base import Model
 from outgrow.report import figures

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
-from outgrow.experiment import Cell
+from outgrow.experiment.grid import Cell
+from outgrow.experiment.steps import Fit, Gold, LabelsStep, Predict, Prepare, Relabel, Select
 from outgrow.graph import load, walk
 from outgrow.labelling.harden import Harden
-from outgrow.steps import Fit, Gold, LabelsStep, Predict, Prepare, Relabel, Select
 from outgrow.store import Damaged, Store
 from outgrow.types import Examples
 

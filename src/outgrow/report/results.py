@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from outgrow.experiment import Cell, Experiment, cells
+from outgrow.experiment.definition import Experiment
+from outgrow.experiment.grid import Cell, cells
+from outgrow.experiment.steps import Fit, Predict, Relabel
 from outgrow.graph import Failure
 from outgrow.report.measures import MEASURES
 from outgrow.report.protocol import chain_fits
 from outgrow.report.record import Record
 from outgrow.report.row import Estimate, Row
 from outgrow.report.stored import Problem, StoredArtifacts
-from outgrow.steps import Fit, Predict, Relabel
 from outgrow.store import Store
 
 

@@ -8,7 +8,8 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from outgrow.experiment import Cell
+from outgrow.experiment.grid import Cell
+from outgrow.experiment.steps import Score
 from outgrow.measures.accuracy import accuracy
 from outgrow.measures.agreement import Agreement, agreement
 from outgrow.measures.crossed import Interval, OneGroupError
@@ -16,7 +17,6 @@ from outgrow.measures.difference import paired
 from outgrow.measures.pgr import Recovery, recovered
 from outgrow.measures.samples import accuracy_of_samples
 from outgrow.report.stored import Compact, Status, StoredArtifacts
-from outgrow.steps import Score
 from outgrow.types import Doubles
 
 TRIO = ("floor", "student", "ceiling")  # what the recovered gap is computed from

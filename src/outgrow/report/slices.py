@@ -8,13 +8,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from outgrow.experiment import Experiment, cells
+from outgrow.experiment.definition import Experiment
+from outgrow.experiment.grid import cells
+from outgrow.experiment.steps import Prepare
 from outgrow.graph import Failure
 from outgrow.plugins import nearest
 from outgrow.report.record import Record
 from outgrow.report.results import Results, record, rows
 from outgrow.report.stored import StoredArtifacts
-from outgrow.steps import Prepare
 from outgrow.store import Store
 from outgrow.tasks.base import Facet
 from outgrow.types import Examples, UserError

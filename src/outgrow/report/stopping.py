@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from outgrow.experiment.steps import Fit
 from outgrow.report.drawing import MARKS, fitted, ink, name_of, panels, svg
 from outgrow.report.results import Results, rows
 from outgrow.report.tables import percent
-from outgrow.steps import Fit
 from outgrow.store import Damaged, Store
 from outgrow.types import Doubles
 

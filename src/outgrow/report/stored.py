@@ -15,9 +15,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from outgrow.experiment import Cell
+from outgrow.experiment.grid import Cell
+from outgrow.experiment.steps import Fit, Score
 from outgrow.graph import Failure, Step, T, load, walk
-from outgrow.steps import Fit, Score
 from outgrow.store import Damaged, Manifest, Store
 from outgrow.types import Ints, Scores, UserError
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from outgrow.cell_setup import CellSetup
+from outgrow.experiment.setup import CellSetup
+from outgrow.experiment.steps import Fit, LabelsStep, Prepare
 from outgrow.graph import Settings
 from outgrow.models.base import Model
-from outgrow.steps import Fit, LabelsStep, Prepare
 from outgrow.training.continuing import Generative
 
 

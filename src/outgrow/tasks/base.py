@@ -81,10 +81,10 @@ class Task:
     @property
     def name(self) -> str:
         """The name in tables and recipes: `text/reviews`, or `text/a/reviews` beside `text/b/reviews`."""
-        return self.alias or self.short
+        return self.alias or self.short_name
 
     @property
-    def short(self) -> str:
+    def short_name(self) -> str:
         """The name, unless another task of the experiment has the same."""
         return type(self).__module__.rpartition(".")[2].replace("_", "-")
 
@@ -171,7 +171,7 @@ class Task:
         """
         truth = gold.aligned(examples)
         predicted = predictions.aligned(examples).hard()
-        correct = (truth.of(predicted) > 0).astype(np.float64)
+        correct = (truth.probability_of(predicted) > 0).astype(np.float64)
         return Scores(ids=examples.ids, groups=examples.groups, correct=correct)
 
 

@@ -68,9 +68,9 @@ class ChessPuzzles(Task):
             raise UserError('plies limits a prompt of moves: say prompt = "moves" too, or leave it out')
 
     @property
-    def short(self) -> str:
+    def short_name(self) -> str:
         """`chess-puzzles`, or `chess-puzzles/moves`, which has separate rows in tables but the same recipes."""
-        return super().short if self.prompt == "position" else f"{super().short}/{self.prompt}"
+        return super().short_name if self.prompt == "position" else f"{super().short_name}/{self.prompt}"
 
     @property
     def location(self) -> Path | None:

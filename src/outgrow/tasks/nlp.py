@@ -59,7 +59,7 @@ class Nlp(Task):
         check_ranges(self, near_share=SHARE, max_chars=whole(1))
 
     @property
-    def short(self) -> str:
+    def short_name(self) -> str:
         """`nlp/boolq`."""
         return f"nlp/{self.set}"
 

@@ -55,7 +55,7 @@ class Reward(Task):
         check_ranges(self, near_share=SHARE, max_chars=whole(1))
 
     @property
-    def short(self) -> str:
+    def short_name(self) -> str:
         """`reward/hh_harmless` for hh_harmless_*.jsonl.gz."""
         return f"reward/{self.location.name.partition('.')[0].rstrip('*_-')}"
 

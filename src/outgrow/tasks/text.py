@@ -69,7 +69,7 @@ class Text(Task):
             raise UserError(f"the prompt {self.prompt!r} holds a lone surrogate, half of a character: leave it out")
 
     @property
-    def short(self) -> str:
+    def short_name(self) -> str:
         """`text/reviews` for reviews.csv.gz."""
         return f"text/{self.location.name.partition('.')[0]}"
 

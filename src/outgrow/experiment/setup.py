@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from outgrow.experiment.steps import Adapt, Features, Fit, Gold, LabelsStep, Prepare, Select
 from outgrow.methods.base import FeatureMethod, Method
 from outgrow.models.base import Model
-from outgrow.steps import Adapt, Features, Fit, Gold, LabelsStep, Prepare, Select
 from outgrow.tasks.base import Split, Task
 from outgrow.training.continuing import Generative
 from outgrow.types import UserError

@@ -15,14 +15,15 @@ from fakes import FakeLoss, FakeMethod, FakeModel, FakeTask
 from text_files import reviews, write_jsonl
 
 from outgrow.executors.inline import Inline
-from outgrow.experiment import Experiment, cells
+from outgrow.experiment.definition import Experiment
+from outgrow.experiment.grid import cells
+from outgrow.experiment.steps import Adapt, Fit, Gold, Predict, Prepare, Relabel, Score
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Outcome, Step, load, run
 from outgrow.labelling.base import NotedLabels
 from outgrow.labelling.harden import Harden
 from outgrow.methods.base import Predictor
 from outgrow.methods.finetune import Finetune
-from outgrow.steps import Adapt, Fit, Gold, Predict, Prepare, Relabel, Score
 from outgrow.store import Store
 from outgrow.tasks.base import Readout, Task, ground_truth
 from outgrow.tasks.text import Text
@@ -214,7 +215,7 @@ def _disorder(monkeypatch: pytest.MonkeyPatch) -> None:
         found = ground_truth(task, examples)
         return task.disordered(found) if isinstance(task, Disordered) else found
 
-    monkeypatch.setattr("outgrow.steps.ground_truth", ground_truth_of)
+    monkeypatch.setattr("outgrow.experiment.steps.ground_truth", ground_truth_of)
 
 
 def facts(fit: Fit, folder: Path) -> Any:
