@@ -15,9 +15,10 @@ from text_files import REPOSITORY, shared
 
 import outgrow
 from outgrow.config import read
+from outgrow.experiment.data import Gold
 from outgrow.experiment.grid import Cell, cells, targets
 from outgrow.experiment.recipes import bundled
-from outgrow.experiment.steps import Adapt, Features, Fit, Gold, Predict, Score
+from outgrow.experiment.steps import Adapt, Features, Fit, Predict, Score
 from outgrow.graph import walk
 from outgrow.losses.confidence import Confidence
 from outgrow.methods.finetune import Finetune

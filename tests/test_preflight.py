@@ -143,14 +143,14 @@ def test_a_chain_needs_a_fresh_part_of_transfer_for_each_rung() -> None:
 def test_texts_that_are_too_long_are_left_out_and_said(tmp_path: Path) -> None:
     model = HF(size=str(tiny.checkpoint(tmp_path / "short", "gpt2", n_positions=7, max_position_embeddings=7)))
     long = text_experiment(tmp_path, weak=(model,))
-    (note,) = notes(checked(long, HERE))
+    (note,) = notes(checked(long, HERE), HERE)
     assert "longer than the 7 tokens that a model reads, and are left out for all models" in note
     (line,) = messages(replace(long, too_long="refuse"))
     most = int(line.partition("max_chars = ")[2].partition(",")[0])
     assert 'too_long = "drop" or "cut"' in line
     shorter = replace(long, tasks=(replace(long.tasks[0], max_chars=most),), too_long="refuse")
     assert not any("longer than" in line for line in messages(shorter))
-    assert notes(checked(replace(long, too_long="cut"), HERE)) == []
+    assert notes(checked(replace(long, too_long="cut"), HERE), HERE) == []
 
 
 def test_a_choice_that_a_model_has_no_token_for_is_said_before_a_run(tmp_path: Path) -> None:

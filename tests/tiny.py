@@ -11,9 +11,10 @@ import numpy as np
 from outgrow.graph import Context, Settings
 from outgrow.methods.base import FeatureData, TrainingData, design_of
 from outgrow.models.base import Model
+from outgrow.store import Rows, Store
 from outgrow.tasks.base import Readout
-from outgrow.training.features import FeatureSpec, features
-from outgrow.types import Example, Examples, Labels
+from outgrow.training.features import FeatureSpec, pooled, texts_of
+from outgrow.types import Doubles, Example, Examples, Labels
 
 WORDS = ("!", "[PAD]", "[UNK]", "[CLS]", "[SEP]", *(f"w{i}" for i in range(40)), "a", "b", "c", "d")
 SETTINGS = Settings()
@@ -128,11 +129,28 @@ def swapped(examples: Examples) -> Examples:
     return Examples(rows=tuple(replace(row, choices=row.choices[::-1]) for row in examples.rows))
 
 
+def frozen(
+    folder: Path,
+    examples: Examples,
+    readout: Readout = "head",
+    spec: FeatureSpec = FeatureSpec(),  # noqa: B008 - frozen
+    settings: Settings = SETTINGS,
+) -> Doubles:
+    """The frozen features of examples, [n, width], without a store."""
+    texts = texts_of(examples, readout)
+    named = [(row.id, text) for row, own in zip(examples.rows, texts, strict=True) for text in own]
+    parts = list(pooled(folder, named, spec, settings, cut=examples.cut))
+    which, values = (np.concatenate(each) for each in list(zip(*parts, strict=True))[:2])
+    found = np.empty(values.shape)
+    found[which] = values
+    each = found.reshape(len(texts), len(texts[0]), -1)
+    return each[:, 0] if each.shape[1] == 1 else each[:, 0] - each[:, 1]
+
+
 def read(model: Model, data: TrainingData, spec: FeatureSpec, readout: Readout = "head") -> FeatureData:
     """The frozen features of a model, with the labels."""
     train, validation = (
-        features(model.folder(SETTINGS), each, readout, spec, SETTINGS, lambda fraction: None).of(each.ids)
-        for each in (data.examples, data.validation)
+        frozen(model.folder(SETTINGS), each, readout, spec) for each in (data.examples, data.validation)
     )
     return FeatureData.of(data, readout, design_of(readout, train), validation)
 
@@ -144,6 +162,10 @@ class Scratch(Context):
         self.settings, self.scratch = settings, folder
         folder.mkdir(parents=True, exist_ok=True)
         self.every, self.updates, self.fractions = every, 0, list[float]()
+
+    def rows(self, name: str) -> Rows:
+        """Rows beside the folder, so that contexts in the same place share them."""
+        return Store(str(self.scratch.parent / "store")).rows(name)
 
     def progress(self, fraction: float, note: str = "") -> None:
         self.updates += 1

@@ -257,7 +257,7 @@ def run(
     """
     check_device(settings)
     experiment = resolved(source, sets=sets, seeds=seeds, plugins=plugins, settings=settings)
-    for note in notes(experiment):
+    for note in notes(experiment, settings):
         LOGGER.warning("note: %s", note)
     opened_store, wanted = opened(store), targets(cells(experiment))
     if opened_store.storage.local:

@@ -20,6 +20,7 @@ from outgrow.models.header import read_header
 from outgrow.store import Store
 from outgrow.tasks.base import SPLITS, Split, Task
 from outgrow.training.lengths import LengthLimit, TooLong, not_one_token, too_long
+from outgrow.training.precision import has_fast_bf16
 from outgrow.types import Problems, Shape, UserError
 
 VERSION = 1  # bump when `_facts` returns something else for the same task
@@ -156,8 +157,17 @@ def explained(found: TooLong, length_limit: LengthLimit) -> str:
     return f"{over} longer than the {length_limit.longest} tokens that a model reads"
 
 
-def notes(experiment: Experiment) -> list[str]:
-    """Notes for the user before a run of a checked experiment, one line each: examples that are left out."""
+def notes(experiment: Experiment, settings: Settings) -> list[str]:
+    """Notes for the user before a run of a checked experiment, one line each: examples that are left out, and a
+    precision that is slow on the device."""
+    slow = experiment.precision == "bf16" and not has_fast_bf16(settings.device)
+    return [
+        *([f'precision = "bf16" is slow on {settings.device}, which has no fast bf16 arithmetic'] if slow else []),
+        *_left_out(experiment),
+    ]
+
+
+def _left_out(experiment: Experiment) -> list[str]:
     return [
         f"task {task.name}: {explained(found, length_limit)}, and are left out for all models; "
         f"max_chars = {found.max_chars} would leave them out too"

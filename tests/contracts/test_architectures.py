@@ -13,14 +13,14 @@ from typing import Any
 import architectures
 import numpy as np
 import pytest
+import tiny
 from architectures import CLASSIFYING, ENCODERS, REFUSED, SPEAKING
 
 from outgrow.graph import Settings
 from outgrow.models.header import read_header
 from outgrow.tasks.base import Readout
-from outgrow.training.batches import collate
+from outgrow.training.batches import Encoded, collate
 from outgrow.training.choosing import probabilities
-from outgrow.training.features import FeatureSpec, features
 from outgrow.training.network import Network, open_encoder, open_network
 from outgrow.types import Example, Examples, Floats, UserError
 
@@ -68,10 +68,7 @@ def test_seventy_architectures_are_swept() -> None:
 @pytest.mark.parametrize("folder", WORKING, indirect=True, ids=str)
 def test_features_do_not_depend_on_the_batch(folder: Path) -> None:
     examples = architectures.examples("head")
-    together, alone = (
-        features(folder, examples, "head", FeatureSpec(), Settings(microbatch=most), lambda fraction: None).values
-        for most in (None, 1)
-    )
+    together, alone = (tiny.frozen(folder, examples, settings=Settings(microbatch=most)) for most in (None, 1))
     assert close(together, alone)
     assert np.ptp(together, axis=0).max() > 0.01, "every text has the same features: this test could not fail"
 
@@ -86,9 +83,11 @@ def test_as_many_tokens_as_the_header_says_can_be_read(folder: Path) -> None:
     most = longest or 100
     special = len(network.tokenizer("")["input_ids"])
     row = Example(id="e", group="g", prompt=" ".join(["w1"] * (most - special)), choices=("a", "b"))
-    assert [len(ids) for ids in network.texts(Examples(rows=(row,)), "head").tokens] == [most]
+    tokens = network.tokens([("e", row.prompt)], cut=False)
+    assert [len(ids) for ids in tokens] == [most]
+    encoded = Encoded(tokens=tokens, columns=np.zeros((1, 1), dtype=np.int64))
     with torch.inference_mode():
-        assert network.hidden(collate(network.texts(Examples(rows=(row,)), "head"), np.arange(1), 1)).isfinite().all()
+        assert network.hidden(collate(encoded, np.arange(1), 1)).isfinite().all()
     if longest:
         longer = Examples(rows=(Example(id="e", group="g", prompt=f"{row.prompt} w1", choices=("a", "b")),))
         with pytest.raises(UserError, match=f"the model reads {longest}"):

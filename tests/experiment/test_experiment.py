@@ -11,10 +11,11 @@ import pytest
 from fakes import FakeLoss, FakeMethod, FakeModel, FakeTask
 
 from outgrow.executors.inline import Inline
+from outgrow.experiment.data import Gold, Prepare
 from outgrow.experiment.definition import MOST_SEED, Experiment
 from outgrow.experiment.grid import Cell, cells, targets
 from outgrow.experiment.leaks import check_no_leaks, check_test_unused
-from outgrow.experiment.steps import Fit, Gold, Prepare, Relabel, predicted
+from outgrow.experiment.steps import Fit, Relabel, predicted
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Outcome, Step, load, plan, run, topological_order, walk
 from outgrow.report.protocol import tasks_used

@@ -15,9 +15,10 @@ from fakes import FakeLoss, FakeMethod, FakeModel, FakeTask
 from text_files import reviews, write_jsonl
 
 from outgrow.executors.inline import Inline
+from outgrow.experiment.data import Gold, Prepare
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells
-from outgrow.experiment.steps import Adapt, Fit, Gold, Predict, Prepare, Relabel, Score
+from outgrow.experiment.steps import Adapt, Fit, Predict, Relabel, Score
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Outcome, Step, load, run
 from outgrow.labelling.base import NotedLabels
@@ -106,7 +107,7 @@ CHANGES: dict[str, tuple[Change, set[str], set[str]]] = {  # a change, the roles
         set(),
     ),
     "student's learning rate": (with_recipe("fakes/large", learning_rate=0.5), STUDENT | CEILING, set()),
-    "student's precision": (with_recipe("fakes/large", precision="bf16"), STUDENT | CEILING, set()),
+    "precision": (lambda e: replace(e, precision="bf16"), FLOOR | LABELS | STUDENT | CEILING | {"before"}, set()),
     "student's epochs": (with_recipe("fakes/large", epochs=7), STUDENT | CEILING, set()),
     "supervisor's learning rate": (
         with_recipe("fakes/small", learning_rate=0.5),
@@ -215,7 +216,7 @@ def _disorder(monkeypatch: pytest.MonkeyPatch) -> None:
         found = ground_truth(task, examples)
         return task.disordered(found) if isinstance(task, Disordered) else found
 
-    monkeypatch.setattr("outgrow.experiment.steps.ground_truth", ground_truth_of)
+    monkeypatch.setattr("outgrow.experiment.data.ground_truth", ground_truth_of)
 
 
 def facts(fit: Fit, folder: Path) -> Any:

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from slots import BASE, HEADED, LARGE, MEDIUM, SLOW, SMALL, Hard, Worded, cell, done, teacher
 
 from outgrow.executors.inline import Inline
+from outgrow.experiment.data import Gold, Prepare
 from outgrow.experiment.grid import Cell, cells, targets
-from outgrow.experiment.steps import Adapt, Features, Fit, Gold, Predict, Prepare, Score, Select
+from outgrow.experiment.steps import Adapt, Features, Fit, Predict, Score, Select
 from outgrow.experiment.technique import Technique
 from outgrow.graph import load, run, walk
 from outgrow.labelling.harden import Harden

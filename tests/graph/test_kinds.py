@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import outgrow
-from outgrow.experiment.steps import LabelsStep
+from outgrow.experiment.data import LabelsStep
 from outgrow.graph import Settings, Step, identity
 from outgrow.graph.step import class_of, kind_of
 from outgrow.labelling.base import Rule

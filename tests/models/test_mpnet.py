@@ -14,7 +14,6 @@ import tiny
 from outgrow.graph import Settings
 from outgrow.models import mpnet
 from outgrow.models.mpnet import MPNet
-from outgrow.training.features import FeatureSpec, features
 from outgrow.types import Doubles, Example, Examples, UserError
 
 MODEL = MPNet(size="base")
@@ -24,7 +23,7 @@ def pooled(folder: Path, texts: list[str]) -> Doubles:
     """The frozen features of texts, one row each."""
     rows = tuple(Example(id=text, group=text, prompt=text, choices=("a", "b")) for text in texts)
     examples = Examples(rows=rows)
-    return features(folder, examples, "head", FeatureSpec(), Settings(), lambda fraction: None).of(examples.ids)
+    return tiny.frozen(folder, examples)
 
 
 @pytest.fixture(scope="module")

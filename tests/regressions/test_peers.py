@@ -21,7 +21,8 @@ import tiny
 from fakes import FakeMethod, FakeModel
 
 from outgrow.executors.inline import Inline
-from outgrow.experiment.steps import Fit, Gold, Predict, Prepare
+from outgrow.experiment.data import Gold, Prepare
+from outgrow.experiment.steps import Fit, Predict
 from outgrow.graph import Outcome, load, run
 from outgrow.store import Store
 from outgrow.tasks.base import Readout

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from invented import Know, Riddles, experiment
 
+from outgrow.experiment.data import Prepare
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells, targets
-from outgrow.experiment.steps import Prepare, Score
+from outgrow.experiment.steps import Score
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Step, walk
 from outgrow.measures.crossed import t_quantile

@@ -13,9 +13,10 @@ from slots import BASE, LARGE, MEDIUM, SMALL, done
 
 from outgrow.annotations import Annotations
 from outgrow.config import experiment_from
+from outgrow.experiment.data import LabelsStep, Prepare
 from outgrow.experiment.grid import cells
 from outgrow.experiment.setup import CellSetup
-from outgrow.experiment.steps import LabelsStep, Prepare, Relabel, Select
+from outgrow.experiment.steps import Relabel, Select
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Context, load
 from outgrow.labelling.base import NO_EVIDENCE, Evidence, Rule

@@ -14,7 +14,6 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from outgrow.graph import Settings
-from outgrow.training.features import FeatureSpec, features
 from outgrow.training.network import open_encoder, open_network
 from outgrow.types import UserError
 
@@ -110,10 +109,7 @@ def test_a_backbone_is_the_same_bare_or_inside_a_classifier(kind: str, tmp_path:
     network = OPENED["head"](bare)
     network.save(tmp_path / "fitted")
     examples, settings = tiny.examples(5), Settings()
-    one, other = (
-        features(folder, examples, "head", FeatureSpec(), settings, lambda fraction: None).values
-        for folder in (bare, tmp_path / "fitted")
-    )
+    one, other = (tiny.frozen(folder, examples, settings=settings) for folder in (bare, tmp_path / "fitted"))
     assert np.array_equal(one, other)
 
 

@@ -10,15 +10,17 @@ import pytest
 import tiny
 
 from outgrow.graph import Settings
-from outgrow.training.features import FeatureSpec, FeatureTable, features
+from outgrow.store import as_digests
+from outgrow.training.batches import Batch
+from outgrow.training.features import FeatureIndex, FeatureSpec, pooled
 from outgrow.training.network import Network, open_encoder
+from outgrow.training.precision import IN_FP32
 from outgrow.types import Doubles, Examples, UserError
 
 
 def read(folder: Path, examples: Examples, microbatch: int | None = None, **reading: object) -> Doubles:
     settings = Settings(microbatch=microbatch)
-    table = features(folder, examples, "head", FeatureSpec(**reading), settings, lambda fraction: None)  # type: ignore[arg-type]
-    return table.of(examples.ids)
+    return tiny.frozen(folder, examples, "head", FeatureSpec(**reading), settings)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("architecture", tiny.ARCHITECTURES)
@@ -46,10 +48,7 @@ def test_a_pair_s_features_are_the_difference_of_its_texts(tmp_path: Path) -> No
         Examples(rows=tuple(replace(row, prompt=row.prompt + row.choices[i]) for row in pairs.rows)) for i in (0, 1)
     ]
     apart = read(folder, alone[0]) - read(folder, alone[1])
-    found, back = (
-        features(folder, each, "pair", FeatureSpec(), Settings(), lambda fraction: None).of(pairs.ids)
-        for each in (pairs, tiny.swapped(pairs))
-    )
+    found, back = (tiny.frozen(folder, each, "pair") for each in (pairs, tiny.swapped(pairs)))
     assert np.allclose(found, apart, atol=1e-5)
     assert np.allclose(found, -back, atol=1e-5)
 
@@ -64,12 +63,45 @@ def test_a_layer_that_is_not_there_is_told(tmp_path: Path) -> None:
         read(tiny.checkpoint(tmp_path / "model"), tiny.examples(3), layer=3)
 
 
-def test_a_table_is_read_back_and_asked_by_id(tmp_path: Path) -> None:
-    table = FeatureTable(ids=("a", "b", "c"), values=np.arange(6, dtype=np.float32).reshape(3, 2))
-    table.save(tmp_path)
-    again = FeatureTable.load(tmp_path)
-    assert again.ids == table.ids
-    assert again.of(("c", "a")).tolist() == [[4.0, 5.0], [0.0, 1.0]]
+def test_an_index_is_read_back_and_looked_up_by_id(tmp_path: Path) -> None:
+    texts = as_digests([bytes([i]) * 15 + b"\0" for i in range(6)]).reshape(3, 2)
+    FeatureIndex(ids=("a", "b", "c"), texts=texts, notes=("one",)).save(tmp_path)
+    again = FeatureIndex.load(tmp_path)
+    assert (again.ids, again.notes) == (("a", "b", "c"), ("one",))
+    assert np.array_equal(again.of(("c", "a")), texts[[2, 0]])
+    assert again.of(("c", "a")).tobytes() == texts[[2, 0]].tobytes()
+
+
+@pytest.mark.parametrize("architecture", tiny.ARCHITECTURES)
+def test_features_do_not_depend_on_the_other_texts_to_the_byte(architecture: str, tmp_path: Path) -> None:
+    folder, examples = tiny.checkpoint(tmp_path / "model", architecture), tiny.examples(60)
+    whole = tiny.frozen(folder, examples)
+    for chosen in (range(0, 60, 7), range(59, 0, -3), [5]):
+        part = Examples(rows=tuple(examples.rows[i] for i in chosen))
+        assert np.array_equal(tiny.frozen(folder, part), whole[list(chosen)])
+
+
+def test_in_bf16_what_is_not_finite_is_computed_in_fp32_and_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    folder, examples = tiny.checkpoint(tmp_path / "model"), tiny.examples(4)
+    hidden = Network.hidden
+
+    def overflowing(self: Network, batch: Batch, layer: int = -1) -> torch.Tensor:
+        states = hidden(self, batch, layer)
+        return states / 0 if torch.is_autocast_enabled("cpu") else states
+
+    exact = tiny.frozen(folder, examples)
+    near = tiny.frozen(folder, examples, spec=FeatureSpec(precision="bf16"))
+    assert np.abs(near - exact).max() < 0.1 * np.abs(exact).max()
+    assert not np.array_equal(near, exact)
+    monkeypatch.setattr(Network, "hidden", overflowing)
+    assert np.array_equal(tiny.frozen(folder, examples, spec=FeatureSpec(precision="bf16")), exact)
+    named = [(row.id, row.prompt) for row in examples.rows]
+    notes = [notes for *_, notes in pooled(folder, named, FeatureSpec(precision="bf16"), Settings())]
+    assert notes[0] == (IN_FP32,)
 
 
 def test_features_that_are_not_numbers_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,8 @@ def test_a_padding_token_that_may_end_a_text_is_replaced(pad: str | None, tmp_pa
     assert torch.equal(rows[:added], stored)
     assert not rows[added:].any()
     examples = tiny.examples(8)
-    for one, other in zip(*(each.texts(examples, "head").tokens for each in (network, before)), strict=True):
+    texts = [(row.id, row.prompt) for row in examples.rows]
+    for one, other in zip(*(each.tokens(texts, cut=False) for each in (network, before)), strict=True):
         assert np.array_equal(one, other)
 
 

@@ -70,7 +70,7 @@ def run(
             interrupted()
     written = _refresh(results, path)  # before anything is printed, maybe to a closed pipe
     _print_table(results.numbers)
-    for note in notes(results.experiment):
+    for note in notes(results.experiment, settings):
         typer.echo(f"note: {note}")
     typer.echo(f"report: {path}{'' if written else ' (up to date)'}")
     assert results.outcome is not None
@@ -98,6 +98,7 @@ def plan(
     Classes named as package.module:Class are imported, which runs their code, unless --no-plugins is given.
     """
     from outgrow import api
+    from outgrow.experiment.texts import new_texts
     from outgrow.preflight import notes
 
     settings = _settings(device, trust_pickle, trust_remote_code, offline)
@@ -107,9 +108,11 @@ def plan(
         todo = [{"key": step.key, "title": step.title, "why": planned.why[step.key]} for step in planned.todo]
         _print_json({"todo": todo, "cached": [{"key": step.key, "title": step.title} for step in planned.cached]})
         return
-    for note in notes(experiment):
+    for note in notes(experiment, settings):
         typer.echo(f"note: {note}")
     typer.echo(f"{len(planned.todo)} steps to do, {len(planned.cached)} cached")
+    for new in new_texts(planned.todo, planned.store):
+        typer.echo(f"frozen features of {new}")
     for step in planned.todo:
         typer.echo(f"  {step.key}  {step.title}: {planned.why[step.key]}")
 
@@ -122,6 +125,7 @@ def results(
     seeds: Seeds = None,
     format: Annotated[str, typer.Option("--format", help="table, json, csv or md.")] = "table",
     by: Annotated[str | None, typer.Option("--by", metavar="FACET", help="By rating, theme, difficulty ...")] = None,
+    device: Device = "cpu",
     trust_pickle: TrustPickle = False,
     trust_remote_code: TrustRemoteCode = False,
     offline: Offline = False,
@@ -134,7 +138,7 @@ def results(
 
     if format not in FORMATS:
         raise UserError(f"no format called {format!r}: choose one of {', '.join(FORMATS)}")
-    settings = _settings("cpu", trust_pickle, trust_remote_code, offline)
+    settings = _settings(device, trust_pickle, trust_remote_code, offline)
     stored = api.results(_experiment(file, sets, seeds, no_plugins), store=store, settings=settings)
     numbers = stored.numbers if by is None else stored.sliced(by)
     if format == "table":
@@ -150,6 +154,7 @@ def report(
     sets: Sets = None,
     seeds: Seeds = None,
     out: Annotated[Path | None, typer.Option("--out", help="By default NAME-report.html.")] = None,
+    device: Device = "cpu",
     trust_pickle: TrustPickle = False,
     trust_remote_code: TrustRemoteCode = False,
     offline: Offline = False,
@@ -160,7 +165,7 @@ def report(
 
     experiment = _experiment(file, sets, seeds, no_plugins)
     path = writable_file(out or _page(file), "--out")
-    settings = _settings("cpu", trust_pickle, trust_remote_code, offline)
+    settings = _settings(device, trust_pickle, trust_remote_code, offline)
     typer.echo(f"report: {api.results(experiment, store=store, settings=settings).report(path)}")
 
 

@@ -47,7 +47,7 @@ def check(
     if not opened_store.storage.names("manifests"):
         raise UserError(f"there is no store at {opened_store}: name one with --store")
     if prune and files:
-        _prune(opened_store, files, yes, plugins=not no_plugins)
+        _prune(opened_store, files, yes, device, plugins=not no_plugins)
     elif repair:
         with logging_to(log):
             _repair(opened_store, files or [], workers, device, plugins=not no_plugins)
@@ -59,8 +59,11 @@ def _verify(opened_store: Store) -> None:
     checked = opened_store.check()
     for key, why in checked.damaged.items():
         typer.echo(f"damaged: {key}: {why}", err=True)
-    typer.echo(f"{len(checked.intact)} artifacts intact, {len(checked.damaged)} damaged")
-    if checked.damaged:
+    for path, why in checked.rows.items():
+        typer.echo(f"damaged: {path}: {why}", err=True)
+    damaged = len(checked.damaged) + len(checked.rows)
+    typer.echo(f"{len(checked.intact)} artifacts intact, {damaged} damaged")
+    if damaged:
         typer.echo("outgrow check --repair computes what is damaged again, and so does the next run", err=True)
         raise typer.Exit(1)
 
@@ -73,12 +76,15 @@ def _repair(opened_store: Store, files: list[Path], workers: int | None, device:
     from outgrow.progress import showing
     from outgrow.store import Damaged
 
-    named = {step.key: step for step in _steps(files or [bundled_example()], plugins)}
+    named = {step.key: step for step in _steps(files or [bundled_example()], device, plugins)}
     checked = opened_store.check()
     for key, why in checked.damaged.items():
         opened_store.quarantine(Damaged(key, "", why))
         lost = "" if key in named else "; no file given here names it: it is set aside"
         typer.echo(f"damaged: {key}: {why}{lost}", err=True)
+    for path, why in checked.rows.items():
+        opened_store.discard_rows(path)
+        typer.echo(f"damaged: {path}: {why}: it is deleted, and computed again when it is needed", err=True)
     wanted = [named[key] for key in checked.damaged if key in named]
     with executor("" if wanted else "inline", workers) as runner, showing(sys.stderr, runner.slots) as watch:
         try:
@@ -94,10 +100,10 @@ def _repair(opened_store: Store, files: list[Path], workers: int | None, device:
         fail(done.failures, len(done.skipped))
 
 
-def _prune(opened_store: Store, files: list[Path], yes: bool, plugins: bool) -> None:
+def _prune(opened_store: Store, files: list[Path], yes: bool, device: str, plugins: bool) -> None:
     from outgrow.store import Manifest
 
-    keep = {step.key for step in _steps(files, plugins)}
+    keep = {name for step in _steps(files, device, plugins) for name in (step.key, *step.rows)}
     doomed = opened_store.listing() - keep
     size = sum(m.bytes for m in opened_store.manifests(doomed).values() if isinstance(m, Manifest))
     typer.echo(f"{len(doomed)} artifacts of {size:,} bytes are named by none of the {len(files)} experiments")
@@ -105,10 +111,11 @@ def _prune(opened_store: Store, files: list[Path], yes: bool, plugins: bool) -> 
         typer.echo(f"{opened_store.prune(keep):,} bytes freed")
 
 
-def _steps(files: list[Path], plugins: bool) -> list[Step]:  # type: ignore[type-arg]
+def _steps(files: list[Path], device: str, plugins: bool) -> list[Step]:  # type: ignore[type-arg]
     """Every step of the experiments."""
     from outgrow.api import resolved
     from outgrow.experiment.grid import cells, targets
-    from outgrow.graph import walk
+    from outgrow.graph import Settings, walk
 
-    return [step for file in files for step in walk(targets(cells(resolved(file, plugins=plugins))))]
+    experiments = [resolved(file, plugins=plugins, settings=Settings(device=device)) for file in files]
+    return [step for experiment in experiments for step in walk(targets(cells(experiment)))]

@@ -22,7 +22,7 @@ from outgrow.plugins import PACKAGE
 from outgrow.tasks.base import SPLITS, Split, Task
 from outgrow.types import UserError
 
-KEYS = ("task", "weak", "strong", "methods", "seeds", "sizes", "recipes", "pairs", "score", "too_long")
+KEYS = ("task", "weak", "strong", "methods", "seeds", "sizes", "recipes", "pairs", "score", "too_long", "precision")
 EXAMPLES = {"task": '"chess-puzzles"', "weak": '"ladder/pawn"', "strong": '["ladder/knight", "ladder/bishop"]'}
 
 V = TypeVar("V")
@@ -92,7 +92,9 @@ def _built(document: Document, plugins: bool) -> Experiment:
     for key, example in EXAMPLES.items():
         if key not in table:
             raise WrongError((), f"it has no {key!r}: say {key} = {example}, for example")
-    options_given: dict[str, Any] = {key: table[key] for key in ("pairs", "score", "too_long") if key in table}
+    options_given: dict[str, Any] = {
+        key: table[key] for key in ("pairs", "score", "too_long", "precision") if key in table
+    }
     if "seeds" in table:
         options_given["seeds"] = _seeds(table["seeds"])
     try:

@@ -24,6 +24,7 @@ from outgrow.supervisors.base import Supervisor
 from outgrow.supervisors.fitted import as_supervisor, map_models
 from outgrow.tasks.base import Split, Task
 from outgrow.training.lengths import LengthLimit, narrowest_limits, too_long
+from outgrow.training.precision import Precision, check_precision, resolved
 from outgrow.types import Problems, UserError
 
 DEFAULT_SETTINGS = Settings()
@@ -46,6 +47,7 @@ class Experiment:
     pairs: Literal["all", "upward"] = "all"  # upward: only students with more weights than their supervisor
     score: Literal["test", "validation"] = "test"  # validation: for choosing a set-up without using test
     too_long: Literal["drop", "cut", "refuse"] = "drop"  # examples that are too long for some model
+    precision: Precision = "auto"  # auto: bf16 where the device is faster in it, else fp32; `pinned` decides
     # The limits that drop rows of a task: found by `pinned`.
     length_limits: Mapping[Task, tuple[LengthLimit, ...]] = field(default_factory=dict)
 
@@ -67,6 +69,7 @@ class Experiment:
             raise UserError(f'score is {self.score!r}: choose "test", or "validation" while the set-up is not settled')
         if self.too_long not in ("drop", "cut", "refuse"):
             raise UserError(f'too_long is {self.too_long!r}: choose "drop", "cut" or "refuse"')
+        check_precision(self)
         if self.pairs not in ("all", "upward"):
             raise UserError(f'pairs is {self.pairs!r}: choose "all", or "upward" for students larger than supervisors')
 
@@ -82,7 +85,7 @@ class Experiment:
         return (*weak, *self.strong, *(rung for method in self.methods for rung in method.chain))
 
     def pinned(self, settings: Settings = DEFAULT_SETTINGS) -> Experiment:
-        """The same with every task and model identified by its content, and with the length limits found.
+        """The same with every task and model identified by its content, and with length limits and precision found.
 
         Raises CollectedError with all that is wrong, not the first thing alone.
         """
@@ -95,7 +98,7 @@ class Experiment:
 
         axes = self._axes(pin, pin)
         wrong.raise_collected()
-        known = replace(self, **axes, length_limits={})
+        known = replace(self, **axes, length_limits={}, precision=resolved(self.precision, settings.device))
         length_limits = narrowest_limits(
             wrong.map(lambda model: LengthLimit.of(model, settings), dict.fromkeys(known.models))
         )

@@ -8,10 +8,11 @@ from functools import partial
 from itertools import product
 from typing import Any
 
+from outgrow.experiment.data import Gold, LabelsStep, Prepare
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.leaks import check_no_leaks, check_test_unused
 from outgrow.experiment.setup import CellSetup
-from outgrow.experiment.steps import Fit, Gold, LabelsStep, Prepare, Score, Select, predicted
+from outgrow.experiment.steps import Fit, Score, Select, predicted
 from outgrow.experiment.students import Labeller, before_training, ceiling, ensemble_labels, student
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Interner, Settings, Step
@@ -159,7 +160,8 @@ def _label_accuracy(fit: Fit) -> Score:
 
 def _cell_setup(experiment: Experiment, task: Task, seed: int) -> CellSetup:
     splits = {split: _prepare(experiment, task, split, seed) for split in SPLITS}
-    return CellSetup(task=task, splits=splits, recipe=partial(experiment.recipe, task), seed=seed)
+    recipe, precision = partial(experiment.recipe, task), experiment.precision
+    return CellSetup(task=task, splits=splits, recipe=recipe, precision=precision, seed=seed)
 
 
 def _prepare(experiment: Experiment, task: Task, split: Split, seed: int) -> Prepare:

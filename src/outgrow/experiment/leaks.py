@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from outgrow.experiment.steps import Fit, Gold, Prepare
+from outgrow.experiment.data import Gold, Prepare
+from outgrow.experiment.steps import Fit
 from outgrow.graph import Step, topological_order
 from outgrow.types import UserError
 

@@ -7,22 +7,25 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from outgrow.experiment.steps import Adapt, Features, Fit, Gold, LabelsStep, Prepare, Select
+from outgrow.experiment.data import Gold, LabelsStep, Prepare
+from outgrow.experiment.steps import Adapt, Features, Fit, Select
 from outgrow.methods.base import FeatureMethod, Method
 from outgrow.models.base import Model
 from outgrow.tasks.base import Split, Task
 from outgrow.training.continuing import Generative
+from outgrow.training.precision import Precision
 from outgrow.types import UserError
 
 
 @dataclass(frozen=True, kw_only=True)
 class CellSetup:
-    """The prepared splits of a task, the recipes of its models, and the seed."""
+    """The prepared splits of a task, the recipes of its models, the precision and the seed."""
 
     task: Task
     splits: Mapping[Split, Prepare]
     recipe: Callable[[Model], Method]
     seed: int
+    precision: Precision = "auto"
 
     @property
     def validation(self) -> Prepare:
@@ -63,7 +66,7 @@ class CellSetup:
         source: the fit whose features are frozen where the method reads some. Raises UserError where the method cannot
         learn the task or with the loss, or the model cannot adapt.
         """
-        method = method or self.recipe(model)
+        method = (method or self.recipe(model)).at(self.precision)
         if "loss" in others:
             method.check_loss(others["loss"])
         start = self._adapted(model, adapt, examples, validation)
@@ -95,6 +98,7 @@ class CellSetup:
             return None
         if model.causal is False:
             raise UserError(f"{model.name} is an encoder: adapt needs a causal model, such as ladder/knight")
+        method = replace(method, precision=self.precision) if method.precision == "auto" else method
         return Adapt(model=model, method=method, examples=examples, validation=validation, seed=self.seed)
 
 

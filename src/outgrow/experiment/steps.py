@@ -1,16 +1,20 @@
-"""The steps of an experiment: prepare, gold, adapt, features, fit, predict, relabel, select, score.
+"""The steps of an experiment after its data: adapt, features, fit, predict, relabel, select, score.
 
 Each is a frozen record; its key says what it is.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import numpy as np
+
+from outgrow.experiment.data import Gold, LabelsStep, Prepare
 from outgrow.graph import Context, Settings, Step, identity, not_hashed
 from outgrow.labelling.base import Evidence, NotedLabels, Rule, notes_of
 from outgrow.losses.base import Loss
@@ -28,67 +32,11 @@ from outgrow.methods.base import (
     saved_head,
 )
 from outgrow.models.base import Model
-from outgrow.tasks.base import Readout, Split, Task, ground_truth
+from outgrow.store import Damaged, as_digests, digest_of_text
+from outgrow.tasks.base import Readout, Split, Task
 from outgrow.training.continuing import Generative
-from outgrow.training.features import FeatureSpec, FeatureTable
-from outgrow.training.lengths import LengthLimit, too_long
-from outgrow.types import Examples, Labels, Scores, UserError
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prepare(Step[Examples]):
-    """`n` examples of one split, in the seed's order: the first, or a later `part`, as many that share no group with
-    those of the parts before. What one of the `readers` cannot read whole is left out, or, where `cut`, is read by each
-    model as far as it reads."""
-
-    kind: ClassVar[str] = "prepare"
-    version: ClassVar[int] = 2  # 2: near-duplicates leave every split, not those of test alone
-    result: ClassVar[type[Any]] = Examples
-
-    task: Task
-    split: Split
-    n: int | None = None
-    seed: int = 0
-    part: int = 0
-    length_limits: tuple[LengthLimit, ...] = ()
-    cut: bool = False
-
-    @property
-    def title(self) -> str:
-        return f"prepare {self.task.name} {self.split}"
-
-    def run(self, ctx: Context) -> Examples:
-        left_out = frozenset(id for length_limit in self.length_limits for id in too_long(self.task, length_limit).ids)
-        found = self.task.examples(self.split, self.n, self.seed, self.part, left_out)
-        return replace(found, cut=self.cut)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LabelsStep(Step[Labels]):
-    """A step that gives labels of examples, whatever their origin: ground truth, predictions, annotations, rules."""
-
-    result: ClassVar[type[Any]] = Labels
-
-    examples: Prepare
-
-    @property
-    def partial(self) -> bool:
-        """Whether examples may be left without a label."""
-        return False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Gold(LabelsStep):
-    """The ground truth of prepared examples: the only step that reads it from the data."""
-
-    kind: ClassVar[str] = "gold"
-
-    @property
-    def title(self) -> str:
-        return f"gold {self.examples.task.name} {self.examples.split}"
-
-    def run(self, ctx: Context) -> Labels:
-        return ground_truth(self.examples.task, ctx.load(self.examples))
+from outgrow.training.features import FeatureIndex, FeatureSpec, fill, texts_of
+from outgrow.types import Doubles, Examples, Labels, Scores, UserError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +62,9 @@ class Adapt(Step[Predictor]):
         from outgrow.training.network import open_network
 
         try:
-            network = open_network(self.model.folder(ctx.settings), "tokens", ctx.settings)
+            network = open_network(
+                self.model.folder(ctx.settings), "tokens", ctx.settings, trained_in=self.method.precision
+            )
         except UserError as error:
             raise UserError(f"{self.model.name} cannot be adapted: {error}") from None
         if not network.causal:
@@ -144,11 +94,13 @@ class Adapted(Model):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Features(Step[FeatureTable]):
-    """The frozen features of examples, computed once for all probes, rules, seeds and techniques that read them."""
+class Features(Step[FeatureIndex]):
+    """The frozen features of examples. No text is read twice by the same model with the same spec: the features are
+    rows of the store, by the digest of the text, whatever split, seed, size or task draws it."""
 
     kind: ClassVar[str] = "features"
-    result: ClassVar[type[Any]] = FeatureTable
+    version: ClassVar[int] = 2  # 2: rows of the store, of texts padded to a multiple of 8 tokens
+    result: ClassVar[type[Any]] = FeatureIndex
 
     source: Model | Adapt | Fit
     examples: Prepare
@@ -159,13 +111,32 @@ class Features(Step[FeatureTable]):
         model = self.source if isinstance(self.source, Model) else self.source.model
         return f"features of {model.name} on {self.examples.task.name} {self.examples.split}"
 
-    def run(self, ctx: Context) -> FeatureTable:
-        from outgrow.training.features import features
+    @property
+    def rows(self) -> tuple[str, ...]:
+        source = identity(self.source) if isinstance(self.source, Model) else self.source.key
+        text = json.dumps([source, identity(self.spec), self.version], sort_keys=True)
+        return (f"rows-{hashlib.sha256(text.encode()).hexdigest()[:12]}",)
 
+    def run(self, ctx: Context) -> FeatureIndex:
         source = self.source
         folder = source.folder(ctx.settings) if isinstance(source, Model) else ctx.load(source).folder
-        examples, readout = ctx.load(self.examples), self.examples.task.readout
-        return features(folder, examples, readout, self.spec, ctx.settings, ctx.progress)
+        examples = ctx.load(self.examples)
+        texts = texts_of(examples, self.examples.task.readout)
+        digests = [[digest_of_text(text) for text in own] for own in texts]
+        flat = (zip(*each, strict=True) for each in zip(digests, texts, strict=True))
+        named = {digest: (id, text) for id, own in zip(examples.ids, flat, strict=True) for digest, text in own}
+        notes = fill(ctx.rows(self.rows[0]), folder, named, self.spec, examples.cut, ctx)
+        flattened = as_digests([digest for own in digests for digest in own])
+        return FeatureIndex(ids=examples.ids, texts=flattened.reshape(len(texts), -1), notes=notes)
+
+    def values(self, index: FeatureIndex, ids: tuple[str, ...], ctx: Context) -> Doubles:
+        """The features of some of the examples, float64 [len(ids), width]. Raises Damaged where rows are missing."""
+        texts = index.of(ids)
+        values, found = ctx.rows(self.rows[0]).read(texts.ravel())
+        if not found.all():
+            raise Damaged(self.key, "", "rows of it are missing or damaged")
+        each = values.astype(np.float64).reshape(*texts.shape, -1)
+        return each[:, 0] if texts.shape[1] == 1 else each[:, 0] - each[:, 1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,14 +194,15 @@ class Fit(Step[Predictor]):
         if not isinstance(first.method, FeatureMethod):
             return super().run_group(steps, contexts)
         assert first.features
+        features, held_out_features = first.features
+        train, held_out = (contexts[0].load(each) for each in first.features)
         every = [step._data(context) for step, context in zip(steps, contexts, strict=True)]
-        train, validation = (contexts[0].load(each) for each in first.features)
-        design = design_of(first.readout, train.of(every[0][0].examples.ids))
-        held_out = validation.of(every[0][0].validation.ids)
-        data = [FeatureData.of(each, first.readout, design, held_out) for each, _ in every]
+        design = design_of(first.readout, features.values(train, every[0][0].examples.ids, contexts[0]))
+        validation = held_out_features.values(held_out, every[0][0].validation.ids, contexts[0])
+        data = [FeatureData.of(each, first.readout, design, validation) for each, _ in every]
         heads = first.method.fit_group(data, first.loss, [step.seed for step in steps])
         return [
-            saved_head(head, context).noted(notes)
+            saved_head(head, context).noted((*train.notes, *notes))
             for head, context, (_, notes) in zip(heads, contexts, every, strict=True)
         ]
 
@@ -265,7 +237,8 @@ class Predict(LabelsStep):
         method, examples, predictor = self.fitted.method, ctx.load(self.examples), ctx.load(self.fitted)
         if isinstance(method, FeatureMethod):
             assert self.features
-            probs = method.predict(HeadWeights.load(predictor.folder), ctx.load(self.features).of(examples.ids))
+            features = self.features.values(ctx.load(self.features), examples.ids, ctx)
+            probs = method.predict(HeadWeights.load(predictor.folder), features)
             return Labels.from_rows(examples.ids, probs)
         assert isinstance(method, TextMethod)
         return method.predict(predictor, self.fitted.readout, examples, ctx.settings, ctx.progress)
@@ -304,7 +277,6 @@ class Relabel(LabelsStep):
     """
 
     kind: ClassVar[str] = "relabel"
-    result: ClassVar[type[Any]] = NotedLabels
 
     rule: Rule
     labels: tuple[LabelsStep, ...]  # of the same examples, an annotator each
@@ -326,7 +298,9 @@ class Relabel(LabelsStep):
         return NotedLabels(ids=changed.ids, probs=changed.probs, offsets=changed.offsets, notes=notes)
 
     def _evidence(self, ids: tuple[str, ...], ctx: Context) -> Evidence:
-        features = {name: ctx.load(step).of(ids) for name, step in self.evidence if isinstance(step, Features)}
+        features = {
+            name: step.values(ctx.load(step), ids, ctx) for name, step in self.evidence if isinstance(step, Features)
+        }
         predictions = {name: ctx.load(step) for name, step in self.evidence if isinstance(step, LabelsStep)}
         return Evidence(features=features, predictions=predictions, seed=self.seed)
 

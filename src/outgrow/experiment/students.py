@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from outgrow.experiment.data import Gold, LabelsStep, Prepare
 from outgrow.experiment.setup import CellSetup
-from outgrow.experiment.steps import Features, Fit, Gold, LabelsStep, Prepare, Relabel, ZeroShot, predicted
+from outgrow.experiment.steps import Features, Fit, Relabel, ZeroShot, predicted
 from outgrow.experiment.technique import Technique
 from outgrow.labelling.base import Rule
 from outgrow.labelling.harden import Harden
@@ -87,7 +88,9 @@ def before_training(setup: CellSetup, model: Model, supervisor: Labeller, exampl
     """The student's answers before training: zero-shot where the task is answered by next tokens; elsewhere a head
     starts at random, and a linear probe on frozen features that learned the weak labels stands for it."""
     if setup.task.readout == "tokens":
-        method = setup.recipe(model).inference_config  # no hyperparameter of training enters its key
+        method = (
+            setup.recipe(model).at(setup.precision).inference_config
+        )  # no hyperparameter of training enters its key
         assert isinstance(method, TextMethod)
         return ZeroShot(model=model, method=method, readout=setup.task.readout, examples=examples)
     labels = _weak_labels(setup, supervisor, model, setup.part(0), Technique())
@@ -156,10 +159,10 @@ def _evidence(
     if not (is_known and models):
         raise UserError(f"{type(rule).__name__} needs {need!r}, which {labeller.name} does not have: remove the rule")
     if what == "features":
-        spec = FeatureSpec(layer=int(layer)) if layer else FeatureSpec()
+        spec = FeatureSpec(layer=int(layer or -1), precision=setup.precision)
         return Features(source=models[0], examples=examples, spec=spec)
     if setup.task.readout != "tokens":
         raise UserError(f"{type(rule).__name__} needs zero-shot answers: {setup.task.name} has none, remove it")
-    method = setup.recipe(models[0]).inference_config
+    method = setup.recipe(models[0]).at(setup.precision).inference_config
     assert isinstance(method, TextMethod)
     return ZeroShot(model=models[0], method=method, readout=setup.task.readout, examples=examples)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 from outgrow.graph.artifact import T, T_co
-from outgrow.store import Damaged, Lease, Store, flush
+from outgrow.store import Damaged, Lease, Rows, Store, flush
 
 Kind = Literal["planned", "found", "started", "progress", "finished", "failed", "damaged", "waiting"]
 
@@ -137,6 +137,15 @@ class Context:
         flush(self.scratch, files=False)
         if last:
             shutil.rmtree(last.rename(draft))  # renamed first, so that no reader sees half a checkpoint
+        self._saved = time.monotonic()
+
+    def rows(self, name: str) -> Rows:
+        """Rows of numbers that several steps share, by the digest of what they belong to."""
+        self._check()
+        return self._store.rows(name)
+
+    def saved(self) -> None:
+        """Tell that all work until now is stored elsewhere, such as in rows: no checkpoint is due for another 45 s."""
         self._saved = time.monotonic()
 
     def last_checkpoint(self) -> Path | None:

@@ -57,6 +57,11 @@ class Step(Generic[T]):
         return None
 
     @property
+    def rows(self) -> tuple[str, ...]:
+        """The names of the rows of the store that it refers to."""
+        return ()
+
+    @property
     def resources(self) -> Resources:
         return Resources()
 

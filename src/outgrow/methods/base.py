@@ -6,19 +6,22 @@ import json
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
 from outgrow.graph import Context, Settings
+from outgrow.labelling.base import NotedLabels
 from outgrow.losses.base import Loss
 from outgrow.models.base import Model
 from outgrow.notes import read_notes, write_notes
 from outgrow.tasks.base import Readout
 from outgrow.training.features import FeatureSpec
 from outgrow.training.linear import Design
+from outgrow.training.precision import Precision, check_precision, finite
 from outgrow.types import Doubles, Examples, Floats, Labels, Shape, UserError, classes_of, same_choices
 
 if TYPE_CHECKING:
@@ -130,6 +133,15 @@ class Method(ABC):
     kind: ClassVar[str]  # a plug-in from outside the package needs none
     version: ClassVar[int] = 1
 
+    precision: Precision = "auto"  # of training and of answers; auto: the experiment's
+
+    def __post_init__(self) -> None:
+        check_precision(self)
+
+    def at(self, precision: Precision) -> Self:
+        """This method in an experiment of this precision."""
+        return replace(self, precision=precision) if self.precision == "auto" else self
+
     @property
     def inference_config(self) -> Self:
         """This method without what only `fit` reads: all that the answers of an untrained model depend on."""
@@ -165,10 +177,11 @@ class TextMethod(Method):
 
         network = open_network(predictor.folder, readout, settings)
         encoded = network.encode(examples)
-        probs = probabilities(network, encoded, settings.microbatch, progress)
+        compute = partial(probabilities, network, encoded, settings.microbatch, progress)
+        probs, notes = finite(compute, settings.device, self.precision)
         real = encoded.columns >= 0
         offsets = np.concatenate([[0], np.cumsum(real.sum(1))]).astype(np.int64)
-        return Labels(ids=examples.ids, probs=probs[real], offsets=offsets)
+        return NotedLabels(ids=examples.ids, probs=probs[real], offsets=offsets, notes=notes)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from outgrow.methods.base import Predictor, TextMethod, TrainingData, finished
 from outgrow.models.base import Model
 from outgrow.tasks.base import Readout
 from outgrow.training.loop import TrainingConfig
+from outgrow.training.precision import Precision
 from outgrow.types import Examples
 
 if TYPE_CHECKING:
@@ -28,19 +29,22 @@ class Finetune(TrainingConfig, TextMethod):
 
     @property
     def inference_config(self) -> Finetune:
-        return Finetune()
+        return Finetune(precision=self.precision)
 
     def fit(self, model: Model, readout: Readout, loss: Loss, data: TrainingData, seed: int, ctx: Context) -> Predictor:
-        network = open_for_training(model, readout, data.examples, seed, ctx)
+        network = open_for_training(model, readout, data.examples, self.precision, seed, ctx)
         return finished(network, train_network(network, loss, data, self, seed, ctx), ctx)
 
 
-def open_for_training(model: Model, readout: Readout, examples: Examples, seed: int, ctx: Context) -> Network:
-    """A model ready for training; a missing head is initialised from the seed."""
+def open_for_training(
+    model: Model, readout: Readout, examples: Examples, precision: Precision, seed: int, ctx: Context
+) -> Network:
+    """A model ready for training in a precision; a missing head is initialised from the seed."""
     from outgrow.training.network import head_of, open_network
 
     classes = head_of(readout, examples)
-    return open_network(model.folder(ctx.settings), readout, ctx.settings, classes=classes, seed=seed)
+    folder, trained_in = model.folder(ctx.settings), precision
+    return open_network(folder, readout, ctx.settings, classes=classes, seed=seed, trained_in=trained_in)
 
 
 def train_network(

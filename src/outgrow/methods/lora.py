@@ -44,10 +44,10 @@ class LoRA(TrainingConfig, TextMethod):
 
     @property
     def inference_config(self) -> LoRA:
-        return LoRA()
+        return LoRA(precision=self.precision)
 
     def fit(self, model: Model, readout: Readout, loss: Loss, data: TrainingData, seed: int, ctx: Context) -> Predictor:
-        network = open_for_training(model, readout, data.examples, seed, ctx)
+        network = open_for_training(model, readout, data.examples, self.precision, seed, ctx)
         adapted = _adapted(network, self, seed)
         trained = train_network(network, loss, data, self, seed, ctx)
         adapted.merge_and_unload()

@@ -36,7 +36,8 @@ class Probe(FeatureMethod):
     layer: int = -1
 
     def __post_init__(self) -> None:
-        FeatureSpec(pooling=self.pooling, layer=self.layer)  # raises UserError for invalid values
+        super().__post_init__()
+        self.feature_spec  # noqa: B018 - raises UserError for invalid values
 
     def check_loss(self, loss: Loss) -> None:
         if not loss.fixed_targets:
@@ -44,7 +45,7 @@ class Probe(FeatureMethod):
 
     @property
     def feature_spec(self) -> FeatureSpec:
-        return FeatureSpec(pooling=self.pooling, layer=self.layer)
+        return FeatureSpec(pooling=self.pooling, layer=self.layer, precision=self.precision)
 
     def fit(self, data: FeatureData, loss: Loss, seed: int) -> HeadWeights:
         return self.fit_group([data], loss, [seed])[0]

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
+from outgrow.experiment.data import Gold, LabelsStep, Prepare
 from outgrow.experiment.grid import Cell
-from outgrow.experiment.steps import Fit, Gold, LabelsStep, Predict, Prepare, Relabel, Select
+from outgrow.experiment.steps import Fit, Predict, Relabel, Select
 from outgrow.graph import load, walk
 from outgrow.labelling.harden import Harden
 from outgrow.store import Damaged, Store

@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from outgrow.experiment.data import Prepare
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells
-from outgrow.experiment.steps import Prepare
 from outgrow.graph import Failure
 from outgrow.plugins import nearest
 from outgrow.report.record import Record

@@ -3,7 +3,22 @@
 from outgrow.store.lease import Lease, LeaseLost
 from outgrow.store.manifest import Damaged, Manifest, machine, versions
 from outgrow.store.names import is_key
+from outgrow.store.rows import Rows, as_digests, digest_of_text
 from outgrow.store.storage import flush
 from outgrow.store.store import Check, Store
 
-__all__ = ["Check", "Damaged", "Lease", "LeaseLost", "Manifest", "Store", "flush", "is_key", "machine", "versions"]
+__all__ = [
+    "Check",
+    "Damaged",
+    "Lease",
+    "LeaseLost",
+    "Manifest",
+    "Rows",
+    "Store",
+    "as_digests",
+    "digest_of_text",
+    "flush",
+    "is_key",
+    "machine",
+    "versions",
+]

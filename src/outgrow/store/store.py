@@ -4,6 +4,7 @@ manifests/<key>.json        exists if and only if the artifact exists
 <key>/<prefix>/...          the artifact's files; a prefix without a manifest is left over from an unfinished commit
 leases/                     which run works on which key
 damaged/                    manifests of damaged artifacts
+rows/<name>/                rows of numbers that several artifacts refer to
 scratch/<key>/<owner>/      unfinished work, such as checkpoints, of each run that worked on the key (for a remote
                             store, in the cache folder of this machine)
 """
@@ -28,6 +29,8 @@ from outgrow.store.lease import FOLDER as LEASES
 from outgrow.store.lease import Lease, lease, live_keys
 from outgrow.store.manifest import Damaged, Manifest, describe, digest
 from outgrow.store.names import is_key
+from outgrow.store.rows import FOLDER as ROWS
+from outgrow.store.rows import Rows
 from outgrow.store.storage import Storage, flush
 from outgrow.types import UserError
 
@@ -38,10 +41,12 @@ ABANDONED = 3600.0  # seconds without changes after which an unfinished file cou
 
 @dataclass(frozen=True)
 class Check:
-    """The result of verifying a store: the intact keys, and for damaged keys what is wrong."""
+    """The result of verifying a store: the intact keys, and for damaged keys what is wrong. rows: the same for the
+    segments of rows that are damaged, by path."""
 
     intact: tuple[str, ...]
     damaged: dict[str, str]
+    rows: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -173,10 +178,22 @@ class Store:
                 intact.append(key)
             except Damaged as damage:
                 damaged[key] = damage.why
-        return Check(tuple(intact), damaged)
+        rows = {
+            path: why for name in sorted(self.storage.names(ROWS)) for path, why in self.rows(name).damaged().items()
+        }
+        return Check(tuple(intact), damaged, rows)
+
+    def rows(self, name: str) -> Rows:
+        """The rows of a name such as `rows-3f9ac01b2d4e`."""
+        _manifest(name)
+        return Rows(self.storage, name)
+
+    def discard_rows(self, path: str) -> None:
+        """Deletes a segment of rows. Its rows are computed again when they are needed."""
+        self.storage.remove([f"{path}.index", f"{path}.values"])
 
     def prune(self, keep: Set[str]) -> int:
-        """Deletes all artifacts except those in `keep`, damaged artifacts, and files of unfinished commits.
+        """Deletes all artifacts and rows except those in `keep`, damaged artifacts, and files of unfinished commits.
 
         Returns the number of bytes freed. Keys that a live run computes and files that are not part of a store are left
         alone.
@@ -184,7 +201,7 @@ class Store:
         manifests = self.manifests(self.listing())
         folders = {f"{key}/{m.prefix}": key in keep for key, m in manifests.items() if isinstance(m, Manifest)}
         cutoff = time.time() - ABANDONED
-        live = live_keys(self.storage, cutoff)
+        live = {key.partition(".")[0] for key in live_keys(self.storage, cutoff)}
         sizes = {
             path: size
             for path, (size, modified) in self.storage.files("").items()
@@ -208,6 +225,8 @@ class Store:
             return rest.partition("/")[0] not in keep
         if top == SET_ASIDE:
             return True
+        if top == ROWS:
+            return rest.partition("/")[0] not in keep
         if not is_key(top):
             return False
         return not folders.get(f"{top}/{rest.partition('/')[0]}", not old)

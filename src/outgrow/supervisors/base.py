@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+from outgrow.experiment.data import LabelsStep, Prepare
 from outgrow.experiment.setup import CellSetup
-from outgrow.experiment.steps import Fit, LabelsStep, Prepare
+from outgrow.experiment.steps import Fit
 from outgrow.graph import Settings
 from outgrow.models.base import Model
 from outgrow.training.continuing import Generative

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
+from outgrow.experiment.data import LabelsStep, Prepare
 from outgrow.experiment.setup import CellSetup
-from outgrow.experiment.steps import Fit, LabelsStep, Prepare, predicted
+from outgrow.experiment.steps import Fit, predicted
 from outgrow.models.base import Model
 from outgrow.supervisors.base import Supervisor
 from outgrow.training.continuing import Generative

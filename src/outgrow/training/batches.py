@@ -91,8 +91,8 @@ def cut(rows: Ints, lengths: Ints, most_rows: int | None = None, most_tokens: in
     return runs[::-1]
 
 
-def collate(data: Encoded, rows: Ints, choices: int, device: str = "cpu") -> Batch:
-    """Pad some examples into tensors, with room for `choices` choices each."""
+def collate(data: Encoded, rows: Ints, choices: int, device: str = "cpu", length: int = 0) -> Batch:
+    """Pad some examples into tensors, with room for `choices` choices each, to a length of at least `length` tokens."""
     import torch
 
     columns = data.columns[rows, :choices]
@@ -103,7 +103,7 @@ def collate(data: Encoded, rows: Ints, choices: int, device: str = "cpu") -> Bat
         texts = np.zeros_like(columns)
         texts[exists] = np.arange(len(read))
     lengths = np.array([len(data.tokens[i]) for i in read], dtype=np.int64)
-    real = np.arange(lengths.max()) < lengths[:, None]
+    real = np.arange(max(length, lengths.max())) < lengths[:, None]
     tokens = np.repeat(
         [data.tokens[i][-1:] for i in read], real.shape[1], axis=1
     )  # any id may pad: the mask says what is real

@@ -28,7 +28,13 @@ _BUFFER = re.compile(r"(inv_freq|masked_bias|cos_cached|sin_cached|position_ids)
 
 
 def load_module(
-    kind: Kind, folder: Path, settings: Settings, *, classes: tuple[str, ...] | None = None, seed: int = 0
+    kind: Kind,
+    folder: Path,
+    settings: Settings,
+    *,
+    classes: tuple[str, ...] | None = None,
+    seed: int = 0,
+    attention: str | None = None,
 ) -> Any:
     """The model in `folder` with fp32 weights on the CPU, as a classifier, a language model or an encoder without head.
 
@@ -54,6 +60,7 @@ def load_module(
             use_safetensors=None if settings.trust_pickle else True,
             trust_remote_code=settings.trust_remote_code,
             output_loading_info=True,
+            attn_implementation=attention,
             ignore_mismatched_sizes=True,  # they are looked at below
         )
     _require_what_is_stored(kind, module, info, tensors, folder, drawn=classes is not None)

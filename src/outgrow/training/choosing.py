@@ -10,14 +10,12 @@ import numpy as np
 from outgrow.losses.base import Loss
 from outgrow.training.batches import Batch, Encoded, collate, cut, dense, widest
 from outgrow.training.network import Network
-from outgrow.types import Floats, Ints, Labels, UserError
+from outgrow.training.precision import NOT_FINITE, NotFiniteError
+from outgrow.types import Floats, Ints, Labels
 
 if TYPE_CHECKING:
     import torch
 
-NO_NUMBERS = (
-    "the model's answers are not numbers (NaN or infinite): train it again, with a lower learning rate or in fp32"
-)
 WINDOW = 512  # examples that inference sorts by length at a time
 
 
@@ -86,7 +84,7 @@ def probabilities(
 ) -> Floats:
     """The probability of each choice, float32 [n, most choices]: rows sum to 1, 0 where there is no choice.
 
-    Raises UserError where the model's logits are not finite.
+    Raises NotFiniteError where the model's logits are not finite.
     """
     import torch
 
@@ -95,7 +93,7 @@ def probabilities(
         for batch in inference_batches(examples, network.device, most_rows, progress):
             chosen = network.choice_logits(batch).softmax(-1).cpu().numpy()
             if not np.isfinite(chosen).all():
-                raise UserError(NO_NUMBERS)
+                raise NotFiniteError(NOT_FINITE)
             probs[batch.rows, : chosen.shape[1]] = chosen
     return probs
 

@@ -14,6 +14,7 @@ from outgrow.graph import Context
 from outgrow.ranges import SHARE, above, at_least, check_ranges, one_of, whole
 from outgrow.training.adamw import AdamW
 from outgrow.training.batches import order
+from outgrow.training.precision import Precision, autocast, check_precision
 from outgrow.training.state import Curve, Optimiser, State, position, resume, save, weights
 from outgrow.types import Ints, UserError
 
@@ -39,7 +40,7 @@ class TrainingConfig:
     warmup: float = 0.1  # share of the updates during which the learning rate rises
     weight_decay: float = 0.0  # on matrices only: neither on norms nor on biases
     clip: float = 1.0  # the largest norm of a gradient
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Precision = "auto"  # auto: the experiment's, which is fp32 where there is none
     keep: Literal["best", "last"] = "best"  # the check with the lowest validation loss (Burns et al. 2023, A.1)
     checks: int = 1  # validations an epoch
 
@@ -47,7 +48,8 @@ class TrainingConfig:
         check_ranges(self, epochs=above(0, MOST_EPOCHS), batch=whole(1), learning_rate=above(0), warmup=SHARE)
         check_ranges(self, weight_decay=at_least(0), clip=above(0), checks=whole(1))
         check_ranges(self, schedule=one_of("linear", "cosine", "constant"))
-        check_ranges(self, precision=one_of("fp32", "bf16"), keep=one_of("best", "last"))
+        check_ranges(self, keep=one_of("best", "last"))
+        check_precision(self)
         if self.updates is not None:
             check_ranges(self, updates=whole(1))
 
@@ -224,14 +226,14 @@ def _gradient(
 
     device = next(module.parameters()).device
     micro_batches = objective.micro_batches(rows)
-    with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+    with autocast(device.type, config.precision):
         module.eval()  # targets are computed without dropout
         with torch.no_grad():
             targets = objective.targets(micro_batches, progress)
         module.train()
     summed = torch.zeros((), device=device)
     for micro_batch, target in zip(micro_batches, targets, strict=True):
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+        with autocast(device.type, config.precision):
             loss = objective.per_example(micro_batch, target).sum()
         (loss / len(rows)).backward()  # type: ignore[no-untyped-call]
         summed += loss.detach()
@@ -251,7 +253,7 @@ def _check(
         raise DivergedError(f"the weight {broken} is not finite {at}")
     module.eval()
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), autocast(next(module.parameters()).device.type, config.precision):
             figures = objective.validate()
     except UserError as error:  # predictions that are not finite
         raise DivergedError(f"{error}, {at}") from None

@@ -3,7 +3,7 @@ that scores each choice."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from outgrow.tasks.base import Readout
 from outgrow.training.batches import Batch, Encoded, at, padded
 from outgrow.training.checkpoint import Kind, load_module
 from outgrow.training.measuring import is_causal, sees_padding
+from outgrow.training.precision import Precision, attention
 from outgrow.training.tokenizer import fit_tokenizer, load_tokenizer, make_ordinary
 from outgrow.types import Examples, Ints, UserError, same_choices
 
@@ -47,8 +48,8 @@ class Network:
                 raise UserError(
                     f"the model has {self.module.config.num_labels} classes: scoring texts needs one output"
                 )
-            return self.texts(examples, "pair")
-        tokens = self._tokens([(row.id, row.prompt) for row in examples.rows], examples.cut)
+            return self._pairs(examples)
+        tokens = self.tokens([(row.id, row.prompt) for row in examples.rows], examples.cut)
         if self.readout == "head":
             k = len(same_choices(examples))
             if k != self.module.config.num_labels:
@@ -58,19 +59,17 @@ class Network:
         rows = [np.array([column[choice] for choice in row.choices], dtype=np.int64) for row in examples.rows]
         return Encoded(tokens=tokens, columns=padded(rows))
 
-    def texts(self, examples: Examples, readout: Readout) -> Encoded:
-        """The texts of each example, with one output per text: its prompt, or for pairs the prompt with each choice."""
-        read = [
-            [row.prompt + choice for choice in (row.choices if readout == "pair" else ("",))] for row in examples.rows
-        ]
+    def _pairs(self, examples: Examples) -> Encoded:
+        """The texts of each example, its prompt with each choice, with one output per text."""
+        read = [[row.prompt + choice for choice in row.choices] for row in examples.rows]
         named = [(row.id, text) for row, own in zip(examples.rows, read, strict=True) for text in own]
-        tokens = self._tokens(named, examples.cut)
+        tokens = self.tokens(named, examples.cut)
         ends = np.cumsum([len(own) for own in read])
         texts = padded([np.arange(end - len(own), end) for own, end in zip(read, ends, strict=True)])
         return Encoded(tokens=tokens, columns=np.minimum(texts, 0), texts=texts)
 
-    def _tokens(self, texts: list[tuple[str, str]], cut: bool) -> tuple[Ints, ...]:
-        """The tokens of each text, truncated only if `cut`. Otherwise a text that is too long is a UserError."""
+    def tokens(self, texts: Sequence[tuple[str, str]], cut: bool) -> tuple[Ints, ...]:
+        """The tokens of each (id, text), truncated only if `cut`; otherwise a text that is too long is a UserError."""
         most = self.longest
         cut = cut and most is not None
         asked = {"add_special_tokens": True, "padding": False, "truncation": cut, "return_attention_mask": False}
@@ -185,20 +184,25 @@ class Network:
 
 
 def open_network(
-    folder: Path, readout: Readout, settings: Settings, *, classes: tuple[str, ...] | None = None, seed: int = 0
+    folder: Path,
+    readout: Readout,
+    settings: Settings,
+    *,
+    classes: tuple[str, ...] | None = None,
+    seed: int = 0,
+    trained_in: Precision | None = None,
 ) -> Network:
     """The checkpoint in `folder` with fp32 weights on the settings' device.
 
-    Attention is the library's default, SDPA. Measured in fp32 on one core, eager against SDPA: 0.95-0.98 times the
-    examples/s for GPT-2 of 0.7M and 1.0M parameters, 0.93 for MiniLM-L6.
-
     `classes` asks for a head with these classes, drawn from `seed` where the checkpoint has none of that size. Without
-    it every weight must be there. Raises UserError for a folder that is not a whole checkpoint, and for an
-    architecture whose answers cannot be right.
+    it every weight must be there. trained_in: the precision that it will be trained in, if it will. Raises UserError
+    for a folder that is not a whole checkpoint, and for an architecture whose answers cannot be right.
     """
     prepare(settings)
     kind: Kind = "language model" if readout == "tokens" else "classifier"
-    return _opened(load_module(kind, folder, settings, classes=classes, seed=seed), folder, readout, settings)
+    implementation = attention(settings.device, trained_in) if trained_in else None
+    module = load_module(kind, folder, settings, classes=classes, seed=seed, attention=implementation)
+    return _opened(module, folder, readout, settings)
 
 
 def open_encoder(folder: Path, settings: Settings) -> Network:
