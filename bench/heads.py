@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 
-from outgrow.methods.probe import PENALTIES
+from outgrow.methods.head import PENALTIES
 from outgrow.training.linear import Design, regress
 from outgrow.types import Doubles
 

@@ -15,7 +15,7 @@ from outgrow.graph import walk
 from outgrow.losses.confidence import Confidence
 from outgrow.losses.cross_entropy import CrossEntropy
 from outgrow.methods.finetune import Finetune
-from outgrow.methods.probe import Probe
+from outgrow.methods.head import Head
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NAMES = (
@@ -72,9 +72,9 @@ def test_saliency_has_the_five_ways_of_the_paper() -> None:
     assert len({cell.ceiling for cell in (weak, probe_weak, probe_truth, salient)}) == 1
     assert [type(cell.student_fit.method) for cell in (weak, probe_weak, probe_truth, salient)] == [
         Finetune,
-        Probe,
-        Probe,
-        Probe,
+        Head,
+        Head,
+        Head,
     ]
     assert [isinstance(cell.student_fit.labels, Gold) for cell in (weak, probe_weak, probe_truth, salient)] == [
         False,

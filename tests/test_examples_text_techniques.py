@@ -22,7 +22,7 @@ from outgrow.experiment.steps import Adapt, Features, Fit, Predict, Score
 from outgrow.graph import walk
 from outgrow.losses.confidence import Confidence
 from outgrow.methods.finetune import Finetune
-from outgrow.methods.probe import Probe
+from outgrow.methods.head import Head
 
 EXAMPLES = REPOSITORY / "examples"
 TEXT = ("text-agreement", "text-saliency", "text-early-stopping", "text-probe", "text-bootstrap")
@@ -105,7 +105,7 @@ def test_agreement_sets_the_confidence_loss_beside_the_naive_student() -> None:
 def test_saliency_has_the_five_ways_of_the_paper() -> None:
     weak, probe_weak, probe_truth, salient = found = tuple(first("text-saliency").values())
     assert len({cell.ceiling for cell in found}) == 1
-    assert [type(cell.student_fit.method) for cell in found] == [Finetune, Probe, Probe, Probe]
+    assert [type(cell.student_fit.method) for cell in found] == [Finetune, Head, Head, Head]
     assert [isinstance(cell.student_fit.labels, Gold) for cell in found] == [False, False, True, True]
     assert probe_weak.student_fit.features == probe_truth.student_fit.features
     assert salient.student_fit.features is not None
@@ -115,7 +115,7 @@ def test_saliency_has_the_five_ways_of_the_paper() -> None:
 def test_early_stopping_differs_from_the_recipe_in_what_stops_alone() -> None:
     naive, truth, none = first("text-early-stopping").values()
     recipe = bundled("text/sst2", "minilm/l6")
-    assert naive.student_fit.method.__dict__ == {**recipe.__dict__, "checks": 4}
+    assert naive.student_fit.method.__dict__ == {**recipe.at("fp32").__dict__, "checks": 4}
     assert fit_of(naive.ceiling).method == naive.student_fit.method
     assert isinstance(truth.student_fit.validation_labels, Gold)
     assert truth.student_fit.monitored == naive.student_fit.validation_labels
@@ -130,7 +130,7 @@ def test_a_frozen_student_has_a_frozen_ceiling_on_the_same_features() -> None:
     }
     for cell in found:
         ceiling = fit_of(cell.ceiling)
-        assert (type(cell.student_fit.method), type(ceiling.method)) == (Probe, Probe)
+        assert (type(cell.student_fit.method), type(ceiling.method)) == (Head, Head)
         assert ceiling.features == cell.student_fit.features
         assert isinstance(ceiling.labels, Gold)
         assert cell.frozen_probe == cell.student
@@ -162,7 +162,7 @@ def test_generative_reads_before_its_features_are_taken() -> None:
     assert plain.student_fit.labels == generative.student_fit.labels
     assert plain.ceiling == generative.ceiling != generative.matched_ceiling
     assert generative.matched_floor not in (None, plain.floor)
-    assert isinstance(fit_of(plain.ceiling).method, Probe)
+    assert isinstance(fit_of(plain.ceiling).method, Head)
 
 
 @pytest.mark.parametrize("name", ["reward", "nlp", "boolq", "text-generative"])

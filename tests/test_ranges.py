@@ -20,8 +20,8 @@ from outgrow.labelling.sharpen import Sharpen
 from outgrow.losses.confidence import Confidence
 from outgrow.losses.log_confidence import LogConfidence
 from outgrow.methods.finetune import Finetune
+from outgrow.methods.head import Head
 from outgrow.methods.lora import LoRA
-from outgrow.methods.probe import Probe
 from outgrow.ranges import LARGEST, LARGEST_WHOLE, above, at_least, one_of, whole
 from outgrow.tasks.base import Shares
 from outgrow.tasks.chess_puzzles import ChessPuzzles
@@ -53,7 +53,7 @@ REFUSED: dict[Any, dict[str, tuple[Any, ...]]] = {
     Finetune(): HYPER,
     Generative(): HYPER,
     LoRA(): {**HYPER, "rank": (0, 1.5), "alpha": (0, -1)},
-    Probe(): {"pooling": ("max",), "layer": (1001, -1001, 0.5)},
+    Head(): {"pooling": ("max",), "layer": (1001, -1001, 0.5)},
     FeatureSpec(): {"pooling": ("max",), "layer": (1001, 0.5)},
     Confidence(): {"weight": SHARE, "warmup": SHARE, "prior": ((0.5, 0.6), (NAN, 1.0), (1.5, -0.5), (INF, 0.0))},
     LogConfidence(): {"weight": SHARE, "warmup": SHARE},

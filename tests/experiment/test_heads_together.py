@@ -17,7 +17,7 @@ from outgrow.experiment.technique import Technique
 from outgrow.graph import load, run
 from outgrow.labelling.harden import Harden
 from outgrow.labelling.sharpen import Sharpen
-from outgrow.methods.probe import Probe
+from outgrow.methods.head import Head
 from outgrow.store import Store
 
 RULES = {"soft": (), "hard": (Harden(),), "sharp": (Sharpen(),), "blunt": (Sharpen(temperature=2.0),)}
@@ -25,14 +25,14 @@ RULES = {"soft": (), "hard": (Harden(),), "sharp": (Sharpen(),), "blunt": (Sharp
 
 def test_heads_share_one_computation_and_come_out_as_alone(tmp_path: Path) -> None:
     model = tiny.TinyModel(path=str(tiny.checkpoint(tmp_path / "model")), digest="tiny")
-    methods = tuple(Technique(label=label, rules=rules, fit=Probe()) for label, rules in RULES.items())
+    methods = tuple(Technique(label=label, rules=rules, fit=Head()) for label, rules in RULES.items())
     asked = replace(
         BASE,
         tasks=HEADED[:1],
         weak=(SMALL,),
         strong=(model,),
         methods=methods,
-        recipes={(HEADED[0].name, SMALL.name): FakeMethod(), (HEADED[0].name, model.name): Probe()},
+        recipes={(HEADED[0].name, SMALL.name): FakeMethod(), (HEADED[0].name, model.name): Head()},
     )
     fits = [cell.student_fit for cell in cells(asked)]
     assert len({fit.key for fit in fits}) == len({fit.group for fit in fits}) * 4 == 4

@@ -17,7 +17,7 @@ from outgrow.executors.inline import Inline
 from outgrow.experiment import recipes
 from outgrow.experiment.definition import Experiment
 from outgrow.methods.finetune import Finetune
-from outgrow.methods.probe import Probe
+from outgrow.methods.head import Head
 from outgrow.store import Store
 from outgrow.tasks.reward import Reward
 
@@ -39,7 +39,7 @@ def experiment(tmp_path: Path) -> Experiment:
         "strong": str(tiny.checkpoint(tmp_path / "strong", "bert", seed=1)),
         "seeds": 1,
         "sizes": {"weak_train": 64, "transfer": 64, "transfer_validation": 5, "validation": 5, "test": 20},
-        "methods": [{"label": "naive"}, {"label": "probe", "fit": "probe"}],
+        "methods": [{"label": "naive"}, {"label": "probe", "fit": "head"}],
     }
     return experiment_from(asked).pinned()
 
@@ -61,7 +61,7 @@ def test_floors_and_ceilings_of_pairs_are_measured_by_every_method(
 def test_what_is_frozen_has_nothing_to_choose(bench: ModuleType, experiment: Experiment) -> None:
     for frozen, left in (("weak", "ceiling"), ("strong", "floor")):
         (model,) = getattr(experiment, frozen)
-        fixed = replace(experiment, recipes={(experiment.tasks[0].name, model.name): Probe()})
+        fixed = replace(experiment, recipes={(experiment.tasks[0].name, model.name): Head()})
         assert [role for role, _ in bench.fits(fixed)] == [left]
 
 

@@ -29,7 +29,7 @@ from outgrow.labelling.mean import Mean
 from outgrow.labelling.sharpen import Sharpen
 from outgrow.losses.cross_entropy import CrossEntropy
 from outgrow.methods.finetune import Finetune
-from outgrow.methods.probe import Probe
+from outgrow.methods.head import Head
 from outgrow.models.hf import HF
 from outgrow.models.minilm import MiniLM
 from outgrow.store import Store
@@ -196,7 +196,7 @@ def headed(technique: Technique) -> Cell:
 
 
 def test_probes_share_the_features_of_a_model_and_their_ceiling_is_finetuned() -> None:
-    weak, truth = headed(Technique(fit=Probe())), headed(Technique(fit=Probe(), oracle="labels"))
+    weak, truth = headed(Technique(fit=Head())), headed(Technique(fit=Head(), oracle="labels"))
     naive = headed(Technique())
     here, validation = weak.student_fit.features or (None, None)
     assert here == Features(source=LARGE, examples=naive.student_fit.examples)
@@ -205,10 +205,10 @@ def test_probes_share_the_features_of_a_model_and_their_ceiling_is_finetuned() -
     assert weak.ceiling == truth.ceiling == naive.ceiling
     assert weak.student == weak.frozen_probe == naive.frozen_probe
     assert truth.student_fit.labels == Gold(examples=naive.student_fit.examples)
-    deep = headed(Technique(fit=Probe(layer=1, pooling="mean"))).student_fit.features
+    deep = headed(Technique(fit=Head(layer=1, pooling="mean"))).student_fit.features
     assert deep is not None
     assert deep[0].spec == FeatureSpec(layer=1, pooling="mean")
-    adapted = headed(Technique(fit=Probe(), adapt=READ)).student_fit
+    adapted = headed(Technique(fit=Head(), adapt=READ)).student_fit
     assert adapted.start is None
     assert adapted.features is not None
     assert isinstance(adapted.features[0].source, Adapt)
@@ -217,7 +217,7 @@ def test_probes_share_the_features_of_a_model_and_their_ceiling_is_finetuned() -
 def test_concept_saliency_probes_what_weak_labels_have_made_of_the_student() -> None:
     naive, found = headed(Technique()), headed(Technique(oracle="probe"))
     fit = found.student_fit
-    assert fit.method == Probe()
+    assert fit.method == Head()
     assert fit.features is not None
     assert {each.source for each in fit.features} == {naive.student_fit}
     assert (fit.labels, fit.validation_labels) == (Gold(examples=fit.examples), Gold(examples=fit.validation))
@@ -284,10 +284,10 @@ def test_every_slot_runs_and_frozen_features_are_computed_once(tmp_path: Path) -
     methods = (
         Technique(label="naive"),
         Technique(label="knn", rules=(KNN(neighbours=3), KeepConfident())),
-        Technique(label="probe", fit=Probe()),
-        Technique(label="probe on truth", fit=Probe(), oracle="labels"),
+        Technique(label="probe", fit=Head()),
+        Technique(label="probe on truth", fit=Head(), oracle="labels"),
         Technique(label="salient", oracle="probe"),
-        Technique(label="adapted probe", adapt=READ, fit=Probe()),
+        Technique(label="adapted probe", adapt=READ, fit=Head()),
         Technique(label="chain", chain=(middle,), oracle="stop"),
     )
     asked = replace(
@@ -319,7 +319,7 @@ SLOTS = st.fixed_dictionaries(
             [None, (), (Harden(),), (Mean(), Sharpen()), (KNN(), KeepConfident()), (KeepConfident(), Harden())]
         ),
         "loss": st.sampled_from([CrossEntropy(), FakeLoss()]),
-        "fit": st.sampled_from([None, Probe(), FakeMethod(seconds=0.002)]),
+        "fit": st.sampled_from([None, Head(), FakeMethod(seconds=0.002)]),
         "oracle": st.sampled_from(["", "", "labels", "stop", "probe"]),
     }
 )
@@ -375,16 +375,16 @@ def test_combinations_that_make_no_sense_are_refused_by_name(slots: dict[str, An
         Technique(**slots)
 
 
-@pytest.mark.parametrize(("slots", "said"), [({"loss": FakeLoss()}, "remove loss"), ({"oracle": "probe"}, "finetuned")])
+@pytest.mark.parametrize(("slots", "said"), [({"oracle": "probe"}, "finetuned")])
 @pytest.mark.parametrize("by", ["method", "recipe"])
 def test_what_a_probe_cannot_do_is_refused_before_anything_runs(slots: dict[str, Any], said: str, by: str) -> None:
-    probed = Technique(fit=Probe(), **slots) if by == "method" else Technique(**slots)
-    recipes = BASE.recipes if by == "method" else {**BASE.recipes, ("fakes", "fakes/large"): Probe()}
+    probed = Technique(fit=Head(), **slots) if by == "method" else Technique(**slots)
+    recipes = BASE.recipes if by == "method" else {**BASE.recipes, ("fakes", "fakes/large"): Head()}
     with pytest.raises(UserError, match=said):
         cell(probed, tasks=HEADED, recipes=recipes)
 
 
-@pytest.mark.parametrize("slots", [{"fit": Probe()}, {"oracle": "probe"}])
+@pytest.mark.parametrize("slots", [{"fit": Head()}, {"oracle": "probe"}])
 def test_a_probe_is_refused_where_examples_do_not_share_their_choices(slots: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="share their choices: fakes"):
         cell(Technique(**slots))

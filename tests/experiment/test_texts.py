@@ -20,7 +20,7 @@ from outgrow.experiment.steps import Features
 from outgrow.experiment.technique import Technique
 from outgrow.experiment.texts import new_texts
 from outgrow.graph import plan, run, walk
-from outgrow.methods.probe import Probe
+from outgrow.methods.head import Head
 from outgrow.store import Store
 from outgrow.training import features
 
@@ -33,8 +33,8 @@ def experiment(tmp_path: Path) -> Experiment:
         tasks=HEADED[:1],
         weak=(SMALL,),
         strong=(model,),
-        methods=(Technique(fit=Probe()),),
-        recipes={(HEADED[0].name, SMALL.name): FakeMethod(), (HEADED[0].name, model.name): Probe()},
+        methods=(Technique(fit=Head()),),
+        recipes={(HEADED[0].name, SMALL.name): FakeMethod(), (HEADED[0].name, model.name): Head()},
     )
 
 
@@ -103,7 +103,7 @@ def test_another_precision_layer_or_model_has_rows_of_its_own(experiment: Experi
         for precision in ("fp32", "bf16")
         for layer in (-1, 0)
         for step in steps(
-            replace(experiment, precision=precision, methods=(Technique(fit=Probe(layer=layer)),))  # type: ignore[arg-type]
+            replace(experiment, precision=precision, methods=(Technique(fit=Head(layer=layer)),))  # type: ignore[arg-type]
         )
     }
     assert len(names) == 4

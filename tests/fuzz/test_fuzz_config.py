@@ -27,7 +27,7 @@ ODD: list[Any] = [
     "", " ", "x", "name", "text", "hf", "007", "a\nb", "naïve → 模型", "\u202e", "\0", "\x85", "x" * 5000,
     "{text}", "{", "{}", "{0}", "{text!r:>{w}}", "a:b", "os:path", "fakes:FakeLoss", ":", "/", "../..",
     "~", "~nobody/x", "$HOME/x", "$OUTGROW_DATA", "$OUTGROW_DATA/x", "ladder/pawn", "ladder/", "ladder", "hf/x",
-    "gguf/x.gguf", "nlp", "finetune", "probe", "lora", "confidence", "all", 0, 1, -1, 5, 101, 2**31, 2**63, 2**64,
+    "gguf/x.gguf", "nlp", "finetune", "head", "lora", "confidence", "all", 0, 1, -1, 5, 101, 2**31, 2**63, 2**64,
     10**30, -(10**30), True, False, 0.0, -0.0, 0.5, 1.5, -1e308, 1e-320, float("nan"), float("inf"),
     [], {}, [[]], [{}], [None], [1, 1], ["a", "a"], {"name": "x"}, {"name": 3}, {"name": {}}, {"": 1},
     {"name": "hf", "size": "x"}, {"name": "text", "path": "x", "prompt": "{t}", "label": "l"}, {"size": "pawn"},

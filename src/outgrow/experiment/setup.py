@@ -64,11 +64,9 @@ class CellSetup:
         """A model fitted by its recipe to examples, with a validation slice. labels: of both; None: ground truth.
 
         source: the fit whose features are frozen where the method reads some. Raises UserError where the method cannot
-        learn the task or with the loss, or the model cannot adapt.
+        learn the task or the model cannot adapt.
         """
         method = (method or self.recipe(model)).at(self.precision)
-        if "loss" in others:
-            method.check_loss(others["loss"])
         start = self._adapted(model, adapt, examples, validation)
         features: tuple[Features, Features] | None = None
         if isinstance(method, FeatureMethod):

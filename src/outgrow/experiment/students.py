@@ -18,7 +18,7 @@ from outgrow.labelling.base import Rule
 from outgrow.labelling.harden import Harden
 from outgrow.labelling.mean import Mean
 from outgrow.methods.base import FeatureMethod, TextMethod
-from outgrow.methods.probe import Probe
+from outgrow.methods.head import Head
 from outgrow.models.base import Model
 from outgrow.tasks.base import Task
 from outgrow.training.continuing import Generative
@@ -73,7 +73,7 @@ def student(setup: CellSetup, model: Model, technique: Technique, supervisor: La
                 f'oracle = "probe" probes what was finetuned, and {model.name} is a probe: '
                 'use finetune, or oracle = "labels"'
             )
-        return setup.fit(model, part, validation, method=Probe(), source=learned)
+        return setup.fit(model, part, validation, method=Head(), source=learned)
     return learned
 
 
@@ -94,7 +94,7 @@ def before_training(setup: CellSetup, model: Model, supervisor: Labeller, exampl
         assert isinstance(method, TextMethod)
         return ZeroShot(model=model, method=method, readout=setup.task.readout, examples=examples)
     labels = _weak_labels(setup, supervisor, model, setup.part(0), Technique())
-    probe = setup.fit(model, setup.part(0), setup.validation, labels=labels, method=Probe())
+    probe = setup.fit(model, setup.part(0), setup.validation, labels=labels, method=Head())
     return predicted(probe, examples)
 
 

@@ -22,7 +22,7 @@ class Loss:
 
     kind: ClassVar[str]  # not needed by a plug-in from outside the package
     version: ClassVar[int] = 1
-    fixed_targets: ClassVar[bool] = False  # whether it is cross-entropy to the unchanged labels, which probes require
+    fixed_targets: ClassVar[bool] = False  # whether it is cross-entropy to the unchanged labels
     needs_logits: ClassVar[bool] = False  # whether `targets` reads the student's logits (one more forward pass)
 
     def check(self, shape: Shape) -> None:

@@ -150,9 +150,6 @@ class Method(ABC):
     def check(self, shape: Shape) -> None:  # noqa: B027 - most methods fit every task
         """Raise a UserError where the method cannot learn a task of this shape, or lacks a library. Default: never."""
 
-    def check_loss(self, loss: Loss) -> None:  # noqa: B027 - most methods learn with every loss
-        """Raise a UserError where the method cannot learn with this loss. Default: never."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class TextMethod(Method):

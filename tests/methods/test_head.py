@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import tiny
 
 from outgrow.losses.base import Loss
+from outgrow.losses.confidence import Confidence
 from outgrow.losses.cross_entropy import CrossEntropy
+from outgrow.losses.log_confidence import LogConfidence
 from outgrow.methods.base import FeatureData, HeadWeights
-from outgrow.methods.probe import PENALTIES, Probe
+from outgrow.methods.head import PENALTIES, Head
 from outgrow.training import linear
 from outgrow.training.linear import Design
 from outgrow.types import Doubles, Floats, UserError
@@ -59,7 +61,7 @@ def test_the_penalties_reach_beyond_what_weak_features_want() -> None:
 
 @pytest.mark.parametrize("architecture", ["bert", "gpt2"])
 def test_a_probe_learns_and_says_the_same_wherever_it_lies(architecture: str, tmp_path: Path) -> None:
-    model, probe = tiny.TinyModel(path=str(tiny.checkpoint(tmp_path / "model", architecture))), Probe()
+    model, probe = tiny.TinyModel(path=str(tiny.checkpoint(tmp_path / "model", architecture))), Head()
     data = tiny.read(model, tiny.supervision(300, longest=1), probe.feature_spec)
     probe.fit(data, CrossEntropy(), 0).save(tmp_path)
     probs = probe.predict(HeadWeights.load(tmp_path), data.design.values)
@@ -68,7 +70,7 @@ def test_a_probe_learns_and_says_the_same_wherever_it_lies(architecture: str, tm
 
 
 def test_a_probe_of_pairs_prefers_neither_place(tmp_path: Path) -> None:
-    model, probe = tiny.TinyModel(path=str(tiny.checkpoint(tmp_path / "model"))), Probe()
+    model, probe = tiny.TinyModel(path=str(tiny.checkpoint(tmp_path / "model"))), Head()
     data = tiny.read(model, tiny.pairs(400), probe.feature_spec, "pair")
     head = probe.fit(data, CrossEntropy(), 0)
     probs, swapped = (probe.predict(head, sign * data.validation_features) for sign in (1, -1))
@@ -76,16 +78,101 @@ def test_a_probe_of_pairs_prefers_neither_place(tmp_path: Path) -> None:
     assert np.allclose(probs, swapped[:, ::-1], atol=1e-4)
 
 
-def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
-    @dataclass(frozen=True, kw_only=True)
-    class Other(Loss):
-        pass
-
+def test_what_makes_no_sense_is_refused() -> None:
     data, features = tiny.supervision(20), np.zeros((20, 2))
     with pytest.raises(UserError, match="use finetune"):
         FeatureData.of(data, "tokens", Design(features), features)
-    with pytest.raises(UserError, match="cross-entropy"):
-        Probe().fit(FeatureData.of(data, "head", Design(features), features), Other(), 0)
+    for wrong in ({"hidden": (0,)}, {"penalties": (-1.0,)}, {"dropout": 1.0}, {"layer": 5000}, {"epochs": 0}):
+        with pytest.raises(UserError, match="give"):
+            Head(**wrong)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Descended(CrossEntropy):
+    """Cross-entropy that is not solved exactly."""
+
+    kind: ClassVar[str] = "test/descended"
+    fixed_targets: ClassVar[bool] = False
+
+
+def some_data(labels: Doubles, x: Doubles, held_out: int) -> FeatureData:
+    return FeatureData(
+        design=Design(x[held_out:]),
+        labels=labels[held_out:],
+        validation_features=x[:held_out],
+        validation_labels=labels[:held_out],
+    )
+
+
+def xor(n: int = 900, seed: int = 0) -> FeatureData:
+    """Two classes that no line separates."""
+    x = np.random.default_rng(seed).normal(size=(n, 6)) * 3 + 1
+    return some_data(np.eye(2)[((x[:, 0] > 1) ^ (x[:, 1] > 1)).astype(int)], x, n // 3)
+
+
+@pytest.mark.parametrize("loss", [CrossEntropy(), Confidence(), LogConfidence()])
+def test_a_hidden_layer_learns_what_no_line_separates_with_any_loss(loss: Loss) -> None:
+    data = xor()
+    accuracy = {}
+    for hidden in ((), (32,), (32, 16)):
+        method = Head(hidden=hidden, epochs=40)
+        probs = method.predict(method.fit(data, loss, 0), data.validation_features)
+        accuracy[hidden] = (probs.argmax(1) == data.validation_labels.argmax(1)).mean()
+    assert accuracy[()] < 0.65
+    assert min(accuracy[(32,)], accuracy[(32, 16)]) > 0.9
+
+
+def test_gradient_descent_on_a_linear_head_reaches_the_regression() -> None:
+    """The same objective at one penalty: the two predict alike."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(2.0, 3.0, (600, 8))
+    logits = np.stack([x[:, 0], x[:, 1], -x[:, 0]], 1) / 3 + rng.normal(size=(600, 3))
+    labels = np.eye(3)[logits.argmax(1)]
+    data = FeatureData(design=Design(x), labels=labels, validation_features=x, validation_labels=labels)
+    solved = Head(penalties=(1e-4,))
+    trained = Head(penalties=(1e-4,), epochs=200, batch=400, learning_rate=0.05)
+    one, other = (
+        method.predict(method.fit(data, loss, 0), data.validation_features)
+        for method, loss in ((solved, CrossEntropy()), (trained, Descended()))
+    )
+    assert np.abs(one - other).max() < 2e-2
+
+
+def test_heads_of_a_group_come_out_as_alone() -> None:
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(300, 10))
+    labels = [np.eye(2)[(x[:, i] + rng.normal(size=300) > 0).astype(int)] for i in range(4)]
+    every = [some_data(each, x, 100) for each in labels]
+    method = Head(hidden=(16,), dropout=0.2, epochs=5)
+    together = method.fit_group(every, Confidence(), [3, 1, 4, 1])
+    for each, seed, head in zip(every, [3, 1, 4, 1], together, strict=True):
+        alone = method.fit(each, Confidence(), seed)
+        for name, weights in alone.weights.items():
+            assert np.abs(weights - head.weights[name]).max() <= 1e-3 * np.abs(weights).max()
+    assert not np.allclose(together[1].weights["weight"], together[3].weights["weight"])
+
+
+def test_balanced_classes_count_alike_whatever_their_share() -> None:
+    """One class in twenty, hardly separable: cross-entropy answers the other class nearly always."""
+    rng = np.random.default_rng(3)
+    rare = rng.random(3000) < 0.05
+    data = some_data(np.eye(2)[rare.astype(int)], rng.normal(size=(3000, 4)) + rare[:, None] * 0.8, 1000)
+    answers = {}
+    for balanced in (False, True):
+        method = Head(balanced=balanced, penalties=(0.001,), epochs=1)
+        probs = method.predict(method.fit(data, CrossEntropy(), 0), data.validation_features)
+        answers[balanced] = probs.argmax(1)[data.validation_labels.argmax(1) == 1].mean()
+    assert answers[False] < 0.3
+    assert answers[True] > 0.5
+
+
+def test_random_numbers_of_the_process_are_left_as_they_were() -> None:
+    import torch
+
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    Head(hidden=(4,), dropout=0.5, epochs=1).fit(xor(60), CrossEntropy(), 0)
+    assert torch.equal(before, torch.random.get_rng_state())
 
 
 @pytest.mark.parametrize("by", [np.nan, np.inf])
@@ -97,7 +184,7 @@ def test_features_that_are_no_numbers_fail(what: str, by: float) -> None:
     arrays[what][3, 1] = by
     given = FeatureData.of(data, "head", Design(arrays["features"]), arrays["validation_features"])
     with pytest.raises(UserError, match=f"{what.replace('_', ' ')} that are not finite"):
-        Probe().fit(given, CrossEntropy(), 0)
+        Head().fit(given, CrossEntropy(), 0)
 
 
 def test_labels_and_coefficients_that_are_no_numbers_fail(monkeypatch: pytest.MonkeyPatch) -> None:
