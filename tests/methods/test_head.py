@@ -130,7 +130,7 @@ def test_gradient_descent_on_a_linear_head_reaches_the_regression() -> None:
     labels = np.eye(3)[logits.argmax(1)]
     data = FeatureData(design=Design(x), labels=labels, validation_features=x, validation_labels=labels)
     solved = Head(penalties=(1e-4,))
-    trained = Head(penalties=(1e-4,), epochs=200, batch=400, learning_rate=0.05)
+    trained = Head(penalties=(1e-4,), epochs=500, batch=400, learning_rate=0.05)
     one, other = (
         method.predict(method.fit(data, loss, 0), data.validation_features)
         for method, loss in ((solved, CrossEntropy()), (trained, Descended()))
