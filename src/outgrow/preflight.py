@@ -9,10 +9,12 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import Any, TypeGuard
 
 from outgrow.cache import cached
 from outgrow.experiment.definition import Experiment
+from outgrow.experiment.grid import cell_setup
 from outgrow.experiment.steps import Adapt, Fit
 from outgrow.graph import Settings, Step, identity
 from outgrow.models.base import Model
@@ -103,6 +105,9 @@ def _task_problems(experiment: Experiment, task: Task, facts: Facts, settings: S
             method.check(facts.shape)
         with problems.collecting():
             _check_parts(experiment, task, length_limits, len(method.chain) if method.chain_data == "fresh" else 0)
+    for supervisor, seed in product(experiment.supervisors, experiment.seeds):
+        with problems.collecting():
+            supervisor.check(cell_setup(experiment, task, seed), settings)
     for model in experiment.models:
         with problems.collecting():
             experiment.recipe(task, model).check(facts.shape)

@@ -11,10 +11,12 @@ from typing import TypeVar
 import gguf_file
 import mpnet_parts
 import pytest
+from slots import MEDIUM, SMALL
 from text_files import reviews, write_jsonl
 
 from outgrow.models.base import Model
 from outgrow.plugins import find
+from outgrow.supervisors.base import Supervisor
 from outgrow.tasks.base import Task
 
 T = TypeVar("T")
@@ -101,6 +103,11 @@ MODELS: dict[str, Callable[[Path], Model]] = {
     "ladder": _ladder,
     "minilm": _minilm,
     "mpnet": _mpnet,
+}
+SUPERVISORS: dict[str, Callable[[Path], Supervisor]] = {
+    "ensemble": lambda folder: find("supervisor", "ensemble")(members=(SMALL, MEDIUM)),
+    "fitted": lambda folder: find("supervisor", "fitted")(model=SMALL),
+    "words": lambda folder: find("supervisor", "words")(),
 }
 
 

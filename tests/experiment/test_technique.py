@@ -352,9 +352,9 @@ def test_no_ground_truth_reaches_a_student_that_does_not_cheat(slots: Any, task:
 
 
 def setup(found: Cell) -> Any:
-    from outgrow.experiment.grid import _cell_setup
+    from outgrow.experiment.grid import cell_setup
 
-    return _cell_setup(BASE, found.task, found.seed)
+    return cell_setup(BASE, found.task, found.seed)
 
 
 # ---- what is refused

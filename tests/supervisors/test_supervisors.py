@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from fakes import FakeMethod, FakeModel, FakeTask
+from fakes import FakeModel
 from slots import BASE, LARGE, MEDIUM, SMALL, done
 
 from outgrow.annotations import Annotations
@@ -21,7 +21,6 @@ from outgrow.experiment.technique import Technique
 from outgrow.graph import Context, load
 from outgrow.labelling.base import NO_EVIDENCE, Evidence, Rule
 from outgrow.labelling.mean import Mean
-from outgrow.plugins import find, names
 from outgrow.store import Store
 from outgrow.supervisors.base import Supervisor
 from outgrow.supervisors.ensemble import Ensemble
@@ -147,28 +146,6 @@ def test_a_document_names_them(weak: Any, expected: Any) -> None:
 def test_what_names_none_is_refused(weak: Any, said: str) -> None:
     with pytest.raises(UserError, match=said):
         experiment_from({**TABLE, "weak": weak})
-
-
-@pytest.mark.parametrize("name", names("supervisor"))
-def test_every_bundled_supervisor_keeps_to_the_contract(name: str) -> None:
-    """Its steps label the examples that they are given, have the same keys twice, and follow a change of its models."""
-    cls = find("supervisor", name)
-    supervisor = cls(**({"model": SMALL} if name == "fitted" else {"members": (SMALL, MEDIUM)}))
-    setup = CellSetup(
-        task=FakeTask(digest="fake"),
-        splits={
-            split: Prepare(task=FakeTask(digest="fake"), split=split, n=10) for split in FakeTask().shares.__dict__
-        },
-        recipe=lambda model: FakeMethod(),
-        seed=0,
-    )
-    for split in ("transfer", "transfer_validation", "test"):
-        steps = supervisor.labels(setup, setup.splits[split])
-        assert steps
-        assert all(isinstance(step, LabelsStep) and step.examples == setup.splits[split] for step in steps)
-        assert [step.key for step in steps] == [step.key for step in supervisor.labels(setup, setup.splits[split])]
-    assert supervisor.map_models(lambda model: LARGE if model == SMALL else model).models[0] == LARGE
-    assert cls.__doc__
 
 
 def test_annotations_and_labels_say_the_same() -> None:

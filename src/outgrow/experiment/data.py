@@ -35,9 +35,9 @@ class Prepare(Step[Examples]):
         return f"prepare {self.task.name} {self.split}"
 
     def run(self, ctx: Context) -> Examples:
-        return self.draw()
+        return self.read()
 
-    def draw(self) -> Examples:
+    def read(self) -> Examples:
         """The examples, from the task's data. Raises UserError if there are too few."""
         left_out = frozenset(id for length_limit in self.length_limits for id in too_long(self.task, length_limit).ids)
         found = self.task.examples(self.split, self.n, self.seed, self.part, left_out)

@@ -31,6 +31,7 @@ DEFAULT_SETTINGS = Settings()
 
 MOST_SEED = 2**32 - 1  # the largest seed of all random generators
 R = TypeVar("R", Task, Model)
+P = TypeVar("P", Task, Model, Supervisor)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,12 +92,13 @@ class Experiment:
         """
         wrong = Problems()
 
-        def pin(record: R) -> R:
+        def pin(record: P) -> P:
             with wrong.collecting():
                 return record.pinned()
             return record
 
         axes = self._axes(pin, pin)
+        axes["weak"] = tuple(side if isinstance(side, Model) else pin(side) for side in axes["weak"])
         wrong.raise_collected()
         known = replace(self, **axes, length_limits={}, precision=resolved(self.precision, settings.device))
         length_limits = narrowest_limits(

@@ -95,7 +95,7 @@ class _Grid:
         self._made: dict[tuple[object, ...], Any] = {}
 
     def cell(self, task: Task, weak: Supervisor, strong: Model, method: Technique, seed: int) -> Cell:
-        setup: CellSetup = self._only("setup", lambda: _cell_setup(self.experiment, task, seed), task, seed)
+        setup: CellSetup = self._only("setup", lambda: cell_setup(self.experiment, task, seed), task, seed)
         test, adapt = setup.splits[self.experiment.score], method.adapt
 
         def floor(adapt: Generative | None = None) -> Score:
@@ -158,7 +158,8 @@ def _label_accuracy(fit: Fit) -> Score:
     return Score(predictions=fit.labels, examples=fit.examples, gold=Gold(examples=transfer))
 
 
-def _cell_setup(experiment: Experiment, task: Task, seed: int) -> CellSetup:
+def cell_setup(experiment: Experiment, task: Task, seed: int) -> CellSetup:
+    """What all fits of a task and a seed share."""
     splits = {split: _prepare(experiment, task, split, seed) for split in SPLITS}
     recipe, precision = partial(experiment.recipe, task), experiment.precision
     return CellSetup(task=task, splits=splits, recipe=recipe, precision=precision, seed=seed)

@@ -23,7 +23,7 @@ def new_texts(todo: Sequence[Step[Any]], store: Store) -> list[str]:
     for step in todo:
         if isinstance(step, Features) and isinstance(step.source, Model):
             names[step.rows[0]] = step.source.name
-            examples = step.examples.draw()
+            examples = step.examples.read()
             own = (text for row in texts_of(examples, step.examples.task.readout) for text in row)
             texts.setdefault(step.rows[0], set()).update(map(digest_of_text, own))
     return [_phrase(names[name], digests, name, store) for name, digests in texts.items()]

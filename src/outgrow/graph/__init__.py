@@ -7,7 +7,7 @@ from outgrow.graph.interned import Interner
 from outgrow.graph.log import LOGGER
 from outgrow.graph.plan import Plan, plan
 from outgrow.graph.run import Failure, Outcome, run
-from outgrow.graph.step import Resources, Step, identity, not_hashed, topological_order, walk
+from outgrow.graph.step import Resources, Step, defaults_of, identity, not_hashed, topological_order, walk
 
 __all__ = [
     "LOGGER",
@@ -26,6 +26,7 @@ __all__ = [
     "Step",
     "T",
     "compute",
+    "defaults_of",
     "identity",
     "ignore_events",
     "load",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar, Self
 
 from outgrow.experiment.data import LabelsStep, Prepare
 from outgrow.experiment.setup import CellSetup
 from outgrow.experiment.steps import Fit
-from outgrow.graph import Settings
+from outgrow.graph import Settings, defaults_of, identity
 from outgrow.models.base import Model
 from outgrow.training.continuing import Generative
 
@@ -38,6 +38,13 @@ class Supervisor(ABC):
         """A copy with `change` applied to each of its models."""
         return self
 
+    def pinned(self) -> Self:
+        """A copy with the digest of its data filled in. Its models are pinned by themselves. Default: no data."""
+        return self
+
+    def check(self, setup: CellSetup, settings: Settings) -> None:  # noqa: B027 - a model is checked by itself
+        """Raise UserError where it cannot label the examples of a task, before a run. Default: never."""
+
     def parameters(self, settings: Settings) -> int:
         """The number of parameters of its largest model; 0 without models."""
         return max((model.parameters(settings) for model in self.models), default=0)
@@ -54,3 +61,16 @@ class Supervisor(ABC):
         models are first trained as language models on the inputs of their training examples; supervisors without causal
         models ignore it.
         """
+
+
+def name_with_settings(name: str, supervisor: Supervisor) -> str:
+    """A name with the fields that differ from their defaults, so that two of a kind can be compared:
+    `words (ngrams 1-1)`."""
+    given, defaults = identity(supervisor), defaults_of(type(supervisor))
+    changed = [each for each in fields(supervisor) if each.name in given and each.name in defaults]
+    shown = ", ".join(f"{each.name.replace('_', ' ')} {_shown(getattr(supervisor, each.name))}" for each in changed)
+    return f"{name} ({shown})" if shown else name
+
+
+def _shown(value: object) -> str:
+    return "-".join(map(str, value)) if isinstance(value, tuple) else str(value)

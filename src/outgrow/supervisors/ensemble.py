@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 from outgrow.experiment.data import LabelsStep, Prepare
 from outgrow.experiment.setup import CellSetup
 from outgrow.experiment.steps import Fit
+from outgrow.graph import Settings
 from outgrow.models.base import Model
 from outgrow.supervisors.base import Supervisor
 from outgrow.supervisors.fitted import as_supervisor, map_models
@@ -46,6 +47,13 @@ class Ensemble(Supervisor):
 
     def map_models(self, change: Callable[[Model], Model]) -> Self:
         return replace(self, members=tuple(map_models(member, change) for member in self.members))
+
+    def pinned(self) -> Self:
+        return replace(self, members=tuple(each if isinstance(each, Model) else each.pinned() for each in self.members))
+
+    def check(self, setup: CellSetup, settings: Settings) -> None:
+        for member in self._supervisors:
+            member.check(setup, settings)
 
     def fits(self, setup: CellSetup, adapt: Generative | None = None) -> tuple[Fit, ...]:
         return tuple(fit for member in self._supervisors for fit in member.fits(setup, adapt))
