@@ -14,6 +14,7 @@ from outgrow.models.base import Model
 from outgrow.store import Rows, Store
 from outgrow.tasks.base import Readout
 from outgrow.training.features import FeatureSpec, pooled, texts_of
+from outgrow.training.network import open_encoder
 from outgrow.types import Doubles, Example, Examples, Labels
 
 WORDS = ("!", "[PAD]", "[UNK]", "[CLS]", "[SEP]", *(f"w{i}" for i in range(40)), "a", "b", "c", "d")
@@ -139,7 +140,7 @@ def frozen(
     """The frozen features of examples, [n, width], without a store."""
     texts = texts_of(examples, readout)
     named = [(row.id, text) for row, own in zip(examples.rows, texts, strict=True) for text in own]
-    parts = list(pooled(folder, named, spec, settings, cut=examples.cut))
+    parts = list(pooled(open_encoder(folder, settings), named, spec, settings.microbatch, cut=examples.cut))
     which, values = (np.concatenate(each) for each in list(zip(*parts, strict=True))[:2])
     found = np.empty(values.shape)
     found[which] = values

@@ -23,6 +23,7 @@ from outgrow.graph import plan, run, walk
 from outgrow.methods.head import Head
 from outgrow.store import Store
 from outgrow.training import features
+from outgrow.training.network import Network
 
 
 @pytest.fixture
@@ -45,9 +46,9 @@ def steps(experiment: Experiment) -> tuple[Features, ...]:
 def test_no_text_is_read_twice(experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read, pooled, store = list[str](), features.pooled, Store(str(tmp_path / "store"))
 
-    def counting(folder: Path, texts: Sequence[tuple[str, str]], *rest: Any, **more: Any) -> Any:
+    def counting(network: Network, texts: Sequence[tuple[str, str]], *rest: Any, **more: Any) -> Any:
         read.extend(text for _, text in texts)
-        return pooled(folder, texts, *rest, **more)
+        return pooled(network, texts, *rest, **more)
 
     monkeypatch.setattr(features, "pooled", counting)
     assert not run(steps(experiment), store, Inline()).failures

@@ -100,7 +100,9 @@ def test_in_bf16_what_is_not_finite_is_computed_in_fp32_and_noted(
     monkeypatch.setattr(Network, "hidden", overflowing)
     assert np.array_equal(tiny.frozen(folder, examples, spec=FeatureSpec(precision="bf16")), exact)
     named = [(row.id, row.prompt) for row in examples.rows]
-    notes = [notes for *_, notes in pooled(folder, named, FeatureSpec(precision="bf16"), Settings())]
+    notes = [
+        notes for *_, notes in pooled(open_encoder(folder, Settings()), named, FeatureSpec(precision="bf16"), None)
+    ]
     assert notes[0] == (IN_FP32,)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 
-from outgrow.graph import Context, Settings
+from outgrow.graph import Context
 from outgrow.notes import read_notes, write_notes
 from outgrow.ranges import check_ranges, one_of, whole
 from outgrow.store.rows import DIGEST, Digests, Rows, as_digests
@@ -102,10 +102,13 @@ def fill(
     Processes that fill the same rows at the same time share the work: each part of the digests is done by one of them,
     and what another has added meanwhile is not computed again. What is done is kept when the process is killed.
     """
+    from outgrow.training.network import open_encoder
+
     digests = as_digests(list(texts))
     missing = ~rows.read(digests)[1]
     named, part_of = list(texts.values()), np.array([digest[0] % PARTS for digest in texts], dtype=np.int64)
     parts = [part for part in range(PARTS) if (missing & (part_of == part)).any()]
+    network = open_encoder(folder, ctx.settings) if parts else None
     done, total, notes = int((~missing).sum()), max(len(texts), 1), dict[str, None]()
     for part in random.Random(os.getpid()).sample(parts, len(parts)):
         with rows.filling(part, partial(_waiting, ctx, done / total)):
@@ -113,7 +116,9 @@ def fill(
             todo = mine[~rows.read(digests[mine])[1]]
             done += len(mine) - len(todo)
             started, found = time.monotonic(), list[tuple[Ints, Floats]]()
-            for chosen, values, told in pooled(folder, [named[i] for i in todo], spec, ctx.settings, cut=cut):
+            for chosen, values, told in pooled(
+                network, [named[i] for i in todo], spec, ctx.settings.microbatch, cut=cut
+            ):
                 found.append((todo[chosen], values))
                 notes |= dict.fromkeys(told)
                 done += len(chosen)
@@ -138,10 +143,10 @@ def _added(rows: Rows, digests: Digests, found: Sequence[tuple[Ints, Floats]], s
 
 
 def pooled(
-    folder: Path, texts: Sequence[NamedText], spec: FeatureSpec, settings: Settings, *, cut: bool = False
+    network: Network | None, texts: Sequence[NamedText], spec: FeatureSpec, microbatch: int | None, *, cut: bool = False
 ) -> Iterator[tuple[Ints, Floats, tuple[str, ...]]]:
-    """The features of texts, in batches: which texts, [rows]; the pooled hidden states of the checkpoint in `folder`,
-    without its head, float32 [rows, width]; and notes.
+    """The features of texts, in batches: which texts, [rows]; the pooled hidden states of an encoder,
+    float32 [rows, width]; and notes.
 
     The features of a text do not depend on the others, to the byte on one machine: a text is padded to the next
     multiple of `PADDING` tokens, whatever its batch. cut: read texts that are too long as far as the model reads, which
@@ -150,11 +155,9 @@ def pooled(
     import torch
 
     from outgrow.training.batches import MOST_TOKENS, Encoded
-    from outgrow.training.network import open_encoder
 
-    if not texts:
+    if network is None or not texts:
         return
-    network = open_encoder(folder, settings)
     tokens = network.tokens(texts, cut)
     encoded = Encoded(tokens=tokens, columns=np.zeros((len(tokens), 1), dtype=np.int64))
     last_token = spec.pooling == "last" or (spec.pooling == "auto" and network.causal)
@@ -163,7 +166,7 @@ def pooled(
     shape = 2 * padded + (encoded.lengths == padded)  # full texts go alone: a batch without padding needs no mask
     for each in np.unique(shape):
         rows, length = np.flatnonzero(shape == each), int(each) // 2
-        most = max(1, min(MOST_TOKENS // length, settings.microbatch or len(rows)))
+        most = max(1, min(MOST_TOKENS // length, microbatch or len(rows)))
         for start in range(0, len(rows), most):
             part = rows[start : start + most]
             compute = partial(_pooled, network, encoded, part, length, spec.layer, last_token)
