@@ -121,12 +121,12 @@ def test_metadata_are_not_needed(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        *(("hidden_size", value) for value in ("abc", 0, -1, 1.5, True, [], [16], {}, 10**30)),
+        *(("hidden_size", value) for value in ("abc", 0, -1, 1.5, True, [], [16], {}, 10**30, 8, 24, 32)),
         *(("vocab_size", value) for value in ("48", 0, -5, 47)),
         *(("num_hidden_layers", value) for value in (-1, 0, 1, 3, 10**9, "2", [2])),
         *(("max_position_embeddings", value) for value in (0, -7, "64", 1e9)),
         *(("pad_token_id", value) for value in ("0", [0])),
-        *(("model_type", value) for value in (3, [], None, "")),
+        *(("model_type", value) for value in (3, [], None, "", "never-heard-of", "../bert", "a" * 999)),
     ],
 )
 def test_a_config_of_another_type_or_size_is_refused(field: str, value: Any, folder: Path) -> None:
@@ -134,6 +134,69 @@ def test_a_config_of_another_type_or_size_is_refused(field: str, value: Any, fol
     said = refused(folder)
     assert field in said
     assert "config.json" in said
+
+
+def built(folder: Path, config: dict[str, Any], **shapes: tuple[int, ...]) -> Path:
+    """A checkpoint with this config and weights of these shapes; `__` in a name stands for a dot."""
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config))
+    tensors = {name.replace("__", "."): np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    save_file(tensors, folder / WEIGHTS)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("model_type", "field", "embedding"),
+    [
+        ("bert", "hidden_size", "bert__embeddings__word_embeddings__weight"),
+        ("gpt2", "n_embd", "wte__weight"),
+        ("openai-gpt", "n_embd", "tokens_embed__weight"),
+        ("ctrl", "n_embd", "transformer__w__weight"),
+        ("distilbert", "dim", "embeddings__word_embeddings__weight"),
+        ("xlm", "emb_dim", "transformer__embeddings__weight"),
+        ("xglm", "d_model", "model__embed_tokens__weight"),
+    ],
+)
+def test_a_width_that_is_not_the_embedding_s_is_refused(
+    model_type: str, field: str, embedding: str, tmp_path: Path
+) -> None:
+    """Though some tensor of a layer has both numbers as its shape."""
+    shapes = {embedding: (10, 4), "h__0__mlp__weight": (6, 4)}
+    assert read_header(built(tmp_path / "right", {"model_type": model_type, field: 4}, **shapes)).parameters == 64
+    said = refused(built(tmp_path / "wrong", {"model_type": model_type, field: 6}, **shapes))
+    assert f"says {field} = 6, but {embedding.replace('__', '.')} has 10 rows of 4 numbers" in said
+
+
+@pytest.mark.parametrize(
+    ("field", "mapping", "columns"),
+    [
+        ("embedding_size", "embeddings_project__weight", 4),  # ELECTRA
+        ("input_embedding_size", "encoder__embedding_hidden_mapping_in__weight", 4),  # RemBERT
+        ("word_embed_proj_dim", "model__decoder__project_in__weight", 4),  # OPT
+        ("embedding_size", "embeddings__embedding_transformation__weight", 12),  # MobileBERT
+    ],
+)
+def test_an_embedding_of_its_own_width_is_mapped_to_the_layers(
+    field: str, mapping: str, columns: int, tmp_path: Path
+) -> None:
+    config = {"model_type": "electra", "hidden_size": 6, field: 4}
+    shapes = {"embeddings__word_embeddings__weight": (10, 4), mapping: (6, columns)}
+    assert read_header(built(tmp_path / "right", config, **shapes)).parameters == 40 + 6 * columns
+    for i, wrong in enumerate(({"hidden_size": 8}, {field: 5})):
+        said = refused(built(tmp_path / f"wrong{i}", config | wrong, **shapes))
+        assert f"hidden_size = {wrong.get('hidden_size', 6)} and {field} = {wrong.get(field, 4)}, but" in said
+
+
+def test_an_architecture_without_a_folder_of_its_own_is_known(folder: Path) -> None:
+    changed(folder, "config.json", model_type="gemma3_text")
+    assert read_header(folder).model_type == "gemma3_text"
+
+
+def test_an_architecture_that_transformers_does_not_know_may_bring_its_code(folder: Path) -> None:
+    changed(folder, "config.json", model_type="never-heard-of")
+    assert "'never-heard-of', which transformers" in refused(folder)
+    changed(folder, "config.json", auto_map={"AutoModel": "modeling.Mine"})
+    assert read_header(folder).model_type == "never-heard-of"
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json"])

@@ -16,6 +16,7 @@ from outgrow.graph import Settings
 from outgrow.models.hf import HF
 from outgrow.tasks.text import Text
 from outgrow.training.lengths import LengthLimit, narrowest_limits, not_one_token, too_long
+from outgrow.types import UserError
 
 ROWS = 200
 
@@ -110,3 +111,60 @@ def test_a_tokenizer_that_changes_is_another_reader(tmp_path: Path) -> None:
     file = folder / "tokenizer.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "added_tokens": []}))
     assert LengthLimit.of(HF(size=str(folder)).pinned(), Settings()) != before
+
+
+SLOW = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "yes", "no", "##es", "may")
+
+
+def slow_tokenizer(folder: Path) -> Path:
+    """A tokenizer that transformers has in Python alone: words of a list, between [CLS] and [SEP]."""
+    folder.mkdir()
+    (folder / "vocab.txt").write_text("\n".join(SLOW))
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps({"tokenizer_class": "BertJapaneseTokenizer", "word_tokenizer_type": "basic"})
+    )
+    (folder / "config.json").write_text(json.dumps({"model_type": "bert", "max_position_embeddings": 8}))
+    return folder
+
+
+def limit_of(folder: Path, settings: Settings) -> LengthLimit:
+    found = LengthLimit.of(tiny.TinyModel(path=str(folder)), settings)
+    assert found is not None
+    return found
+
+
+def test_a_slow_tokenizer_counts_tokens_and_knows_its_choices(tmp_path: Path) -> None:
+    length_limit = limit_of(slow_tokenizer(tmp_path / "m"), Settings())
+    assert length_limit.lengths(["yes", "yes no unheard"]).tolist() == [3, 5]
+    assert not_one_token(length_limit, ("yes", "no")) is None
+    assert not_one_token(length_limit, ("yes", "yeses", "no")) == "yeses"
+    assert not_one_token(length_limit, ("yes", "unheard")) == "unheard"
+
+
+def test_a_slow_tokenizer_of_the_checkpoint_s_own_code_runs_only_where_that_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+    folder = slow_tokenizer(tmp_path / "m")
+    (folder / "mine.py").write_text(
+        "from transformers import BertConfig, BertJapaneseTokenizer\n"
+        "class Config(BertConfig):\n    model_type = 'never-heard-of'\n"
+        "class Mine(BertJapaneseTokenizer):\n    pass\n"
+    )
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps({"auto_map": {"AutoTokenizer": ["mine.Mine", None]}, "word_tokenizer_type": "basic"})
+    )
+    own = {"model_type": "never-heard-of", "auto_map": {"AutoConfig": "mine.Config"}, "max_position_embeddings": 8}
+    (folder / "config.json").write_text(json.dumps(own))
+    with pytest.raises(UserError, match=r"cannot be loaded: .*custom code"):
+        not_one_token(limit_of(folder, Settings()), ("yes",))
+    assert not_one_token(limit_of(folder, Settings(trust_remote_code=True)), ("yes", "yeses")) == "yeses"
+
+
+def test_what_a_slow_tokenizer_adds_makes_it_another(tmp_path: Path) -> None:
+    folder = slow_tokenizer(tmp_path / "m")
+    digests = [limit_of(folder, Settings()).digest]
+    for name, content in (("added_tokens.json", '{"yeses": 9}'), ("mine.py", "A = 1")):
+        (folder / name).write_text(content)
+        digests.append(limit_of(folder, Settings()).digest)
+    assert len(set(digests)) == 3

@@ -14,7 +14,7 @@ from outgrow import hub
 from outgrow.content import digest_of
 from outgrow.graph import Settings, not_hashed
 from outgrow.models.base import Model
-from outgrow.models.header import read_config, read_header
+from outgrow.models.header import is_known, read_config, read_header
 from outgrow.types import UserError
 
 WEIGHTS = ("model.safetensors", "model-*.safetensors")
@@ -70,7 +70,9 @@ class HF(Model):
         return None
 
     def tokenizer_folder(self, settings: Settings) -> Path:
-        return self._local or _snapshot(self._hub()[0], self.digest, settings, BESIDE)
+        folder = self._local or _snapshot(self._hub()[0], self.digest, settings, BESIDE)
+        _require_allowed_code(folder, settings)
+        return folder
 
     def _hub(self) -> tuple[str, str]:
         match = _HUB_NAME.fullmatch(self.size)
@@ -101,13 +103,14 @@ def check(folder: Path, settings: Settings) -> None:
     _require_parts(folder)
     if not _matching(folder, WEIGHTS) and not settings.trust_pickle:
         raise UserError(f"{folder} has pickled weights only: allow it with --trust-pickle, or save it as safetensors")
-    config = read_config(folder)
-    if config.get("auto_map") and not settings.trust_remote_code:
-        from transformers import CONFIG_MAPPING
-
-        if config["model_type"] not in CONFIG_MAPPING:
-            raise UserError(f"{folder} brings its own code: allow it with --trust-remote-code, or choose another model")
+    _require_allowed_code(folder, settings)
     read_header(folder)
+
+
+def _require_allowed_code(folder: Path, settings: Settings) -> None:
+    config = read_config(folder)
+    if config.get("auto_map") and not settings.trust_remote_code and not is_known(config["model_type"]):
+        raise UserError(f"{folder} brings its own code: allow it with --trust-remote-code, or choose another model")
 
 
 def _require_parts(folder: Path) -> None:

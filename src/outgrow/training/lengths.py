@@ -18,24 +18,28 @@ from outgrow.models.base import Model, first_line
 from outgrow.models.header import longest_input
 from outgrow.models.hf import TOKENIZER
 from outgrow.tasks.base import Task
+from outgrow.training.tokenizer import load_tokenizer, single_token
 from outgrow.types import Ints, UserError
 
 VERSION = 1  # bump when the same tokenizer would count otherwise
 _CHUNK = 10_000  # texts that are tokenised at once
-
-
 _FILES = (*TOKENIZER, "tokenizer_config.json", "special_tokens_map.json", "merges.txt")
+_SLOW_FILES = ("added_tokens.json", "*.py")  # beside them, where there is no tokenizer.json
 
 
 @dataclass(frozen=True, kw_only=True)
 class LengthLimit:
-    """A tokenizer, known by the digest of its files, and how many tokens its model reads, special ones included."""
+    """A tokenizer, known by the digest of its files, and how many tokens its model reads, special ones included.
+
+    settings: with which it is loaded where it is slow, that is, has no tokenizer.json.
+    """
 
     kind: ClassVar[str] = "task/length-limit"
 
     digest: str
     longest: int
     folder: str = not_hashed(default="")
+    settings: Settings = not_hashed(default=Settings())
 
     @classmethod
     def of(cls, model: Model, settings: Settings) -> Self | None:
@@ -45,12 +49,15 @@ class LengthLimit:
         if longest is None:
             return None
         files = [path for name in _FILES if (path := folder / name).is_file()]
+        if not (folder / "tokenizer.json").is_file():
+            files += sorted(path for pattern in _SLOW_FILES for path in folder.glob(pattern))
         text = "".join(f"{path.name}\0{digest_of(path)}\n" for path in files)
-        return cls(digest=hashlib.sha256(text.encode()).hexdigest()[:16], longest=longest, folder=str(folder))
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        return cls(digest=digest, longest=longest, folder=str(folder), settings=settings)
 
     def lengths(self, texts: Sequence[str]) -> Ints:
         """How many tokens each text has, special ones included, int64 [n]."""
-        tokenize = _counts(Path(self.folder))
+        tokenize = _counts(self)
         parts = [texts[start : start + _CHUNK] for start in range(0, len(texts), _CHUNK)]
         return np.array([length for part in parts for length in tokenize(part)], dtype=np.int64)
 
@@ -104,28 +111,32 @@ def _too_long(task: Task, length_limit: LengthLimit) -> dict[str, Any]:
 def not_one_token(length_limit: LengthLimit, choices: Sequence[str]) -> str | None:
     """The first of the choices that is not one token of a tokenizer, if there is one."""
     key = [length_limit.digest, list(choices), VERSION]
-    found: str | None = cached("choices", key, lambda: _not_one_token(Path(length_limit.folder), choices))
+    found: str | None = cached("choices", key, lambda: _not_one_token(length_limit, choices))
     return found
 
 
-def _not_one_token(folder: Path, choices: Sequence[str]) -> str | None:
-    fast = _fast(folder)
+def _not_one_token(length_limit: LengthLimit, choices: Sequence[str]) -> str | None:
+    fast = _fast(Path(length_limit.folder))
     if fast is None:
-        return None  # a slow tokenizer: the model says it when it is opened
+        slow = _slow(length_limit)
+        return next((choice for choice in choices if single_token(slow, choice) is None), None)
     unknown = fast.token_to_id(getattr(fast.model, "unk_token", None) or "")
     encoded = fast.encode_batch_fast(list(choices), add_special_tokens=False)
     wrong = (choice for choice, each in zip(choices, encoded, strict=True) if len(each) != 1 or each.ids[0] == unknown)
     return next(wrong, None)
 
 
-def _counts(folder: Path) -> Callable[[Sequence[str]], list[int]]:
+def _counts(length_limit: LengthLimit) -> Callable[[Sequence[str]], list[int]]:
     """What counts the tokens of texts."""
-    if fast := _fast(folder):
+    if fast := _fast(Path(length_limit.folder)):
         return lambda texts: [len(each) for each in fast.encode_batch_fast(list(texts))]
-    from outgrow.training.tokenizer import load_tokenizer
-
-    slow = load_tokenizer(folder, Settings())
+    slow = _slow(length_limit)
     return lambda texts: [len(ids) for ids in slow(list(texts))["input_ids"]]
+
+
+@lru_cache(maxsize=4)
+def _slow(length_limit: LengthLimit) -> Any:
+    return load_tokenizer(Path(length_limit.folder), length_limit.settings)
 
 
 @lru_cache(maxsize=4)

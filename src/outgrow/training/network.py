@@ -18,7 +18,7 @@ from outgrow.training.batches import Batch, Encoded, at, padded
 from outgrow.training.checkpoint import Kind, load_module
 from outgrow.training.measuring import is_causal, sees_padding
 from outgrow.training.precision import Precision, attention
-from outgrow.training.tokenizer import fit_tokenizer, load_tokenizer, make_ordinary
+from outgrow.training.tokenizer import fit_tokenizer, load_tokenizer, make_ordinary, single_token
 from outgrow.types import Examples, Ints, UserError, same_choices
 
 if TYPE_CHECKING:
@@ -89,10 +89,9 @@ class Network:
         """The one token that each choice is."""
         found = {}
         for choice in sorted(choices):
-            ids = self.tokenizer(choice, add_special_tokens=False)["input_ids"]
-            if len(ids) != 1 or ids[0] == self.tokenizer.unk_token_id:
+            if (token := single_token(self.tokenizer, choice)) is None:
                 raise UserError(f"the choice {choice!r} is not one token of the model: rename it or use a head")
-            found[choice] = ids[0]
+            found[choice] = token
         return found
 
     def choice_logits(self, batch: Batch) -> torch.Tensor:

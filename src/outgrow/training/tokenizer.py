@@ -26,6 +26,12 @@ def load_tokenizer(folder: Path, settings: Settings) -> Any:
     return tokenizer
 
 
+def single_token(tokenizer: Any, text: str) -> int | None:
+    """The id of the one known token that a text is; None where it is none or several."""
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return ids[0] if len(ids) == 1 and ids[0] != tokenizer.unk_token_id else None
+
+
 def fit_tokenizer(tokenizer: Any, module: Any, folder: Path, *, pooled: bool) -> None:
     """Give tokenizer and config one padding token. Raises UserError where a token has no embedding.
 

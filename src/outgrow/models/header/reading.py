@@ -10,11 +10,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.metadata import version
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from outgrow.content import Stamp, stamp
+from outgrow.models.header.architectures import is_known
 from outgrow.models.header.tensors import Tensor, read_json, tensors_in
 from outgrow.types import UserError
 
@@ -22,13 +24,17 @@ from outgrow.types import UserError
 LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
 POSITIONS = ("max_position_embeddings", "n_positions", "max_seq_len", "context_length", "n_ctx")
 WIDTHS = ("hidden_size", "n_embd", "d_model", "dim", "emb_dim", "embedding_size", "intermediate_size")
+HIDDEN = ("hidden_size", "n_embd", "d_model", "dim", "emb_dim")  # the width that the layers work on
 HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "num_key_value_heads")
 MOST_LAYERS = 4096
 # Their positions count from the padding token's id: RoBERTa reads 512 tokens with 514 positions.
 FROM_PADDING = {"camembert", "data2vec-text", "esm", "ibert", "layoutlmv3", "lilt", "longformer", "luke", "markuplm"}
 FROM_PADDING |= {"roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"}
 FROM_TWO = {"mpnet"}  # as if the padding token's id were 1, whatever it is
-_EMBEDDING = re.compile(r"(.*\.)?(word_embeddings?|wte|embed_tokens|embed_in|tok_embeddings|embeddings)\.weight")
+_EMBEDDING = re.compile(
+    r"(.*\.)?(word_embeddings?|wte|embed_tokens|embed_in|tok_embeddings|tokens_embed|transformer\.w|embeddings)\.weight"
+)
+_EMBEDDING_WIDTH = re.compile(r".*emb.*_(size|dim)")  # embedding_size, input_embedding_size, word_embed_proj_dim
 _LAYER = re.compile(r"(?:^|\.)(?:layers?|h|blocks?)\.(\d+)\.")
 _OUTPUT = ("lm_head.weight", "embed_out.weight")
 _BESIDE = ("special_tokens_map.json", "added_tokens.json", "generation_config.json")
@@ -58,6 +64,7 @@ def read_header(folder: Path) -> CheckpointHeader:
     tensors = tensors_in(folder)
     _require_sizes(folder, own)
     _require_agreement(folder, config, tensors)
+    _require_width(folder, config, tensors)
     vocabulary = own.get("vocab_size")
     tokenizer = folder / "tokenizer.json"
     if tokenizer.is_dir():
@@ -89,7 +96,7 @@ def longest_input(folder: Path) -> int | None:
 
 
 def read_config(folder: Path) -> Mapping[str, Any]:
-    """config.json, which names a model_type and is no adapter's."""
+    """config.json. It names a model_type that transformers knows, or the checkpoint's own code; it is no adapter's."""
     path = folder / "config.json"
     if not path.exists():
         raise UserError(f"{folder} has no config.json: give the folder of a Hugging Face checkpoint")
@@ -103,6 +110,11 @@ def read_config(folder: Path) -> Mapping[str, Any]:
     if config.get("is_encoder_decoder"):
         raise UserError(
             f"{folder} is an encoder-decoder ({config['model_type']}): choose an encoder or a causal language model"
+        )
+    if not config.get("auto_map") and not is_known(config["model_type"]):
+        raise UserError(
+            f"{path} says model_type = {_short(config['model_type'])}, which transformers {version('transformers')} "
+            "does not know: upgrade it (pip install --upgrade transformers), or choose another model"
         )
     return config
 
@@ -132,7 +144,7 @@ def _require_sizes(folder: Path, config: Mapping[str, Any]) -> None:
 
 def _require_agreement(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
     """Vocabulary and number of layers are those of the weights, where their names tell."""
-    if not tensors or any(f"{part}_config" in config for part in ("text", "vision", "audio")):
+    if not tensors or _parts(config):
         return
     path, vocabulary = folder / "config.json", config.get("vocab_size")
     for name, tensor in tensors.items():
@@ -148,6 +160,35 @@ def _require_agreement(folder: Path, config: Mapping[str, Any], tensors: Mapping
             f"{path} says {field} = {config[field]}, but the weights have {stored} layers: "
             "save config and weights together"
         )
+
+
+def _require_width(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    """The embedding is as wide as the layers, or as the config says beside, with a tensor that maps it to the layers.
+
+    MobileBERT maps three embeddings at once, so the tensor may have a multiple of the embedding's width.
+    """
+    field = next((name for name in HIDDEN if isinstance(config.get(name), int)), None)
+    name = next((name for name, tensor in tensors.items() if _EMBEDDING.fullmatch(name) and tensor.is_float), None)
+    if field is None or name is None or _parts(config) or len(tensors[name].shape) != 2:
+        return
+    rows, width = tensors[name].shape
+    others = {key: value for key, value in config.items() if key != field and _EMBEDDING_WIDTH.fullmatch(key)}
+    mapped = (
+        len(tensor.shape) == 2 and tensor.shape[0] == config[field] and tensor.shape[1] % width == 0
+        for other, tensor in tensors.items()
+        if other != name and not _LAYER.search(other)
+    )
+    if width != config[field] and not (width in others.values() and any(mapped)):
+        said = " and ".join(f"{key} = {_short(value)}" for key, value in ({field: config[field]} | others).items())
+        raise UserError(
+            f"{folder / 'config.json'} says {said}, but {name} has {rows} rows of {width} numbers: "
+            "save config and weights together"
+        )
+
+
+def _parts(config: Mapping[str, Any]) -> bool:
+    """Whether a model has parts with a config each: the names of its tensors do not tell which part they belong to."""
+    return any(f"{part}_config" in config for part in ("text", "vision", "audio"))
 
 
 def _longest(folder: Path, model_type: str, config: Mapping[str, Any]) -> int | None:
