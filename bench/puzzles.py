@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from outgrow.experiment.steps import Fit, Gold, Predict, Prepare, Score, ZeroShot
+from outgrow.experiment.scoring import Score
+from outgrow.experiment.steps import Fit, Gold, Predict, Prepare, ZeroShot
 from outgrow.methods.base import Method
 from outgrow.models.base import Model
 from outgrow.tasks.chess_puzzles import ChessPuzzles

@@ -21,7 +21,8 @@ from outgrow.chess import board as chess
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import Cell, cells, targets
 from outgrow.experiment.leaks import check_no_leaks
-from outgrow.experiment.steps import Features, Fit, Gold, Predict, Prepare, Relabel, Score, ZeroShot
+from outgrow.experiment.scoring import Score
+from outgrow.experiment.steps import Features, Fit, Gold, Predict, Prepare, Relabel, ZeroShot
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Step, walk
 from outgrow.labelling.harden import Harden

@@ -17,7 +17,8 @@ from text_files import reviews, write_jsonl
 from outgrow.executors.inline import Inline
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells
-from outgrow.experiment.steps import Adapt, Fit, Gold, Predict, Prepare, Relabel, Score
+from outgrow.experiment.scoring import Score
+from outgrow.experiment.steps import Adapt, Fit, Gold, Predict, Prepare, Relabel
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Outcome, Step, load, run
 from outgrow.labelling.base import NotedLabels

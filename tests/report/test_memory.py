@@ -12,7 +12,8 @@ from invented import Know, Riddles, experiment
 
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells, targets
-from outgrow.experiment.steps import Prepare, Score
+from outgrow.experiment.scoring import Score
+from outgrow.experiment.steps import Prepare
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Step, walk
 from outgrow.measures.crossed import t_quantile
