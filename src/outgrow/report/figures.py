@@ -48,9 +48,8 @@ def scores(records: Sequence[Record]) -> str:
         described = [
             f"{name_of(r, rows)}: {', '.join(f'{head} {words(r, role)}' for role, head in heads.items())}" for r in rows
         ]
-        drawn = svg(
-            figure, "scores", f"{metric.name[0].upper()}{metric.name[1:]} of {', '.join(heads.values())}", described
-        )
+        title = f"{metric.name[0].upper()}{metric.name[1:]} of {', '.join(heads.values())}"
+        drawn = svg(figure, "scores", title, described)
     return drawn
 
 

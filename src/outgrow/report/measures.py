@@ -118,7 +118,7 @@ MEASURES: dict[str, Measure] = {
         estimate=row.score_of("majority"),
         head="majority",
         scored=True,
-        definition="test score of the class shares of weak_train as the answer to every example: its most frequent class",
+        definition="test score of the class shares of weak_train as every answer, so of its most frequent class",
     ),
     "chance": Measure(estimate=row.chance, head="chance", definition="accuracy of a random choice"),
     "coverage": Measure(
@@ -126,9 +126,10 @@ MEASURES: dict[str, Measure] = {
         head="coverage",
         table="stated",
         page="stated",
-        note="coverage: the share of the test examples that the supervisor answers; floor, PGR, gap and agreement are on "
-        "these.",
-        definition="the share of the test examples that the supervisor answers; floor, PGR, gap and agreement are on these",
+        note="coverage: the share of the test examples that the supervisor answers: floor, PGR, gap and agreement are "
+        "on these.",
+        definition="the share of the test examples that the supervisor answers: floor, PGR, gap and agreement are on "
+        "these",
     ),
     "pgr": Measure(
         estimate=row.pgr,

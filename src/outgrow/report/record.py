@@ -37,8 +37,8 @@ class Record:
         withheld: Why `pgr` or `pgr_matched` is not stated, by name.
         n_seeds: The complete seeds, which the estimates are over.
         n_test, n_groups, n_dropped: Test examples, their groups, and candidates that were left out.
-        notes: Notes of the fits, each beginning with its role and seed, such as a fall-back to an earlier checkpoint; and
-            what a number alone hides, such as a student that answers one class for nearly everything.
+        notes: Notes of the fits, each beginning with its role and seed, such as a fall-back to an earlier checkpoint;
+            and what a number alone hides, such as a student that answers one class for nearly everything.
     """
 
     task: str

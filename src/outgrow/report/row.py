@@ -73,7 +73,7 @@ class Row:
         return self.stored.metric
 
     def table(self, scores: Iterable[Score]) -> Doubles | None:
-        """What the stored scores say, [S, N]: the shares of the examples in the metric, NaN where a supervisor abstains.
+        """What the stored scores say, [S, N]: the examples' shares in the metric, NaN where a supervisor abstains.
         None if nothing is stored, or the metric has no value for these examples."""
         try:
             arrays = [values for score in scores if (values := self.stored.values(score)) is not None]

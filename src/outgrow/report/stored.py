@@ -151,7 +151,8 @@ class StoredArtifacts:
         if found is None:
             return None
         probs, truth = (self._of_shown(each, score) for each in found)
-        assert probs is not None and truth is not None
+        assert probs is not None
+        assert truth is not None
         return probs, truth
 
     def classes(self, examples: Prepare) -> tuple[str, ...]:
