@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from outgrow.experiment.data import Gold, Prepare
-from outgrow.experiment.steps import Fit, Predict, Score, ZeroShot
+from outgrow.experiment.scoring import Score
+from outgrow.experiment.steps import Fit, Predict, ZeroShot
 from outgrow.methods.base import Method
 from outgrow.models.base import Model
 from outgrow.tasks.chess_puzzles import ChessPuzzles

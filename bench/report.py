@@ -19,7 +19,7 @@ import numpy as np
 
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells
-from outgrow.experiment.steps import Score
+from outgrow.experiment.scoring import Score
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Settings, Step
 from outgrow.methods.finetune import Finetune

@@ -18,7 +18,8 @@ from outgrow.config import read
 from outgrow.experiment.data import Gold
 from outgrow.experiment.grid import Cell, cells, targets
 from outgrow.experiment.recipes import bundled
-from outgrow.experiment.steps import Adapt, Features, Fit, Predict, Score
+from outgrow.experiment.scoring import Score
+from outgrow.experiment.steps import Adapt, Features, Fit, Predict
 from outgrow.graph import walk
 from outgrow.losses.confidence import Confidence
 from outgrow.methods.finetune import Finetune

@@ -23,6 +23,7 @@ FOLDERS = {
     "loss": "losses",
     "rule": "labelling",
     "method": "methods",
+    "metric": "metrics",
     "supervisor": "supervisors",
     "executor": "executors",
 }

@@ -100,6 +100,8 @@ def _task_problems(experiment: Experiment, task: Task, facts: Facts, settings: S
     if experiment.too_long == "refuse":
         problems.map(partial(_refuse_too_long, task), length_limits)
     problems.map(partial(_check_size, experiment, task, facts, length_limits), SPLITS)
+    with problems.collecting():
+        experiment.metric.check(facts.shape)
     for method in experiment.methods:
         with problems.collecting():
             method.check(facts.shape)

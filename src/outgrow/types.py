@@ -317,11 +317,17 @@ class Labels:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scores:
-    """The score of each example's prediction: correct float64 [n], from 0 (wrong) to 1 (right), with ids and groups."""
+    """The score of each example's prediction: correct float64 [n], from 0 (wrong) to 1 (right), with ids and groups.
+
+    NaN where a supervisor abstained. probs, truth: if given, what metrics other than accuracy are computed from, for
+    examples that share k choices: predicted probabilities, float32 [n, k] (NaN likewise), and right choices, int64 [n].
+    """
 
     ids: tuple[str, ...]
     groups: tuple[str, ...]
     correct: Doubles
+    probs: Floats | None = None
+    truth: Ints | None = None
 
     def save(self, folder: Path) -> None:
         import pyarrow as pa
@@ -329,6 +335,9 @@ class Scores:
 
         ids, groups = (pa.array(values, pa.string()) for values in (self.ids, self.groups))
         table = pa.table({"id": ids, "group": groups, "correct": pa.array(self.correct)})
+        if self.probs is not None:
+            rows = pa.FixedSizeListArray.from_arrays(pa.array(self.probs.reshape(-1)), self.probs.shape[1])
+            table = table.append_column("probs", rows).append_column("truth", pa.array(self.truth))
         pq.write_table(table, folder / "scores.parquet")
 
     @classmethod
@@ -336,8 +345,12 @@ class Scores:
         import pyarrow.parquet as pq
 
         table = pq.read_table(folder / "scores.parquet")
+        ids, groups = _strings(table["id"]), _strings(table["group"])
         correct = table["correct"].to_numpy().astype(np.float64)
-        return cls(ids=_strings(table["id"]), groups=_strings(table["group"]), correct=correct)
+        if "probs" not in table.column_names:
+            return cls(ids=ids, groups=groups, correct=correct)
+        probs = table["probs"].combine_chunks().flatten().to_numpy().reshape(len(correct), -1)
+        return cls(ids=ids, groups=groups, correct=correct, probs=probs, truth=table["truth"].to_numpy())
 
 
 def same_choices(examples: Examples) -> tuple[str, ...]:

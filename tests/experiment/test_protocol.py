@@ -22,7 +22,8 @@ from outgrow.experiment.data import Gold, Prepare
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import Cell, cells, targets
 from outgrow.experiment.leaks import check_no_leaks
-from outgrow.experiment.steps import Features, Fit, Predict, Relabel, Score, ZeroShot
+from outgrow.experiment.scoring import Score
+from outgrow.experiment.steps import Features, Fit, Predict, Relabel, ZeroShot
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Step, walk
 from outgrow.labelling.harden import Harden

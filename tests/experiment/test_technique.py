@@ -19,7 +19,8 @@ from slots import BASE, HEADED, LARGE, MEDIUM, SLOW, SMALL, Hard, Worded, cell, 
 from outgrow.executors.inline import Inline
 from outgrow.experiment.data import Gold, Prepare
 from outgrow.experiment.grid import Cell, cells, targets
-from outgrow.experiment.steps import Adapt, Features, Fit, Predict, Score, Select
+from outgrow.experiment.scoring import Score
+from outgrow.experiment.steps import Adapt, Features, Fit, Predict, Select
 from outgrow.experiment.technique import Technique
 from outgrow.graph import load, run, walk
 from outgrow.labelling.harden import Harden

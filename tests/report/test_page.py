@@ -107,7 +107,7 @@ def test_every_step_and_version_is_told(asked: Experiment, finished: Store) -> N
 
 def test_an_empty_store_has_a_page_too(asked: Experiment, tmp_path: Path) -> None:
     text = spec(html(asked, Store(str(tmp_path)))).text
-    assert "19 scores not computed" in text
+    assert "25 scores not computed" in text
     assert "not finished" in text
     assert "Nothing yet." in text
 

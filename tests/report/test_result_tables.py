@@ -167,9 +167,9 @@ def test_a_single_seed_limits_what_intervals_say() -> None:
     assert tables.scope([replace(RECORD, n_seeds=2)]) == tables.scope([replace(RECORD, seed=0, n_seeds=1)]) == ""
 
 
-def test_the_terminal_table_fits_eighty_columns_and_tells_all(asked: Experiment, finished: Store) -> None:
+def test_the_terminal_table_fits_ninety_columns_and_tells_all(asked: Experiment, finished: Store) -> None:
     found = [record for record in read(asked, finished).records if record.method == "naive"]
-    console = Console(width=80, record=True, file=io.StringIO())
+    console = Console(width=90, record=True, file=io.StringIO())
     console.print(tables.table(found))
     said = console.export_text()
     for word in ("riddles-cats", "mind/small", "→ mind/big", "naive · 2", "24.1–55.9", "50.0", "zero-shot", "labels"):

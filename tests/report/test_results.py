@@ -24,10 +24,13 @@ from outgrow.store import Store
 from outgrow.training.continuing import Generative
 
 KEYS = [
-    *("task", "weak", "strong", "method", "seed", "slice", "status"),
+    *("task", "weak", "strong", "method", "seed", "slice", "metric", "status"),
     *("floor", "floor_low", "floor_high", "label_accuracy", "label_accuracy_low", "label_accuracy_high"),
+    *("direct", "direct_low", "direct_high"),
     *("student", "student_low", "student_high", "ceiling", "ceiling_low", "ceiling_high"),
     *("zero_shot", "zero_shot_low", "zero_shot_high", "frozen_probe", "frozen_probe_low", "frozen_probe_high"),
+    *("majority", "majority_low", "majority_high", "chance", "chance_low", "chance_high"),
+    *("coverage", "coverage_low", "coverage_high"),
     *("pgr", "pgr_low", "pgr_high", "withheld"),
     *("pgr_matched", "pgr_matched_low", "pgr_matched_high", "withheld_matched"),
     *("gap", "gap_low", "gap_high"),
@@ -118,8 +121,8 @@ def test_an_empty_store_gives_records_without_numbers(asked: Experiment, tmp_pat
             status="missing",
             withheld={"pgr": "no floor score yet"},
         )
-    # 3 floors, 3 students and 3 ceilings for each of two methods, 3 labels that both learn from, one zero-shot student
-    assert len(found.problems) == 3 + 6 + 6 + 3 + 1
+    # 3 floors; 3 students, 3 ceilings and 3 direct for each of two methods; 3 labels that both learn from, 1 zero-shot
+    assert len(found.problems) == 3 + 6 + 6 + 6 + 3 + 1
     assert {problem.status for problem in found.problems} == {"missing"}
 
 

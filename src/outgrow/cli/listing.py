@@ -12,7 +12,10 @@ from outgrow.cli.options import app
 @app.command(name="list")
 def list_plugins(
     kind: Annotated[
-        str, typer.Argument(metavar="KIND", help="tasks, models, supervisors, losses, labelling, methods or executors.")
+        str,
+        typer.Argument(
+            metavar="KIND", help="tasks, models, supervisors, losses, labelling, methods, metrics or executors."
+        ),
     ],
 ) -> None:
     """List the tasks, models or methods that an experiment can name."""

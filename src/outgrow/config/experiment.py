@@ -22,7 +22,8 @@ from outgrow.plugins import PACKAGE
 from outgrow.tasks.base import SPLITS, Split, Task
 from outgrow.types import UserError
 
-KEYS = ("task", "weak", "strong", "methods", "seeds", "sizes", "recipes", "pairs", "score", "too_long", "precision")
+OPTIONS = ("pairs", "score", "too_long", "precision", "direct")  # plain values
+KEYS = ("task", "weak", "strong", "methods", "seeds", "sizes", "recipes", "metric", *OPTIONS)
 EXAMPLES = {"task": '"chess-puzzles"', "weak": '"ladder/pawn"', "strong": '["ladder/knight", "ladder/bishop"]'}
 
 V = TypeVar("V")
@@ -92,9 +93,9 @@ def _built(document: Document, plugins: bool) -> Experiment:
     for key, example in EXAMPLES.items():
         if key not in table:
             raise WrongError((), f"it has no {key!r}: say {key} = {example}, for example")
-    options_given: dict[str, Any] = {
-        key: table[key] for key in ("pairs", "score", "too_long", "precision") if key in table
-    }
+    options_given: dict[str, Any] = {key: table[key] for key in OPTIONS if key in table}
+    if "metric" in table:
+        options_given["metric"] = plugin("metric", table["metric"], ("metric",), options)
     if "seeds" in table:
         options_given["seeds"] = _seeds(table["seeds"])
     try:

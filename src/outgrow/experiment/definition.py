@@ -2,7 +2,8 @@
 
 Supervisor on ground truth, weak labels on held-out data, student on weak labels; beside it the ceiling, the same
 student on ground truth, and the student before finetuning: zero-shot, or a probe on its frozen features. All are scored
-on the same test examples.
+on the same test examples. Two more bounds say what a recovered gap is worth: `direct`, the student on the supervisor's
+own ground-truth examples, and the majority class.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from outgrow.experiment.recipes import bundled
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Settings, identity
 from outgrow.methods.base import Method
+from outgrow.metrics.accuracy import Accuracy
+from outgrow.metrics.base import Metric
 from outgrow.models.base import Model
 from outgrow.naming import distinct_names
 from outgrow.supervisors.base import Supervisor
@@ -49,6 +52,8 @@ class Experiment:
     score: Literal["test", "validation"] = "test"  # validation: for choosing a set-up without using test
     too_long: Literal["drop", "cut", "refuse"] = "drop"  # examples that are too long for some model
     precision: Precision = "auto"  # auto: bf16 where the device is faster in it, else fp32; `pinned` decides
+    metric: Metric = field(default_factory=Accuracy)  # what is reported; no fit reads it
+    direct: bool = True  # fit each student to its supervisor's ground truth too: one more fit a student and seed
     # The limits that drop rows of a task: found by `pinned`.
     length_limits: Mapping[Task, tuple[LengthLimit, ...]] = field(default_factory=dict)
 
@@ -71,6 +76,8 @@ class Experiment:
         if self.too_long not in ("drop", "cut", "refuse"):
             raise UserError(f'too_long is {self.too_long!r}: choose "drop", "cut" or "refuse"')
         check_precision(self)
+        if not isinstance(self.direct, bool):
+            raise UserError(f"direct is {self.direct!r}: say true, or false to leave out the fits on weak_train")
         if self.pairs not in ("all", "upward"):
             raise UserError(f'pairs is {self.pairs!r}: choose "all", or "upward" for students larger than supervisors')
 

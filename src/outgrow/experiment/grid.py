@@ -11,9 +11,10 @@ from typing import Any
 from outgrow.experiment.data import Gold, LabelsStep, Prepare
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.leaks import check_no_leaks, check_test_unused
+from outgrow.experiment.scoring import Majority, Score
 from outgrow.experiment.setup import CellSetup
-from outgrow.experiment.steps import Fit, Score, Select, predicted
-from outgrow.experiment.students import Labeller, before_training, ceiling, ensemble_labels, student
+from outgrow.experiment.steps import Fit, Select, predicted
+from outgrow.experiment.students import Labeller, before_training, ceiling, direct, ensemble_labels, student
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Interner, Settings, Step
 from outgrow.models.base import Model
@@ -30,6 +31,8 @@ class Cell:
     label_accuracy: the labels that the student learned from, on the examples of transfer that it learned from.
     zero_shot: the student before any training, for tasks that are answered by next tokens. frozen_probe: a linear probe
     on its frozen features that learned the weak labels, for the other tasks: there a model has no answer yet.
+    direct: the student on its supervisor's ground truth; None where the supervisor read none, or the experiment leaves
+    it out. majority: the majority class of weak_train, for tasks whose examples share their choices.
     """
 
     task: Task
@@ -45,13 +48,16 @@ class Cell:
     label_accuracy: Score
     zero_shot: Score | None = None
     frozen_probe: Score | None = None
+    direct: Score | None = None
+    majority: Score | None = None
     matched_floor: Score | None = None  # where the technique adapts: a supervisor and a ceiling that are adapted too
     matched_ceiling: Score | None = None
 
     @property
     def targets(self) -> tuple[Step[Any], ...]:
         always = (self.floor, self.student, self.ceiling, self.label_accuracy)
-        others = (self.zero_shot, self.frozen_probe, self.matched_floor, self.matched_ceiling)
+        before = (self.zero_shot, self.frozen_probe, self.direct, self.majority)
+        others = (*before, self.matched_floor, self.matched_ceiling)
         return (*always, *(score for score in others if score))
 
     @property
@@ -107,9 +113,13 @@ class _Grid:
             return self._scored(setup, "ceiling", made, strong, method.fit, adapt)
 
         labeller = self._labeller(setup, weak)
+        detailed = self.experiment.metric.detailed
         fitted = self.once(student(setup, strong, method, labeller))
         before = "zero_shot" if task.readout == "tokens" else "frozen_probe"
         start = lambda: before_training(setup, strong, labeller, test)  # noqa: E731
+        on_truth = lambda: predicted(direct(setup, strong, method), test)  # noqa: E731
+        prior = lambda: Majority(examples=test, gold=Gold(examples=setup.splits["weak_train"]))  # noqa: E731
+        has_direct, has_majority = self.experiment.direct and weak.fitted, task.readout == "head"
         return Cell(
             task=task,
             weak=weak,
@@ -121,7 +131,9 @@ class _Grid:
             floor=floor(),
             student=self._scored(setup, "student", lambda: predicted(fitted, test), fitted),
             ceiling=top(),
-            label_accuracy=self._only("labels", lambda: self.once(_label_accuracy(fitted)), fitted),
+            label_accuracy=self._only("labels", lambda: self.once(_label_accuracy(fitted, detailed)), fitted),
+            direct=self._scored(setup, "direct", on_truth, strong, method.fit) if has_direct else None,
+            majority=self._scored(setup, "majority", prior, detailed=True) if has_majority else None,
             **{before: self._scored(setup, before, start, weak, strong)},
             **({"matched_floor": floor(adapt), "matched_ceiling": top(adapt)} if adapt else {}),
         )
@@ -138,9 +150,22 @@ class _Grid:
         found: Labeller = self._only("labeller", made, setup, weak, adapt)
         return found
 
-    def _scored(self, setup: CellSetup, what: str, predictions: Callable[[], LabelsStep], *parts: object) -> Score:
+    def _scored(
+        self,
+        setup: CellSetup,
+        what: str,
+        predictions: Callable[[], LabelsStep],
+        *parts: object,
+        detailed: bool | None = None,
+    ) -> Score:
+        """The score of predictions on test, with what the experiment's metric reads unless `detailed` is given."""
         test = setup.splits[self.experiment.score]
-        made = lambda: self.once(Score(predictions=predictions(), examples=test, gold=Gold(examples=test)))  # noqa: E731
+        detailed = self.experiment.metric.detailed if detailed is None else detailed
+
+        def made() -> Score:
+            score = Score(predictions=predictions(), examples=test, gold=Gold(examples=test), detailed=detailed)
+            return self.once(score)
+
         found: Score = self._only(what, made, setup, *parts)
         return found
 
@@ -152,10 +177,10 @@ class _Grid:
         return self._made[key]
 
 
-def _label_accuracy(fit: Fit) -> Score:
+def _label_accuracy(fit: Fit, detailed: bool) -> Score:
     """The accuracy of the labels that a student learns from. No step reads this score."""
     transfer = fit.examples.examples if isinstance(fit.examples, Select) else fit.examples
-    return Score(predictions=fit.labels, examples=fit.examples, gold=Gold(examples=transfer))
+    return Score(predictions=fit.labels, examples=fit.examples, gold=Gold(examples=transfer), detailed=detailed)
 
 
 def cell_setup(experiment: Experiment, task: Task, seed: int) -> CellSetup:

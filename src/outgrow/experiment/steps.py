@@ -1,4 +1,4 @@
-"""The steps of an experiment after its data: adapt, features, fit, predict, relabel, select, score.
+"""The steps of an experiment between its data (`data`) and its scores (`scoring`).
 
 Each is a frozen record; its key says what it is.
 """
@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from outgrow.experiment.data import Gold, LabelsStep, Prepare
+from outgrow.experiment.data import LabelsStep, Prepare
 from outgrow.graph import Context, Settings, Step, identity, not_hashed
 from outgrow.labelling.base import Evidence, NotedLabels, Rule, notes_of
 from outgrow.losses.base import Loss
@@ -36,7 +36,7 @@ from outgrow.store import Damaged, as_digests, digest_of_text
 from outgrow.tasks.base import Readout, Split, Task
 from outgrow.training.continuing import Generative
 from outgrow.training.features import FeatureIndex, FeatureSpec, fill, texts_of
-from outgrow.types import Doubles, Examples, Labels, Scores, UserError
+from outgrow.types import Doubles, Examples, Labels, UserError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -330,24 +330,3 @@ class Select(Step[Examples]):
     def run(self, ctx: Context) -> Examples:
         examples, kept = ctx.load(self.examples), set(ctx.load(self.labels).ids)
         return replace(examples, rows=tuple(row for row in examples.rows if row.id in kept))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Score(Step[Scores]):
-    """The correctness of predictions, or of the labels that a student learns from. It is the only step that reads the
-    ground truth of test, or that of transfer to score weak labels. It reads no weights, and no fit reads it."""
-
-    kind: ClassVar[str] = "score"
-    result: ClassVar[type[Any]] = Scores
-
-    predictions: LabelsStep
-    examples: Prepare | Select
-    gold: Gold
-
-    @property
-    def title(self) -> str:
-        return f"score {self.examples.task.name} {self.examples.split}"
-
-    def run(self, ctx: Context) -> Scores:
-        examples, gold = ctx.load(self.examples), ctx.load(self.gold)
-        return self.examples.task.score(ctx.load(self.predictions), examples, gold)

@@ -1,4 +1,4 @@
-"""The fits of a technique: chain, student, ceiling, and the student before training.
+"""The fits of a technique: chain, student, ceiling, the student before training, and the student without weak labels.
 
 Chains, adaptation, features and rules become steps, so whatever two techniques share is computed once.
 """
@@ -82,6 +82,15 @@ def ceiling(setup: CellSetup, model: Model, technique: Technique, adapt: Generat
     Where a student is a probe, its ceiling is still finetuned (Burns et al. 2023, appendix D.1)."""
     method = None if isinstance(technique.fit, FeatureMethod) else technique.fit
     return setup.fit(model, setup.part(0), setup.validation, method=method, adapt=adapt)
+
+
+def direct(setup: CellSetup, model: Model, technique: Technique) -> Fit:
+    """The student model on its supervisor's own ground-truth examples, weak_train, with plain cross-entropy.
+
+    A student that is no better than this has gained nothing from the weak labels: its supervisor's examples would have
+    been enough (what semi-supervised learning calls the supervised baseline, Oliver et al. 2018, section 4).
+    """
+    return setup.fit(model, setup.splits["weak_train"], setup.splits["validation"], method=technique.fit)
 
 
 def before_training(setup: CellSetup, model: Model, supervisor: Labeller, examples: Prepare) -> LabelsStep:

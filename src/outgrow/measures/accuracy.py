@@ -1,7 +1,8 @@
-"""Accuracy and other proportions of examples, with confidence intervals over seeds and test groups."""
+"""Means and proportions of examples, such as accuracy, with confidence intervals over seeds and test groups."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,14 +34,29 @@ def share(hit: npt.NDArray[Any], among: npt.NDArray[Any], groups: Groups, *, lev
     inside, weight = same_shape(hit, among)
     if inside.size and (min(inside.min(), weight.min()) < 0 or max(inside.max(), weight.max()) > 1):
         raise ValueError("a share needs values between 0 (not) and 1 (in)")
-    parts = crossed(np.stack([inside * weight, weight]), groups)
+    interval = mean_among(inside, weight, groups, level=level)
+    if interval is None:
+        return None
+    none, every = not (inside * weight).any(), not ((1.0 - inside) * weight).any()
+    groups_among = _effective_groups(weight.mean(axis=0), groups)
+    low, high = bounded(interval.low, interval.high, none, every, groups_among, level)
+    return replace(interval, low=low, high=high)
+
+
+def mean_among(
+    values: npt.NDArray[Any], among: npt.NDArray[Any], groups: Groups, *, level: float = 0.95
+) -> Interval | None:
+    """The mean of `values` over the examples in `among`, as in `share`: the sum of values · among over that of among.
+
+    None if too few examples are in `among` for an interval. Raises ValueError as `accuracy` does, for any values.
+    """
+    value, weight = same_shape(values, among)
+    parts = crossed(np.stack([value * weight, weight]), groups)
     ratio = fieller_interval(parts, level=level)
     if ratio is None:
         return None
-    mean, hits = float(parts.mean[0] / parts.mean[1]), inside * weight
-    none, every = not hits.any(), not ((1.0 - inside) * weight).any()
-    low, high = bounded(*ratio, none, every, _effective_groups(weight.mean(axis=0), groups), level)
-    return Interval(mean=mean, low=low, high=high, seed_noise=parts.seeds > 1)
+    mean = float(parts.mean[0] / parts.mean[1])
+    return Interval(mean=mean, low=ratio[0], high=ratio[1], seed_noise=parts.seeds > 1)
 
 
 def bounded(low: float, high: float, none: bool, every: bool, groups: float, level: float) -> tuple[float, float]:

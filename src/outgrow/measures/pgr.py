@@ -51,6 +51,8 @@ def recovered(
     ceiling: npt.NDArray[Any],
     groups: Groups,
     *,
+    among: npt.NDArray[Any] | None = None,
+    percent: bool = True,
     level: float = 0.95,
 ) -> Recovery:
     """PGR over seeds and examples: the ratio of the mean differences, with Fieller's confidence interval.
@@ -59,12 +61,16 @@ def recovered(
     an interval), or if the interval of the PGR is wider than 100 points.
 
     floor, student, ceiling: scores [S, N], or [1, N] if they do not depend on the seed (a ready-made supervisor). Row s
-    is one seed and column i one test example, of group groups[i], in all three.
+    is one seed and column i one test example, of group groups[i], in all three. among: 1 for an example that counts and
+    0 for one that does not, since the supervisor abstains, [S, N] or [1, N]; their share is taken as given. percent:
+    whether reasons give the gap in points, hundredths, or as it is.
 
     Raises ValueError for no scores, NaN or infinite scores, or shapes that do not fit.
     """
     low, middle, high = same_shape(floor, student, ceiling)
     gains = np.stack([middle - low, high - low])
+    if among is not None:
+        gains = gains * among / np.mean(among)
     seed_noise = len(low) > 1
     try:
         parts = crossed(gains, groups)
@@ -77,7 +83,7 @@ def recovered(
     if parts.effective_groups < MIN_GROUPS:
         return with_gap(withheld=_too_few(_count(parts)))
     if ratio is None:
-        return with_gap(withheld=_reaches_zero(parts, half))
+        return with_gap(withheld=_reaches_zero(parts, half, percent))
     if ratio[1] - ratio[0] > WIDEST:
         return with_gap(withheld=_not_determined(parts, *ratio))
     return with_gap(pgr=float(parts.mean[0]) / gap, low=ratio[0], high=ratio[1])
@@ -93,12 +99,14 @@ def _count(parts: Crossed) -> str:
     return f"{parts.groups}, of sizes so unequal that they count as {parts.effective_groups:.1f}"
 
 
-def _reaches_zero(parts: Crossed, half: float) -> str:
-    gap, low, high = (_points(100 * value) for value in (parts.mean[1], parts.mean[1] - half, parts.mean[1] + half))
+def _reaches_zero(parts: Crossed, half: float, percent: bool) -> str:
+    ends = (parts.mean[1], parts.mean[1] - half, parts.mean[1] + half)
+    gap, low, high = (_points(100 * value) if percent else _points(value, 3) for value in ends)
+    gap += " points" if percent else ""
     if parts.mean[1] + half < 0:
-        return f"the gap between floor and ceiling is {gap} points: a ceiling below its floor leaves nothing to recover"
+        return f"the gap between floor and ceiling is {gap}: a ceiling below its floor leaves nothing to recover"
     return (
-        f"the gap between floor and ceiling is {gap} points, its interval {low} to {high} reaches zero: "
+        f"the gap between floor and ceiling is {gap}, its interval {low} to {high} reaches zero: "
         f"more {_more(parts, np.array([0.0, 1.0]))} or a weaker supervisor are needed"
     )
 

@@ -35,9 +35,7 @@ def accuracy_of_samples(
     Raises ValueError for no seeds or scores, NaN, scores outside 0 to 1, or lengths that do not fit; OneGroupError if
     all examples of a seed are in one group.
     """
-    scores = [np.asarray(each, dtype=np.float64) for each in correct]
-    if not scores or len(scores) != len(groups) or any(s.ndim != 1 or not s.size for s in scores):
-        raise ValueError("at least one seed is needed, and at least one example of each, with its groups")
+    scores = _checked(correct, groups)
     if not all(((s >= 0) & (s <= 1)).all() for s in scores):
         raise ValueError("an accuracy needs scores between 0 (wrong) and 1 (right)")
     parts = _parts(scores, groups)
@@ -45,6 +43,27 @@ def accuracy_of_samples(
     none, every = not any(s.any() for s in scores), all((s == 1).all() for s in scores)
     low, high = bounded(mean - half, mean + half, none, every, parts.effective_groups, level)
     return Interval(mean=mean, low=low, high=high, seed_noise=parts.seeds > 1)
+
+
+def mean_of_samples(values: Sequence[npt.NDArray[Any]], groups: Sequence[Groups], *, level: float = 0.95) -> Interval:
+    """The same for values of any size, such as the shares of examples in a metric, without bounds.
+
+    Raises ValueError and OneGroupError as `accuracy_of_samples` does.
+    """
+    every = _checked(values, groups)
+    if not all(np.isfinite(s).all() for s in every):
+        raise ValueError("some values are NaN or infinite")
+    parts = _parts(every, groups)
+    mean, half = float(parts.mean[0]), parts.half_width(np.ones(1), level)
+    return Interval(mean=mean, low=mean - half, high=mean + half, seed_noise=parts.seeds > 1)
+
+
+def _checked(values: Sequence[npt.NDArray[Any]], groups: Sequence[Groups]) -> list[npt.NDArray[np.float64]]:
+    """The values as float64. Raises ValueError for none."""
+    every = [np.asarray(each, dtype=np.float64) for each in values]
+    if not every or len(every) != len(groups) or any(s.ndim != 1 or not s.size for s in every):
+        raise ValueError("at least one seed is needed, and at least one example of each, with its groups")
+    return every
 
 
 def _parts(scores: Sequence[npt.NDArray[np.float64]], groups: Sequence[Groups]) -> Crossed:

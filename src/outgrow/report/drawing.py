@@ -14,7 +14,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from outgrow.report.record import Record
-from outgrow.report.tables import interval_of, one_line, percent
+from outgrow.report.tables import interval_of, is_percent, one_line, value_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,11 +34,14 @@ COLOURS = {
     "ceiling": ("#010107", "#00795a", "#2fc99b"),
     "zero_shot": ("#010108", "#7a8194", "#8d95a8"),
     "frozen_probe": ("#010112", "#7a8194", "#8d95a8"),
+    "direct": ("#010113", "#8a3d99", "#d894e6"),
+    "majority": ("#010114", "#667085", "#98a2b3"),
+    "chance": ("#010115", "#667085", "#98a2b3"),
     "second": ("#010109", "#8a3d99", "#d894e6"),
     "third": ("#010110", "#b3261e", "#ff8a80"),
     "fourth": ("#010111", "#475569", "#cbd5e1"),
 }
-MARKS = {"floor": "s", "student": "o", "ceiling": "D", "zero_shot": "^", "frozen_probe": "v"}
+MARKS = {"floor": "s", "student": "o", "ceiling": "D", "direct": "P", "zero_shot": "^", "frozen_probe": "v"}
 CHARACTERS = 55  # of the usual size fit into the width of a figure
 LONGEST = 110  # characters of a name, at half the size; of a longer name both ends are shown
 
@@ -107,7 +110,8 @@ def _style() -> str:
 def words(record: Record, name: str) -> str:
     """An estimate for the text alternative of a figure: `60.0 % (55.0–65.0)`, or `none`."""
     value, interval = record.value(name), interval_of(record, name)
-    return "none" if value is None else f"{percent(value)} %" + (f" ({interval})" if interval else "")
+    unit = " %" if is_percent(record, name) else ""
+    return "none" if value is None else f"{value_of(record, name)}{unit}" + (f" ({interval})" if interval else "")
 
 
 def fitted(name: str, size: float) -> tuple[str, float]:

@@ -6,17 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from outgrow.metrics.base import Metric
 from outgrow.report.drawing import MARKS, fitted, ink, name_of, panels, svg, words
 from outgrow.report.measures import MEASURES
 from outgrow.report.record import Record
 from outgrow.report.row import ROLES, TRIO
-from outgrow.report.tables import percent
+from outgrow.report.tables import is_percent, value_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PLACES = {"ceiling": 0, "student": 1, "floor": 2, "zero_shot": 3, "frozen_probe": 3}  # a row has one of the last two
+PLACES = {"ceiling": 0, "student": 1, "direct": 2, "floor": 3, "zero_shot": 4, "frozen_probe": 4}  # one of the last two
+LEVELS = ("majority", "chance")  # a line, the first of them that a row has
 LINE = 0.155  # inches between two marks of a row
 
 
@@ -26,24 +28,28 @@ def scores(records: Sequence[Record]) -> str:
     rows = [record for record in records if any(role in record.estimates for role in ROLES)]
     if not rows:
         return ""
-    with _axes(len(rows), 5.8) as (figure, axes):
+    metric = rows[0].metric
+    with _axes(len(rows), 6.7) as (figure, axes):
         for at, record in enumerate(rows):
             _title(axes, at, record, rows)
             for role, line in PLACES.items():
-                _mark(axes, role, at + 0.03 + 0.14 * line, record, role)
+                _mark(axes, role, at + 0.03 + 0.12 * line, record, role)
+            _level(axes, at, record)
         left, right = axes.get_xlim()
-        axes.set_xlim(max(left, -1), right + 0.12 * (right - left))  # room for the numbers
-        axes.set_xlabel("test accuracy, %")
+        axes.set_xlim(max(left, -1 if metric.percent else -0.01), right + 0.12 * (right - left))  # room for the numbers
+        axes.set_xlabel(axis_label(metric))
         heads = {
             role: MEASURES[role].head
             for role in ROLES
-            if role in TRIO or any(role in record.estimates for record in rows)
+            if role in PLACES and (role in TRIO or any(role in record.estimates for record in rows))
         }
+        heads |= {name: MEASURES[name].head for name in LEVELS if any(_level_of(record) == name for record in rows)}
         _legend(axes, heads)
         described = [
             f"{name_of(r, rows)}: {', '.join(f'{head} {words(r, role)}' for role, head in heads.items())}" for r in rows
         ]
-        drawn = svg(figure, "scores", f"Accuracy of {', '.join(heads.values())}", described)
+        title = f"{metric.name[0].upper()}{metric.name[1:]} of {', '.join(heads.values())}"
+        drawn = svg(figure, "scores", title, described)
     return drawn
 
 
@@ -83,18 +89,37 @@ def _title(axes: Axes, at: int, record: Record, records: Sequence[Record]) -> No
         axes.axhline(at - 0.4, color=ink("line"), linewidth=0.8, zorder=0)
 
 
+def axis_label(metric: Metric) -> str:
+    """`test accuracy, %`, `test log-loss, lower is better`."""
+    unit = ", %" if metric.percent else ""
+    return f"test {metric.name}{unit}{'' if metric.higher_is_better else ', lower is better'}"
+
+
+def _level_of(record: Record) -> str:
+    """The level that a score without any skill has; "" where none is known."""
+    return next((name for name in LEVELS if name in record.estimates), "")
+
+
+def _level(axes: Axes, at: int, record: Record) -> None:
+    """A vertical line through the band of a row at that level."""
+    if name := _level_of(record):
+        x = (100 if is_percent(record, name) else 1) * record.estimates[name].value
+        axes.plot([x, x], [at - 0.08, at + 0.6], color=ink(name), linewidth=1.2, linestyle=(0, (2, 2)), zorder=1)
+
+
 def _mark(axes: Axes, style: str, y: float, record: Record, name: str) -> None:
     """An estimate of a record with its interval; the value is written at the end of the line."""
     estimate = record.estimates.get(name)
     if estimate is None:
         return
+    scale = 100 if is_percent(record, name) else 1
     if estimate.low is not None and estimate.high is not None:
         axes.plot(
-            [100 * estimate.low, 100 * estimate.high], [y, y], color=ink(style), linewidth=2.2, alpha=0.55, zorder=2
+            [scale * estimate.low, scale * estimate.high], [y, y], color=ink(style), linewidth=2.2, alpha=0.55, zorder=2
         )
     looks: dict[str, Any] = {"color": ink(style), "markersize": 6.5, "markeredgecolor": ink("paper")}
-    axes.plot([100 * estimate.value], [y], MARKS[style], zorder=3, **looks)
-    where, text = axes.get_yaxis_transform(), percent(estimate.value)
+    axes.plot([scale * estimate.value], [y], MARKS[style], zorder=3, **looks)
+    where, text = axes.get_yaxis_transform(), value_of(record, name)
     axes.text(1, y, text, transform=where, ha="right", va="center_baseline", size=8, color=ink(style))
 
 
@@ -102,7 +127,7 @@ def _legend(axes: Axes, heads: Mapping[str, str]) -> None:
     from matplotlib.lines import Line2D
 
     looks: dict[str, Any] = {"linewidth": 2.2, "markersize": 6}
-    marks = [Line2D([], [], color=ink(name), marker=MARKS[name], label=head, **looks) for name, head in heads.items()]
+    marks = [Line2D([], [], color=ink(name), label=head, **(looks | _look(name))) for name, head in heads.items()]
     axes.legend(
         handles=marks,
         loc="lower left",
@@ -115,6 +140,10 @@ def _legend(axes: Axes, heads: Mapping[str, str]) -> None:
         handletextpad=0.5,
         columnspacing=1.2,
     )
+
+
+def _look(name: str) -> dict[str, Any]:
+    return {"linestyle": (0, (2, 2)), "linewidth": 1.2} if name in LEVELS else {"marker": MARKS[name]}
 
 
 @contextmanager

@@ -31,6 +31,7 @@ class Measure:
     table: Column = "never"
     page: Column = "never"
     last: bool = False
+    scored: bool = False  # in the unit of the metric; other measures are shares
     signed: bool = False
     higher_is_better: bool = True
     note: str = ""
@@ -48,15 +49,17 @@ class Measure:
 # In the order of JSON and CSV.
 MEASURES: dict[str, Measure] = {
     "floor": Measure(
-        estimate=row.accuracy_of("floor"),
+        estimate=row.score_of("floor"),
+        scored=True,
         head="floor",
         table="always",
         page="always",
         roles=("floor",),
-        definition="test accuracy of the supervisor, a weak model trained on ground truth",
+        definition="test score of the supervisor, a weak model trained on ground truth",
     ),
     "label_accuracy": Measure(
         estimate=row.label_accuracy,
+        scored=True,
         head="labels",
         table="stated",
         page="stated",
@@ -64,38 +67,69 @@ MEASURES: dict[str, Measure] = {
         definition="accuracy of the labels that the student is trained on, on its own training examples; it is above "
         "the floor where these examples are close to those that the supervisor was trained on",
     ),
+    "direct": Measure(
+        estimate=row.score_of("direct"),
+        head="direct",
+        table="stated",
+        page="stated",
+        scored=True,
+        roles=("direct",),
+        definition="test score of the strong model trained on the supervisor’s own ground-truth examples, without weak "
+        "labels; a student that is not above it gained nothing from its supervisor",
+    ),
     "student": Measure(
-        estimate=row.accuracy_of("student"),
+        estimate=row.score_of("student"),
+        scored=True,
         head="student",
         table="always",
         page="always",
-        roles=("student",),
-        definition="test accuracy of the strong model trained on nothing but the supervisor’s labels",
+        roles=("student", "classes"),
+        definition="test score of the strong model trained on nothing but the supervisor’s labels",
     ),
     "ceiling": Measure(
-        estimate=row.accuracy_of("ceiling"),
+        estimate=row.score_of("ceiling"),
+        scored=True,
         head="ceiling",
         table="always",
         page="always",
         roles=("ceiling",),
-        definition="test accuracy of the same strong model, trained alike on the ground truth of the same examples",
+        definition="test score of the same strong model, trained alike on the ground truth of the same examples",
     ),
     "zero_shot": Measure(
-        estimate=row.accuracy_of("zero_shot"),
+        estimate=row.score_of("zero_shot"),
+        scored=True,
         head="zero-shot",
         table="stated",
         page="stated",
-        definition="test accuracy of the strong model before training; where it is above the student, the PGR alone "
+        definition="test score of the strong model before training; where it is above the student, the PGR alone "
         "misleads",
     ),
     "frozen_probe": Measure(
-        estimate=row.accuracy_of("frozen_probe"),
+        estimate=row.score_of("frozen_probe"),
+        scored=True,
         head="frozen probe",
         table="stated",
         page="stated",
         roles=("frozen probe",),
-        definition="test accuracy of a linear probe on the strong model’s frozen features, trained on the weak labels, "
+        definition="test score of a linear probe on the strong model’s frozen features, trained on the weak labels, "
         "for tasks without a zero-shot answer: what the student gains beyond it comes from finetuning",
+    ),
+    "majority": Measure(
+        estimate=row.score_of("majority"),
+        head="majority",
+        scored=True,
+        definition="test score of the class shares of weak_train as every answer, so of its most frequent class",
+    ),
+    "chance": Measure(estimate=row.chance, head="chance", definition="accuracy of a random choice"),
+    "coverage": Measure(
+        estimate=row.coverage,
+        head="coverage",
+        table="stated",
+        page="stated",
+        note="coverage: the share of the test examples that the supervisor answers: floor, PGR, gap and agreement are "
+        "on these.",
+        definition="the share of the test examples that the supervisor answers: floor, PGR, gap and agreement are on "
+        "these",
     ),
     "pgr": Measure(
         estimate=row.pgr,
@@ -116,7 +150,7 @@ MEASURES: dict[str, Measure] = {
         note="PGR matched: the gap recovered between a supervisor and a ceiling that were adapted to the task’s inputs "
         "first, as the student was; the plain PGR also counts what this adaptation alone gave the student.",
     ),
-    "gap": Measure(estimate=row.gap, head="gap", page="always"),
+    "gap": Measure(estimate=row.gap, head="gap", page="always", scored=True),
     "agreement": Measure(
         estimate=row.agreement_overall,
         head="agreement",
@@ -140,6 +174,7 @@ MEASURES: dict[str, Measure] = {
         table="stated",
         page="stated",
         signed=True,
+        scored=True,
         definition="student minus the student of the first method, paired by seed and example; ↑ where clearly above "
         "zero",
     ),

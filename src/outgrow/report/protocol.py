@@ -29,7 +29,7 @@ UNSETTLED = "; every model is scored here too, to choose a set-up: this is not a
 
 ROLES = (
     *("supervisor", "supervisor that is adapted too", "ceiling", "ceiling that is adapted too"),
-    *("intermediate", "student", "frozen probe"),
+    *("intermediate", "student", "direct", "frozen probe"),
 )
 
 
@@ -132,6 +132,7 @@ def _fits(cell: Cell) -> Iterable[FitUsed]:
         ("ceiling that is adapted too", _fitted(cell.matched_ceiling and cell.matched_ceiling.predictions)),
         *((f"intermediate: {cell.method.shown}", fit) for fit in chain_fits(cell.student_fit)),
         (f"student: {cell.method.shown}", cell.student_fit),
+        ("direct", _fitted(cell.direct and cell.direct.predictions)),
         ("frozen probe", _fitted(cell.frozen_probe and cell.frozen_probe.predictions)),
     ]
     for role, fit in roles:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from outgrow.metrics.accuracy import Accuracy
+from outgrow.metrics.base import Metric
 from outgrow.report.measures import MEASURES
 from outgrow.report.row import Estimate
 from outgrow.report.stored import Status
@@ -17,10 +19,14 @@ class Record:
 
     Args:
         slice: The slice of the test examples; None for all of them.
+        metric: What the models are scored with; its name in JSON and CSV.
         estimates: By the names of `MEASURES`; a measure that cannot be stated is absent.
 
-            - `floor`, `student`, `ceiling`: test accuracy.
-            - `label_accuracy`: accuracy of the labels that the student is trained on, on its training examples.
+            - `floor`, `student`, `ceiling`: test score, in the metric.
+            - `direct`: the student's model trained on its supervisor's ground truth, without weak labels.
+            - `majority`: the class shares of weak_train as every answer. `chance`: the accuracy of a random choice.
+            - `coverage`: where a supervisor abstains, the share of the test examples that it answers.
+            - `label_accuracy`: the score of the labels that the student is trained on, on its training examples.
             - `zero_shot`: the student before training, on tasks answered by next tokens; on other tasks `frozen_probe`,
               a linear probe on its frozen features, trained on the weak labels.
             - `pgr`, `gap`: performance gap recovered, and ceiling minus floor.
@@ -31,7 +37,8 @@ class Record:
         withheld: Why `pgr` or `pgr_matched` is not stated, by name.
         n_seeds: The complete seeds, which the estimates are over.
         n_test, n_groups, n_dropped: Test examples, their groups, and candidates that were left out.
-        notes: Notes of the fits, each beginning with its role and seed, such as a fall-back to an earlier checkpoint.
+        notes: Notes of the fits, each beginning with its role and seed, such as a fall-back to an earlier checkpoint;
+            and what a number alone hides, such as a student that answers one class for nearly everything.
     """
 
     task: str
@@ -40,6 +47,7 @@ class Record:
     method: str
     seed: int | None
     slice: str | None = None
+    metric: Metric = field(default_factory=Accuracy)
     status: Status
     estimates: Mapping[str, Estimate] = field(default_factory=dict)
     withheld: Mapping[str, str] = field(default_factory=dict)
@@ -60,6 +68,8 @@ class Record:
         for name, value in self.__dict__.items():
             if name == "estimates":
                 flat |= self._flat_estimates()
+            elif name == "metric":
+                flat[name] = self.metric.name
             elif name != "withheld":
                 flat[name] = list(value) if isinstance(value, tuple) else value
         return flat

@@ -14,6 +14,7 @@ from outgrow.experiment.grid import Cell, cells
 from outgrow.experiment.steps import Fit, Predict, Relabel
 from outgrow.graph import Failure
 from outgrow.report.measures import MEASURES
+from outgrow.report.observed import observed
 from outgrow.report.protocol import chain_fits
 from outgrow.report.record import Record
 from outgrow.report.row import Estimate, Row
@@ -45,7 +46,7 @@ def read(experiment: Experiment, store: Store, failures: Sequence[Failure] = ())
 
     Raises UserError where two scores of a task are of different test examples.
     """
-    stored, grid = StoredArtifacts(store, failures), cells(experiment)
+    stored, grid = StoredArtifacts(store, failures, experiment.metric), cells(experiment)
     collected: list[Record] = []
     for row, baseline in rows(grid):
         collected.append(record(row, baseline, None, stored))
@@ -89,13 +90,14 @@ def record(row: Sequence[Cell], baseline: Sequence[Cell], seed: int | None, stor
         method=method,
         seed=seed,
         status=scored.status,
+        metric=stored.metric,
         estimates=estimates,
         withheld=withheld,
         n_seeds=len(scored.complete),
         n_test=len(test) if test else None,
         n_groups=len(np.unique(test.groups)) if test else None,
         n_dropped=stored.dropped(row[0]),
-        notes=_notes(row, stored),
+        notes=(*_notes(row, stored), *(observed(scored, estimates) if seed is None else ())),
     )
 
 
@@ -110,8 +112,9 @@ def _fits(cell: Cell) -> Iterator[tuple[str, Fit]]:
     """The fits behind each number of a cell, with their role; a student's with those of the rungs before it."""
     for rung in chain_fits(cell.student_fit) if cell.method.chain else ():
         yield "student", rung
-    roles = {"floor": cell.floor, "student": cell.student, "ceiling": cell.ceiling, "frozen probe": cell.frozen_probe}
-    for role, score in {**roles, "adapted floor": cell.matched_floor, "adapted ceiling": cell.matched_ceiling}.items():
+    roles = {"floor": cell.floor, "student": cell.student, "ceiling": cell.ceiling, "direct": cell.direct}
+    roles |= {"frozen probe": cell.frozen_probe, "adapted floor": cell.matched_floor}
+    for role, score in {**roles, "adapted ceiling": cell.matched_ceiling}.items():
         if score is not None:
             yield from ((role, fit) for fit in _behind(score.predictions))
 

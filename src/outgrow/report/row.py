@@ -9,19 +9,20 @@ from functools import cached_property, partial
 import numpy as np
 
 from outgrow.experiment.grid import Cell
-from outgrow.experiment.steps import Score
-from outgrow.measures.accuracy import accuracy
+from outgrow.experiment.scoring import Score
+from outgrow.measures.accuracy import accuracy, mean_among, share
 from outgrow.measures.agreement import Agreement, agreement
 from outgrow.measures.crossed import Interval, OneGroupError
 from outgrow.measures.difference import paired
 from outgrow.measures.pgr import Recovery, recovered
-from outgrow.measures.samples import accuracy_of_samples
+from outgrow.measures.samples import accuracy_of_samples, mean_of_samples
+from outgrow.metrics.base import Metric, UndefinedError
 from outgrow.report.stored import Compact, Status, StoredArtifacts
 from outgrow.types import Doubles
 
 TRIO = ("floor", "student", "ceiling")  # what the recovered gap is computed from
 BEFORE = ("zero_shot", "frozen_probe")  # the student before finetuning: a cell has one of them
-ROLES = (*TRIO, *BEFORE)  # what is scored on the test examples
+ROLES = (*TRIO, "direct", *BEFORE, "majority")  # what is scored on the test examples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +68,23 @@ class Row:
         """Whether all of these scores are stored."""
         return all(self.stored.correct(score) is not None for score in scores)
 
+    @property
+    def metric(self) -> Metric:
+        return self.stored.metric
+
     def table(self, scores: Iterable[Score]) -> Doubles | None:
-        """The scores that are stored, [S, N]."""
-        arrays = [correct for score in scores if (correct := self.stored.correct(score)) is not None]
+        """What the stored scores say, [S, N]: the examples' shares in the metric, NaN where a supervisor abstains.
+        None if nothing is stored, or the metric has no value for these examples."""
+        try:
+            arrays = [values for score in scores if (values := self.stored.values(score)) is not None]
+        except UndefinedError:
+            return None
         return np.stack(arrays).astype(np.float64) if arrays else None
+
+    def gains(self, scores: Iterable[Score]) -> Doubles | None:
+        """The same in the direction in which the metric grows."""
+        table = self.table(scores)
+        return table if table is None or self.metric.higher_is_better else -table
 
     @cached_property
     def groups(self) -> Compact:
@@ -81,21 +95,34 @@ class Row:
     @cached_property
     def recovery(self) -> Recovery | None:
         """PGR and gap of the complete seeds."""
-        floor, student, ceiling = (self.table(self.scores(role, self.complete)) for role in TRIO)
+        return self.recovered(*(self.scores(role, self.complete) for role in TRIO))
+
+    def recovered(self, *trio: Sequence[Score]) -> Recovery | None:
+        """PGR and gap between these floors, students and ceilings, on the examples that the supervisor answers."""
+        floor, student, ceiling = (self.gains(scores) for scores in trio)
         if floor is None or student is None or ceiling is None:
             return None
-        return recovered(floor, student, ceiling, self.groups)
+        answered = ~np.isnan(floor)
+        if not answered.any():
+            return None
+        among = None if answered.all() else answered.astype(np.float64)
+        floor = floor if among is None else np.nan_to_num(floor)
+        return recovered(floor, student, ceiling, self.groups, among=among, percent=self.metric.percent)
 
     @cached_property
     def agreement(self) -> Agreement | None:
         """How often student and supervisor answer alike, in the complete seeds."""
         students = [hard for cell in self.complete if (hard := self.stored.hard(cell.student)) is not None]
         supervisors = [hard for cell in self.complete if (hard := self.stored.hard(cell.floor)) is not None]
-        right = self.table(self.scores("floor", self.complete))
-        if right is None or not len(students) == len(supervisors) == len(self.complete):
+        right = [correct for cell in self.complete if (correct := self.stored.correct(cell.floor)) is not None]
+        if not right or not len(students) == len(supervisors) == len(self.complete):
             return None  # scores outlive their predictions where somebody deleted these
+        correct = np.stack(right).astype(np.float64)
+        among = (~np.isnan(correct)).astype(np.float64)
         try:
-            return agreement(np.stack(students), np.stack(supervisors), right, self.groups)
+            return agreement(
+                np.stack(students), np.stack(supervisors), np.nan_to_num(correct), self.groups, among=among
+            )
         except OneGroupError:
             return None
 
@@ -114,39 +141,86 @@ def _interval(interval: Interval | None) -> Estimate | None:
     return Estimate(value=interval.mean, low=interval.low, high=interval.high) if interval else None
 
 
-def accuracy_of(role: str) -> Estimator:
-    """Estimates the test accuracy of `role`, one of `ROLES`."""
-    return partial(_accuracy, role)
+def score_of(role: str) -> Estimator:
+    """Estimates the score of `role`, one of `ROLES`, in the metric; of a supervisor that abstains, where it answers."""
+    return partial(_score, role)
 
 
-def _accuracy(role: str, row: Row) -> Estimated:
+def _score(role: str, row: Row) -> Estimated:
     table = row.table(row.scores(role, row.used))
-    if table is None:
+    return None if table is None else _mean(table, row)
+
+
+def _mean(table: Doubles, row: Row) -> Estimated:
+    """The mean of the values that are not NaN, with its interval."""
+    answered = ~np.isnan(table)
+    if not answered.any():
+        return None
+    mean = Estimate(value=float(table[answered].mean()))
+    values, among = np.nan_to_num(table), answered.astype(np.float64)
+    try:
+        if not row.metric.detailed:
+            return _interval(share(values, among, row.groups)) or mean
+        return _bounded(mean_among(values, among, row.groups), row.metric) or mean
+    except OneGroupError:
+        return mean
+
+
+def _bounded(interval: Interval | None, metric: Metric) -> Estimate | None:
+    """An interval clipped to what the metric can be. A score without any variation, such as an area of 1 under the ROC
+    curve, has none: what an error would change is not known."""
+    if interval is None or interval.low == interval.high:
+        return None
+    least, most = metric.bounds
+    return Estimate(value=interval.mean, low=max(interval.low, least), high=min(interval.high, most))
+
+
+def coverage(row: Row) -> Estimated:
+    """The share of the test examples that the supervisor answers; nothing where it answers all."""
+    floors = [correct for cell in row.used if (correct := row.stored.correct(cell.floor)) is not None]
+    answered = ~np.isnan(np.stack(floors).astype(np.float64)) if floors else np.ones(1)
+    if answered.all():
         return None
     try:
-        return _interval(accuracy(table, row.groups))
+        return _interval(accuracy(answered.astype(np.float64), row.groups))
     except OneGroupError:
-        return Estimate(value=float(table.mean()))
+        return Estimate(value=float(answered.mean()))
+
+
+def chance(row: Row) -> Estimated:
+    """The accuracy of a random choice: one over the number of choices, on average."""
+    if row.metric.detailed or not any(row.stored.hard(cell.student) is not None for cell in row.complete[:1]):
+        return None
+    found = row.stored.chance(row.cells[0])
+    return None if found is None else Estimate(value=found)
 
 
 def label_accuracy(row: Row) -> Estimated:
     """The examples differ between seeds; a slice of the test examples has no labels of its own."""
     if not row.stored.whole:
         return None
-    samples = [sample for cell in row.used if (sample := row.stored.sample(cell.label_accuracy)) is not None]
+    try:
+        samples = [sample for cell in row.used if (sample := row.stored.sample(cell.label_accuracy)) is not None]
+    except UndefinedError:
+        return None
     if not samples:
         return None
-    correct, groups = zip(*samples, strict=True)
+    values, groups = zip(*samples, strict=True)
+    mean = Estimate(value=float(np.mean([each.mean() for each in values])))
     try:
-        return _interval(accuracy_of_samples(correct, groups))
+        if not row.metric.detailed:
+            return _interval(accuracy_of_samples(values, groups))
+        return _bounded(mean_of_samples(values, groups), row.metric) or mean
     except OneGroupError:
-        return Estimate(value=float(np.mean([scores.mean() for scores in correct])))
+        return mean
 
 
 def pgr(row: Row) -> Estimated:
     """Performance gap recovered over the complete seeds; without any, the reason is which score is missing."""
     if row.recovery is None:
-        absent = next(role for role in TRIO if row.statuses[role] != "done")
+        absent = next((role for role in TRIO if row.statuses[role] != "done"), None)
+        if absent is None:
+            return f"{row.metric.name} has no value for these examples"
         return f"the {absent} has failed" if row.statuses[absent] == "failed" else f"no {absent} score yet"
     return _pgr(row.recovery)
 
@@ -165,14 +239,12 @@ def pgr_matched(row: Row) -> Estimated:
     if not trios:
         return None
     stored_trios = [trio for trio in trios if row.has(*trio)]
-    floor, student, ceiling = (row.table([trio[place] for trio in stored_trios]) for place in range(3))
-    if floor is None or student is None or ceiling is None:
-        return "no score yet of an adapted supervisor and an adapted ceiling"
-    return _pgr(recovered(floor, student, ceiling, row.groups))
+    recovery = row.recovered(*([trio[place] for trio in stored_trios] for place in range(3)))
+    return _pgr(recovery) if recovery else "no score yet of an adapted supervisor and an adapted ceiling"
 
 
 def gap(row: Row) -> Estimated:
-    """Ceiling minus floor over the complete seeds."""
+    """How much better than the floor the ceiling is, over the complete seeds."""
     recovery = row.recovery
     return Estimate(value=recovery.gap, low=recovery.gap_low, high=recovery.gap_high) if recovery else None
 
@@ -193,13 +265,14 @@ def agreement_wrong(row: Row) -> Estimated:
 
 
 def versus_first(row: Row) -> Estimated:
-    """Student minus the first method's student, over the seeds that have both; nothing for the first method."""
+    """How much better than the first method's student the student is, over the seeds that have both; nothing for the
+    first method."""
     if row.cells[0].method == row.baseline[0].method:
         return None
     first = {cell.seed: cell.student for cell in row.baseline}
     pairs = [(cell.student, first[cell.seed]) for cell in row.used]
     stored_pairs = [pair for pair in pairs if row.has(*pair)]
-    student, baseline = (row.table([pair[side] for pair in stored_pairs]) for side in (0, 1))
+    student, baseline = (row.gains([pair[side] for pair in stored_pairs]) for side in (0, 1))
     if student is None or baseline is None:
         return None
     try:

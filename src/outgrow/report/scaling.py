@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from outgrow.models.base import counted
 from outgrow.report.drawing import MARKS, fitted, ink, panels, shortened, svg, words
+from outgrow.report.figures import axis_label
 from outgrow.report.record import Record
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def scaling(records: Sequence[Record], weights: Mapping[str, int]) -> str:
             title = f"{task} · {method}" if len(methods) > 1 else task
             line, size = fitted(title, 9.0)
             axes.set_title(line, loc="left", color=ink("ink"), size=size, weight="bold")
+            axes.set_ylabel(axis_label(records[0].metric))
             axes.set_xlabel("model, by its weights" if known else "model")
         described = [
             f"{r.task}, {r.method}, {r.weak} → {r.strong}: student {words(r, 'student')}, "
@@ -58,7 +60,7 @@ def scaling(records: Sequence[Record], weights: Mapping[str, int]) -> str:
 def _panel(axes: Axes, records: Sequence[Record], where: Mapping[str, float]) -> None:
     """The lines of one task and method."""
     left, right = min(where.values()), max(where.values())
-    width = right - left
+    width, scale = right - left, _scale(records)
     ends = [_line(axes, list({r.strong: r for r in records}.values()), "ceiling", where, color=ink("ceiling"))]
     lines = [("ceiling", "ceiling")]
     for i, weak in enumerate(dict.fromkeys(record.weak for record in records)):
@@ -72,12 +74,11 @@ def _panel(axes: Axes, records: Sequence[Record], where: Mapping[str, float]) ->
         floor = next((floor for record in supervisor_fits if (floor := record.value("floor")) is not None), None)
         if floor is not None:
             looks: dict[str, Any] = {"color": ink(colour), "linewidth": 1.1, "alpha": 0.7, "zorder": 1}
-            axes.plot([left, right], [100 * floor, 100 * floor], ":", **looks)
+            axes.plot([left, right], [scale * floor, scale * floor], ":", **looks)
             square: dict[str, Any] = {"markersize": 6, "markeredgecolor": ink("paper"), "color": ink(colour)}
-            axes.plot([where[weak]], [100 * floor], MARKS["floor"], zorder=4, **square)
+            axes.plot([where[weak]], [scale * floor], MARKS["floor"], zorder=4, **square)
     axes.set_xlim(left - 0.08 * width, right + ROOM * width)
     axes.grid(axis="y", color=ink("line"), linewidth=0.8)
-    axes.set_ylabel("test accuracy, %")
     named = [(y, name, colour) for y, (name, colour) in zip(ends, lines, strict=True) if y is not None]
     _name_lines(axes, right + 0.04 * width, named)
 
@@ -85,20 +86,25 @@ def _panel(axes: Axes, records: Sequence[Record], where: Mapping[str, float]) ->
 def _line(
     axes: Axes, records: Sequence[Record], role: str, where: Mapping[str, float], shift: float = 0.0, **looks: Any
 ) -> float | None:
-    """A line of one score against the student, with intervals. Returns its last value in percent."""
+    """A line of one score against the student, with intervals. Returns its last value."""
     scored = sorted((r for r in records if role in r.estimates), key=lambda r: where[r.strong])
     if not scored:
         return None
     estimates = [record.estimates[role] for record in scored]
     x = [where[record.strong] + shift for record in scored]
-    y = [100 * estimate.value for estimate in estimates]
+    scale = _scale(records)
+    y = [scale * estimate.value for estimate in estimates]
     axes.plot(x, y, marker=MARKS[role], markersize=5, linewidth=1.6, zorder=3, **looks)
     for at, estimate in zip(x, estimates, strict=True):
         if estimate.low is not None and estimate.high is not None:
             axes.plot(
-                [at, at], [100 * estimate.low, 100 * estimate.high], color=looks["color"], linewidth=1.2, alpha=0.55
+                [at, at], [scale * estimate.low, scale * estimate.high], color=looks["color"], linewidth=1.2, alpha=0.55
             )
     return y[-1]
+
+
+def _scale(records: Sequence[Record]) -> float:
+    return 100.0 if records[0].metric.percent else 1.0
 
 
 def _name_lines(axes: Axes, x: float, named: Sequence[tuple[float, str, str]]) -> None:

@@ -30,7 +30,7 @@ def read_by(experiment: Experiment, store: Store, facet: str, failures: Sequence
 
     Raises UserError if no task knows the facet; the message lists the facets that they know.
     """
-    stored, grid = StoredArtifacts(store, failures), cells(experiment)
+    stored, grid = StoredArtifacts(store, failures, experiment.metric), cells(experiment)
     tests = {cell.test.key: cell.test for cell in grid}
     _refuse_unknown(facet, tests.values())
     slices = {key: sliced(facet, _values(facet, test, stored)) for key, test in tests.items()}

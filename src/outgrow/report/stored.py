@@ -15,14 +15,20 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from outgrow.experiment.data import Prepare
 from outgrow.experiment.grid import Cell
-from outgrow.experiment.steps import Fit, Score
+from outgrow.experiment.scoring import Score
+from outgrow.experiment.steps import Fit
 from outgrow.graph import Failure, Step, T, load, walk
+from outgrow.metrics.accuracy import Accuracy
+from outgrow.metrics.base import Metric
 from outgrow.store import Damaged, Manifest, Store
 from outgrow.types import Ints, Scores, UserError
 
 Status = Literal["done", "missing", "failed"]
 Compact = npt.NDArray[Any]  # of the smallest type that holds the values
+ACCURACY = Accuracy()
+ABSTAINED = -1  # instead of the index of a choice
 NOTES = "notes.json"  # of a fit: a list of sentences
 
 
@@ -49,13 +55,18 @@ class Tested:
 class StoredArtifacts:
     """The stored artifacts of an experiment, with test examples always in the same order."""
 
-    def __init__(self, store: Store, failures: Sequence[Failure]) -> None:
+    def __init__(self, store: Store, failures: Sequence[Failure], metric: Metric = ACCURACY) -> None:
+        self.metric = metric
         self.problems: dict[str, Problem] = {}  # by the key of the missing score or damaged step
         self._store, self._stored = store, store.listing()
         self._failed = {failure.step.key: failure for failure in failures}
         self._tests: dict[str, Tested] = {}  # by the key of the examples
         self._correct: dict[str, Compact | None] = {}
         self._hard: dict[str, Compact | None] = {}
+        self._details: dict[str, tuple[Compact, Compact] | None] = {}  # probabilities and truth
+        self._values: dict[str, Compact | None] = {}
+        self._chance: dict[str, float] = {}  # by the key of the examples
+        self._classes: dict[str, tuple[str, ...]] = {}
         self._samples: dict[str, tuple[Compact, Compact] | None] = {}
         self._dropped: dict[str, int | None] = {}
         self._notes: dict[str, tuple[str, ...]] = {}
@@ -67,7 +78,7 @@ class StoredArtifacts:
     def only(self, ids: frozenset[str]) -> StoredArtifacts:
         """A view of these test examples only."""
         part = copy(self)
-        part._only, part._shown = ids, {}
+        part._only, part._shown, part._values = ids, {}, {}
         return part
 
     @property
@@ -108,6 +119,54 @@ class StoredArtifacts:
             self._correct[score.key] = None if scores is None else self._ordered(scores, score)
         return self._of_shown(self._correct[score.key], score)
 
+    def values(self, score: Score) -> Compact | None:
+        """The share of each test example in the metric, [N], NaN where a supervisor abstains; None if it is missing.
+
+        Raises UndefinedError where the metric has no value for these examples.
+        """
+        if not self.metric.detailed:
+            return self.correct(score)
+        if score.key not in self._values:
+            details = self.details(score)
+            self._values[score.key] = None if details is None else self._measured(*details, score)
+        return self._values[score.key]
+
+    def _measured(self, probs: Compact, truth: Compact, score: Score) -> Compact:
+        values = np.full(len(truth), np.nan)
+        if (answered := ~np.isnan(probs[:, 0])).any():
+            known = probs[answered].astype(np.float64), truth[answered].astype(np.int64)
+            values[answered] = self.metric.values(*known, self.classes(score.gold.examples))
+        return values
+
+    def details(self, score: Score) -> tuple[Compact, Compact] | None:
+        """Predicted probabilities [N, k] and right classes [N] of a detailed score; None if it is missing."""
+        if score.key not in self._details:
+            scores = self.get(score)
+            if scores is None or scores.probs is None or scores.truth is None:
+                self._details[score.key] = None
+            else:
+                self._ordered(scores, score)
+                order = _order(scores.ids, self._tests[score.gold.examples.key].ids, score)
+                self._details[score.key] = scores.probs[order], _compact(scores.truth[order])
+        found = self._details[score.key]
+        if found is None:
+            return None
+        probs, truth = (self._of_shown(each, score) for each in found)
+        assert probs is not None
+        assert truth is not None
+        return probs, truth
+
+    def classes(self, examples: Prepare) -> tuple[str, ...]:
+        """The choices that the examples of a task share; () if they are not stored."""
+        if examples.key not in self._classes:
+            found = self.get(examples)
+            self._classes[examples.key] = found.rows[0].choices if found else ()
+        return self._classes[examples.key]
+
+    def chance(self, cell: Cell) -> float | None:
+        """The accuracy of a random choice on the test examples, if each has one right; None before `hard` was read."""
+        return self._chance.get(cell.test.key)
+
     def _ordered(self, scores: Scores, score: Score) -> Compact:
         key = score.gold.examples.key
         if key not in self._tests:
@@ -115,12 +174,20 @@ class StoredArtifacts:
         return _compact(scores.correct[_order(scores.ids, self._tests[key].ids, score)])
 
     def hard(self, score: Score) -> Compact | None:
-        """The predicted choice for each test example of a stored score, [N]; None if the predictions are missing."""
+        """The predicted choice for each test example of a stored score, [N], `ABSTAINED` where a supervisor gives none;
+        None if the predictions are missing."""
         if score.key not in self._hard:
             labels = self.get(score.predictions)
-            ids = self._tests[score.gold.examples.key].ids
-            chosen = None if labels is None else labels.hard()[_order(labels.ids, ids, score)]
-            self._hard[score.key] = None if chosen is None else _compact(chosen)
+            key = score.gold.examples.key
+            ids = self._tests[key].ids
+            if labels is None:
+                self._hard[score.key] = None
+            elif score.predictions.partial:
+                chosen = dict(zip(labels.ids, labels.hard().tolist(), strict=True))
+                self._hard[score.key] = _compact(np.array([chosen.get(id, ABSTAINED) for id in ids]))
+            else:
+                self._chance.setdefault(key, float(np.mean(1.0 / labels.widths)))
+                self._hard[score.key] = _compact(labels.hard()[_order(labels.ids, ids, score)])
         return self._of_shown(self._hard[score.key], score)
 
     def _of_shown(self, values: Compact | None, score: Score) -> Compact | None:
@@ -135,7 +202,8 @@ class StoredArtifacts:
         return self._shown[key]
 
     def sample(self, score: Score) -> tuple[Compact, Compact] | None:
-        """Scores and groups, [N] each, of a score whose examples differ between seeds; None if it is missing."""
+        """The share in the metric and the group of each example, [N] each, of a score whose examples differ between
+        seeds; None if it is missing. Raises UndefinedError as `values` does."""
         if score.key not in self._samples:
             scores = self.get(score)
             self._samples[score.key] = None if scores is None else self._sample(scores, score)
@@ -144,7 +212,11 @@ class StoredArtifacts:
     def _sample(self, scores: Scores, score: Score) -> tuple[Compact, Compact]:
         groups = self._numbered(scores.groups)
         known = self._sampled.setdefault(score.examples.key, groups)  # one array for all labels of the same examples
-        return _compact(scores.correct), known if np.array_equal(known, groups) else groups
+        values = scores.correct
+        if self.metric.detailed and scores.probs is not None and scores.truth is not None:
+            classes = self.classes(score.gold.examples)
+            values = self.metric.values(scores.probs.astype(np.float64), scores.truth, classes)
+        return _compact(values), known if np.array_equal(known, groups) else groups
 
     def _numbered(self, groups: Iterable[str]) -> Compact:
         numbers = self._numbers

@@ -29,18 +29,28 @@ def percent(value: float | None) -> str:
     return ABSENT if value is None else f"{round(100 * value, 1) + 0.0:.1f}".replace("-", "−")
 
 
-def signed(value: float | None) -> str:
-    """A difference of fractions in points: `+1.2`, `−0.3`, `0.0`."""
-    text = percent(value)
-    return f"+{text}" if value is not None and text[0] not in "−" and text != "0.0" else text
+def signed(value: float | None, is_percent: bool = True) -> str:
+    """A difference of fractions in points, or of values: `+1.2`, `−0.3`, `0.0`."""
+    text = number(value, is_percent)
+    return f"+{text}" if value is not None and text[0] not in "−" and float(text) else text
 
 
-def span(low: float | None, high: float | None) -> str:
-    """An interval of fractions in percent: `12.3–15.6`, `−1.2 to 3.4`; "" for None."""
+def span(low: float | None, high: float | None, is_percent: bool = True) -> str:
+    """An interval of fractions in percent, or of values: `12.3–15.6`, `−1.2 to 3.4`; "" for None."""
     if low is None or high is None:
         return ""
-    texts = percent(low), percent(high)
+    texts = number(low, is_percent), number(high, is_percent)
     return (" to " if "−" in "".join(texts) else "–").join(texts)
+
+
+def is_percent(record: Record, name: str) -> bool:
+    """Whether a measure of a record is shown in percent: the score in a metric such as log-loss is not."""
+    return record.metric.percent or not MEASURES[name].scored
+
+
+def number(value: float | None, is_percent: bool) -> str:
+    """A fraction in percent, or a value with three decimals: `0.693`; a dash for None."""
+    return percent(value) if is_percent or value is None else f"{round(value, 3) + 0.0:.3f}".replace("-", "−")
 
 
 def one_line(text: str) -> str:
@@ -122,7 +132,9 @@ def table(records: Sequence[Record]) -> RenderableType:
     tasks = list(dict.fromkeys(record.task for record in records))
     names = columns(records, "table")
     tables = [_task_table(task, [record for record in ordered if record.task == task], notes) for task in tasks]
-    legend = "Accuracy on the same test examples and gap recovered (PGR), in percent; below, 95 % intervals."
+    metric = records[0].metric if records else EMPTY.metric
+    score = f"{metric.name[0].upper()}{metric.name[1:]}{' (lower is better)' if not metric.higher_is_better else ''}"
+    legend = f"{score} on the same test examples and gap recovered (PGR), in percent; below, 95 % intervals."
     below = [f"{legend} {scope(records)}".rstrip(), *_sentences(names), *notes.lines()]
     return Group(*tables, *(Text(line, style="dim") for line in below))
 
@@ -222,14 +234,14 @@ def value_of(record: Record, name: str) -> str:
     """The value of a measure as tables show it: `12.3`, `+1.2 ↑`, a dash where it is not stated."""
     value = record.value(name)
     if not MEASURES[name].signed:
-        return percent(value)
-    return signed(value) + (" ↑" if name == "versus_first" and improves(record) else "")
+        return number(value, is_percent(record, name))
+    return signed(value, is_percent(record, name)) + (" ↑" if name == "versus_first" and improves(record) else "")
 
 
 def interval_of(record: Record, name: str) -> str:
     """The interval of a measure as tables show it; "" where there is none."""
     estimate = record.estimates.get(name)
-    return span(estimate.low, estimate.high) if estimate else ""
+    return span(estimate.low, estimate.high, is_percent(record, name)) if estimate else ""
 
 
 def notes_of(record: Record, name: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import ClassVar, Self
+from typing import Self
 
 from outgrow.experiment.data import LabelsStep, Prepare
 from outgrow.experiment.setup import CellSetup
@@ -22,12 +22,16 @@ class Supervisor(ABC):
     Only the steps that it returns enter cache keys, so it needs no `kind`.
     """
 
-    fitted: ClassVar[bool] = False  # whether its labels come from models that are fitted to ground truth
-
     @property
     @abstractmethod
     def name(self) -> str:
         """Its name in tables."""
+
+    @property
+    def fitted(self) -> bool:
+        """Whether it learns from the ground truth of weak_train, so that the student could learn from it as well
+        (`direct`). Default: no."""
+        return False
 
     @property
     def models(self) -> tuple[Model, ...]:

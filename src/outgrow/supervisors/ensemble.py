@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import Self
 
 from outgrow.experiment.data import LabelsStep, Prepare
 from outgrow.experiment.setup import CellSetup
@@ -25,8 +25,6 @@ class Ensemble(Supervisor):
     twice.
     """
 
-    fitted: ClassVar[bool] = True
-
     members: tuple[Supervisor | Model, ...]
 
     def __post_init__(self) -> None:
@@ -40,6 +38,10 @@ class Ensemble(Supervisor):
     @property
     def _supervisors(self) -> tuple[Supervisor, ...]:
         return tuple(map(as_supervisor, self.members))
+
+    @property
+    def fitted(self) -> bool:
+        return any(member.fitted for member in self._supervisors)
 
     @property
     def models(self) -> tuple[Model, ...]:

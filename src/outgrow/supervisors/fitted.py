@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import Self
 
 from outgrow.experiment.data import LabelsStep, Prepare
 from outgrow.experiment.setup import CellSetup
@@ -18,13 +18,15 @@ from outgrow.training.continuing import Generative
 class Fitted(Supervisor):
     """A model that is fitted by its recipe to the ground truth of weak_train, with validation as its validation set."""
 
-    fitted: ClassVar[bool] = True
-
     model: Model
 
     @property
     def name(self) -> str:
         return self.model.name
+
+    @property
+    def fitted(self) -> bool:
+        return True
 
     @property
     def models(self) -> tuple[Model, ...]:
