@@ -48,8 +48,8 @@ def many(monkeypatch: pytest.MonkeyPatch) -> tuple[Experiment, Any]:
 
 
 def test_a_student_takes_a_few_bytes_an_example(many: tuple[Experiment, Any]) -> None:
-    """A byte for its scores, one for its answers, one each for the scores of its ceiling and of its direct: with all that
-    is kept once, less than 10. Scores with their ids and labels with their probabilities would take more than 100."""
+    """A byte for its scores, one for its answers, one for each of its ceiling and its direct: with what is kept
+    once, less than 10. Scores with their ids and labels with their probabilities would take more than 100."""
     asked, store = many
     kept, grid = StoredArtifacts(store, ()), cells(asked)
     t_quantile(2.0, 0.95)  # imports scipy

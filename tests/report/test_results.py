@@ -121,7 +121,7 @@ def test_an_empty_store_gives_records_without_numbers(asked: Experiment, tmp_pat
             status="missing",
             withheld={"pgr": "no floor score yet"},
         )
-    # 3 floors; 3 students, 3 ceilings and 3 direct for each of two methods; 3 labels that both learn from, one zero-shot student
+    # 3 floors; 3 students, ceilings and direct for each of two methods; 3 labels that both learn from, one zero-shot
     assert len(found.problems) == 3 + 6 + 6 + 6 + 3 + 1
     assert {problem.status for problem in found.problems} == {"missing"}
 
