@@ -128,8 +128,8 @@ def test_every_fit_of_a_grid_runs_once_and_a_second_grid_adds_only_what_is_new(t
     found = cells(grid)
     outcome = done(found, store)
     assert not outcome.failures
-    # 1 supervisor, 2 ceilings, and 1 x 2 x 2 students.
-    assert len(fits(outcome.computed)) == len({fit.key for fit in fits(outcome.computed)}) == 1 + 2 + 4
+    # 1 supervisor, 2 ceilings, 2 direct, and 1 x 2 x 2 students.
+    assert len(fits(outcome.computed)) == len({fit.key for fit in fits(outcome.computed)}) == 1 + 2 + 2 + 4
     tested = [score for score in targets(found) if score.examples.split == "test"]
     assert len({load(score, store).ids for score in tested}) == 1
 

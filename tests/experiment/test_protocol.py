@@ -22,7 +22,7 @@ from outgrow.experiment.data import Gold, Prepare
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import Cell, cells, targets
 from outgrow.experiment.leaks import check_no_leaks
-from outgrow.experiment.scoring import Score
+from outgrow.experiment.scoring import Majority, Score
 from outgrow.experiment.steps import Features, Fit, Predict, Relabel, ZeroShot
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Step, walk
@@ -87,7 +87,7 @@ def golds(step: Step[Any]) -> set[str]:
 
 
 def test_the_grid_has_every_kind_of_step() -> None:
-    assert {type(step) for step in STEPS} == {Prepare, Gold, Features, Fit, Predict, Relabel, ZeroShot, Score}
+    assert {type(step) for step in STEPS} == {Prepare, Gold, Features, Fit, Predict, Relabel, ZeroShot, Score, Majority}
 
 
 def test_students_descend_from_the_ground_truth_of_weak_train_and_validation_alone() -> None:

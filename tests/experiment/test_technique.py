@@ -277,7 +277,7 @@ class WordedHead(Worded):
 
 def test_every_slot_runs_and_frozen_features_are_computed_once(tmp_path: Path) -> None:
     """Who reads features reads the model's, the naive student's or the adapted model's: each of transfer, of the
-    held-out slice and of test."""
+    held-out slice and of test; and a direct probe those of weak_train and its validation set."""
     weak, middle, strong = (
         HF(size=str(tiny.checkpoint(tmp_path / name, seed=seed))).pinned()
         for seed, name in enumerate(("weak", "middle", "strong"))
@@ -305,7 +305,7 @@ def test_every_slot_runs_and_frozen_features_are_computed_once(tmp_path: Path) -
     assert not outcome.failures
     read = [step for step in outcome.computed if isinstance(step, Features)]
     own = [step.examples.split for step in read if step.source == strong]
-    assert sorted(own) == ["test", "transfer", "transfer_validation"]
+    assert sorted(own) == ["test", "transfer", "transfer_validation", "validation", "weak_train"]
     assert len(read) == 3 * 3  # of the model, of the naive student, of the adapted model
 
 

@@ -105,7 +105,7 @@ def test_a_new_measure_is_one_entry(
 def test_a_record_without_estimates_has_every_column_and_no_value() -> None:
     flat = Record(task="t", weak="w", strong="s", method="m", seed=None, status="missing").to_dict()
     assert {name for name, value in flat.items() if value is not None} == {
-        *("task", "weak", "strong", "method", "status", "n_seeds", "notes")
+        *("task", "weak", "strong", "method", "metric", "status", "n_seeds", "notes")
     }
     assert flat.keys() >= {f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")}
 
