@@ -92,7 +92,7 @@ BASE = Experiment(
     methods=(Technique(), Technique(label="other", loss=FakeLoss())),
     seeds=(0, 1),
     sizes={"weak_train": 60, "transfer": 60, "test": 50},
-    recipes={("fakes", model.name): FakeMethod() for model in (SMALL, LARGE)},
+    recipes={(Headed(digest="fake").name, model.name): FakeMethod() for model in (SMALL, LARGE)},
 )
 
 
