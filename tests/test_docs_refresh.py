@@ -50,7 +50,7 @@ def test_a_table_without_notes_ends_with_its_rows(refresh: ModuleType) -> None:
     assert refresh.over_all_seeds(table) == table.strip()
 
 
-@pytest.mark.parametrize("page", ["paper", "text"])
+@pytest.mark.parametrize("page", ["heads", "paper", "text"])
 def test_every_mark_in_a_published_table_has_its_note(page: str, refresh: ModuleType) -> None:
     text = (REPOSITORY / f"docs/results/{page}.md").read_text()
     tables = list(refresh.MARKS.finditer(text))
