@@ -1,4 +1,4 @@
-"""The main job, shrunk, from the command line, to a report; then cached."""
+"""The main job, shrunk: both tasks, from the command line, to a report; then cached."""
 
 from __future__ import annotations
 
@@ -40,13 +40,19 @@ def outgrown(*arguments: object, store: Path) -> subprocess.CompletedProcess[str
 def test_each_pair_gets_a_record_a_seed_and_one_over_all(store: Path) -> None:
     records = json.loads(outgrown("results", EXAMPLE, "--format", "json", store=store).stdout)
     assert [(r["task"], r["strong"], r["seed"]) for r in records] == [
-        ("chess-puzzles", "ladder/queen", seed) for seed in (None, 0, 1)
+        (task, strong, seed)
+        for task in ("chess-puzzles", "chess-advantage")
+        for strong in ("ladder/knight", "ladder/bishop")
+        for seed in (None, 0, 1)
     ]
     for record in records:
         assert set(record) >= KEYS
-        assert all(0 <= record[name] <= 1 for name in ("floor", "label_accuracy", "student", "ceiling", "zero_shot"))
+        before, other = (
+            ("zero_shot", "frozen_probe") if record["task"] == "chess-puzzles" else ("frozen_probe", "zero_shot")
+        )
+        assert all(0 <= record[name] <= 1 for name in ("floor", "label_accuracy", "student", "ceiling", before))
         assert 0 <= record["agreement"] <= 1
-        assert record["frozen_probe"] is None
+        assert record[other] is None
         assert (record["pgr"] is None) == (record["withheld"] is not None)
         assert record["n_test"] == 80
 
@@ -68,13 +74,17 @@ def test_a_second_run_computes_nothing(store: Path) -> None:
 
 
 def test_a_fitted_student_is_an_ordinary_checkpoint(store: Path) -> None:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
     from outgrow.experiment.grid import cells
     from outgrow.store import Store
 
     experiment = outgrow.results(EXAMPLE, store=store, sets=SETS, seeds=[0, 1]).experiment
+    autos = {"tokens": AutoModelForCausalLM, "head": AutoModelForSequenceClassification}
+    seen = set()
     for cell in cells(experiment):
         folder = Store(str(store)).fetch(cell.student_fit.key)
-        model = AutoModelForCausalLM.from_pretrained(folder)
+        model = autos[cell.task.readout].from_pretrained(folder)
         assert len(AutoTokenizer.from_pretrained(folder)) == model.config.vocab_size
+        seen.add(cell.task.readout)
+    assert seen == {"tokens", "head"}
