@@ -177,8 +177,13 @@ def test_a_step_that_the_user_can_mend_is_one_line_and_exit_2(quiz: Path, on: st
     done = outgrow("run", "quiz.toml", "--on", on, "--seeds", "1")
     assert done.exit_code == 2
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 2  # the student and its ceiling
-    assert all(error.startswith("error: fit fakes/large on fakes transfer (fit-") for error in errors)
+    assert len(errors) == 3  # the student, its ceiling and its direct
+    assert all(
+        error.startswith(
+            ("error: fit fakes/large on fakes transfer (fit-", "error: fit fakes/large on fakes weak_train (fit-")
+        )
+        for error in errors
+    )
     assert all(error.endswith(": the fake method does not like this: try another") for error in errors)
     assert "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].endswith("steps that need these were not run")
@@ -190,7 +195,7 @@ def test_a_fault_of_the_program_keeps_its_traceback_and_exits_1(quiz: Path) -> N
     done = outgrow("run", "quiz.toml", "--on", "inline")
     assert done.exit_code == 1
     failed = [line for line in done.stderr.splitlines() if line.startswith("failed: ")]
-    assert len(failed) == len(set(failed)) == 4  # the student and its ceiling of each seed
+    assert len(failed) == len(set(failed)) == 6  # the student, its ceiling and its direct of each seed
     assert all("fit fakes/large" in line and "ZeroDivisionError: a fault of the program" in line for line in failed)
     assert done.stderr.count("Traceback") == 1
 

@@ -13,10 +13,12 @@ import pytest
 from outgrow.config.document import WrongError
 from outgrow.executors.pool import _Died
 from outgrow.measures.crossed import OneGroupError
+from outgrow.metrics.base import UndefinedError
 from outgrow.plugins import PACKAGE
 from outgrow.store import Damaged, LeaseLost
 from outgrow.tasks.reward import _NoTextError
 from outgrow.training.loop import DivergedError
+from outgrow.training.precision import NotFiniteError
 from outgrow.types import CollectedError, UserError
 
 SAMPLES: list[Exception] = [
@@ -27,6 +29,8 @@ SAMPLES: list[Exception] = [
     Damaged("key", "prefix", "why"),
     LeaseLost("gone"),
     DivergedError("at step 3"),
+    NotFiniteError("not finite"),
+    UndefinedError("one class"),
     OneGroupError("one group"),
     WrongError(("methods", 0), "is wrong", "loss"),
     _NoTextError("no text"),

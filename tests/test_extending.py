@@ -169,3 +169,10 @@ def test_the_rules_that_the_page_names_are_of_the_kind_it_says() -> None:
 def test_the_page_on_tasks_lists_every_set_with_its_place_on_the_hub() -> None:
     rows = re.findall(r"^\| `([\w-]+)` \| (\S+|file only) \|", (DOCS / "tasks.md").read_text(), re.MULTILINE)
     assert dict(rows) == {name: entry.hub or "file only" for name, entry in TABLE.items()}
+
+
+def test_a_metric_of_ones_own_is_the_mean_of_its_values(project: Path) -> None:
+    from my_metrics import Confidence  # type: ignore[import-not-found]
+
+    probs = np.array([[0.2, 0.8], [0.5, 0.5], [0.9, 0.1]])
+    assert Confidence().values(probs, np.array([1, 0, 1]), ("a", "b")).tolist() == [0.8, 0.5, 0.1]
