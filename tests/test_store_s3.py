@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from toys import Add, Blob, Const
 
 from outgrow.executors.inline import Inline
 from outgrow.graph import Outcome, Step, load, plan, run
-from outgrow.store import Damaged, Store
+from outgrow.store import Damaged, Store, as_digests, digest_of_text
 from outgrow.types import UserError
 
 KEY = "const-0123456789ab"
@@ -70,6 +71,26 @@ def test_a_run_on_s3_is_found_again(store: Store, tmp_path: Path) -> None:
     assert not plan([top], store).todo
     assert store.storage.names("leases") == set()
     assert len(store.check().intact) == 3
+
+
+def test_rows_are_added_and_read_on_s3(store: Store) -> None:
+    digests = as_digests([digest_of_text(f"text {i}") for i in range(9)])
+    values = np.arange(27, dtype=np.float32).reshape(9, 3)
+    rows = store.rows("rows-0123456789ab")
+    rows.add(digests[:5], values[:5], 1.0)
+    with rows.filling(0, lambda owner: None):
+        rows.add(digests[5:8], values[5:8], 1.0)
+    chosen = [8, 7, 0, 5, 2, 4]
+    read, found = Store(store.url).rows("rows-0123456789ab").read(digests[chosen])
+    assert found.tolist() == [False, True, True, True, True, True]
+    assert np.array_equal(read[1:], values[chosen[1:]])
+    assert not store.check().rows
+    (name,) = [name for name in store.storage.names("rows/rows-0123456789ab") if name.endswith(".values")][:1]
+    store.storage.remove([f"rows/rows-0123456789ab/{name}"])
+    assert len(store.check().rows) == 1
+    assert 0 < rows.read(digests[:8])[1].sum() < 8
+    assert store.prune(set()) > 0
+    assert not rows.read(digests)[1].any()
 
 
 def test_the_first_manifest_counts(store: Store) -> None:

@@ -84,6 +84,33 @@ def test_the_rows_are_the_same_to_the_byte_whatever_computes_them(experiment: Ex
     assert sizes[0] == sizes[1]  # two processes have not read the same text
 
 
+def test_what_was_read_before_a_kill_is_kept(
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    store, pooled, yielded = Store(str(tmp_path / "store")), features.pooled, list[int]()
+
+    def dying(*given: Any, **more: Any) -> Any:
+        for batch in pooled(*given, **more):
+            if sum(yielded) > 8:
+                raise Killed
+            yielded.append(len(batch[0]))
+            yield batch
+
+    (step, *_) = steps(experiment)
+    monkeypatch.setenv("OUTGROW_CHECKPOINT_SECONDS", "0")
+    monkeypatch.setattr(features, "pooled", dying)
+    with pytest.raises(Killed):
+        run([step], store, Inline())
+    kept = sum(len(segment.digests) for segment in store.rows(step.rows[0]).segments())
+    assert kept == sum(yielded) > 0
+    monkeypatch.setattr(features, "pooled", pooled)
+    assert not run([step], store, Inline()).failures
+    assert store.rows(step.rows[0]).read(step.result.load(store.fetch(step.key)).texts.ravel())[1].all()
+
+
 def test_lost_rows_are_computed_again_when_a_fit_needs_them(experiment: Experiment, tmp_path: Path) -> None:
     store, (cell,) = Store(str(tmp_path / "store")), cells(experiment)
     fit = cell.student_fit
