@@ -166,12 +166,18 @@ def explained(found: TooLong, length_limit: LengthLimit) -> str:
 
 def notes(experiment: Experiment, settings: Settings) -> list[str]:
     """Notes for the user before a run of a checked experiment, one line each: examples that are left out, and a
-    precision that is slow on the device."""
+    precision that is slow on the device, and what supervisors say of their data."""
     slow = experiment.precision == "bf16" and not has_fast_bf16(settings.device)
     return [
         *([f'precision = "bf16" is slow on {settings.device}, which has no fast bf16 arithmetic'] if slow else []),
         *_left_out(experiment),
+        *_supervisors_notes(experiment),
     ]
+
+
+def _supervisors_notes(experiment: Experiment) -> Iterator[str]:
+    for task, supervisor in product(experiment.tasks, experiment.supervisors):
+        yield from supervisor.notes([cell_setup(experiment, task, seed) for seed in experiment.seeds])
 
 
 def _left_out(experiment: Experiment) -> list[str]:

@@ -33,7 +33,7 @@ from outgrow.types import Problems, UserError
 DEFAULT_SETTINGS = Settings()
 
 MOST_SEED = 2**32 - 1  # the largest seed of all random generators
-R = TypeVar("R", Task, Model)
+R = TypeVar("R", Task, Model, Supervisor)
 P = TypeVar("P", Task, Model, Supervisor)
 
 
@@ -135,7 +135,7 @@ class Experiment:
         }
 
     def _name_all(self) -> None:
-        """Give tasks and models that share a short name a longer one each."""
+        """Give tasks, models and supervisors that share a short name a longer one each."""
 
         def named(records: Sequence[R]) -> Callable[[R], R]:
             names = distinct_names(records)
@@ -148,6 +148,9 @@ class Experiment:
 
         for axis, values in self._axes(named(self.tasks), named(self.models)).items():
             object.__setattr__(self, axis, values)
+        rename = named([part for supervisor in self.supervisors for part in supervisor.parts])
+        weak = tuple(side if isinstance(side, Model) else side.map_parts(rename) for side in self.weak)
+        object.__setattr__(self, "weak", weak)
 
     def _check_unambiguous(self) -> None:
         """Raise UserError for a recipe whose short name is that of several tasks or models."""
