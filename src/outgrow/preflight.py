@@ -21,7 +21,7 @@ from outgrow.models.base import Model
 from outgrow.models.header import read_header
 from outgrow.store import Store
 from outgrow.tasks.base import SPLITS, Split, Task
-from outgrow.training.lengths import LengthLimit, TooLong, not_one_token, too_long
+from outgrow.training.lengths import LengthLimit, TooLong, refuse_choices, too_long
 from outgrow.training.precision import has_fast_bf16
 from outgrow.types import Problems, Shape, UserError
 
@@ -115,7 +115,7 @@ def _task_problems(experiment: Experiment, task: Task, facts: Facts, settings: S
             experiment.recipe(task, model).check(facts.shape)
         if task.readout == "tokens":
             with problems.collecting():
-                _check_tokens(model, facts.shape, settings)
+                refuse_choices(model, facts.shape.distinct, settings)
     yield from problems.messages
 
 
@@ -148,14 +148,6 @@ def _prepared(
     task.examples(
         split, n, seed, part, frozenset(id for length_limit in length_limits for id in too_long(task, length_limit).ids)
     )
-
-
-def _check_tokens(model: Model, shape: Shape, settings: Settings) -> None:
-    if model.causal is False:
-        raise UserError(f"{model.name} is an encoder: a task whose answers are next tokens needs a causal model")
-    length_limit = LengthLimit.of(model, settings)
-    if length_limit and (choice := not_one_token(length_limit, shape.distinct)):
-        raise UserError(f"{model.name}: the choice {choice!r} is not one token of the model: rename it or use a head")
 
 
 def explained(found: TooLong, length_limit: LengthLimit) -> str:

@@ -24,7 +24,7 @@ from outgrow.metrics.base import Metric
 from outgrow.models.base import Model
 from outgrow.naming import distinct_names
 from outgrow.supervisors.base import Supervisor
-from outgrow.supervisors.fitted import as_supervisor, map_models
+from outgrow.supervisors.fitted import Fitted, as_supervisor, map_models
 from outgrow.tasks.base import Split, Task
 from outgrow.training.lengths import LengthLimit, narrowest_limits, too_long
 from outgrow.training.precision import Precision, check_precision, resolved
@@ -65,7 +65,8 @@ class Experiment:
                 raise UserError(f"the experiment has no {name}: give at least one")
             _check_unique(name, values)
         for supervisor in self.supervisors:
-            _check_unique("an ensemble", supervisor.models)
+            parts = [part.model if isinstance(part, Fitted) else part for part in supervisor.parts]
+            _check_unique("an ensemble", parts)
         for method in self.methods:
             _check_unique("chain", method.chain)
         self._check_unambiguous()
