@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,8 +34,7 @@ def chosen(path: Path, number: int, value: Any, coding: Coding, example: Example
         name = tables.name(value)
     except TypeError as error:
         raise UserError(f"{path}, row {number}: a label {error}: give the name of a class") from None
-    index = numbered(example.choices, coding.classes)
-    place = index.get(name, index.get(caseless(name)))
+    place = finder(example.choices, coding.classes)(name)
     if place is not None or name in ("", coding.abstain):
         return place
     known = coding.classes or example.choices
@@ -48,24 +47,28 @@ def chosen(path: Path, number: int, value: Any, coding: Coding, example: Example
 
 
 @lru_cache(maxsize=10_000)
-def numbered(choices: tuple[str, ...], classes: tuple[str, ...] = ()) -> dict[str, int]:
-    """The index of each choice by what a file may call it: its name, in any case where that is plain; with `classes`,
-    the number of its name among them.
+def finder(choices: tuple[str, ...], classes: tuple[str, ...] = ()) -> Callable[[str], int | None]:
+    """A function from what a file calls a choice to the choice's index, or to None: from its name, in any case unless
+    two choices differ in case alone; with `classes`, from the number of its name among them.
 
     Raises UserError where `classes` are others than the choices.
     """
-    folded = [caseless(tables.name(choice)) for choice in choices]
-    counts = Counter(folded)
-    index = {name: i for i, name in enumerate(folded) if counts[name] == 1}
-    index |= {tables.name(choice): i for i, choice in enumerate(choices)}
+    exact = {tables.name(choice): i for i, choice in enumerate(choices)}
+    counts = Counter(map(caseless, exact))
+    folded = {caseless(name): i for name, i in exact.items() if counts[caseless(name)] == 1}
+
+    def named(name: str) -> int | None:
+        return exact.get(name, folded.get(caseless(name)))
+
     if not classes:
-        return index
-    places = [index.get(tables.name(name), index.get(caseless(name))) for name in classes]
-    if unknown := next((name for name, place in zip(classes, places, strict=True) if place is None), None):
+        return named
+    places = [named(tables.name(name)) for name in classes]
+    if None in places:
+        unknown = classes[places.index(None)]
         raise UserError(f"classes lists {unknown!r}, which is no class of the task: it has {tables.listed(choices)}")
     if missing := next((choice for i, choice in enumerate(choices) if i not in places), None):
         raise UserError(f"classes lacks {missing!r}: list every class of the task, in the order of the file's numbers")
-    return {str(number): place for number, place in enumerate(places) if place is not None}
+    return {str(number): place for number, place in enumerate(places)}.get
 
 
 def distribution(

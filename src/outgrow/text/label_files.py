@@ -13,7 +13,7 @@ import numpy as np
 from outgrow.annotations import Annotations
 from outgrow.ranges import check_ranges, one_of
 from outgrow.text import tables
-from outgrow.text.label_cells import Said, chosen, distribution, numbered
+from outgrow.text.label_cells import Said, chosen, distribution, finder
 from outgrow.text.normal import caseless, normal_form
 from outgrow.types import Example, Labels, UserError
 
@@ -179,8 +179,7 @@ def _votes(
 
         def classes(number: int, row: dict[str, Any], example: Example) -> dict[str, Said]:
             told = [(name, chosen(path, number, row.get(cell), layout, example)) for name, cell in cells]
-            named = [(name or annotator_of(number, row), said) for name, said in told]
-            return {name: said for name, said in named if said is not None}
+            return {name or annotator_of(number, row): said for name, said in told if said is not None}
 
         return classes
 
@@ -196,9 +195,9 @@ def _votes(
 
 def _columns_of_classes(layout: LabelFormat, columns: Sequence[str], choices: tuple[str, ...]) -> dict[int, str]:
     """The column of each choice that has one, by the choice's index."""
-    index = numbered(choices, layout.classes)
+    find = finder(choices, layout.classes)
     own = {layout.id, layout.label, layout.annotator, *layout.annotators}
-    places = ((index.get(tables.name(name), index.get(caseless(name))), name) for name in columns if name not in own)
+    places = ((find(tables.name(name)), name) for name in columns if name not in own)
     return {place: name for place, name in places if place is not None}
 
 
