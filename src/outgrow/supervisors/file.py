@@ -37,6 +37,7 @@ class File(LabelFormat, Supervisor):
     """
 
     kind: ClassVar[str] = "supervisor/file"
+    version: ClassVar[int] = 1  # raise it when the same file is read otherwise
 
     path: str = not_hashed()
     digest: str = ""

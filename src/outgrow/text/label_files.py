@@ -108,8 +108,9 @@ def read_labels(path: Path, layout: LabelFormat, examples: Sequence[Example]) ->
         )
     if not found:
         raise UserError(f"{path} labels no example: all its labels are missing")
+    votes = {name: found[name] for name in layout.annotators or sorted(found) if name in found}
     return LabelFile(
-        annotations=_annotations(found, examples),
+        annotations=_annotations(votes, examples),
         rows=len(table.rows),
         unknown=len(unknown),
         repeated=repeated,
