@@ -80,7 +80,7 @@ def plainly(folder: Path, example: Example) -> np.ndarray[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-    model: Any = AutoModelForCausalLM.from_pretrained(folder)
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     tokens = [tokenizer(choice, add_special_tokens=False)["input_ids"] for choice in example.choices]
     with torch.no_grad():
         logits = model(**tokenizer(example.prompt, return_tensors="pt")).logits[0, -1]
