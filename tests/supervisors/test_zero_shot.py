@@ -30,6 +30,7 @@ CHESS: dict[str, Any] = {
     "task": "chess-puzzles",
     "strong": "ladder/pawn",
     "seeds": [0],
+    "precision": "fp32",
     "sizes": {"weak_train": 4, "transfer": 6, "transfer_validation": 4, "validation": 4, "test": 40},
 }
 
