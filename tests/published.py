@@ -1,5 +1,6 @@
 """A few rows of every set in `outgrow.text.sets`, made up, with the columns that are published; and for each the
-beginning of a question that is right and of one that is wrong."""
+beginning of a question that is right and of one that is wrong; of sets that keep their classes, the class of each row,
+as it is published and in the files at hand."""
 
 from __future__ import annotations
 
@@ -273,4 +274,39 @@ PUBLISHED = {
         "A river bank.\nThe bank was muddy.\n\nDoes bank mean the same",
         "A river bank.\nThe bank gave a loan.",
     ),
+}
+
+
+@dataclass(frozen=True)
+class Classified:
+    rows: list[Record]
+    classes: list[str]
+    local: list[Record] | None = None  # the same rows with the columns of files at hand, where these differ
+
+
+def texts(*labels: Any, column: str = "label") -> list[Record]:
+    return [{"text": f"text number{i}", column: label} for i, label in enumerate(labels)]
+
+
+CLASSIFIED = {
+    "ag-news": Classified(
+        texts(0, 3),
+        ["World", "Sci/Tech"],
+        [{"content": "text number0", "label": "1"}, {"content": "text number1", "label": "4"}],
+    ),
+    "banking77": Classified(
+        texts("card_arrival", "Refund_not_showing_up", column="category"), ["card_arrival", "Refund_not_showing_up"]
+    ),
+    "clickbait": Classified(texts("clickbait", "news"), ["clickbait", "news"]),
+    "clinc150": Classified(texts("translate", "yes", column="intent"), ["translate", "yes"]),
+    "emotion": Classified(texts(0, 5, -1), ["sadness", "surprise"], texts("sadness", "surprise")),
+    "mr": Classified(texts(0, 1), ["neg", "pos"], texts("neg", "pos")),
+    "stackoverflow": Classified(texts("1", "20"), ["wordpress", "magento"]),
+    "subj": Classified(
+        [{**row, "label_text": name} for row, name in zip(texts(0, 1), ("objective", "subjective"), strict=True)],
+        ["objective", "subjective"],
+        texts("objective", "subjective"),
+    ),
+    "tweet-offensive": Classified(texts(0, 1), ["not-offensive", "offensive"], texts("not-offensive", "offensive")),
+    "tweet-sentiment": Classified(texts(0, 2), ["negative", "positive"], texts("negative", "positive")),
 }

@@ -54,7 +54,9 @@ def test_the_commands_run_one_after_the_other(project: Path) -> None:
     assert (project / "reviews-report.html").exists()
 
 
-def test_the_supervisors_are_a_model_an_ensemble_and_a_plug_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_supervisors_are_a_model_an_ensemble_a_file_and_a_plug_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (line,) = re.findall(r"^    (weak = .*)$", README, re.MULTILINE)
     page = (REPOSITORY / "docs/extending.md").read_text()
     found = re.search(r"<!-- test: my_supervisors.py -->\n```python\n(.*?)```", page, re.DOTALL)
@@ -65,7 +67,7 @@ def test_the_supervisors_are_a_model_an_ensemble_and_a_plug_in(tmp_path: Path, m
     table = tomllib.loads(blocks("toml")[0]) | tomllib.loads(line)
     names = [supervisor.name for supervisor in experiment_from(table).supervisors]
     tiny, mini = "hf/prajjwal1/bert-tiny", "hf/prajjwal1/bert-mini"
-    assert names == [tiny, f"{tiny} + {mini}", "keywords"]
+    assert names == [tiny, f"{tiny} + {mini}", "file/llm", "keywords"]
 
 
 def test_the_two_commands_are_targets_of_the_makefile() -> None:

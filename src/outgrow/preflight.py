@@ -21,7 +21,7 @@ from outgrow.models.base import Model
 from outgrow.models.header import read_header
 from outgrow.store import Store
 from outgrow.tasks.base import SPLITS, Split, Task
-from outgrow.training.lengths import LengthLimit, TooLong, not_one_token, too_long
+from outgrow.training.lengths import LengthLimit, TooLong, refuse_choices, too_long
 from outgrow.training.precision import has_fast_bf16
 from outgrow.types import Problems, Shape, UserError
 
@@ -115,7 +115,7 @@ def _task_problems(experiment: Experiment, task: Task, facts: Facts, settings: S
             experiment.recipe(task, model).check(facts.shape)
         if task.readout == "tokens":
             with problems.collecting():
-                _check_tokens(model, facts.shape, settings)
+                refuse_choices(model, facts.shape.distinct, settings)
     yield from problems.messages
 
 
@@ -150,14 +150,6 @@ def _prepared(
     )
 
 
-def _check_tokens(model: Model, shape: Shape, settings: Settings) -> None:
-    if model.causal is False:
-        raise UserError(f"{model.name} is an encoder: a task whose answers are next tokens needs a causal model")
-    length_limit = LengthLimit.of(model, settings)
-    if length_limit and (choice := not_one_token(length_limit, shape.distinct)):
-        raise UserError(f"{model.name}: the choice {choice!r} is not one token of the model: rename it or use a head")
-
-
 def explained(found: TooLong, length_limit: LengthLimit) -> str:
     """A phrase such as `412 of 20,000 examples are longer than the 512 tokens that a model reads`."""
     over = f"{len(found.ids):,} of {found.rows:,} examples are"
@@ -166,12 +158,18 @@ def explained(found: TooLong, length_limit: LengthLimit) -> str:
 
 def notes(experiment: Experiment, settings: Settings) -> list[str]:
     """Notes for the user before a run of a checked experiment, one line each: examples that are left out, and a
-    precision that is slow on the device."""
+    precision that is slow on the device, and what supervisors say of their data."""
     slow = experiment.precision == "bf16" and not has_fast_bf16(settings.device)
     return [
         *([f'precision = "bf16" is slow on {settings.device}, which has no fast bf16 arithmetic'] if slow else []),
         *_left_out(experiment),
+        *_supervisors_notes(experiment),
     ]
+
+
+def _supervisors_notes(experiment: Experiment) -> Iterator[str]:
+    for task, supervisor in product(experiment.tasks, experiment.supervisors):
+        yield from supervisor.notes([cell_setup(experiment, task, seed) for seed in experiment.seeds])
 
 
 def _left_out(experiment: Experiment) -> list[str]:

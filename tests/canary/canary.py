@@ -36,6 +36,7 @@ from outgrow.methods.base import Method
 from outgrow.methods.finetune import Finetune
 from outgrow.models.base import Model
 from outgrow.models.hf import HF
+from outgrow.supervisors.base import Supervisor
 from outgrow.tasks.base import Readout, Shares, Split, Task
 from outgrow.tasks.chess_puzzles import ChessPuzzles
 from outgrow.tasks.text import Text
@@ -166,7 +167,12 @@ def defaults() -> dict[str, dict[str, Any]]:
     kinds: list[Any] = [
         Shares,
         Mix,
-        *(kind for base in (Step, Method, Loss, Rule, Task, Model) for kind in _below(base) if "kind" in vars(kind)),
+        *(
+            kind
+            for base in (Step, Method, Loss, Rule, Task, Model, Supervisor)
+            for kind in _below(base)
+            if "kind" in vars(kind)
+        ),
     ]
     versions = {Shares: Task.version}  # they are in no key but through the version of every task
     return {

@@ -69,6 +69,14 @@ def _ladder(folder: Path) -> Model:
     return find("model", "ladder")(size=rungs()[0])
 
 
+def _labelled(folder: Path) -> Supervisor:
+    """Every question of the fake task has a label."""
+    labels = "".join(f"q{i},{('no', 'yes')[i % 2]}\n" for i in range(600))
+    (folder / "labels.csv").write_text(f"id,label\n{labels}")
+    made: Supervisor = find("supervisor", "file")(path=str(folder / "labels.csv"))
+    return made
+
+
 def tiny_checkpoint(folder: Path) -> Path:
     """A BERT with two layers of width eight and a vocabulary of a few words, random weights."""
     import torch
@@ -106,8 +114,10 @@ MODELS: dict[str, Callable[[Path], Model]] = {
 }
 SUPERVISORS: dict[str, Callable[[Path], Supervisor]] = {
     "ensemble": lambda folder: find("supervisor", "ensemble")(members=(SMALL, MEDIUM)),
+    "file": _labelled,
     "fitted": lambda folder: find("supervisor", "fitted")(model=SMALL),
     "words": lambda folder: find("supervisor", "words")(),
+    "zero-shot": lambda folder: find("supervisor", "zero-shot")(model=SMALL),
 }
 
 

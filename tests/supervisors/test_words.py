@@ -155,6 +155,7 @@ def test_what_cannot_be_learned_is_said_before_a_run(tmp_path: Path) -> None:
     good = experiment(tmp_path, [f"word{i}" for i in range(400)], ["a", "b"] * 200, Words())
     assert checked(good, Settings()).weak == (Words(),)
     for texts, labels, words, said in (
+        ([f"word{i}" for i in range(400)], ["a", "b"] * 200, Words(folds=21), "20 groups .* cannot be cut into 21"),
         (list(map(chr, range(1000, 1400))), ["a", "b"] * 200, Words(), "no word or n-gram of words is in 1 of the"),
         ([f"word{i}" for i in range(400)], ["a", "b"] * 200, Words(min_df=2), "no word .* is in 2 of the"),
         ([f"w {number}" for number in numbers], ["a"] * 399 + ["b"], Words(), "words learn from are all of one class"),

@@ -11,11 +11,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from published import PUBLISHED
+from published import CLASSIFIED, PUBLISHED
 from text_files import shared, write_jsonl
 
 from outgrow import hub
+from outgrow.tasks.base import SPLITS
 from outgrow.tasks.nlp import Nlp
+from outgrow.tasks.text import Text
 from outgrow.text.sets import TABLE
 from outgrow.types import UserError
 
@@ -38,10 +40,36 @@ def prompts_by_class(task: Nlp) -> dict[str, list[str]]:
 
 
 def test_every_set_has_published_rows() -> None:
-    assert set(PUBLISHED) == set(TABLE)
+    assert {*PUBLISHED, *CLASSIFIED} == set(TABLE)
+    assert {name for name, entry in TABLE.items() if entry.keeps_classes} == set(CLASSIFIED)
 
 
-@pytest.mark.parametrize("name", TABLE)
+def classes_by_prompt(task: Nlp) -> list[tuple[str, str]]:
+    rows = task.load().rows
+    return [(row.example.prompt, row.example.choices[row.answer.index(1.0)]) for row in rows]
+
+
+@pytest.mark.parametrize("name", CLASSIFIED)
+def test_published_rows_keep_their_classes(name: str, mirror: Path) -> None:
+    published = CLASSIFIED[name]
+    expected = [(f"text number{i}", label) for i, label in enumerate(published.classes)]
+    for rows in (published.rows, published.local or published.rows):
+        write_jsonl(mirror / f"{name.replace('-', '_')}.jsonl", rows)
+        task = Nlp(set=name).pinned()
+        assert classes_by_prompt(task) == expected
+        assert task.load().rows[0].example.choices == (TABLE[name].classes or tuple(sorted(published.classes)))
+
+
+def test_a_set_with_classes_is_what_text_makes_of_its_file(mirror: Path) -> None:
+    rows = [{"text": f"word{i} term{i} thing{i}", "label": ("neg", "pos")[i % 3 == 0]} for i in range(90)]
+    path = write_jsonl(mirror / "mr.jsonl", rows)
+    published, own = Nlp(set="mr").pinned(), Text(path=str(path), prompt="{text}", label="label").pinned()
+    assert published.load().answers == own.load().answers, "all rows, not as many of either class"
+    for split in SPLITS:
+        assert published.examples(split, None, 0) == own.examples(split, None, 0)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_published_rows_become_questions(name: str, mirror: Path) -> None:
     published = PUBLISHED[name]
     write_jsonl(mirror / f"{name.replace('-', '_')}.jsonl", published.rows)
@@ -59,6 +87,7 @@ def test_the_hub_s_files_give_the_same(name: str, tmp_path: Path, monkeypatch: p
     import huggingface_hub
 
     entry, asked_for = TABLE[name], dict[str, Any]()
+    rows = CLASSIFIED[name].rows if name in CLASSIFIED else PUBLISHED[name].rows
 
     def snapshot_download(repo: str, **options: Any) -> str:
         asked_for.update(options, repo=repo)
@@ -66,9 +95,9 @@ def test_the_hub_s_files_give_the_same(name: str, tmp_path: Path, monkeypatch: p
             file = tmp_path / pattern.replace("*", "00000-of-00001")
             file.parent.mkdir(parents=True, exist_ok=True)
             if file.suffix == ".parquet":
-                pq.write_table(pa.Table.from_pylist(PUBLISHED[name].rows), file)
+                pq.write_table(pa.Table.from_pylist(rows), file)
             else:
-                write_jsonl(file, PUBLISHED[name].rows)  # the same rows in every split: each counts once
+                write_jsonl(file, rows)  # the same rows in every split: each counts once
         return str(tmp_path)
 
     monkeypatch.delenv("OUTGROW_DATA", raising=False)
@@ -78,6 +107,9 @@ def test_the_hub_s_files_give_the_same(name: str, tmp_path: Path, monkeypatch: p
     asked_of = (asked_for["repo"], asked_for["revision"], asked_for["repo_type"])
     assert asked_of == (entry.hub, task.revision, "dataset")
     assert task.revision.startswith(entry.revision)
+    if name in CLASSIFIED:
+        assert classes_by_prompt(task)[0] == ("text number0", CLASSIFIED[name].classes[0])
+        return
     found = prompts_by_class(task)
     assert found["yes"][0].startswith(PUBLISHED[name].yes)
     assert found["no"][0].startswith(PUBLISHED[name].no)
@@ -313,6 +345,21 @@ def test_a_file_that_changed_since_is_an_error(mirror: Path) -> None:
     write_jsonl(path, PUBLISHED["boolq"].rows[::-1])
     with pytest.raises(UserError, match="has changed"):
         task.load()
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "classes"),
+    [
+        *(("ag-news", 15_576, 4), ("banking77", 13_071, 77), ("clickbait", 31_999, 2), ("clinc150", 22_491, 150)),
+        *(("emotion", 19_948, 6), ("mr", 10_678, 2), ("stackoverflow", 19_980, 20), ("subj", 10_015, 2)),
+        *(("tweet-offensive", 14_022, 2), ("tweet-sentiment", 14_277, 3)),
+    ],
+)
+def test_real_rows_with_classes(name: str, rows: int, classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTGROW_DATA", str(shared(f"text/{name.replace('-', '_')}.jsonl.gz").parents[1]))
+    source = Nlp(set=name).pinned().load()
+    assert (len(source.rows), len({row.answer for row in source.rows})) == (rows, classes)
+    assert "no label" not in dict(source.dropped)
 
 
 @pytest.mark.parametrize(("name", "least"), [("boolq", 2400), ("openbookqa", 9500)])

@@ -24,7 +24,7 @@ from outgrow.metrics.base import Metric
 from outgrow.models.base import Model
 from outgrow.naming import distinct_names
 from outgrow.supervisors.base import Supervisor
-from outgrow.supervisors.fitted import as_supervisor, map_models
+from outgrow.supervisors.fitted import Fitted, as_supervisor, map_models
 from outgrow.tasks.base import Split, Task
 from outgrow.training.lengths import LengthLimit, narrowest_limits, too_long
 from outgrow.training.precision import Precision, check_precision, resolved
@@ -33,7 +33,7 @@ from outgrow.types import Problems, UserError
 DEFAULT_SETTINGS = Settings()
 
 MOST_SEED = 2**32 - 1  # the largest seed of all random generators
-R = TypeVar("R", Task, Model)
+R = TypeVar("R", Task, Model, Supervisor)
 P = TypeVar("P", Task, Model, Supervisor)
 
 
@@ -65,7 +65,8 @@ class Experiment:
                 raise UserError(f"the experiment has no {name}: give at least one")
             _check_unique(name, values)
         for supervisor in self.supervisors:
-            _check_unique("an ensemble", supervisor.models)
+            parts = [part.model if isinstance(part, Fitted) else part for part in supervisor.parts]
+            _check_unique("an ensemble", parts)
         for method in self.methods:
             _check_unique("chain", method.chain)
         self._check_unambiguous()
@@ -135,7 +136,7 @@ class Experiment:
         }
 
     def _name_all(self) -> None:
-        """Give tasks and models that share a short name a longer one each."""
+        """Give tasks, models and supervisors that share a short name a longer one each."""
 
         def named(records: Sequence[R]) -> Callable[[R], R]:
             names = distinct_names(records)
@@ -148,6 +149,9 @@ class Experiment:
 
         for axis, values in self._axes(named(self.tasks), named(self.models)).items():
             object.__setattr__(self, axis, values)
+        rename = named([part for supervisor in self.supervisors for part in supervisor.parts])
+        weak = tuple(side if isinstance(side, Model) else side.map_parts(rename) for side in self.weak)
+        object.__setattr__(self, "weak", weak)
 
     def _check_unambiguous(self) -> None:
         """Raise UserError for a recipe whose short name is that of several tasks or models."""

@@ -72,13 +72,13 @@ class Score(Step[Scores]):
         """The scores with NaN for examples without a prediction."""
         answered = set(predictions.ids)
         at = np.array([id in answered for id in examples.ids], dtype=bool)
-        some = replace(examples, rows=tuple(row for row in examples.rows if row.id in answered))
-        scores = self._scores(some, gold, predictions)
-        correct = np.full(len(examples), np.nan)
-        correct[at] = scores.correct
-        whole = replace(scores, ids=examples.ids, groups=examples.groups, correct=correct)
-        if scores.probs is None:
-            return whole
-        probs = np.full((len(examples), scores.probs.shape[1]), np.nan, dtype=np.float32)
-        probs[at] = scores.probs
-        return replace(whole, probs=probs, truth=gold.aligned(examples).hard())
+        correct, truth = np.full(len(examples), np.nan), gold.aligned(examples)
+        probs = np.full((len(examples), len(examples.rows[0].choices)), np.nan, dtype=np.float32)
+        if at.any():
+            some = replace(examples, rows=tuple(row for row in examples.rows if row.id in answered))
+            scores = self._scores(some, gold, predictions)
+            correct[at] = scores.correct
+            if scores.probs is not None:
+                probs[at] = scores.probs
+        whole = Scores(ids=examples.ids, groups=examples.groups, correct=correct)
+        return replace(whole, probs=probs, truth=truth.hard()) if self.detailed else whole

@@ -8,8 +8,9 @@ from functools import cached_property
 from typing import Any
 
 from outgrow.experiment.data import Gold, LabelsStep, Prepare
-from outgrow.experiment.steps import Adapt, Features, Fit, Select
-from outgrow.methods.base import FeatureMethod, Method
+from outgrow.experiment.steps import Adapt, Features, Fit, Select, ZeroShot
+from outgrow.methods.base import FeatureMethod, Method, TextMethod
+from outgrow.methods.finetune import Finetune
 from outgrow.models.base import Model
 from outgrow.tasks.base import Split, Task
 from outgrow.training.continuing import Generative
@@ -90,6 +91,17 @@ class CellSetup:
             seed=self.seed,
             **others,
         )
+
+    def zero_shot(self, model: Model, examples: Prepare, verbalizer: tuple[str, ...] = ()) -> ZeroShot:
+        """The answers of a causal model before any training: the probabilities of the choices as next tokens.
+
+        verbalizer: if given, the tokens that stand for the choices, in their order. No hyperparameter of training
+        enters the step's key.
+        """
+        recipe = self.recipe(model)
+        method = recipe if isinstance(recipe, TextMethod) else Finetune()  # a head on features gives no next tokens
+        inference = method.at(self.precision).inference_config
+        return ZeroShot(model=model, method=inference, readout="tokens", examples=examples, verbalizer=verbalizer)
 
     def _adapted(self, model: Model, method: Generative | None, examples: Prepare, validation: Prepare) -> Adapt | None:
         if method is None:

@@ -274,13 +274,17 @@ def predicted(fitted: Fit, examples: Prepare) -> Predict:
 
 @dataclass(frozen=True, kw_only=True)
 class ZeroShot(LabelsStep):
-    """The answers of a pretrained model before it is fitted to anything."""
+    """The answers of a pretrained model before it is fitted to anything.
+
+    verbalizer: if given, the tokens that stand for the choices, in their order.
+    """
 
     kind: ClassVar[str] = "zero_shot"
 
     model: Model
     method: TextMethod
     readout: Readout
+    verbalizer: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -291,8 +295,10 @@ class ZeroShot(LabelsStep):
         return reading(self.model, self.examples)
 
     def run(self, ctx: Context) -> Labels:
-        pretrained = Predictor(self.model.folder(ctx.settings))
-        return self.method.predict(pretrained, self.readout, ctx.load(self.examples), ctx.settings, ctx.progress)
+        pretrained, examples = Predictor(self.model.folder(ctx.settings)), ctx.load(self.examples)
+        if self.verbalizer:
+            examples = replace(examples, rows=tuple(replace(row, choices=self.verbalizer) for row in examples.rows))
+        return self.method.predict(pretrained, self.readout, examples, ctx.settings, ctx.progress)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,12 +12,12 @@ from typing import Any
 
 from outgrow.experiment.data import Gold, LabelsStep, Prepare
 from outgrow.experiment.setup import CellSetup
-from outgrow.experiment.steps import Features, Fit, Relabel, ZeroShot, predicted
+from outgrow.experiment.steps import Features, Fit, Relabel, predicted
 from outgrow.experiment.technique import Technique
 from outgrow.labelling.base import Rule
 from outgrow.labelling.harden import Harden
 from outgrow.labelling.mean import Mean
-from outgrow.methods.base import FeatureMethod, TextMethod
+from outgrow.methods.base import FeatureMethod
 from outgrow.methods.head import Head
 from outgrow.models.base import Model
 from outgrow.tasks.base import Task
@@ -97,11 +97,7 @@ def before_training(setup: CellSetup, model: Model, supervisor: Labeller, exampl
     """The student's answers before training: zero-shot where the task is answered by next tokens; elsewhere a head
     starts at random, and a linear probe on frozen features that learned the weak labels stands for it."""
     if setup.task.readout == "tokens":
-        method = (
-            setup.recipe(model).at(setup.precision).inference_config
-        )  # no hyperparameter of training enters its key
-        assert isinstance(method, TextMethod)
-        return ZeroShot(model=model, method=method, readout=setup.task.readout, examples=examples)
+        return setup.zero_shot(model, examples)
     labels = _weak_labels(setup, supervisor, model, setup.part(0), Technique())
     probe = setup.fit(model, setup.part(0), setup.validation, labels=labels, method=Head())
     return predicted(probe, examples)
@@ -172,6 +168,4 @@ def _evidence(
         return Features(source=models[0], examples=examples, spec=spec)
     if setup.task.readout != "tokens":
         raise UserError(f"{type(rule).__name__} needs zero-shot answers: {setup.task.name} has none, remove it")
-    method = setup.recipe(models[0]).at(setup.precision).inference_config
-    assert isinstance(method, TextMethod)
-    return ZeroShot(model=models[0], method=method, readout=setup.task.readout, examples=examples)
+    return setup.zero_shot(models[0], examples)

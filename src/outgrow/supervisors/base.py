@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Self
 
 from outgrow.experiment.data import LabelsStep, Prepare
@@ -12,6 +13,7 @@ from outgrow.experiment.setup import CellSetup
 from outgrow.experiment.steps import Fit
 from outgrow.graph import Settings, defaults_of, identity
 from outgrow.models.base import Model
+from outgrow.naming import alias
 from outgrow.training.continuing import Generative
 
 
@@ -22,10 +24,31 @@ class Supervisor(ABC):
     Only the steps that it returns enter cache keys, so it needs no `kind`.
     """
 
+    alias: str = alias()  # set by an experiment that has several supervisors of the same short name
+
     @property
     @abstractmethod
     def name(self) -> str:
         """Its name in tables."""
+
+    @property
+    def short_name(self) -> str:
+        """The name, unless another supervisor of the experiment has the same."""
+        return self.name
+
+    @property
+    def location(self) -> Path | None:
+        """The file that the user gave. Its path distinguishes supervisors of the same short name."""
+        return None
+
+    @property
+    def parts(self) -> tuple[Supervisor, ...]:
+        """The supervisors that it is made of. Default: itself."""
+        return (self,)
+
+    def map_parts(self, change: Callable[[Supervisor], Supervisor]) -> Supervisor:
+        """A copy with `change` applied to each of its parts."""
+        return change(self)
 
     @property
     def fitted(self) -> bool:
@@ -48,6 +71,10 @@ class Supervisor(ABC):
 
     def check(self, setup: CellSetup, settings: Settings) -> None:  # noqa: B027 - a model is checked by itself
         """Raise UserError where it cannot label the examples of a task, before a run. Default: never."""
+
+    def notes(self, setups: Sequence[CellSetup]) -> tuple[str, ...]:
+        """Notes for the user before a run on a task, one line each. setups: one a seed. Default: none."""
+        return ()
 
     def parameters(self, settings: Settings) -> int:
         """The number of parameters of its largest model; 0 without models."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -50,12 +50,23 @@ class Ensemble(Supervisor):
     def map_models(self, change: Callable[[Model], Model]) -> Self:
         return replace(self, members=tuple(map_models(member, change) for member in self.members))
 
+    @property
+    def parts(self) -> tuple[Supervisor, ...]:
+        return tuple(part for member in self._supervisors for part in member.parts)
+
+    def map_parts(self, change: Callable[[Supervisor], Supervisor]) -> Self:
+        members = (each if isinstance(each, Model) else each.map_parts(change) for each in self.members)
+        return replace(self, members=tuple(members))
+
     def pinned(self) -> Self:
-        return replace(self, members=tuple(each if isinstance(each, Model) else each.pinned() for each in self.members))
+        return self.map_parts(lambda part: part.pinned())
 
     def check(self, setup: CellSetup, settings: Settings) -> None:
         for member in self._supervisors:
             member.check(setup, settings)
+
+    def notes(self, setups: Sequence[CellSetup]) -> tuple[str, ...]:
+        return tuple(note for member in self._supervisors for note in member.notes(setups))
 
     def fits(self, setup: CellSetup, adapt: Generative | None = None) -> tuple[Fit, ...]:
         return tuple(fit for member in self._supervisors for fit in member.fits(setup, adapt))

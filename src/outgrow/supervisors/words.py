@@ -13,7 +13,7 @@ from outgrow.ranges import above, check_ranges, whole
 from outgrow.supervisors.base import Supervisor, name_with_settings
 from outgrow.tasks.base import ground_truth
 from outgrow.training.continuing import Generative
-from outgrow.training.word_classifier import WordClassifier, classes_seen, fit_words, vocabulary
+from outgrow.training.word_classifier import WordClassifier, classes_seen, fit_words, refuse_few_groups, vocabulary
 from outgrow.types import Labels, UserError
 
 
@@ -63,6 +63,7 @@ class Words(Supervisor):
         task, examples = prepare.task, prepare.read()
         try:
             classes_seen(ground_truth(task, examples))
+            refuse_few_groups(examples.groups, self.folds)
             return len(vocabulary(examples, task.readout, self.ngrams, self.min_df).vocabulary)
         except UserError as error:
             raise UserError(f"task {task.name}: {error}") from None

@@ -1,4 +1,4 @@
-"""The binary NLP tasks of Burns et al. 2023 (appendix A.1) and similar data sets, as listed in `outgrow.text.sets`."""
+"""The binary NLP tasks of Burns et al. 2023 (appendix A.1), and sets with more classes: all of `outgrow.text.sets`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CLASSES = ("no", "yes")
 
 @dataclass(frozen=True, kw_only=True)
 class Nlp(Task):
-    """NLP: published data sets (boolq, sciq, openbookqa and others) as balanced yes/no questions.
+    """NLP: published data sets, as balanced yes/no questions (boolq, sciq) or with their classes (ag-news, banking77).
 
     set: the name of the data set, a key of `outgrow.text.sets.TABLE`. path: a file with its rows and the published
     columns. Without it they come from `$OUTGROW_DATA/text/<set>.*` if there is such a file, else from the Hugging Face
@@ -37,7 +37,8 @@ class Nlp(Task):
     near_share: as in `text`.
 
     A multiple-choice question becomes one row with the right answer and one with a wrong answer, as in the paper. The
-    larger class is then subsampled to the size of the smaller one, by a hash of the ids.
+    larger class is then subsampled to the size of the smaller one, by a hash of the ids. Sets that keep their classes
+    keep all rows, and are what `text` makes of the same file.
     """
 
     kind: ClassVar[str] = "task/nlp"
@@ -89,13 +90,14 @@ class Nlp(Task):
         return Similarity(share=self.near_share, template=TABLE[self.set].prompt) if self.near_share else None
 
     def as_text_task(self, file: Path) -> text.Text:
-        """The text task that reads a table of the yes/no questions."""
+        """The text task that reads a table of the questions, or of the texts with a class."""
+        entry = TABLE[self.set]
         return text.Text(
             path=str(file),
             prompt="{prompt}",
             label="label",
-            classes=CLASSES,
-            group="group",
+            classes=entry.classes if entry.keeps_classes else CLASSES,
+            group="" if entry.keeps_classes else "group",
             max_chars=self.max_chars,
         )
 
@@ -122,16 +124,17 @@ def _load(task: Nlp) -> Source:
     refuse_changed(files, task.digest)
     questions = [question for file in files for question in _questions(TABLE[task.set], file)]
     table = tables.Table(columns=("prompt", "label", "group"), rows=tuple(enumerate(questions, start=1)))
-    return _balanced(text.source(task.as_text_task(files[0]), table))
+    source = text.source(task.as_text_task(files[0]), table)
+    return source if TABLE[task.set].keeps_classes else _balanced(source)
 
 
 def _questions(entry: Entry, file: Path) -> Iterator[dict[str, str]]:
-    """The yes/no questions of a file, each with a prompt, a label (empty if unknown) and a group."""
+    """The questions or texts of a file, each with a prompt, a label (empty if unknown) and a group."""
     for number, published in tables.read(file).rows:
         try:
             row = entry.tidy(published)
             options = [option for path in entry.options for option in _listed(_field(row, path))]
-            for fields, label in _per_option(entry, row, options) if options else [(row, _yes_or_no(entry, row))]:
+            for fields, label in _per_option(entry, row, options) if options else [(row, _answer(entry, row))]:
                 prompt = _filled(entry.prompt, fields)
                 group = _filled(entry.group, fields) if entry.group else prompt
                 yield {"prompt": prompt, "label": label, "group": _hash(caseless(group))}
@@ -142,8 +145,15 @@ def _questions(entry: Entry, file: Path) -> Iterator[dict[str, str]]:
             raise UserError(f"{file}, row {number}: a cell {error}: give the set as it is published") from None
 
 
-def _yes_or_no(entry: Entry, row: dict[str, Any]) -> str:
-    value = caseless(tables.name(_field(row, entry.label)))
+def _answer(entry: Entry, row: dict[str, Any]) -> str:
+    """The class of a row, or yes or no; empty if unknown."""
+    name = tables.name(_field(row, entry.label))
+    if entry.named:
+        return name
+    value = caseless(name)
+    if entry.classes:
+        numbered = {str(number): each for number, each in enumerate(entry.classes, start=entry.first)}
+        return (numbered | {caseless(each): each for each in entry.classes}).get(value, "")
     return "yes" if value in entry.yes else "no" if value in entry.no else ""
 
 

@@ -1,4 +1,4 @@
-"""A table of published data sets: where their rows are, and how they become yes/no questions."""
+"""A table of published data sets: where their rows are, and how they become yes/no questions or texts with a class."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """How the rows of a published data set become yes/no questions.
+    """How the rows of a published data set become yes/no questions, or keep their classes.
 
     prompt: a template over columns; a dot gives a nested field. label: the column with the answer. yes, no: its values
     for either answer; rows with other values have no label. group: a template whose equal values stay in one split.
@@ -18,6 +18,10 @@ class Entry:
     options: for multiple choice, one column with a list of options, or one column for each option. A question then asks
     whether `{option}` is right (`{other}` is the next option). label is the number of the right option, counted from
     `first`, or its name in the column `names`. Without a label column, the first option is right.
+
+    classes: for a set that keeps its classes, their names in the order of their numbers, which are counted from
+    `first`; the label is a number or a name. named: the label is the name of a class, and the classes are those that
+    occur.
     """
 
     hub: str = ""  # the repository on the hub; empty if the set is read from local files only
@@ -32,7 +36,14 @@ class Entry:
     options: tuple[str, ...] = ()
     names: str = ""
     first: int = 0
+    classes: tuple[str, ...] = ()
+    named: bool = False
     tidy: Callable[[dict[str, Any]], dict[str, Any]] = dict  # converts a mirror's row to the published columns
+
+    @property
+    def keeps_classes(self) -> bool:
+        """Whether its rows are texts with a class, and not yes/no questions."""
+        return self.named or bool(self.classes)
 
 
 def _openbookqa(row: dict[str, Any]) -> dict[str, Any]:
@@ -45,7 +56,29 @@ def _openbookqa(row: dict[str, Any]) -> dict[str, Any]:
     return {"question_stem": stem, "choices": {"text": options, "label": names}, "answerKey": row["answer"]}
 
 
+def _ag_news(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with the published columns, from a file that has the text in `content` and the class from "1" to "4"."""
+    if "content" not in row:
+        return row
+    label = {str(i): i - 1 for i in range(1, 5)}.get(str(row.get("label")), "")
+    return {"text": row["content"], "label": label}
+
+
+STACKOVERFLOW = (
+    *("wordpress", "oracle", "svn", "apache", "excel", "matlab", "visual-studio", "cocoa", "osx", "bash"),
+    *("spring", "hibernate", "scala", "sharepoint", "ajax", "qt", "drupal", "linq", "haskell", "magento"),
+)
+
 TABLE = {
+    "ag-news": Entry(
+        hub="fancyzhx/ag_news",
+        revision="eb185aade064a813bc0b7f42de02595523103ca4",
+        splits=("train", "test"),
+        prompt="{text}",
+        label="label",
+        classes=("World", "Sports", "Business", "Sci/Tech"),
+        tidy=_ag_news,
+    ),
     "anli-r2": Entry(
         hub="facebook/anli",
         revision="8e4813d81f46d313dac7892e1c28076917cfcdf9",
@@ -57,6 +90,7 @@ TABLE = {
         no=("1", "2"),
         group="{premise}",
     ),
+    "banking77": Entry(prompt="{text}", label="category", named=True),
     "boolq": Entry(
         hub="google/boolq",
         revision="35b264d03638db9f4ce671b711558bf7ff0f80d5",
@@ -64,6 +98,8 @@ TABLE = {
         label="answer",
         group="{passage}",
     ),
+    "clickbait": Entry(prompt="{text}", label="label", named=True),
+    "clinc150": Entry(prompt="{text}", label="intent", named=True),
     "cola": Entry(
         hub="nyu-mll/glue",
         revision="bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c",
@@ -104,6 +140,15 @@ TABLE = {
         label="answer",
         names="choice",
         group="{dialogue_id}",
+    ),
+    "emotion": Entry(
+        hub="dair-ai/emotion",
+        revision="cab853a1dbdf4c42c2b3ef2173804746df8825fe",
+        files="split/{split}-*.parquet",
+        splits=("train", "validation", "test"),
+        prompt="{text}",
+        label="label",
+        classes=("sadness", "joy", "love", "anger", "fear", "surprise"),
     ),
     "ethics-deontology": Entry(
         hub="hendrycks/ethics",
@@ -157,6 +202,15 @@ TABLE = {
         prompt="{sentence}\n\nQuestion: {question}\nAnswer: {answer}\n\nIs the answer plausible?",
         label="label",
         group="{sentence}",
+    ),
+    "mr": Entry(
+        hub="cornell-movie-review-data/rotten_tomatoes",
+        revision="aa13bc287fa6fcab6daf52f0dfb9994269ffea28",
+        files="{split}.parquet",
+        splits=("train", "validation", "test"),
+        prompt="{text}",
+        label="label",
+        classes=("neg", "pos"),
     ),
     "multirc": Entry(
         hub="aps/super_glue",
@@ -235,6 +289,34 @@ TABLE = {
     ),
     "sst2": Entry(
         hub="stanfordnlp/sst2", revision="8d51e7e4887a4caaa95b3fbebbf53c0490b58bbb", prompt="{sentence}", label="label"
+    ),
+    "stackoverflow": Entry(prompt="{text}", label="label", classes=STACKOVERFLOW, first=1),
+    "subj": Entry(
+        hub="SetFit/subj",
+        revision="f3c1162e678417f664d76b21864fdb87b0615fcf",
+        files="{split}.jsonl",
+        splits=("train", "test"),
+        prompt="{text}",
+        label="label",
+        classes=("objective", "subjective"),
+    ),
+    "tweet-offensive": Entry(
+        hub="cardiffnlp/tweet_eval",
+        revision="b3a375baf0f409c77e6bc7aa35102b7b3534f8be",
+        files="offensive/{split}-*.parquet",
+        splits=("train", "validation", "test"),
+        prompt="{text}",
+        label="label",
+        classes=("not-offensive", "offensive"),
+    ),
+    "tweet-sentiment": Entry(
+        hub="cardiffnlp/tweet_eval",
+        revision="b3a375baf0f409c77e6bc7aa35102b7b3534f8be",
+        files="sentiment/{split}-*.parquet",
+        splits=("train", "validation", "test"),
+        prompt="{text}",
+        label="label",
+        classes=("negative", "neutral", "positive"),
     ),
     "twitter-sentiment": Entry(
         hub="EleutherAI/twitter-sentiment", revision="7c4f320", splits=("train", "test"), prompt="{text}", label="label"

@@ -108,6 +108,17 @@ def _too_long(task: Task, length_limit: LengthLimit) -> dict[str, Any]:
     }
 
 
+def refuse_choices(
+    model: Model, choices: Sequence[str], settings: Settings, advice: str = "rename it or use a head"
+) -> None:
+    """Raises UserError for choices that a pinned model cannot give as next tokens: each must be one token."""
+    if model.causal is False:
+        raise UserError(f"{model.name} is an encoder: a task whose answers are next tokens needs a causal model")
+    length_limit = LengthLimit.of(model, settings)
+    if length_limit and (choice := not_one_token(length_limit, choices)):
+        raise UserError(f"{model.name}: the choice {choice!r} is not one token of the model: {advice}")
+
+
 def not_one_token(length_limit: LengthLimit, choices: Sequence[str]) -> str | None:
     """The first of the choices that is not one token of a tokenizer, if there is one."""
     key = [length_limit.digest, list(choices), VERSION]

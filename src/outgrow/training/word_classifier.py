@@ -144,11 +144,16 @@ def fit_words(
     )
 
 
+def refuse_few_groups(groups: Sequence[str], folds: int) -> None:
+    """Raises UserError for groups that are fewer than the parts of the cross-validation."""
+    if (count := len(set(groups))) < folds:
+        raise UserError(f"{count} groups of examples cannot be cut into {folds} folds: give more examples")
+
+
 def _parts(groups: Sequence[str], folds: int, seed: int) -> Ints:
     """The part of each example, int64 [n]: whole groups, in the seed's order."""
+    refuse_few_groups(groups, folds)
     names = {name: i for i, name in enumerate(dict.fromkeys(groups))}
-    if len(names) < folds:
-        raise UserError(f"{len(names)} groups of examples cannot be cut into {folds} folds: give more examples")
     part = np.random.default_rng(seed).permutation(len(names)) % folds
     return np.asarray(part[[names[group] for group in groups]], dtype=np.int64)
 

@@ -1,0 +1,180 @@
+"""File: labels that stand in a table, whatever gave them: a language model, annotators, labelling functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from outgrow.annotations import Annotations, Bools
+from outgrow.cache import cached
+from outgrow.experiment.data import LabelsStep, Prepare
+from outgrow.experiment.setup import CellSetup
+from outgrow.graph import Context, Settings, identity, not_hashed
+from outgrow.supervisors.base import Supervisor
+from outgrow.tasks.base import Split, Task
+from outgrow.tasks.text import on_this_machine
+from outgrow.text.label_files import LabelFile, LabelFormat, read_labels
+from outgrow.text.opening import digest_of_files, refuse_changed
+from outgrow.training.continuing import Generative
+from outgrow.types import Example, Labels, UserError
+
+LEARNED_FROM: tuple[Split, ...] = ("transfer", "transfer_validation")
+SHOWN: tuple[Split, ...] = (*LEARNED_FROM, "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class File(LabelFormat, Supervisor):
+    """Labels from a CSV, TSV, JSONL, JSON or Parquet file, also compressed (.gz, .zst). It may lack labels.
+
+    path: the file, relative to the working directory; `~/` and a leading `$OUTGROW_DATA/` are expanded. The other
+    fields say what its columns are (`LabelFormat`). Rows are joined to examples by id or prompt; rows that name no
+    example are counted. Several annotators are an ensemble.
+    """
+
+    kind: ClassVar[str] = "supervisor/file"
+    version: ClassVar[int] = 1  # raise it when the same file is read otherwise
+
+    path: str = not_hashed()
+    digest: str = ""
+
+    @property
+    def short_name(self) -> str:
+        """The name without what tells columns of one file apart: `file/llm` for llm.csv.gz."""
+        return f"file/{self.location.name.partition('.')[0]}"
+
+    @property
+    def location(self) -> Path:
+        return Path(self.path)
+
+    @property
+    def name(self) -> str:
+        """`file/llm`, or `file/llm (gpt)` for the labels of its column `gpt`."""
+        columns = self.label or " + ".join(self.annotators)
+        shown = ", ".join(filter(None, [columns, "" if self.form == "auto" else self.form]))
+        name = self.alias or self.short_name
+        return f"{name} ({shown})" if shown else name
+
+    def pinned(self) -> Self:
+        return replace(self, digest=digest_of_files([on_this_machine(self.path)]))
+
+    def check(self, setup: CellSetup, settings: Settings) -> None:
+        for split in LEARNED_FROM:
+            found = self._coverage(setup.splits[split])
+            if not found["labelled"]:
+                raise UserError(
+                    f"task {setup.task.name}: {self.path} labels none of the {found['examples']:,} examples of {split} "
+                    f"(seed {setup.seed}), which students learn from: label them, or give the ids that the task has"
+                )
+            if split == "transfer" and found["constant"]:
+                raise UserError(
+                    f"task {setup.task.name}: {self.path} gives all {found['labelled']:,} labels of {split} to the "
+                    f"class {found['constant']!r}: nothing can be learned from them"
+                )
+
+    def notes(self, setups: Sequence[CellSetup]) -> tuple[str, ...]:
+        parts = [_counted(split, [self._coverage(setup.splits[split]) for setup in setups]) for split in SHOWN]
+        facts = self._facts(setups[0].task)
+        by = f"{facts['annotators']} annotators label " if facts["annotators"] > 1 else "labels "
+        unknown = f"{facts['unknown']:,} of its {facts['rows']:,} rows name no example of the task"
+        repeated = [f"{facts['repeated']:,} labels are given twice"] if facts["repeated"] else []
+        sentences = [
+            f"supervisor {self.name} on task {setups[0].task.name}: {by}{', '.join(parts)}",
+            unknown,
+            *repeated,
+        ]
+        if not self._coverage(setups[0].splits["test"])["labelled"]:
+            sentences.append("without labels of test there is no floor and no PGR")
+        return ("; ".join(sentences),)
+
+    def labels(self, setup: CellSetup, examples: Prepare, adapt: Generative | None = None) -> tuple[LabelsStep, ...]:
+        names = cached("annotators", self._key(setup.task), lambda: self._read(setup.task).annotations.annotators)
+        return tuple(FileLabels(examples=examples, file=self, annotator=name) for name in names)
+
+    def _read(self, task: Task) -> LabelFile:
+        """The labels for the examples of a task. Raises UserError that names the task."""
+        return _read(self if self.digest else self.pinned(), task)
+
+    def _key(self, task: Task) -> list[Any]:
+        return [identity(self if self.digest else self.pinned()), identity(task)]
+
+    def _facts(self, task: Task) -> dict[str, Any]:
+        def facts() -> dict[str, Any]:
+            found = self._read(task)
+            counts = {"rows": found.rows, "unknown": found.unknown, "repeated": found.repeated}
+            return {**counts, "annotators": len(found.annotations.annotators)}
+
+        found: dict[str, Any] = cached("label-file", self._key(task), facts)
+        return found
+
+    def _coverage(self, examples: Prepare) -> dict[str, Any]:
+        """How many of the examples have a label, and the only class of these labels, if there is but one."""
+
+        def coverage() -> dict[str, Any]:
+            rows, annotations = examples.read().rows, self._read(examples.task).annotations
+            wanted = {row.id for row in rows}
+            at = np.array([id in wanted for id in annotations.ids])
+            return {"examples": len(rows), "labelled": int(at.sum()), "constant": _only_class(annotations, at, rows)}
+
+        found: dict[str, Any] = cached("coverage", [*self._key(examples.task), identity(examples)], coverage)
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileLabels(LabelsStep):
+    """The labels that a file has for examples, by one of its annotators."""
+
+    kind: ClassVar[str] = "file_labels"
+
+    file: File
+    annotator: str = ""
+
+    @property
+    def partial(self) -> bool:
+        return True
+
+    @property
+    def title(self) -> str:
+        return f"labels of {self.file.name} for {self.examples.task.name} {self.examples.split}"
+
+    def run(self, ctx: Context) -> Labels:
+        wanted = set(ctx.load(self.examples).ids)
+        own = _by_annotator(self.file, self.examples.task)[self.annotator]
+        return own.take(np.array([i for i, id in enumerate(own.ids) if id in wanted], dtype=np.int64))
+
+
+@lru_cache(maxsize=8)
+def _read(file: File, task: Task) -> LabelFile:
+    path = on_this_machine(file.path)
+    refuse_changed([path], file.digest)
+    try:
+        return read_labels(path, file, [row.example for row in task.load().rows])
+    except UserError as error:
+        raise UserError(f"task {task.name}: {error}") from None
+
+
+@lru_cache(maxsize=8)
+def _by_annotator(file: File, task: Task) -> dict[str, Labels]:
+    annotations = _read(file, task).annotations
+    return dict(zip(annotations.annotators, annotations.labels(), strict=True))
+
+
+def _only_class(annotations: Annotations, at: Bools, rows: Sequence[Example]) -> str:
+    """The class of all labels where they are equal and certain, "" where they are not."""
+    choices = rows[0].choices
+    if not at.any() or any(row.choices != choices for row in rows):
+        return ""
+    given = annotations.classes()[annotations.given & at]
+    is_constant = bool((given == given[0]).all() and given[0].max() == 1)
+    return choices[int(given[0].argmax())] if is_constant else ""
+
+
+def _counted(split: Split, found: Sequence[dict[str, Any]]) -> str:
+    """`1,790 to 1,812 of 2,000 examples of transfer`, over seeds."""
+    counts = [each["labelled"] for each in found]
+    most = f" to {max(counts):,}" if max(counts) > min(counts) else ""
+    return f"{min(counts):,}{most} of {found[0]['examples']:,} examples of {split}"

@@ -1,0 +1,108 @@
+"""The cells of a label file: the name or number of a class, or a number for each class."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from outgrow.text import tables
+from outgrow.text.normal import caseless
+from outgrow.types import TOLERANCE, Example, UserError
+
+Said = int | tuple[float, ...]  # the index of a choice, or a probability for each
+
+
+class Coding(Protocol):
+    """How a file writes classes and abstentions."""
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def abstain(self) -> str: ...
+
+
+def chosen(path: Path, number: int, value: Any, coding: Coding, example: Example) -> int | None:
+    """The index of the choice that a cell names; None for an abstention. Raises UserError for another class."""
+    try:
+        name = tables.name(value)
+    except TypeError as error:
+        raise UserError(f"{path}, row {number}: a label {error}: give the name of a class") from None
+    place = finder(example.choices, coding.classes)(name)
+    if place is not None or name in ("", coding.abstain):
+        return place
+    known = coding.classes or example.choices
+    if coding.classes:
+        raise UserError(f"{path}, row {number}: the label {name!r} is none of 0 to {len(known) - 1}, the classes")
+    close = difflib.get_close_matches(name[:200], known, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else f" The classes are {tables.listed(known)}"
+    stands = ": say which numbers stand for them (classes = [...])" if name.isdigit() else ""
+    raise UserError(f"{path}, row {number}: {name!r} is no class of the task.{hint}{stands}")
+
+
+@lru_cache(maxsize=10_000)
+def finder(choices: tuple[str, ...], classes: tuple[str, ...] = ()) -> Callable[[str], int | None]:
+    """A function from what a file calls a choice to the choice's index, or to None: from its name, in any case unless
+    two choices differ in case alone; with `classes`, from the number of its name among them.
+
+    Raises UserError where `classes` are others than the choices.
+    """
+    exact = {tables.name(choice): i for i, choice in enumerate(choices)}
+    counts = Counter(map(caseless, exact))
+    folded = {caseless(name): i for name, i in exact.items() if counts[caseless(name)] == 1}
+
+    def named(name: str) -> int | None:
+        return exact.get(name, folded.get(caseless(name)))
+
+    if not classes:
+        return named
+    places = [named(tables.name(name)) for name in classes]
+    if None in places:
+        unknown = classes[places.index(None)]
+        raise UserError(f"classes lists {unknown!r}, which is no class of the task: it has {tables.listed(choices)}")
+    if missing := next((choice for i, choice in enumerate(choices) if i not in places), None):
+        raise UserError(f"classes lacks {missing!r}: list every class of the task, in the order of the file's numbers")
+    return {str(number): place for number, place in enumerate(places)}.get
+
+
+def distribution(
+    path: Path, number: int, values: Sequence[Any], choices: Sequence[str], *, is_score: bool
+) -> tuple[float, ...] | None:
+    """The probabilities of a row, from probabilities or from scores; None if all are missing.
+
+    Raises UserError for a row of which a part is missing, for what is no finite number, and for probabilities that are
+    negative or do not sum to 1. A score of -inf is the probability 0.
+    """
+    numbers = [_number(path, number, value, choice) for value, choice in zip(values, choices, strict=True)]
+    if all(map(math.isnan, numbers)):
+        return None
+    row = f"{path}, row {number}"
+    if missing := next((choice for each, choice in zip(numbers, choices, strict=True) if math.isnan(each)), None):
+        raise UserError(f"{row} has no value for the class {missing!r}: give all, or none for an abstention")
+    if is_score:
+        if max(numbers) in (math.inf, -math.inf):
+            raise UserError(f"{row}: the scores are not finite: give logits or log-probabilities")
+        powers = np.exp(np.array(numbers) - max(numbers))
+        return tuple((powers / powers.sum()).tolist())
+    if min(numbers) < 0 or not abs(sum(numbers) - 1) < TOLERANCE:
+        shown = ", ".join(f"{each:.6g}" for each in numbers[:5]) + (", …" if len(numbers) > 5 else "")
+        hint = ', or say form = "scores" for logits and log-probabilities'
+        raise UserError(
+            f"{row}: {shown} (sum {sum(numbers):.6g}) are no probabilities that sum to 1: correct them{hint}"
+        )
+    return tuple(numbers)
+
+
+def _number(path: Path, number: int, value: Any, choice: str) -> float:
+    """The number of a cell, NaN for an empty one."""
+    try:
+        text = tables.cell(value)
+        return float(text) if text else math.nan
+    except (TypeError, ValueError):
+        raise UserError(f"{path}, row {number}: {value!r:.60} is no number for the class {choice!r}") from None
