@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from outgrow.metrics.base import Metric
-from outgrow.report.drawing import MARKS, fitted, ink, name_of, panels, svg, words
+from outgrow.report.drawing import MARKS, fitted, ink, panels, svg, words
 from outgrow.report.measures import MEASURES
-from outgrow.report.record import Record
+from outgrow.report.record import Record, name_of
 from outgrow.report.row import ROLES, TRIO
 from outgrow.report.tables import is_percent, value_of
 

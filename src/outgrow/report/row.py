@@ -28,11 +28,12 @@ ROLES = (*TRIO, "direct", *BEFORE, "majority")  # what is scored on the test exa
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
     """A value with its 95 % interval, as fractions that are not rounded. `low` and `high` are None where there is no
-    interval, as with a single group of test examples."""
+    interval, as with a single group of test examples. `p`: of a difference, the p-value that it is zero."""
 
     value: float
     low: float | None = None
     high: float | None = None
+    p: float | None = None
 
 
 Estimated = Estimate | str | None  # the estimate, the reason why it is withheld, or nothing to state
@@ -43,7 +44,8 @@ class Row:
     """The cells of one row of the grid, one a seed, with their stored scores.
 
     Numbers are over the seeds that have floor, student and ceiling (`complete`); without any such seed, each number is
-    over the scores that exist.
+    over the scores that exist. baseline: the cells of the first method that is no oracle on the same seeds; empty where
+    all methods are.
     """
 
     def __init__(self, cells: Sequence[Cell], baseline: Sequence[Cell], stored: StoredArtifacts) -> None:
@@ -265,9 +267,9 @@ def agreement_wrong(row: Row) -> Estimated:
 
 
 def versus_first(row: Row) -> Estimated:
-    """How much better than the first method's student the student is, over the seeds that have both; nothing for the
-    first method."""
-    if row.cells[0].method == row.baseline[0].method:
+    """How much better than the baseline's student the student is, over the seeds that have both; nothing for the
+    baseline, and where there is none."""
+    if not row.baseline or row.cells[0].method == row.baseline[0].method:
         return None
     first = {cell.seed: cell.student for cell in row.baseline}
     pairs = [(cell.student, first[cell.seed]) for cell in row.used]
@@ -276,6 +278,7 @@ def versus_first(row: Row) -> Estimated:
     if student is None or baseline is None:
         return None
     try:
-        return _interval(paired(student, baseline, row.groups))
+        found = paired(student, baseline, row.groups)
+        return Estimate(value=found.mean, low=found.low, high=found.high, p=found.p)
     except OneGroupError:
         return Estimate(value=float((student - baseline).mean()))
