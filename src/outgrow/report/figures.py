@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PLACES = {"ceiling": 0, "student": 1, "direct": 2, "floor": 3, "zero_shot": 4, "frozen_probe": 4}  # one of the last two
+ORDER = ("floor", "direct", "student", "ceiling", "zero_shot", "frozen_probe")  # of the legend
 LEVELS = ("majority", "chance")  # a line, the first of them that a row has
 LINE = 0.155  # inches between two marks of a row
 
@@ -40,8 +41,8 @@ def scores(records: Sequence[Record]) -> str:
         axes.set_xlabel(axis_label(metric))
         heads = {
             role: MEASURES[role].head
-            for role in ROLES
-            if role in PLACES and (role in TRIO or any(role in record.estimates for record in rows))
+            for role in ORDER
+            if (role in TRIO or any(role in record.estimates for record in rows))
         }
         heads |= {name: MEASURES[name].head for name in LEVELS if any(_level_of(record) == name for record in rows)}
         _legend(axes, heads)

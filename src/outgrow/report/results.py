@@ -96,7 +96,7 @@ def record(row: Sequence[Cell], baseline: Sequence[Cell], seed: int | None, stor
         n_test=len(test) if test else None,
         n_groups=len(np.unique(test.groups)) if test else None,
         n_dropped=stored.dropped(row[0]),
-        baseline=baseline[0].method.shown if baseline else "",
+        baseline=baseline[0].method.shown if baseline else None,
         caveats=observed(scored, estimates) if seed is None else (),
         notes=_notes(row, stored),
     )

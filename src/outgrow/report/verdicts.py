@@ -39,7 +39,7 @@ def _verdict(record: Record, p_holm: float) -> Verdict:
 
 def meaning_of_marks(records: Sequence[Record]) -> str:
     """What the marks of a table mean; "" where nothing is compared."""
-    baselines = list(dict.fromkeys(record.baseline for record in records if record.verdict))
+    baselines = list(dict.fromkeys(record.baseline for record in records if record.verdict and record.baseline))
     if not baselines:
         return ""
     count = sum(record.verdict is not None for record in records)
