@@ -110,6 +110,8 @@ def _class(row: Row, index: int) -> str:
 
 def share(value: float) -> str:
     """A share in percent with as many digits as tell it from nothing and from all: `12 %`, `0.03 %`, `99.97 %`."""
-    texts = [f"{100 * value:.{digits}f}" for digits in range(5)]
-    telling = (text for text in texts if (float(text) in (0, 100)) == (value in (0, 1)))
-    return f"{next(telling, texts[-1])} %"
+    for digits in range(5):
+        text = f"{100 * value:.{digits}f}"
+        if (float(text) in (0, 100)) == (value in (0, 1)):
+            return f"{text} %"
+    return "less than 0.0001 %" if value < 0.5 else "more than 99.9999 %"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 import numpy as np
+import numpy.typing as npt
 
 from outgrow.experiment.grid import Cell
 from outgrow.experiment.scoring import Score
@@ -179,14 +180,25 @@ def _bounded(interval: Interval | None, metric: Metric) -> Estimate | None:
 
 def coverage(row: Row) -> Estimated:
     """The share of the test examples that the supervisor answers; nothing where it answers all."""
-    floors = [correct for cell in row.used if (correct := row.stored.correct(cell.floor)) is not None]
-    answered = ~np.isnan(np.stack(floors).astype(np.float64)) if floors else np.ones(1)
-    if answered.all():
+    answered = _answered(row)
+    if answered is None or answered.all():
         return None
     try:
         return _interval(accuracy(answered.astype(np.float64), row.groups))
     except OneGroupError:
         return Estimate(value=float(answered.mean()))
+
+
+def answers_none(row: Row) -> bool:
+    """Whether the supervisor abstains on every test example."""
+    answered = _answered(row)
+    return answered is not None and not answered.any()
+
+
+def _answered(row: Row) -> npt.NDArray[np.bool_] | None:
+    """Which test examples the supervisor answers, [S, N]; None if no floor is stored."""
+    floors = [correct for cell in row.used if (correct := row.stored.correct(cell.floor)) is not None]
+    return ~np.isnan(np.stack(floors).astype(np.float64)) if floors else None
 
 
 def chance(row: Row) -> Estimated:
@@ -221,6 +233,8 @@ def pgr(row: Row) -> Estimated:
     """Performance gap recovered over the complete seeds; without any, the reason is which score is missing."""
     if row.recovery is None:
         absent = next((role for role in TRIO if row.statuses[role] != "done"), None)
+        if absent is None and answers_none(row):
+            return "the supervisor answers none of the test examples"
         if absent is None:
             return f"{row.metric.name} has no value for these examples"
         return f"the {absent} has failed" if row.statuses[absent] == "failed" else f"no {absent} score yet"
