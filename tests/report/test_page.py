@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,6 +14,7 @@ from outgrow.experiment.definition import Experiment
 from outgrow.experiment.steps import Adapt
 from outgrow.experiment.technique import Technique
 from outgrow.methods.base import Predictor
+from outgrow.report import tables
 from outgrow.report.page import duration, html, write
 from outgrow.report.results import read
 from outgrow.store import Store
@@ -93,6 +95,59 @@ def test_nothing_is_fetched_and_ids_are_unique(asked: Experiment, finished: Stor
     assert "<script" not in page
     assert "@import" not in page
     assert re.findall(r"https?://", page.replace('xmlns="http://www.w3.org/2000/svg"', "")) == []
+
+
+def test_the_answers_come_first_then_the_figure_then_the_table(asked: Experiment, finished: Store) -> None:
+    page = html(asked, finished)
+    places = [page.index(each) for each in ("recovers 50", 'id="scores-title"', 'id="results"', 'data-key="pgr"')]
+    assert places == sorted(places)
+    heads = re.findall(r'<th scope="col">([^<]*)</th>', page[page.index('id="results"') :])
+    assert heads[:3] == ["supervisor → student", "PGR", "floor"]
+
+
+def test_more_than_six_comparisons_are_a_table_by_what_is_certain(tmp_path: Path) -> None:
+    """Students that lose 2, 4, … 14 of what 32 leave are right on 30, 28, … 18, so their PGR falls with their number.
+
+    They are listed in another order, and the one that loses the least stands first."""
+    lost = (14, 2, 8, 4, 12, 6, 10)
+    methods = tuple(Technique(label=f"lost{n}", fit=Know(skill=32, lost=n)) for n in lost)
+    asked = experiment(methods=methods)
+    store = Store(str(tmp_path))
+    assert not computed(asked, store).failures
+    page = html(asked, store)
+    ranked = page[page.index('class="ranked') : page.index('id="results"')]
+    rows = re.findall(r'<th scope="row">[^<]*(lost\d+)</th><td[^>]*><b>([^<]*)</b></td><td[^>]*>([^<]*)</td>', ranked)
+    assert [name for name, _, _ in rows] == [f"lost{n}" for n in sorted(lost)]
+    assert rows[0][1] == "87.5"
+    assert rows[0][2].startswith("surely more than ")
+    assert "surely better than with lost14" in rows[0][2]
+    assert 'class="answers"' not in page
+    assert "corrected for the 6 rows compared (Holm)" in page
+
+
+def test_contents_lead_to_sections_and_files_are_what_they_are_called(asked: Experiment, finished: Store) -> None:
+    page = html(asked, finished, toml="seeds = [1]  # ü\n")
+    ids = set(spec(page).ids)
+    anchors = re.findall(r'href="#([^"]+)"', page)
+    assert {"results", "figures", "glossary", "protocol", "ran"} <= set(anchors) <= ids
+    assert "missing" not in anchors
+    files = dict(re.findall(r'<a download="([^"]+)" href="data:[^;]+;base64,([^"]+)"', page))
+    texts = {name: base64.b64decode(data).decode() for name, data in files.items()}
+    found = read(asked, finished).records
+    assert texts == {
+        "experiment.toml": "seeds = [1]  # ü\n",
+        "results.json": tables.text(found, "json"),
+        "results.csv": tables.text(found, "csv"),
+    }
+    assert "experiment.toml" not in html(asked, finished)  # the experiment was made in Python
+
+
+def test_a_caveat_is_said_once_and_numbers_refer_to_it(asked: Experiment, finished: Store) -> None:
+    page = html(asked, finished)
+    found = re.search(r'<li id="(note-\d+)" value="\d+">The supervisor is not clearly better than a random choice', page)
+    assert found
+    assert page.count("supervisor is not clearly better than") == 1
+    assert page.count(f'href="#{found[1]}"') == 2  # the floors of two methods
 
 
 def test_every_step_and_version_is_told(asked: Experiment, finished: Store) -> None:
