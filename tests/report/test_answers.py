@@ -73,6 +73,21 @@ def test_a_pgr_that_is_withheld_gives_its_reason() -> None:
     assert sentences([replace(none, withheld={})])[0].endswith("cannot be said: there is no score yet.")
 
 
+def test_what_would_allow_a_pgr_is_said_once_for_the_rows_that_need_it() -> None:
+    more = "more seeds or a weaker supervisor are needed"
+    none = [
+        replace(RECORD, strong=strong, estimates={}, withheld={"pgr": f"the gap is {points} points: {more}"})
+        for strong, points in (("rook", 1.2), ("king", 0.4))
+    ]
+    rows = [RECORD, *none]
+    said = "How much of the gap the student rook of pawn recovers cannot be said: the gap is 1.2 points."
+    assert sentences(rows)[1] == said
+    assert limits(rows) == [
+        Limit(text=f"no PGR can be stated: {more}", about=("pawn → rook", "pawn → king")),
+    ]
+    assert limits([RECORD]) == []
+
+
 def test_more_than_six_comparisons_and_slices_have_no_sentences_and_seeds_none_of_their_own() -> None:
     many = [replace(RECORD, strong=f"s{i}") for i in range(MOST)]
     assert len(sentences([*many, replace(RECORD, seed=0)])) == MOST == 6

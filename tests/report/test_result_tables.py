@@ -28,7 +28,7 @@ RECORD = Record(
     seed=None,
     status="done",
     estimates={"floor": Estimate(value=0.4, low=0.3549, high=0.4451)},
-    withheld={"pgr": "too few test groups (3): at least 20 are needed"},
+    withheld={"pgr": "too few test groups (3): at least 20 groups are needed"},
 )
 
 
@@ -80,7 +80,7 @@ def test_markdown_puts_aggregates_first_and_explains_what_is_withheld() -> None:
     lines = tables.text([replace(RECORD, seed=0, n_seeds=1), RECORD], "md").splitlines()
     assert lines[2] == "| a\\|b | w → s | naive | all | — [1] | 40.0 (35.5–44.5) | — | — | — |"
     assert lines[3].split(" | ")[3] == "0"
-    assert "[1] PGR withheld: too few test groups (3): at least 20 are needed" in lines[-1]
+    assert "[1] PGR withheld: too few test groups (3): at least 20 groups are needed" in lines[-1]
 
 
 READ = stating(

@@ -58,8 +58,7 @@ def sentence(record: Record, records: Sequence[Record]) -> str:
 def certain(record: Record) -> str:
     """What is certain of a record: of its PGR, or why there is none, and against the baseline."""
     pgr = record.estimates.get("pgr")
-    reason = record.withheld.get("pgr", "there is no score yet")
-    said = f"cannot be said: {reason}" if pgr is None else certainty(pgr)
+    said = f"cannot be said: {_reason(record)[0]}" if pgr is None else certainty(pgr)
     return "; ".join(filter(None, [said, _against(record)]))
 
 
@@ -90,12 +89,15 @@ def ranked(records: Iterable[Record]) -> list[Record]:
 
 
 def limits(records: Sequence[Record]) -> list[Limit]:
-    """The caveats of the records over all seeds, each once."""
+    """The caveats of the records over all seeds, and what would allow a PGR where it is withheld, each once."""
     compared = [record for record in records if record.seed is None]
     found: dict[str, list[Record]] = {}
     for record in compared:
         for caveat in record.caveats:
             found.setdefault(caveat.text, []).append(record)
+    for record in compared:
+        if "pgr" not in record.estimates and (why := _reason(record)[1]):
+            found.setdefault(f"no PGR can be stated: {why}", []).append(record)
     return [
         Limit(text=text, about=() if len(of) == len(compared) else tuple(name_of(record, compared) for record in of))
         for text, of in found.items()
@@ -117,6 +119,12 @@ def _who(record: Record, records: Sequence[Record]) -> str:
     pair = f" {record.strong} of {record.weak}" if len({(other.weak, other.strong) for other in records}) > 1 else ""
     how = f" with {record.method}" if len({other.method for other in records}) > 1 else ""
     return f"{where}the student{pair}{how}"
+
+
+def _reason(record: Record) -> tuple[str, str]:
+    """Why a PGR is withheld: what was found, with its numbers, and what follows from it, which rows may share."""
+    found, _, follows = record.withheld.get("pgr", "there is no score yet").partition(": ")
+    return found, follows
 
 
 def _against(record: Record) -> str:

@@ -96,7 +96,7 @@ def html(experiment: Experiment, store: Store, failures: Sequence[Failure] = (),
         below=below,
         measures=MEASURES,
         columns=columns(results.records, "page"),
-        notes=_footnotes(results.records),
+        notes=_footnotes(results),
         notes_of=notes_of,
         figures=_figures(results, _weights(experiment), store),
         glossary={m.head: m.definition for m in MEASURES.values() if m.definition} | TERMS,
@@ -166,11 +166,11 @@ def duration(seconds: float) -> str:
     return f"{hours}{SPACE}h {minutes_left:02d}{SPACE}min"
 
 
-def _footnotes(records: Sequence[Record]) -> dict[str, int]:
-    """The caveats, which stand above the table, and then the notes of fits, which stand below it, with their numbers."""
-    caveats = (caveat.text for record in records for caveat in record.caveats)
-    notes = (note for record in records for note in record.notes)
-    return {note: i for i, note in enumerate(dict.fromkeys([*caveats, *notes]), 1)}
+def _footnotes(results: Results) -> dict[str, int]:
+    """What stands above the table, and then the notes of fits, which stand below it, with their numbers."""
+    above = (limit.text for limit in answers.limits(results.aggregates))
+    below = (note for record in results.records for note in record.notes)
+    return {note: i for i, note in enumerate(dict.fromkeys([*above, *below]), 1)}
 
 
 def _by_task(records: Sequence[Record]) -> list[tuple[str, list[Record]]]:
