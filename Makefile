@@ -17,7 +17,7 @@ test: .venv/dev
 	$(BIN)/pytest -n 2 --dist loadfile
 
 slow: .venv/dev  ## the slower tier: kills, browser, the larger examples shrunk
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow -n 2 --dist loadfile
 
 mutants: .venv/dev  ## changes to the code that no test notices: ONLY="measures losses", SAMPLE=0 for all of them
 	nice $(BIN)/python -m bench.mutants $(ONLY) --sample $(or $(SAMPLE),100)

@@ -79,7 +79,7 @@ def outgrow(folder: Path, examples: Examples) -> Callable[[], tuple[float, float
     few_labels = labels.aligned(few)
 
     def run() -> tuple[float, float]:
-        network = open_network(folder, "head", Settings(), classes=("0", "1"))
+        network = open_network(folder, "head", Settings(), classes=("0", "1"), trained_in=HYPER.precision)
         encoded = network.encode(examples)
         objective = ClassificationObjective(network, CrossEntropy(), encoded, labels, network.encode(few), few_labels)
         started = time.process_time()

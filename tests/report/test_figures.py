@@ -131,3 +131,10 @@ def test_each_supervisor_has_a_line_and_each_method_a_panel() -> None:
     assert (svg.count(">by small<"), svg.count(">by tiny<"), svg.count(">ceiling<")) == (2, 2, 2)
     assert svg.count(">riddles · better<") == 1
     assert "riddles, naive, tiny → bigger: student 50.0 %" in svg
+
+
+def test_a_method_without_a_score_has_no_panel() -> None:
+    missing = replace(RECORD, method="missing", status="missing", estimates={})
+    svg = scaling([missing, RECORD, BIGGER], WEIGHTS)
+    assert "missing" not in svg
+    assert "riddles · naive" not in svg  # the one method that is drawn needs no name

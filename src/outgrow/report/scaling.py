@@ -35,7 +35,7 @@ def scaling(records: Sequence[Record], weights: Mapping[str, int]) -> str:
     names = list(dict.fromkeys([record.weak for record in records] + [record.strong for record in records]))
     known = all(weights.get(name) for name in names)
     where = {name: log10(weights[name]) if known else float(i) for i, name in enumerate(names)}
-    each = list(dict.fromkeys((record.task, record.method) for record in records))
+    each = list(dict.fromkeys((record.task, record.method) for record in scored))
     methods = {method for _, method in each}
     with panels(len(each), height=3.1) as (figure, grid):
         for axes, (task, method) in zip(grid, each, strict=True):
