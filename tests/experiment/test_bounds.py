@@ -238,7 +238,9 @@ def test_rare_labels_are_said_and_a_metric_is_named(done: Callable[[Experiment],
     texts = [caveat.text for caveat in record.caveats]
     for where, share in (("the test examples", on_test), ("weak_train", taught)):
         assert share < 0.05
-        (text,) = [each for each in texts if f"of {where} are of the class 'yes': accuracy hardly depends on it" in each]
+        (text,) = [
+            each for each in texts if f"of {where} are of the class 'yes': accuracy hardly depends on it" in each
+        ]
         assert float(text.split(" %")[0]) == pytest.approx(100 * share, abs=0.5)
         assert text.endswith('say metric = "balanced-accuracy"')
     assert record.to_dict()["caveats"] == texts

@@ -144,7 +144,9 @@ def test_contents_lead_to_sections_and_files_are_what_they_are_called(asked: Exp
 
 def test_a_caveat_is_said_once_and_numbers_refer_to_it(asked: Experiment, finished: Store) -> None:
     page = html(asked, finished)
-    found = re.search(r'<li id="(note-\d+)" value="\d+">The supervisor is not clearly better than a random choice', page)
+    found = re.search(
+        r'<li id="(note-\d+)" value="\d+">The supervisor is not clearly better than a random choice', page
+    )
     assert found
     assert page.count("supervisor is not clearly better than") == 1
     assert page.count(f'href="#{found[1]}"') == 2  # the floors of two methods

@@ -44,7 +44,7 @@ def scores(records: Sequence[Record]) -> str:
             for role in ORDER
             if (role in TRIO or any(role in record.estimates for record in rows))
         }
-        heads |= {name: MEASURES[name].head for name in LEVELS if any(_level_of(record) == name for record in rows)}
+        heads |= {name: MEASURES[name].head for name in LEVELS if any(level_of(record) == name for record in rows)}
         _legend(axes, heads)
         described = [
             f"{name_of(r, rows)}: {', '.join(f'{head} {words(r, role)}' for role, head in heads.items())}" for r in rows
@@ -96,14 +96,14 @@ def axis_label(metric: Metric) -> str:
     return f"test {metric.name}{unit}{'' if metric.higher_is_better else ', lower is better'}"
 
 
-def _level_of(record: Record) -> str:
+def level_of(record: Record) -> str:
     """The level that a score without any skill has; "" where none is known."""
     return next((name for name in LEVELS if name in record.estimates), "")
 
 
 def _level(axes: Axes, at: int, record: Record) -> None:
     """A vertical line through the band of a row at that level."""
-    if name := _level_of(record):
+    if name := level_of(record):
         x = (100 if is_percent(record, name) else 1) * record.estimates[name].value
         axes.plot([x, x], [at - 0.08, at + 0.6], color=ink(name), linewidth=1.2, linestyle=(0, (2, 2)), zorder=1)
 

@@ -55,7 +55,9 @@ def _one_answer(row: Row) -> Iterator[Caveat]:
     most = int(given.argmax())
     if given[most] >= NEARLY_ALL:
         of_test = f"and {share(shares[0][most])} of these are of it"
-        text = f"the student gives the class {_class(row, most)!r} to {share(given[most])} of the test examples, {of_test}"
+        text = (
+            f"the student gives the class {_class(row, most)!r} to {share(given[most])} of the test examples, {of_test}"
+        )
         yield Caveat(about="student", text=text)
 
 

@@ -57,9 +57,7 @@ class Ran:
     machine: str
 
 
-def write(
-    experiment: Experiment, store: Store, path: Path, failures: Sequence[Failure] = (), toml: str = ""
-) -> None:
+def write(experiment: Experiment, store: Store, path: Path, failures: Sequence[Failure] = (), toml: str = "") -> None:
     """Write the page of a pinned experiment to `path`. `failures`: those of the run that has just ended, if any.
     `toml`: the experiment as TOML, to be downloaded from the page, if it is known.
 
