@@ -36,7 +36,7 @@ class Limit:
 
 
 def sentences(records: Sequence[Record]) -> list[str]:
-    """A sentence for each record over all seeds, in the order of the records; [] for more than `MOST`, or for slices."""
+    """A sentence for each record over all seeds, in their order; [] for more than `MOST` of them, or for slices."""
     compared = [record for record in records if record.seed is None]
     if len(compared) > MOST or any(record.slice for record in compared):
         return []
