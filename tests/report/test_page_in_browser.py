@@ -112,7 +112,8 @@ def test_nothing_is_clipped_and_the_pgr_is_seen_without_scrolling_sideways(
     show(browser, unfinished[2], width=width)
     browser.execute_script("document.querySelectorAll('details').forEach(each => each.open = true)")
     wide = browser.execute_script(
-        "return [...document.querySelectorAll('.scroll, pre, figure, section')].filter(e => e.scrollWidth > e.clientWidth)"
+        "return [...document.querySelectorAll('.scroll, pre, figure, section')]"
+        ".filter(e => e.scrollWidth > e.clientWidth)"
         ".map(e => [e.ariaLabel ?? e.tagName, e.scrollWidth, e.clientWidth])"
     )
     assert wide == []

@@ -87,8 +87,8 @@ def _references(metric: Metric, estimates: Mapping[str, Estimate]) -> Iterator[C
 def _abstains(estimates: Mapping[str, Estimate]) -> Iterator[Caveat]:
     if "coverage" in estimates:
         text = (
-            "the supervisor abstains on some test examples: floor, PGR, gap and agreement are on those that it answers, "
-            "student and ceiling on all"
+            "the supervisor abstains on some test examples: floor, PGR, gap and agreement are on those that it "
+            "answers, student and ceiling on all"
         )
         yield Caveat(about="coverage", text=text)
 
