@@ -10,27 +10,25 @@ from outgrow.graph import Event
 from outgrow.progress import State, _display, duration, showing
 
 
-def planned(state: State, *keys: str) -> None:
+def planned(state: State, *keys: str, seconds: float = 1.0) -> None:
     for key in keys:
-        state.update(Event(kind="planned", key=key, title=f"title of {key}"))
+        state.update(Event(kind="planned", key=key, title=f"title of {key[0]}", seconds=seconds))
 
 
-def test_the_estimate_is_unknown_until_something_is_known() -> None:
-    state = State()
-    planned(state, "fit-a", "fit-b")
-    assert state.remaining() is None
+def test_the_estimate_is_what_was_expected_until_a_step_of_the_title_ends() -> None:
+    state = State(slots=2)
+    planned(state, "fit-a", "fit-b", "fit-c", seconds=4.0)
+    planned(state, "score-d", "score-e", seconds=1.0)
+    assert state.remaining() == pytest.approx((3 * 4 + 2 * 1) / 2)
+    state.update(Event(kind="finished", key="fit-a", seconds=10.0))
+    assert state.remaining() == pytest.approx((2 * 10 + 2 * 1) / 2)
     assert State().remaining() == 0
 
 
-def test_the_estimate_goes_by_kind_and_by_slots() -> None:
+def test_the_estimate_is_no_shorter_than_the_longest_step() -> None:
     state = State(slots=2)
-    planned(state, "fit-a", "fit-b", "fit-c", "score-d")
-    state.update(Event(kind="finished", key="fit-a", seconds=10.0))
-    # Two more fits of 10 s, and a score that nothing is known of: taken for as long. 30 s of work on two slots.
-    assert state.remaining() == pytest.approx(15.0)
-    planned(state, "score-e")
-    state.update(Event(kind="finished", key="score-e", seconds=1.0))
-    assert state.remaining() == pytest.approx((10 + 10 + 1) / 2)
+    planned(state, "fit-a", seconds=10.0)
+    assert state.remaining() == pytest.approx(10.0)
 
 
 def test_a_running_step_counts_by_how_far_it_is() -> None:

@@ -60,10 +60,11 @@ class State:
 
     slots: int = 1
     planned: dict[str, str] = field(default_factory=dict)  # the title by key, of every step that was to do
+    expected: dict[str, float] = field(default_factory=dict)  # seconds by key, of the same steps
     done: set[str] = field(default_factory=set)
     cached: set[str] = field(default_factory=set)
     running: dict[str, Running] = field(default_factory=dict)
-    took: dict[str, list[float]] = field(default_factory=dict)  # seconds by title, and by kind
+    took: dict[str, list[float]] = field(default_factory=dict)  # seconds by title
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def update(self, event: Event, now: float | None = None) -> None:
@@ -72,6 +73,7 @@ class State:
             match event.kind:
                 case "planned":
                     self.planned[event.key] = event.title
+                    self.expected[event.key] = event.seconds or 0.0
                     self.done.discard(event.key)
                     self.cached.discard(event.key)
                 case "found" if event.key not in self.planned:
@@ -84,26 +86,22 @@ class State:
                     self.running.pop(event.key, None)
                     self.done.add(event.key)
                     if event.kind == "finished" and event.seconds is not None:
-                        for name in (self.planned.get(event.key, ""), _kind(event.key)):
-                            self.took.setdefault(name, []).append(event.seconds)
+                        self.took.setdefault(self.planned.get(event.key, ""), []).append(event.seconds)
 
-    def remaining(self, now: float | None = None) -> float | None:
-        """Estimated seconds until the end, from the durations of similar steps; None while there are none."""
+    def remaining(self, now: float | None = None) -> float:
+        """Estimated seconds until the end: from steps of the same title in this run, else what was expected."""
         now = time.monotonic() if now is None else now
         with self.lock:
-            pending = [key for key in self.planned if key not in self.done]
-            known = [seconds for key in pending if (seconds := self._left(key, now)) is not None]
-        if not known:
-            return None if pending else 0.0
-        return fmean(known) * len(pending) / max(1, min(self.slots, len(pending)))
+            left = [self._left(key, now) for key in self.planned if key not in self.done]
+        return max(sum(left) / self.slots, max(left, default=0.0))
 
-    def _left(self, key: str, now: float) -> float | None:
+    def _left(self, key: str, now: float) -> float:
         running = self.running.get(key)
         elapsed = now - running.started if running else 0.0
         if running and running.fraction > 0.05:
             return elapsed * (1 - running.fraction) / running.fraction
-        like = self.took.get(self.planned[key]) or self.took.get(_kind(key))
-        return max(0.0, fmean(like) - elapsed) if like else None
+        like = self.took.get(self.planned[key]) or [self.expected[key]]
+        return max(0.0, fmean(like) - elapsed)
 
     @property
     def count(self) -> str:
@@ -175,8 +173,8 @@ def _display(state: State) -> RenderableType:
     return Group(rows)
 
 
-def _about(seconds: float | None) -> str:
-    return "" if seconds is None else f", about {duration(seconds)} left"
+def _about(seconds: float) -> str:
+    return f", about {duration(seconds)} left"
 
 
 def duration(seconds: float) -> str:
@@ -185,7 +183,3 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def _kind(key: str) -> str:
-    return key.rpartition("-")[0]

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from inline import done
-from toys import Add, Boom, Const, Weight
+from toys import Add, Boom, Const, Number, Sleep, Weight
 
-from outgrow.graph import Context, Event, Step, load, plan
+from outgrow.executors.pool import Pool
+from outgrow.graph import Context, Event, Step, load, plan, run
 from outgrow.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timed(Const):
+    """Expected to take five seconds."""
+
+    result = Number
+
+    @property
+    def estimate(self) -> float:
+        return 5.0
 
 
 def test_a_shared_input_runs_once_and_a_second_run_finds_everything(store: Store, tmp_path: Path) -> None:
@@ -47,6 +60,35 @@ def test_the_longest_remaining_chain_starts_first(store: Store) -> None:
     started: list[str] = []
     done([*short, long], store, lambda e: started.append(e.key) if e.kind == "started" else None)
     assert started[0] == Const(value=9).key
+
+
+def test_a_long_step_starts_before_a_chain_of_short_ones(store: Store) -> None:
+    """Step by step the chain is longer, in seconds the step: 5 against 3 x 0.1."""
+    slow = Timed(value=1)
+    chain = Add(terms=(Add(terms=(Const(value=9),)),))
+    assert plan([chain, slow], store).seconds == {
+        slow.key: 5.0,
+        **dict.fromkeys([Const(value=9).key, Add(terms=(Const(value=9),)).key, chain.key], 0.1),
+    }
+    started: list[str] = []
+    done([chain, slow], store, lambda e: started.append(e.key) if e.kind == "started" else None)
+    assert started[0] == slow.key
+
+
+def test_stored_durations_of_the_same_title_replace_the_estimate(store: Store) -> None:
+    done([Timed(value=1)], store)
+    seconds = plan([Timed(value=2), Const(value=1)], store).seconds
+    assert 0 <= seconds[Timed(value=2).key] < 1  # as the stored one took, not the estimated five seconds
+    assert seconds[Const(value=1).key] == 0.1
+
+
+def test_the_share_of_time_that_workers_are_idle(store: Store, tmp_path: Path) -> None:
+    """Two workers and one step: one of them is idle throughout."""
+    step = Sleep(seconds=0.5, marks=tmp_path)
+    with Pool(2) as pool:
+        outcome = run([step], store, pool)
+    assert 0.5 <= outcome.idle < 1
+    assert done([step], store).idle == 0  # nothing was computed
 
 
 def test_only_declared_inputs_can_be_read(store: Store) -> None:

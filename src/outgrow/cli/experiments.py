@@ -75,7 +75,8 @@ def run(
     typer.echo(f"report: {path}{'' if written else ' (up to date)'}")
     assert results.outcome is not None
     counts = f"{len(results.outcome.computed)} steps computed, {len(results.outcome.cached)} cached"
-    typer.echo(f"{counts}, in {duration(time.monotonic() - started)}")
+    idle = f", workers idle {results.outcome.idle:.0%}" if results.outcome.computed and executor.slots > 1 else ""
+    typer.echo(f"{counts}, in {duration(time.monotonic() - started)}{idle}")
     if results.failures:
         fail(results.failures, len(results.outcome.skipped))
 

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from outgrow.experiment.data import LabelsStep, Prepare
+from outgrow.experiment.estimates import learning, reading
 from outgrow.graph import Context, Settings, Step, identity, not_hashed
 from outgrow.labelling.base import Evidence, NotedLabels, Rule, notes_of
 from outgrow.losses.base import Loss
@@ -38,6 +39,8 @@ from outgrow.training.continuing import Generative
 from outgrow.training.features import FeatureIndex, FeatureSpec, fill, texts_of
 from outgrow.types import Doubles, Examples, Labels, UserError
 
+HEAD = 0.5  # seconds to fit a head on frozen features, roughly
+
 
 @dataclass(frozen=True, kw_only=True)
 class Adapt(Step[Predictor]):
@@ -56,6 +59,10 @@ class Adapt(Step[Predictor]):
     @property
     def title(self) -> str:
         return f"adapt {self.model.name} to {self.examples.task.name} {self.examples.split}"
+
+    @property
+    def estimate(self) -> float:
+        return learning(self.model, self.examples, self.method)
 
     def run(self, ctx: Context) -> Predictor:
         from outgrow.training.continuing import adapt
@@ -110,6 +117,10 @@ class Features(Step[FeatureIndex]):
     def title(self) -> str:
         model = self.source if isinstance(self.source, Model) else self.source.model
         return f"features of {model.name} on {self.examples.task.name} {self.examples.split}"
+
+    @property
+    def estimate(self) -> float:
+        return reading(self.source if isinstance(self.source, Model) else self.source.model, self.examples)
 
     @property
     def rows(self) -> tuple[str, ...]:
@@ -167,6 +178,13 @@ class Fit(Step[Predictor]):
     @property
     def title(self) -> str:
         return f"fit {self.model.name} on {self.examples.task.name} {self.examples.split}"
+
+    @property
+    def estimate(self) -> float:
+        if isinstance(self.method, FeatureMethod):
+            return HEAD
+        examples = self.examples if isinstance(self.examples, Prepare) else self.examples.examples
+        return learning(self.model, examples, self.method)
 
     @property
     def group(self) -> str | None:
@@ -233,6 +251,10 @@ class Predict(LabelsStep):
     def title(self) -> str:
         return f"predict {self.fitted.model.name} on {self.examples.task.name} {self.examples.split}"
 
+    @property
+    def estimate(self) -> float:
+        return super().estimate if self.features else reading(self.fitted.model, self.examples)
+
     def run(self, ctx: Context) -> Labels:
         method, examples, predictor = self.fitted.method, ctx.load(self.examples), ctx.load(self.fitted)
         if isinstance(method, FeatureMethod):
@@ -263,6 +285,10 @@ class ZeroShot(LabelsStep):
     @property
     def title(self) -> str:
         return f"zero-shot {self.model.name} on {self.examples.task.name} {self.examples.split}"
+
+    @property
+    def estimate(self) -> float:
+        return reading(self.model, self.examples)
 
     def run(self, ctx: Context) -> Labels:
         pretrained = Predictor(self.model.folder(ctx.settings))

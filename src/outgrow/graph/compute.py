@@ -83,7 +83,7 @@ def _attempt(step: Step[Any], store: Store, settings: Settings, report: Report, 
             return JobResult(
                 kind="damaged", damaged=damage.key, text=f"{damage}, more than once in this run: check the disk"
             )
-        _commit(step, artifact, context, store, _provenance(started, settings))
+        _commit(step, artifact, context, store, _provenance(step, started, settings))
     return JobResult(kind="computed", seconds=time.time() - started, notes=notes_of(artifact))
 
 
@@ -112,7 +112,7 @@ def _compute_group(
         artifacts = type(todo[0]).run_group(todo, [contexts[step.key] for step in todo]) if todo else []
         seconds = (time.time() - started) / max(len(todo), 1)  # each step's share
         for step, artifact in zip(todo, artifacts, strict=True):
-            provenance = {**_provenance(started, settings), "seconds": seconds, "group": len(todo)}
+            provenance = {**_provenance(step, started, settings), "seconds": seconds, "group": len(todo)}
             _commit(step, artifact, contexts[step.key], store, provenance)
             results[step.key] = JobResult(kind="computed", seconds=seconds, notes=notes_of(artifact))
     return tuple(results[step.key] for step in steps)
@@ -145,8 +145,14 @@ def _finished(step: Step[Any], store: Store, send: Callable[..., None]) -> bool:
     return False
 
 
-def _provenance(started: float, settings: Settings) -> dict[str, Any]:
-    """Where and when a step was computed; in no key. Times are seconds since the epoch."""
-    where = {"versions": versions(), "machine": machine(), "device": settings.device, "threads": settings.threads}
+def _provenance(step: Step[Any], started: float, settings: Settings) -> dict[str, Any]:
+    """What was computed, where and when; in no key. Times are seconds since the epoch."""
+    where = {
+        "title": step.title,
+        "versions": versions(),
+        "machine": machine(),
+        "device": settings.device,
+        "threads": settings.threads,
+    }
     finished = time.time()
     return {**where, "started": started, "finished": finished, "seconds": finished - started}

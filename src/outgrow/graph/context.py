@@ -36,7 +36,8 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Something that happened in a run. `fraction` is of a step in progress, in 0..1; `text` is a reason or note."""
+    """Something that happened in a run. `fraction` is of a step in progress, in 0..1; `text` is a reason or note.
+    `seconds`: how long a step took, or is expected to take when it is planned."""
 
     kind: Kind
     key: str

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
+from statistics import fmean
 from typing import Any
 
-from outgrow.graph.difference import Leaves, difference, leaves, why
+from outgrow.graph.difference import difference, leaves, why
 from outgrow.graph.step import Step, identity
 from outgrow.store import Damaged, Manifest, Store, versions
 from outgrow.types import UserError
@@ -35,16 +38,35 @@ class Plan:
     @cached_property
     def why(self) -> dict[str, str]:
         """For each step to do: how it differs from the most similar finished step of its kind, or its damage."""
-        kinds = {step.key.rpartition("-")[0] for step in self.todo}
-        near: dict[str, list[Leaves]] = {}
-        for kind in kinds:
-            keys = sorted(key for key in self.stored if key.rpartition("-")[0] == kind)[:COMPARED]
-            manifests = self.store.manifests(keys).values()
-            near[kind] = [leaves(m.identity) for m in manifests if isinstance(m, Manifest)]
+        near = {kind: [leaves(manifest.identity) for manifest in each] for kind, each in self._finished.items()}
         return {
-            step.key: self.damaged.get(step.key) or why(leaves(identity(step)), near[step.key.rpartition("-")[0]])
+            step.key: self.damaged.get(step.key) or why(leaves(identity(step)), near[_kind(step.key)])
             for step in self.todo
         }
+
+    @cached_property
+    def seconds(self) -> dict[str, float]:
+        """How long each step to do will take, by key: the mean of finished steps of its title, else its estimate."""
+        took: dict[str, list[float]] = {}
+        for manifest in chain.from_iterable(self._finished.values()):
+            title, seconds = manifest.provenance.get("title"), manifest.provenance.get("seconds")
+            if isinstance(title, str) and isinstance(seconds, float) and 0 <= seconds < math.inf:
+                took.setdefault(title, []).append(seconds)
+        known = {title: fmean(each) for title, each in took.items()}
+        return {step.key: known.get(step.title) or step.estimate for step in self.todo}
+
+    @cached_property
+    def _finished(self) -> dict[str, list[Manifest]]:
+        """The manifests of some finished steps of each kind that is to do."""
+        found: dict[str, list[Manifest]] = {}
+        for kind in {_kind(step.key) for step in self.todo}:
+            keys = sorted(key for key in self.stored if _kind(key) == kind)[:COMPARED]
+            found[kind] = [each for each in self.store.manifests(keys).values() if isinstance(each, Manifest)]
+        return found
+
+
+def _kind(key: str) -> str:
+    return key.rpartition("-")[0]
 
 
 def plan(targets: Sequence[Step[Any]], store: Store) -> Plan:

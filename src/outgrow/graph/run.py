@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -39,12 +40,16 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The steps of a run by how they ended. `skipped` steps depend on one that failed."""
+    """The steps of a run by how they ended. `skipped` steps depend on one that failed.
+
+    idle: the share of the time of all workers in which they computed no step, 0 to 1.
+    """
 
     computed: tuple[Step[Any], ...]
     cached: tuple[Step[Any], ...]
     failures: tuple[Failure, ...]
     skipped: tuple[Step[Any], ...]
+    idle: float = 0.0
 
 
 def run(
@@ -83,6 +88,7 @@ class _Run:
         self._watch_error: BaseException | None = None  # what `watch` raised
         self.cached: dict[str, Step[Any]] = {}
         self.planned: set[str] = set()
+        self._started, self._busy = time.monotonic(), 0.0  # seconds; of all workers together
         self.schedule = self._schedule(self._verified())
         LOGGER.info("%d steps to do, %d cached", len(self.planned), len(self.cached))
 
@@ -105,7 +111,10 @@ class _Run:
         counts = f"{len(self.computed)} steps computed, {len(self.cached)} cached"
         LOGGER.info("%s, %d failed, %d skipped", counts, len(self.failed), len(skipped))
         by_end = (tuple(self.computed.values()), tuple(self.cached.values()), tuple(self.failed.values()))
-        return Outcome(*by_end, skipped=tuple(skipped))
+        available = (time.monotonic() - self._started) * self.executor.slots
+        return Outcome(
+            *by_end, skipped=tuple(skipped), idle=max(0.0, 1 - self._busy / available) if self._busy else 0.0
+        )
 
     def report(self, event: Event) -> None:
         """Log an event and pass it to `watch`, whose first error ends the job that sent the event, and then the run."""
@@ -142,15 +151,16 @@ class _Run:
         announced = self.planned | busy
         for step in going.todo:
             if step.key not in announced:
-                self._send("planned", step)
+                self._send("planned", step, seconds=going.seconds[step.key])
         self.planned = {step.key for step in going.todo}
         for step in going.cached:
             if step.key not in self.computed and step.key not in self.cached:
                 self.cached[step.key] = step
                 self._send("found", step)
-        return _Schedule(going.todo, started=busy | self.failed.keys())
+        return _Schedule(going.todo, going.seconds, started=busy | self.failed.keys())
 
     def _ended(self, step: Step[Any], ended: JobResult) -> None:
+        self._busy += ended.seconds
         if ended.kind == "damaged" and self.times.get(ended.damaged, 0) < RECOMPUTED:
             self.cached.pop(ended.damaged, None)
             self.computed.pop(ended.damaged, None)
@@ -179,9 +189,9 @@ def _results(future: Future[tuple[JobResult, ...]], steps: Sequence[Step[Any]]) 
 
 
 class _Schedule:
-    """The steps that may start: those whose inputs are done, the longest remaining chain first."""
+    """The steps that may start: those whose inputs are done, first the one whose remaining chain takes longest."""
 
-    def __init__(self, todo: Sequence[Step[Any]], started: set[str]) -> None:
+    def __init__(self, todo: Sequence[Step[Any]], seconds: Mapping[str, float], started: set[str]) -> None:
         self.todo = todo
         keys = {step.key for step in todo}
         self._missing: dict[str, int] = {}
@@ -191,9 +201,11 @@ class _Schedule:
             self._missing[step.key] = len(inputs)
             for key in inputs:
                 self._readers[key].append(i)
-        self._chain = [0] * len(todo)
+        self._chain = [0.0] * len(todo)
         for i in reversed(range(len(todo))):  # readers come after their inputs
-            self._chain[i] = 1 + max((self._chain[j] for j in self._readers[todo[i].key]), default=0)
+            self._chain[i] = seconds[todo[i].key] + max(
+                (self._chain[j] for j in self._readers[todo[i].key]), default=0.0
+            )
         free = (i for i, step in enumerate(todo) if self._missing[step.key] == 0 and step.key not in started)
         self._ready = [(-self._chain[i], i) for i in free]
         heapq.heapify(self._ready)

@@ -67,8 +67,13 @@ class Step(Generic[T]):
 
     @property
     def title(self) -> str:
-        """A short name for progress lines and tables."""
+        """A short name for progress lines and tables. Steps of one title take about as long."""
         return type(self).__name__
+
+    @property
+    def estimate(self) -> float:
+        """About how many seconds it takes on one core. Schedules use it where no step of its title was timed."""
+        return 0.1
 
     @cached_property
     def key(self) -> str:
