@@ -31,7 +31,8 @@ def over_all_seeds(printed: str) -> str:
     header, rule, *rows = table.splitlines()
     kept = [row for row in rows if "| all |" in row or "| seed |" not in header]
     marks = set(re.findall(r"\[\d+\]", "\n".join(kept)))
-    notes = [note for note in below.splitlines() if note.startswith("[") and note.split()[0] in marks]
+    notes = [note for note in below.splitlines() if note.split()[:1] and note.split()[0] in marks]
+    notes = [*(note for note in below.splitlines() if note.startswith("vs first: ")), *notes]
     return "\n".join([header, rule, *kept, *([""] if notes else []), *notes])
 
 
@@ -43,7 +44,7 @@ def picture() -> None:
     with tempfile.TemporaryDirectory() as profile:
         shot = f"--screenshot={ROOT / 'docs/report.png'}"
         page = (ROOT / "report.html").as_uri()
-        command = [browser, *FLAGS, f"--user-data-dir={profile}", "--window-size=1100,1500", shot, page]
+        command = [browser, *FLAGS, f"--user-data-dir={profile}", "--window-size=1100,900", shot, page]
         subprocess.run(command, check=True, capture_output=True)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import gzip
 import io
 import json
+import re
+import tomllib
 from itertools import pairwise
 from pathlib import Path
 
@@ -92,6 +95,21 @@ def test_a_report_of_other_numbers_is_written_again(quiz: Path) -> None:
     outgrow("run", "quiz.toml", "--on", "inline")
     fewer = outgrow("run", "quiz.toml", "--on", "inline", "--seeds", "1")
     assert "report: quiz-report.html\n0 steps computed" in fewer.stdout
+
+
+def test_the_report_has_the_experiment_with_the_options_it_was_run_with(quiz: Path) -> None:
+    outgrow("run", "quiz.toml", "--on", "inline", "--seeds", "1")
+    embedded = re.search(r'download="experiment.toml" href="data:[^,]*,([^"]*)"', Path("quiz-report.html").read_text())
+    assert embedded
+    assert tomllib.loads(base64.b64decode(embedded[1]).decode()) == tomllib.loads(QUIZ) | {"seeds": [0]}
+    outgrow("report", "quiz.toml", "--out", "there.html")
+    assert base64.b64encode(QUIZ.encode()).decode() in Path("there.html").read_text()
+
+
+def test_the_answers_stand_above_the_table(quiz: Path) -> None:
+    said = outgrow("run", "quiz.toml", "--on", "inline").stdout
+    assert said.startswith(("The student with naive recovers ", "How much of the gap the student with naive"))
+    assert said.index("the student") < said.index("PGR")
 
 
 def test_the_pool_gives_the_same_numbers(quiz: Path) -> None:

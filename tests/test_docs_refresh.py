@@ -18,6 +18,7 @@ PRINTED = """\
 | text | all | — [12] |
 
 PGR: the gap recovered.
+vs first: against naive; ↑ clearly better, ↓ clearly worse.
 [1] PGR withheld: the gap is 0.8 points  \n[3] PGR withheld: the gap is 0.1 points  \n[12] PGR withheld: one seed
 """
 
@@ -40,6 +41,7 @@ def test_rows_over_all_seeds_stay_with_their_notes(refresh: ModuleType) -> None:
         "| text | all | 20 (10–30) |",
         "| text | all | — [12] |",
         "",
+        "vs first: against naive; ↑ clearly better, ↓ clearly worse.",
         "[1] PGR withheld: the gap is 0.8 points  ",
         "[12] PGR withheld: one seed",
     ]

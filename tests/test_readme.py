@@ -97,6 +97,7 @@ def test_every_test_and_link_that_a_page_names_is_there(page: Path) -> None:
 @pytest.mark.timeout(900)  # two seeds of the main job, unshrunk
 def test_the_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (code,) = blocks("python")
+    assert len(code.splitlines()) <= 10
     (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(os.environ, "OMP_NUM_THREADS", "1")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outgrow import graph
-from outgrow.config import Seeds, experiment_from, read, seeds_from
+from outgrow.config import Seeds, as_toml, experiment_from, read, seeds_from
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells, targets
 from outgrow.graph import LOGGER, Failure, Outcome, Plan, Report, Settings, ignore_events
@@ -35,6 +35,7 @@ class Results:
         experiment: The experiment, with every task and model identified by its content.
         store: The store that the results are read from.
         outcome: Which steps the run computed, found stored, failed or skipped; None without a run.
+        toml: The experiment as TOML, with the changes of `sets` and `seeds`; "" if it was given as an `Experiment`.
 
     Example:
         >>> results = outgrow.run("experiment.toml", on="inline")
@@ -45,6 +46,7 @@ class Results:
     experiment: Experiment
     store: Store
     outcome: Outcome | None = None
+    toml: str = ""
 
     @property
     def failures(self) -> tuple[Failure, ...]:
@@ -110,7 +112,7 @@ class Results:
         """
         from outgrow.report.page import write
 
-        write(self.experiment, self.store, Path(path), self.failures)
+        write(self.experiment, self.store, Path(path), self.failures, self.toml)
         return Path(path)
 
 
@@ -216,7 +218,8 @@ def results(
         >>> results.records[0]["status"]
         'missing'
     """
-    return Results(resolved(source, sets=sets, seeds=seeds, plugins=plugins, settings=settings), opened(store))
+    experiment = resolved(source, sets=sets, seeds=seeds, plugins=plugins, settings=settings)
+    return Results(experiment, opened(store), toml=_toml(source, sets, seeds))
 
 
 def run(
@@ -264,7 +267,11 @@ def run(
         check_space(graph.plan(wanted, opened_store).todo, opened_store, settings)
     with executor(on, workers, plugins=plugins) if isinstance(on, str) else on as runner:
         outcome = graph.run(wanted, opened_store, runner, settings, watch)
-    return Results(experiment, opened_store, outcome)
+    return Results(experiment, opened_store, outcome, _toml(source, sets, seeds))
+
+
+def _toml(source: Source, sets: Sequence[str], seeds: Seeds | None) -> str:
+    return "" if isinstance(source, Experiment) else as_toml(source, sets, seeds)
 
 
 def executor(name: str = "", workers: int | None = None, *, plugins: bool = True) -> Executor:

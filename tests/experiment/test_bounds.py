@@ -21,9 +21,17 @@ from outgrow.experiment.steps import Predict
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Context, load, run
 from outgrow.metrics.auroc import Auroc
+from outgrow.metrics.balanced_accuracy import BalancedAccuracy
 from outgrow.metrics.base import Metric
 from outgrow.metrics.brier import Brier
+from outgrow.report import tables
+from outgrow.report.measures import MEASURES
+from outgrow.report.page import html
+from outgrow.report.protocol import tasks_used
 from outgrow.report.results import read
+from outgrow.report.row import Estimate
+from outgrow.report.row import Row as ResultRow
+from outgrow.report.stored import StoredArtifacts
 from outgrow.store import Store
 from outgrow.supervisors.base import Supervisor
 from outgrow.supervisors.ensemble import Ensemble
@@ -166,6 +174,84 @@ def test_a_supervisor_that_abstains_is_scored_where_it_answers(done: Callable[[E
         read(replace(asked, weak=(Rumour(),)), done(replace(asked, weak=(Rumour(),)))).aggregates[0].value("coverage")
         is None
     )
+
+
+def test_what_an_abstaining_supervisor_leaves_out_is_said_where_its_numbers_are(
+    done: Callable[[Experiment], Store],
+) -> None:
+    asked = replace(BASE, weak=(Rumour(every=2),), methods=(Technique(),), seeds=(0,))
+    store = done(asked)
+    record = read(asked, store).aggregates[0]
+    coverage = record.estimates["coverage"]
+    assert coverage.low is not None
+    assert coverage.high is not None
+    assert coverage.low < 0.5 < coverage.high < 1
+    said = "the supervisor abstains on some test examples: floor, PGR, gap and agreement are on those that it answers"
+    lines = tables.text([record], "md").splitlines()
+    assert "| coverage |" in lines[0]
+    assert any(line.startswith("[") and said in line for line in lines)
+    assert html(asked, store).count(said[1:]) == 1  # above the table, with a capital letter
+    whole = replace(asked, weak=(Rumour(),))
+    assert "coverage" not in tables.text(read(whole, done(whole)).aggregates, "md")
+
+
+def test_a_supervisor_that_answers_nothing_has_no_floor_and_the_reason_says_so(
+    done: Callable[[Experiment], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = np.full(50, np.nan)
+    asked = replace(BASE, weak=(Rumour(),), methods=(Technique(),), seeds=(0,))
+    store = done(asked)
+    (cell,) = cells(asked)
+    plain = StoredArtifacts.correct
+    monkeypatch.setattr(
+        StoredArtifacts, "correct", lambda self, s: nothing if plain(self, s) is not None and s is cell.floor else
+        plain(self, s)
+    )  # fmt: skip
+    found = ResultRow([cell], [cell], StoredArtifacts(store, ()))
+    assert MEASURES["pgr"].estimate(found) == "the supervisor answers none of the test examples"
+    assert MEASURES["floor"].estimate(found) is None
+    coverage = MEASURES["coverage"].estimate(found)
+    assert isinstance(coverage, Estimate)
+    assert coverage.value == 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rare(Headed):
+    """One question in fifty is answered yes."""
+
+    def load(self) -> Source:
+        rows = super().load().rows
+        yes = {row.example.id: float(int(row.example.id[1:]) % 50 == 9) for row in rows}
+        return Source([replace(row, answer=(1 - yes[row.example.id], yes[row.example.id])) for row in rows])
+
+
+def test_rare_labels_are_said_and_a_metric_is_named(done: Callable[[Experiment], Store]) -> None:
+    """The shares are those of the ground truth of test and of weak_train, the mean over its draws."""
+    task = Rare(digest="fake")
+    asked = replace(BASE, tasks=(task,), methods=(Technique(),))
+    store = done(asked)
+    found = cells(asked)
+    on_test = np.mean([int(id[1:]) % 50 == 9 for id in load(found[0].test, store).ids])
+    drawn = [load(cell.supervisors[0].examples, store).ids for cell in found]
+    taught = np.mean([int(id[1:]) % 50 == 9 for ids in drawn for id in ids])
+    record = read(asked, store).aggregates[0]
+    texts = [caveat.text for caveat in record.caveats]
+    for where, share in (("the test examples", on_test), ("weak_train", taught)):
+        assert share < 0.05
+        (text,) = [
+            each for each in texts if f"of {where} are of the class 'yes': accuracy hardly depends on it" in each
+        ]
+        assert float(text.split(" %")[0]) == pytest.approx(100 * share, abs=0.5)
+        assert text.endswith('say metric = "balanced-accuracy"')
+    assert record.to_dict()["caveats"] == texts
+    other = replace(asked, metric=BalancedAccuracy())
+    assert not any("hardly" in caveat.text for caveat in read(other, done(other)).aggregates[0].caveats)
+    (used,) = tasks_used(found, store)
+    assert used.shared[:2] == ("weak_train", "validation")
+    shares = dict(used.classes)
+    assert shares["yes"][used.shared.index("test")] == pytest.approx(on_test)
+    assert [sum(column) for column in zip(*shares.values(), strict=True)] == pytest.approx(len(used.shared) * [1.0])
+    assert "Class shares, by ground truth" in html(asked, store)
 
 
 @pytest.mark.parametrize("metric", [Auroc(), Brier()], ids=lambda metric: metric.name)

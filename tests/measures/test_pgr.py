@@ -172,10 +172,10 @@ def test_points_have_no_minus_before_a_zero() -> None:
 def test_too_few_groups_withhold_it() -> None:
     floor, student, ceiling, _ = world()
     twelve = recovered(floor, student, ceiling, np.arange(600) % 12)
-    assert twelve.withheld == "too few test groups (12): at least 20 are needed"
+    assert twelve.withheld == "too few test groups (12): at least 20 groups are needed"
     assert twelve.gap_low is not None
     one = recovered(floor, student, ceiling, ["only"] * 600)
-    assert one.withheld == "too few test groups (1): at least 20 are needed"
+    assert one.withheld == "too few test groups (1): at least 20 groups are needed"
     assert (one.pgr, one.gap_low, one.gap_high) == (None, None, None)
     assert one.gap == pytest.approx(twelve.gap)
     assert one.seed_noise is True
@@ -186,7 +186,7 @@ def test_one_large_group_and_many_small_ones_are_few() -> None:
     floor, student, ceiling, _ = world()
     found = recovered(floor, student, ceiling, np.maximum(np.arange(600), 299))
     assert found.withheld == (
-        "too few test groups (301, of sizes so unequal that they count as 4.0): at least 20 are needed"
+        "too few test groups (301, of sizes so unequal that they count as 4.0): at least 20 groups are needed"
     )
     # 581 in one group and 19 alone are 20 groups
     twenty = recovered(floor, student, ceiling, np.maximum(np.arange(600) - 580, 0)).withheld

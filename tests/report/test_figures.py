@@ -124,6 +124,18 @@ def test_models_of_unknown_weights_stand_in_their_order() -> None:
     assert (at["bigger"] - at["big"]) / (at["big"] - at["small"]) == pytest.approx(1, rel=0.02)
 
 
+def test_a_score_without_skill_is_a_line_of_both_figures() -> None:
+    majority, chance = Estimate(value=0.55), Estimate(value=0.5)
+    with_both = [
+        replace(r, estimates={**r.estimates, "majority": majority, "chance": chance}) for r in (RECORD, BIGGER)
+    ]
+    with_chance = [replace(r, estimates={**r.estimates, "chance": chance}) for r in (RECORD, BIGGER)]
+    for draw in (figures.scores, partial(scaling, weights={})):
+        assert (">majority<" in draw(with_both), ">chance<" in draw(with_both)) == (True, False)
+        assert (">majority<" in draw(with_chance), ">chance<" in draw(with_chance)) == (False, True)
+        assert ">chance<" not in draw([RECORD, BIGGER])
+
+
 def test_each_supervisor_has_a_line_and_each_method_a_panel() -> None:
     other = [of_student(replace(record, weak="tiny"), 0.5) for record in (RECORD, BIGGER)]
     better = [replace(record, method="better") for record in (RECORD, BIGGER, *other)]

@@ -72,8 +72,8 @@ def test_label_accuracy_by_hand(tmp_path: Path) -> None:
 def test_the_labels_stand_beside_the_floor(asked: Experiment, finished: Store) -> None:
     found = read(asked, finished).aggregates
     head, _, first = tables.text(found, "md").splitlines()[:3]
-    assert head.split(" | ")[4:7] == ["floor", "labels", "direct"]
-    assert first.split(" | ")[5].startswith("80.0 (")
+    assert head.split(" | ")[4:8] == ["PGR", "floor", "labels", "direct"]
+    assert first.split(" | ")[6].startswith("80.0 (")
     page = html(asked, finished)
     assert '<th scope="col">floor</th><th scope="col">labels</th><th scope="col">direct</th>' in page
     assert "accuracy of the labels that the student is trained on" in spec(page).text
@@ -119,22 +119,23 @@ def noted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Experiment, Store]:
 
 def test_a_note_is_in_the_records_that_it_is_of(noted: tuple[Experiment, Store]) -> None:
     expected = [f"{role}, seed 1, mind/big: {NOTE}" for role in ("student", "ceiling", "direct")]
-    at_chance = "floor, all seeds: the supervisor is not clearly better than a random choice"
-    assert [row["notes"] for row in records(*noted)] == [[*expected, at_chance], [], expected, []]
+    assert [row["notes"] for row in records(*noted)] == [expected, [], expected, []]
     json.dumps(records(*noted))
 
 
 def test_a_note_is_a_footnote_at_the_number_concerned(noted: tuple[Experiment, Store]) -> None:
     text = tables.text(read(*noted).records, "md")
     row = text.splitlines()[2].split(" | ")
-    assert [bool("[" in cell) for cell in row[4:9]] == [True, False, True, True, True]  # floor, labels, direct, …
-    assert row[7].startswith("60.0 [3] (")
-    assert f"[3] student, seed 1, mind/big: {NOTE}" in text
+    assert [bool("[" in cell) for cell in row[5:10]] == [True, False, True, True, True]  # floor, labels, direct, …
+    assert row[8].startswith("60.0 [3][4] (")  # a caveat, and the note
+    assert f"[4] student, seed 1, mind/big: {NOTE}" in text
     assert text.count(NOTE) == 3  # once each for direct, student and ceiling
     page = html(*noted)
     assert page.count(f"{NOTE}.</li>") == 3
-    assert '<td data-key="student"><b>60.0</b><sup><a href="#note-1">1</a></sup>' in page
-    assert '<td data-key="floor"><b>40.0</b><sup>' in page
+    assert '<td data-key="student" data-head="student"><b>60.0</b><sup><a href="#note-2">2</a></sup>' in page
+    assert f'<li id="note-3" value="3">student, seed 1, mind/big: {NOTE}.</li>' in page
+    assert '<td data-key="floor" data-head="floor"><b>40.0</b><sup><a href="#note-1">1</a></sup>' in page
+    assert page.count("The supervisor is not clearly better than a random choice") == 1
     spec(page)
 
 

@@ -37,7 +37,7 @@ def assert_same_csv(text: str, golden: Path) -> None:
 
 
 def test_csv_is_what_it_was(asked: Experiment, finished: Store) -> None:
-    """The file was written when a record had a field for every number."""
+    """The numbers in the file were written when a record had a field for every number."""
     assert_same_csv(tables.text(read(asked, finished).records, "csv"), HERE / "grid.csv")
 
 
@@ -85,7 +85,8 @@ def test_a_new_measure_is_one_entry(
     row = found.records[0].to_dict()
     assert (row["calibration"], row["calibration_low"], row["calibration_high"]) == (pytest.approx(0.3), 0.1, 0.9)
     assert row["withheld_calibration"] is None
-    assert list(row)[-9:-5] == ["calibration", "calibration_low", "calibration_high", "withheld_calibration"]
+    at = list(row).index("calibration")
+    assert list(row)[at : at + 4] == ["calibration", "calibration_low", "calibration_high", "withheld_calibration"]
     assert "calibration_high" in tables.text(found.records, "csv").splitlines()[0]
     lines = tables.text(found.records, "md").splitlines()
     assert "| calibration ↓ |" in lines[0]
@@ -96,7 +97,7 @@ def test_a_new_measure_is_one_entry(
     assert "calibration" in console.export_text()
     page = html(asked, finished)
     assert '<th scope="col">calibration ↓</th>' in page
-    assert '<td data-key="calibration"><b>30.0</b> <small>10.0–90.0</small></td>' in page
+    assert '<td data-key="calibration" data-head="calibration ↓"><b>30.0</b> <small>10.0–90.0</small></td>' in page
     assert "how far confidence is from accuracy." in page
     missing = html(asked, Store(str(tmp_path)))
     assert "calibration withheld for riddles-cats, mind/small → mind/big, naive: no student." in missing
@@ -105,7 +106,7 @@ def test_a_new_measure_is_one_entry(
 def test_a_record_without_estimates_has_every_column_and_no_value() -> None:
     flat = Record(task="t", weak="w", strong="s", method="m", seed=None, status="missing").to_dict()
     assert {name for name, value in flat.items() if value is not None} == {
-        *("task", "weak", "strong", "method", "metric", "status", "n_seeds", "notes")
+        *("task", "weak", "strong", "method", "metric", "status", "n_seeds", "caveats", "notes")
     }
     assert flat.keys() >= {f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")}
 
@@ -113,6 +114,7 @@ def test_a_record_without_estimates_has_every_column_and_no_value() -> None:
 def test_no_column_is_named_twice(asked: Experiment, finished: Store) -> None:
     names = [f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")]
     names += [measure.reason for measure in MEASURES.values() if measure.reason]
+    names += [f"{name}_p" for name, measure in MEASURES.items() if measure.signed]
     others = [name for name in Record.__dataclass_fields__ if name not in ("estimates", "withheld")]
     assert len({*names, *others}) == len(names) + len(others)
 

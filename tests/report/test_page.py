@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,6 +14,7 @@ from outgrow.experiment.definition import Experiment
 from outgrow.experiment.steps import Adapt
 from outgrow.experiment.technique import Technique
 from outgrow.methods.base import Predictor
+from outgrow.report import tables
 from outgrow.report.page import duration, html, write
 from outgrow.report.results import read
 from outgrow.store import Store
@@ -71,10 +73,8 @@ def test_the_page_of_a_finished_experiment(asked: Experiment, finished: Store) -
     """Floor 40.0, ceiling 80.0, students 60.0 and 70.0: PGR 50 and 75 percent, ten points apart."""
     page = html(asked, finished)
     found = spec(page)
-    assert "With naive, the student mind/big recovered 50 % (" in found.text
-    assert "of the gap between its supervisor mind/small (40.0 %) and its ceiling (80.0 %)." in found.text
-    assert "With better, the student mind/big recovered 75 % (" in found.text
-    assert "It improves on naive: +10.0 points (" in found.text
+    assert "The student with naive recovers 50 % of the gap; surely more than a tenth." in found.text
+    assert "The student with better recovers 75 % of the gap; surely more than a third; surely better" in found.text
     for word in (
         "3 longer than 128 tokens; 2 no <label>",
         "transfer_validation",
@@ -97,6 +97,61 @@ def test_nothing_is_fetched_and_ids_are_unique(asked: Experiment, finished: Stor
     assert re.findall(r"https?://", page.replace('xmlns="http://www.w3.org/2000/svg"', "")) == []
 
 
+def test_the_answers_come_first_then_the_figure_then_the_table(asked: Experiment, finished: Store) -> None:
+    page = html(asked, finished)
+    places = [page.index(each) for each in ("recovers 50", 'id="scores-title"', 'id="results"', 'data-key="pgr"')]
+    assert places == sorted(places)
+    heads = re.findall(r'<th scope="col">([^<]*)</th>', page[page.index('id="results"') :])
+    assert heads[:3] == ["supervisor → student", "PGR", "floor"]
+
+
+def test_more_than_six_comparisons_are_a_table_by_what_is_certain(tmp_path: Path) -> None:
+    """Students that lose 2, 4, … 14 of what 32 leave are right on 30, 28, … 18, so their PGR falls with their number.
+
+    They are listed in another order, and the one that loses the least stands first."""
+    lost = (14, 2, 8, 4, 12, 6, 10)
+    methods = tuple(Technique(label=f"lost{n}", fit=Know(skill=32, lost=n)) for n in lost)
+    asked = experiment(methods=methods)
+    store = Store(str(tmp_path))
+    assert not computed(asked, store).failures
+    page = html(asked, store)
+    ranked = page[page.index('class="ranked') : page.index('id="results"')]
+    rows = re.findall(r'<th scope="row">[^<]*(lost\d+)</th><td[^>]*><b>([^<]*)</b></td><td[^>]*>([^<]*)</td>', ranked)
+    assert [name for name, _, _ in rows] == [f"lost{n}" for n in sorted(lost)]
+    assert rows[0][1] == "87.5"
+    assert rows[0][2].startswith("surely more than ")
+    assert "surely better than with lost14" in rows[0][2]
+    assert 'class="answers"' not in page
+    assert "corrected for the 6 rows compared (Holm)" in page
+
+
+def test_contents_lead_to_sections_and_files_are_what_they_are_called(asked: Experiment, finished: Store) -> None:
+    page = html(asked, finished, toml="seeds = [1]  # ü\n")
+    ids = set(spec(page).ids)
+    anchors = re.findall(r'href="#([^"]+)"', page)
+    assert {"results", "figures", "glossary", "protocol", "ran"} <= set(anchors) <= ids
+    assert "missing" not in anchors
+    files = dict(re.findall(r'<a download="([^"]+)" href="data:[^;]+;base64,([^"]+)"', page))
+    texts = {name: base64.b64decode(data).decode() for name, data in files.items()}
+    found = read(asked, finished).records
+    assert texts == {
+        "experiment.toml": "seeds = [1]  # ü\n",
+        "results.json": tables.text(found, "json"),
+        "results.csv": tables.text(found, "csv"),
+    }
+    assert "experiment.toml" not in html(asked, finished)  # the experiment was made in Python
+
+
+def test_a_caveat_is_said_once_and_numbers_refer_to_it(asked: Experiment, finished: Store) -> None:
+    page = html(asked, finished)
+    found = re.search(
+        r'<li id="(note-\d+)" value="\d+">The supervisor is not clearly better than a random choice', page
+    )
+    assert found
+    assert page.count("supervisor is not clearly better than") == 1
+    assert page.count(f'href="#{found[1]}"') == 2  # the floors of two methods
+
+
 def test_every_step_and_version_is_told(asked: Experiment, finished: Store) -> None:
     text = spec(html(asked, finished)).text
     for key in finished.listing():
@@ -108,7 +163,7 @@ def test_every_step_and_version_is_told(asked: Experiment, finished: Store) -> N
 def test_an_empty_store_has_a_page_too(asked: Experiment, tmp_path: Path) -> None:
     text = spec(html(asked, Store(str(tmp_path)))).text
     assert "25 scores not computed" in text
-    assert "not finished" in text
+    assert "How much of the gap the student with naive recovers cannot be said: no floor score yet." in text
     assert "Nothing yet." in text
 
 
@@ -131,7 +186,10 @@ def test_a_withheld_pgr_gives_its_reason_and_no_number(tmp_path: Path) -> None:
     text = spec(html(asked, store)).text
     reason = read(asked, store).records[0].withheld.get("pgr")
     assert reason is not None
-    assert f"PGR withheld for riddles-cats, mind/small → mind/big: {reason}." in text
+    assert reason == "too few test groups (10): at least 20 groups are needed"
+    assert "How much of the gap the student recovers cannot be said: too few test groups (10)." in text
+    assert "No PGR can be stated: at least 20 groups are needed." in text
+    assert text.count("too few test groups") == text.count("at least 20 groups") == 1
     assert "intervals are over test examples only" in text
 
 
@@ -145,7 +203,7 @@ def test_a_matched_pgr_is_shown_where_a_method_adapts(
     store = Store(str(tmp_path))
     assert not computed(adapting, store).failures
     page = html(adapting, store)
-    cells = re.findall(r'data-key="pgr_matched"><b>([^<]*)</b>', page)
+    cells = re.findall(r'data-key="pgr_matched" data-head="PGR matched"><b>([^<]*)</b>', page)
     assert cells[:2] == ["—", "50.0"]  # all seeds together, and then one a row
     assert len(cells) == 2 + 6
     assert page.count(">PGR matched</th>") == 2
@@ -158,7 +216,7 @@ def test_a_zero_shot_student_that_beats_the_taught_one_is_pointed_out(tmp_path: 
     asked = experiment(student=Know(skill=32, lost=24), seeds=(1,))
     store = Store(str(tmp_path))
     computed(asked, store)
-    assert "Zero-shot it scores 30.0 %, no less than after training" in spec(html(asked, store)).text
+    assert "Zero-shot, the student scores no less than after training: a rec" in spec(html(asked, store)).text
 
 
 def test_a_page_that_cannot_be_written_is_one_line(asked: Experiment, finished: Store, tmp_path: Path) -> None:

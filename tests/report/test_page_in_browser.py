@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,7 +56,7 @@ def unfinished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Experiment, li
     )
     store = Store(str(folder / "store"))
     failures = computed(asked, store).failures
-    write(asked, store, folder / "page.html", failures)
+    write(asked, store, folder / "page.html", failures, toml='task = "riddles"  # ü\n')
     return asked, records(asked, store, failures), folder / "page.html"
 
 
@@ -91,7 +93,7 @@ def test_the_numbers_on_the_page_are_those_of_the_records(browser: Any, unfinish
     assert any(record["pgr"] is not None for record in expected)
 
 
-@pytest.mark.parametrize("width", [320, 375, 768, 1100])
+@pytest.mark.parametrize("width", [320, 390, 768, 1100, 1280])
 def test_nothing_is_wider_than_the_screen(browser: Any, unfinished: Any, width: int) -> None:
     show(browser, unfinished[2], width=width)
     browser.execute_script("document.querySelectorAll('details').forEach(each => each.open = true)")
@@ -101,6 +103,57 @@ def test_nothing_is_wider_than_the_screen(browser: Any, unfinished: Any, width: 
         "return [...document.querySelectorAll('table')].every(t => t.parentElement.matches('.scroll[tabindex]'))"
     )
     assert browser.execute_script("return parseFloat(getComputedStyle(document.body).fontSize)") >= 16
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1280])
+def test_nothing_is_clipped_and_the_pgr_is_seen_without_scrolling_sideways(
+    browser: Any, unfinished: Any, width: int
+) -> None:
+    show(browser, unfinished[2], width=width)
+    browser.execute_script("document.querySelectorAll('details').forEach(each => each.open = true)")
+    wide = browser.execute_script(
+        "return [...document.querySelectorAll('.scroll, pre, figure, section')]"
+        ".filter(e => e.scrollWidth > e.clientWidth)"
+        ".map(e => [e.ariaLabel ?? e.tagName, e.scrollWidth, e.clientWidth])"
+    )
+    assert wide == []
+    right = browser.execute_script(
+        "return [...document.querySelectorAll('td[data-key=pgr] b, .answers li, nav a, .limits li')]"
+        ".map(e => [e.getBoundingClientRect().left, e.getBoundingClientRect().right])"
+    )
+    assert len(right) > 10
+    assert all(0 <= left < end <= width for left, end in right)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_links_lead_to_what_they_name(browser: Any, unfinished: Any, width: int) -> None:
+    show(browser, unfinished[2], width=width)
+    links = browser.execute_script("return [...document.querySelectorAll('a[href^=\"#\"]')].map(a => a.hash.slice(1))")
+    assert {"results", "figures", "glossary", "protocol", "missing", "ran"} <= set(links)
+    for anchor in dict.fromkeys(links):
+        browser.execute_script(f"document.querySelector('a[href=\"#{anchor}\"]').click()")
+        top = browser.execute_script(f"return document.getElementById('{anchor}').getBoundingClientRect().top")
+        at_end = "scrollY + innerHeight >= document.documentElement.scrollHeight - 2"
+        assert -1 <= top < 900, anchor
+        assert top < 2 or browser.execute_script(f"return {at_end}") or anchor.startswith("note-"), anchor
+
+
+def test_files_are_downloaded_as_they_are(browser: Any, unfinished: Any, tmp_path: Path) -> None:
+    _, expected, page = unfinished
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    show(browser, page)
+    names = browser.execute_script("return [...document.querySelectorAll('a[download]')].map(a => a.download)")
+    assert names == ["experiment.toml", "results.json", "results.csv"]
+    for name in names:
+        browser.execute_script(f"document.querySelector('a[download=\"{name}\"]').click()")
+        deadline = time.monotonic() + 20
+        while not (tmp_path / name).exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+    assert (tmp_path / "experiment.toml").read_text() == 'task = "riddles"  # ü\n'
+    assert json.loads((tmp_path / "results.json").read_text()) == expected
+    rows = list(csv.DictReader((tmp_path / "results.csv").open(newline="")))
+    assert [row["method"] for row in rows] == [record["method"] for record in expected]
+    assert browser.get_log("browser") == []
 
 
 def test_no_name_is_wider_than_the_screen(browser: Any, tmp_path: Path) -> None:
@@ -128,7 +181,9 @@ def test_text_stands_out_in_light_and_dark(browser: Any, unfinished: Any, scheme
     for which, style in (
         ("body", "color"),
         ("figcaption", "color"),
-        (".card .big", "color"),
+        (".answers li", "color"),
+        (".limits li", "color"),
+        (".contents a", "color"),
         ("svg.figure text", "fill"),
     ):
         ink = luminance(browser.execute_script(f"return getComputedStyle(document.querySelector('{which}')).{style}"))

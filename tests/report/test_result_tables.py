@@ -28,7 +28,7 @@ RECORD = Record(
     seed=None,
     status="done",
     estimates={"floor": Estimate(value=0.4, low=0.3549, high=0.4451)},
-    withheld={"pgr": "too few test groups (3): at least 20 are needed"},
+    withheld={"pgr": "too few test groups (3): at least 20 groups are needed"},
 )
 
 
@@ -66,29 +66,21 @@ def test_what_is_written_reads_back_to_a_tenth_of_a_point(low: float, high: floa
     assert read_back == [pytest.approx(100 * low, abs=0.051), pytest.approx(100 * high, abs=0.051)]
 
 
-def test_a_method_improves_where_the_whole_interval_is_above_zero() -> None:
-    better = stating(RECORD, versus_first=Estimate(value=0.1, low=0.01, high=0.2))
-    unclear = stating(RECORD, versus_first=Estimate(value=0.1, low=-0.01, high=0.2))
-    assert tables.improves(RECORD) is None
-    assert tables.improves(better) is True
-    assert tables.improves(unclear) is False
-    assert tables.improves(replace(better, seed=0)) is None  # one seed cannot say
-
-
 def test_json_and_csv_hold_every_number_unrounded(asked: Experiment, finished: Store) -> None:
     found = read(asked, finished).records
     assert json.loads(tables.text(found, "json")) == [record.to_dict() for record in found]
     rows = list(csv.DictReader(io.StringIO(tables.text(found, "csv"))))
     for row, record in zip(rows, found, strict=True):
         expected = {name: "" if value is None else str(value) for name, value in record.to_dict().items()}
-        assert row == {**expected, "notes": "; ".join(record.notes)}
+        caveats = "; ".join(caveat.text for caveat in record.caveats)
+        assert row == {**expected, "caveats": caveats, "notes": "; ".join(record.notes)}
 
 
 def test_markdown_puts_aggregates_first_and_explains_what_is_withheld() -> None:
     lines = tables.text([replace(RECORD, seed=0, n_seeds=1), RECORD], "md").splitlines()
-    assert lines[2] == "| a\\|b | w → s | naive | all | 40.0 (35.5–44.5) | — | — | — [1] | — |"
+    assert lines[2] == "| a\\|b | w → s | naive | all | — [1] | 40.0 (35.5–44.5) | — | — | — |"
     assert lines[3].split(" | ")[3] == "0"
-    assert "[1] PGR withheld: too few test groups (3): at least 20 are needed" in lines[-1]
+    assert "[1] PGR withheld: too few test groups (3): at least 20 groups are needed" in lines[-1]
 
 
 READ = stating(
@@ -103,9 +95,9 @@ def test_a_matched_pgr_has_a_column_and_a_sentence_where_a_record_has_one() -> N
     unread = without(replace(READ, method="naive"), "pgr_matched")
     withheld = replace(unread, method="other", withheld={"pgr_matched": "the gap reaches zero"})
     lines = tables.text([unread, READ, withheld], "md").splitlines()
-    assert lines[0].endswith("| PGR | PGR matched | vs first |")
+    assert "| seed | PGR | PGR matched | floor |" in lines[0]
     assert lines[1].count("|") == lines[0].count("|")
-    assert [line.split(" | ")[8] for line in lines[2:5]] == ["—", "50.0 (25.0–75.0)", "— [1]"]
+    assert [line.split(" | ")[5] for line in lines[2:5]] == ["—", "50.0 (25.0–75.0)", "— [1]"]
     assert lines[-2].startswith("PGR matched: the gap recovered between a supervisor and a ceiling that were")
     assert lines[-1].startswith("[1] PGR matched withheld: the gap reaches zero")
     assert "matched" not in tables.text([unread], "md")

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,8 +38,9 @@ KEYS = [
     *("agreement", "agreement_low", "agreement_high"),
     *("agreement_right", "agreement_right_low", "agreement_right_high"),
     *("agreement_wrong", "agreement_wrong_low", "agreement_wrong_high"),
-    *("versus_first", "versus_first_low", "versus_first_high"),
-    *("n_seeds", "n_test", "n_groups", "n_dropped", "notes"),
+    *("versus_first", "versus_first_low", "versus_first_high", "versus_first_p"),
+    *("baseline", "p_holm", "verdict"),
+    *("n_seeds", "n_test", "n_groups", "n_dropped", "caveats", "notes"),
 ]
 
 
@@ -120,6 +122,7 @@ def test_an_empty_store_gives_records_without_numbers(asked: Experiment, tmp_pat
             seed=record.seed,
             status="missing",
             withheld={"pgr": "no floor score yet"},
+            baseline="naive",
         )
     # 3 floors; 3 students, 3 ceilings and 3 direct for each of two methods; 3 labels that both learn from, 1 zero-shot
     assert len(found.problems) == 3 + 6 + 6 + 6 + 3 + 1
@@ -275,3 +278,18 @@ def test_what_cheats_says_so(tmp_path: Path) -> None:
     asked = experiment(methods=(Technique(), Technique(label="truth", oracle="labels")), seeds=(0,))
     found = read(asked, Store(str(tmp_path))).records
     assert [record.method for record in found] == ["naive", "naive", "truth (oracle)", "truth (oracle)"]
+
+
+def test_the_baseline_is_the_first_method_that_is_no_oracle(tmp_path: Path) -> None:
+    """Students that are given the truth know 32 of 40; the naive ones, listed second, 24."""
+    oracle = Technique(label="truth", oracle="labels")
+    asked = experiment(methods=(oracle, Technique(), BETTER))
+    store = Store(str(tmp_path))
+    computed(asked, store)
+    truth, naive, better = read(asked, store).aggregates
+    assert {record.baseline for record in (truth, naive, better)} == {"naive"}
+    assert (truth.value("versus_first"), naive.value("versus_first")) == (close(0.2), None)
+    assert (better.value("versus_first"), naive.verdict) == (close(0.1), None)
+    alone = replace(asked, methods=(oracle,))
+    computed(alone, store)
+    assert {(record.baseline, record.value("versus_first")) for record in read(alone, store).records} == {(None, None)}

@@ -87,7 +87,7 @@ def test_fifths_by_hand_and_a_pgr_that_is_withheld_in_them(known: Experiment, st
     assert [r.value("student") for r in found] == [close(value) for value in (1, 1, 22 / 24, 2 / 24, 0)]
     assert [r.value("ceiling") for r in found] == [1, 1, 1, 1, 0]
     assert all(
-        r.value("pgr") is None and r.withheld.get("pgr") == "too few test groups (8): at least 20 are needed"
+        r.value("pgr") is None and r.withheld.get("pgr") == "too few test groups (8): at least 20 groups are needed"
         for r in found
     )
 

@@ -57,15 +57,15 @@ def run(
 
     started = time.monotonic()
     settings = replace(_settings(device, trust_pickle, trust_remote_code, offline), microbatch=microbatch)
-    experiment = _experiment(file, sets, seeds, no_plugins)
-    path = writable_file(report or _page(file), "--report")
+    _experiment(file, sets, seeds, no_plugins)  # a wrong one is refused before anything is opened
+    path, asked = writable_file(report or _page(file), "--report"), _asked(file, sets, seeds, no_plugins)
     with (
         logging_to(log),
         api.executor(on, workers, plugins=not no_plugins) as executor,
         showing(sys.stderr, executor.slots) as watch,
     ):
         try:
-            results = api.run(experiment, store=store, on=executor, settings=settings, watch=watch)
+            results = api.run(**asked, store=store, on=executor, settings=settings, watch=watch)
         except KeyboardInterrupt:
             interrupted()
     written = _refresh(results, path)  # before anything is printed, maybe to a closed pipe
@@ -140,7 +140,7 @@ def results(
     if format not in FORMATS:
         raise UserError(f"no format called {format!r}: choose one of {', '.join(FORMATS)}")
     settings = _settings(device, trust_pickle, trust_remote_code, offline)
-    stored = api.results(_experiment(file, sets, seeds, no_plugins), store=store, settings=settings)
+    stored = api.results(**_asked(file, sets, seeds, no_plugins), store=store, settings=settings)
     numbers = stored.numbers if by is None else stored.sliced(by)
     if format == "table":
         _print_table(numbers)
@@ -164,10 +164,11 @@ def report(
     """Write the report of an experiment: one HTML page."""
     from outgrow import api
 
-    experiment = _experiment(file, sets, seeds, no_plugins)
+    _experiment(file, sets, seeds, no_plugins)
     path = writable_file(out or _page(file), "--out")
     settings = _settings(device, trust_pickle, trust_remote_code, offline)
-    typer.echo(f"report: {api.results(experiment, store=store, settings=settings).report(path)}")
+    asked = _asked(file, sets, seeds, no_plugins)
+    typer.echo(f"report: {api.results(**asked, store=store, settings=settings).report(path)}")
 
 
 def _settings(device: str, trust_pickle: bool, trust_remote_code: bool, offline: bool) -> Settings:
@@ -192,6 +193,11 @@ def _experiment(file: Path | None, sets: list[str] | None, seeds: str | None, no
     from outgrow.config import read
 
     return read(_path(file), sets or (), seeds, plugins=not no_plugins)
+
+
+def _asked(file: Path | None, sets: list[str] | None, seeds: str | None, no_plugins: bool) -> dict[str, Any]:
+    """The same for `api.run` and `api.results`, which embed the file in the report."""
+    return {"source": _path(file), "sets": sets or (), "seeds": seeds, "plugins": not no_plugins}
 
 
 def _print_table(numbers: Numbers) -> None:
@@ -222,7 +228,8 @@ def _refresh(results: Results, path: Path) -> bool:
 
     from outgrow.types import UserError
 
-    content = json.dumps([results.records, [str(failure) for failure in results.failures]], sort_keys=True)
+    failures = [str(failure) for failure in results.failures]
+    content = json.dumps([results.records, failures, results.toml], sort_keys=True)
     mark = f"\n<!-- {hashlib.sha256(content.encode()).hexdigest()} -->\n"
     assert results.outcome is not None
     if not results.outcome.computed and path.is_file() and path.read_bytes().endswith(mark.encode()):

@@ -131,14 +131,18 @@ def shown(value: Any) -> str:
 
 def describe_place(where: Where) -> str:
     """A key path as `--set` takes it: `methods[0].loss.weight`, `recipes."ladder/pawn"`."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{_key(part)}" for part in where).removeprefix(".")
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{key(part)}" for part in where).removeprefix(".")
 
 
-def _key(name: str) -> str:
-    if re.fullmatch(r"[\w-]+", name, re.ASCII):
-        return name
-    quoted = json.dumps(name, ensure_ascii=False)
-    return "".join(letter if letter.isprintable() else f"\\U{ord(letter):08x}" for letter in quoted)
+def key(name: str) -> str:
+    """A key as TOML writes it: bare, or quoted."""
+    return name if re.fullmatch(r"[\w-]+", name, re.ASCII) else quoted(name)
+
+
+def quoted(text: str) -> str:
+    """A text as a TOML string."""
+    escaped = json.dumps(text, ensure_ascii=False)
+    return "".join(letter if letter.isprintable() else f"\\U{ord(letter):08x}" for letter in escaped)
 
 
 def line_of(text: str, where: Where, word: str = "") -> int | None:

@@ -90,7 +90,7 @@ def recovered(
 
 
 def _too_few(count: str) -> str:
-    return f"too few test groups ({count}): at least {MIN_GROUPS} are needed"
+    return f"too few test groups ({count}): at least {MIN_GROUPS} groups are needed"
 
 
 def _count(parts: Crossed) -> str:

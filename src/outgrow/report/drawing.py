@@ -125,15 +125,3 @@ def shortened(name: str, length: int = LONGEST) -> str:
     line = one_line(name)
     half = (length - 1) // 2
     return line if len(line) <= length else f"{line[:half]}…{line[-half:]}"
-
-
-def name_of(record: Record, records: Sequence[Record]) -> str:
-    """The names that distinguish this row from the others; never empty."""
-    return " · ".join(_parts(record, records))
-
-
-def _parts(record: Record, records: Sequence[Record]) -> list[str]:
-    pairs = {(other.weak, other.strong) for other in records}
-    parts = [record.task] if len({other.task for other in records}) > 1 else []
-    parts += [f"{record.weak} → {record.strong}"] if len(pairs) > 1 or not parts else []
-    return [*parts, record.method] if len({other.method for other in records}) > 1 else parts

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from outgrow.metrics.base import Metric
-from outgrow.report.drawing import MARKS, fitted, ink, name_of, panels, svg, words
+from outgrow.report.drawing import MARKS, fitted, ink, panels, svg, words
 from outgrow.report.measures import MEASURES
-from outgrow.report.record import Record
+from outgrow.report.record import Record, name_of
 from outgrow.report.row import ROLES, TRIO
 from outgrow.report.tables import is_percent, value_of
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PLACES = {"ceiling": 0, "student": 1, "direct": 2, "floor": 3, "zero_shot": 4, "frozen_probe": 4}  # one of the last two
+ORDER = ("floor", "direct", "student", "ceiling", "zero_shot", "frozen_probe")  # of the legend
 LEVELS = ("majority", "chance")  # a line, the first of them that a row has
 LINE = 0.155  # inches between two marks of a row
 
@@ -40,10 +41,10 @@ def scores(records: Sequence[Record]) -> str:
         axes.set_xlabel(axis_label(metric))
         heads = {
             role: MEASURES[role].head
-            for role in ROLES
-            if role in PLACES and (role in TRIO or any(role in record.estimates for record in rows))
+            for role in ORDER
+            if (role in TRIO or any(role in record.estimates for record in rows))
         }
-        heads |= {name: MEASURES[name].head for name in LEVELS if any(_level_of(record) == name for record in rows)}
+        heads |= {name: MEASURES[name].head for name in LEVELS if any(level_of(record) == name for record in rows)}
         _legend(axes, heads)
         described = [
             f"{name_of(r, rows)}: {', '.join(f'{head} {words(r, role)}' for role, head in heads.items())}" for r in rows
@@ -95,14 +96,14 @@ def axis_label(metric: Metric) -> str:
     return f"test {metric.name}{unit}{'' if metric.higher_is_better else ', lower is better'}"
 
 
-def _level_of(record: Record) -> str:
+def level_of(record: Record) -> str:
     """The level that a score without any skill has; "" where none is known."""
     return next((name for name in LEVELS if name in record.estimates), "")
 
 
 def _level(axes: Axes, at: int, record: Record) -> None:
     """A vertical line through the band of a row at that level."""
-    if name := _level_of(record):
+    if name := level_of(record):
         x = (100 if is_percent(record, name) else 1) * record.estimates[name].value
         axes.plot([x, x], [at - 0.08, at + 0.6], color=ink(name), linewidth=1.2, linestyle=(0, (2, 2)), zorder=1)
 

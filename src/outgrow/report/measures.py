@@ -13,6 +13,7 @@ from outgrow.report.row import Estimator
 
 # always; where a record has it; where a record has it and there are several methods to compare
 Column = Literal["always", "stated", "compared", "never"]
+Place = Literal[0, 1, 2]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,7 @@ class Measure:
     head: str
     table: Column = "never"
     page: Column = "never"
-    last: bool = False
+    place: Place = 1
     scored: bool = False  # in the unit of the metric; other measures are shares
     signed: bool = False
     higher_is_better: bool = True
@@ -83,7 +84,7 @@ MEASURES: dict[str, Measure] = {
         head="student",
         table="always",
         page="always",
-        roles=("student", "classes"),
+        roles=("student",),
         definition="test score of the strong model trained on nothing but the supervisor’s labels",
     ),
     "ceiling": Measure(
@@ -126,14 +127,13 @@ MEASURES: dict[str, Measure] = {
         head="coverage",
         table="stated",
         page="stated",
-        note="coverage: the share of the test examples that the supervisor answers: floor, PGR, gap and agreement are "
-        "on these.",
         definition="the share of the test examples that the supervisor answers: floor, PGR, gap and agreement are on "
         "these",
     ),
     "pgr": Measure(
         estimate=row.pgr,
         head="PGR",
+        place=0,
         table="always",
         page="always",
         reason="withheld",
@@ -143,6 +143,7 @@ MEASURES: dict[str, Measure] = {
     "pgr_matched": Measure(
         estimate=row.pgr_matched,
         head="PGR matched",
+        place=0,
         table="stated",
         page="stated",
         reason="withheld_matched",
@@ -155,7 +156,7 @@ MEASURES: dict[str, Measure] = {
         estimate=row.agreement_overall,
         head="agreement",
         page="always",
-        last=True,
+        place=2,
         below=("agreement_wrong", "where wrong"),
         definition="how often student and supervisor give the same answer; where the supervisor is wrong, the student "
         "imitates its errors",
@@ -165,7 +166,7 @@ MEASURES: dict[str, Measure] = {
         estimate=row.agreement_wrong,
         head="agrees when wrong",
         table="compared",
-        last=True,
+        place=2,
         note="agrees when wrong: how often the student repeats its supervisor’s answer where that is wrong.",
     ),
     "versus_first": Measure(
@@ -175,7 +176,8 @@ MEASURES: dict[str, Measure] = {
         page="stated",
         signed=True,
         scored=True,
-        definition="student minus the student of the first method, paired by seed and example; ↑ where clearly above "
-        "zero",
+        definition="student minus the student of the first method that is no oracle, paired by seed and example; ↑ "
+        "where it is clearly better and ↓ where it is clearly worse, after Holm’s correction for the number of rows; "
+        "its interval is for one row alone",
     ),
 }

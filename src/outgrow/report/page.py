@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -15,28 +16,34 @@ from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import targets
 from outgrow.graph import Failure, Settings, Step, walk
 from outgrow.models.base import Model
-from outgrow.report import figures
+from outgrow.report import answers, figures, tables, verdicts
 from outgrow.report.measures import MEASURES
+from outgrow.report.observed import share
 from outgrow.report.protocol import explained, fits_used, tasks_used
-from outgrow.report.record import Record
+from outgrow.report.record import Record, name_of
 from outgrow.report.results import Results, read
-from outgrow.report.row import Estimate
 from outgrow.report.scaling import scaling
 from outgrow.report.stopping import monitored, stopping
 from outgrow.report.stored import Problem
-from outgrow.report.tables import columns, improves, interval_of, notes_of, percent, scope, signed, value_of
+from outgrow.report.tables import columns, interval_of, notes_of, scope, value_of
 from outgrow.store import Manifest, Store
 from outgrow.supervisors.base import Supervisor
 from outgrow.types import UserError
 
-SPACE, JOIN = "\u00a0", "\u2060"  # a no-break space and a word joiner
+SPACE = "\u00a0"  # a no-break space
 
 TERMS = {  # of the glossary, beside the measures
     "interval": "95 % confidence, over seeds and groups of test examples together; for the PGR after Fieller",
     "withheld": "no PGR is stated where the gap from floor to ceiling is not clearly above zero, where the interval of "
     "the PGR is wider than 100 points, or for fewer than 20 groups of test examples",
+    "surely": "by the 95 % interval of the PGR; of a method against the first, by a p-value that is corrected for the "
+    "number of rows (Holm)",
     "naive": "plain finetuning on the weak labels, the baseline that every other method has to improve on",
 }
+SCORES = (
+    "Each mark is the test score of one model, with its 95 % interval. The student lies between its supervisor (floor) "
+    "and the same model trained on ground truth (ceiling)."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +57,13 @@ class Ran:
     machine: str
 
 
-def write(experiment: Experiment, store: Store, path: Path, failures: Sequence[Failure] = ()) -> None:
+def write(experiment: Experiment, store: Store, path: Path, failures: Sequence[Failure] = (), toml: str = "") -> None:
     """Write the page of a pinned experiment to `path`. `failures`: those of the run that has just ended, if any.
+    `toml`: the experiment as TOML, to be downloaded from the page, if it is known.
 
     Raises UserError if the file cannot be written.
     """
-    page = html(experiment, store, failures)
+    page = html(experiment, store, failures, toml)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(page, encoding="utf-8", errors="replace")  # a name may have half a surrogate pair
@@ -63,7 +71,7 @@ def write(experiment: Experiment, store: Store, path: Path, failures: Sequence[F
         raise UserError(f"the report {path} cannot be written ({error.strerror}): choose another file") from None
 
 
-def html(experiment: Experiment, store: Store, failures: Sequence[Failure] = ()) -> str:
+def html(experiment: Experiment, store: Store, failures: Sequence[Failure] = (), toml: str = "") -> str:
     """The page as HTML; equal results give equal bytes."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -77,19 +85,16 @@ def html(experiment: Experiment, store: Store, failures: Sequence[Failure] = ())
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "whole": whole, "duration": duration}
+    environment.filters |= {"duration": duration, "share": share}
     return environment.get_template("page.html.j2").render(
+        **_answered(results.aggregates),
         tasks=_by_task(results.aggregates),
         seeds=_by_task([record for record in results.records if record.seed is not None]),
-        sentence=sentence,
-        remarks=remarks,
-        whole_span=whole_span,
         value_of=value_of,
         below=below,
-        scope=scope(results.records),
         measures=MEASURES,
         columns=columns(results.records, "page"),
-        notes=_footnotes(results.records),
+        notes=_footnotes(results),
         notes_of=notes_of,
         figures=_figures(results, _weights(experiment), store),
         glossary={m.head: m.definition for m in MEASURES.values() if m.definition} | TERMS,
@@ -102,42 +107,40 @@ def html(experiment: Experiment, store: Store, failures: Sequence[Failure] = ())
         failed=[problem for problem in results.problems if problem.status == "failed"],
         missing=_missing(results.problems),
         waiting=len(steps) - len(manifests),
+        downloads=_downloads(results, toml),
         **_run(steps, manifests),
     )
 
 
-def sentence(record: Record, several: bool) -> str:
-    """The result of a record in one sentence. several: whether to name the method."""
-    who = f"{f'With {record.method}, t' if several else 'T'}he student {record.strong}"
-    pgr = record.estimates.get("pgr")
-    if pgr is None:
-        return f"{who} of the supervisor {record.weak} has no recovered gap to show: {record.withheld.get('pgr')}."
-    return (
-        f"{who} recovered {whole(pgr.value)}{SPACE}% ({whole_span(pgr)}) "
-        f"of the gap between its supervisor {record.weak} ({percent(record.value('floor'))}{SPACE}%) "
-        f"and its ceiling ({percent(record.value('ceiling'))}{SPACE}%)."
-    )
+def _answered(aggregates: Sequence[Record]) -> dict[str, Any]:
+    """What stands above the numbers: sentences, or a table of what is certain; caveats; the figure of scores."""
+    from markupsafe import Markup
+
+    sentences = answers.sentences(aggregates)
+    first = [] if sentences else [(name_of(record, aggregates), record) for record in answers.ranked(aggregates)]
+    return {
+        "sentences": sentences,
+        "ranked": [(shown, record, answers.certain(record)) for shown, record in first],
+        "limits": answers.limits(aggregates),
+        "scope": scope(aggregates),
+        "marks_mean": verdicts.meaning_of_marks(aggregates),
+        "scores": Markup(figures.scores(aggregates)),
+        "scores_caption": SCORES,
+    }
 
 
-def remarks(record: Record, first: str) -> list[str]:
-    """Warnings and comparisons beside a PGR. first: the label of the method that others are compared with."""
-    sentences = []
-    student, zero_shot, probe = (record.value(name) for name in ("student", "zero_shot", "frozen_probe"))
-    if student is not None and zero_shot is not None and zero_shot >= student:
-        score = f"{percent(zero_shot)}{SPACE}%"
-        sentences.append(f"Zero-shot it scores {score}, no less than after training: here the recovered gap misleads.")
-    if student is not None and probe is not None and probe > student:
-        score = f"{percent(probe)}{SPACE}%"
-        sentences.append(
-            f"A probe on its frozen features scores {score}, more than the student: finetuning did not help."
-        )
-    better, difference = improves(record), record.estimates.get("versus_first")
-    if better is not None and difference is not None:
-        worse = difference.high is not None and difference.high < 0
-        verdict = "It improves on" if better else "It falls behind" if worse else "No clear improvement on"
-        points = f"{signed(difference.value)} points ({interval_of(record, 'versus_first')})"
-        sentences.append(f"{verdict} {first}: {points}.")
-    return sentences
+def _downloads(results: Results, toml: str) -> list[tuple[str, str]]:
+    """The files to download, by name, each as a data URL."""
+    files = {
+        "experiment.toml": ("application/toml", toml),
+        "results.json": ("application/json", tables.text(results.records, "json")),
+        "results.csv": ("text/csv", tables.text(results.records, "csv")),
+    }
+    return [
+        (name, f"data:{kind};base64,{base64.b64encode(text.encode(errors='replace')).decode()}")
+        for name, (kind, text) in files.items()
+        if text
+    ]
 
 
 def below(record: Record, name: str) -> str:
@@ -146,19 +149,6 @@ def below(record: Record, name: str) -> str:
     if not other:
         return interval_of(record, name)
     return f"{value_of(record, other)} {word}" if other in record.estimates else ""
-
-
-def whole(value: float) -> str:
-    """A fraction in percent without decimals, for prose."""
-    return str(round(100 * value)).replace("-", "−")
-
-
-def whole_span(estimate: Estimate) -> str:
-    """The interval of an estimate without decimals, for prose; "" where there is none."""
-    if estimate.low is None or estimate.high is None:
-        return ""
-    low, high = whole(estimate.low), whole(estimate.high)
-    return f"{low}{' to ' if '−' in low + high else f'{JOIN}–{JOIN}'}{high}{SPACE}%"
 
 
 def duration(seconds: float) -> str:
@@ -174,9 +164,11 @@ def duration(seconds: float) -> str:
     return f"{hours}{SPACE}h {minutes_left:02d}{SPACE}min"
 
 
-def _footnotes(records: Sequence[Record]) -> dict[str, int]:
-    """The notes of fits with their numbers."""
-    return {note: i for i, note in enumerate(dict.fromkeys(note for record in records for note in record.notes), 1)}
+def _footnotes(results: Results) -> dict[str, int]:
+    """What stands above the table, and then the notes of fits, which stand below it, with their numbers."""
+    above = (limit.text for limit in answers.limits(results.aggregates))
+    below = (note for record in results.records for note in record.notes)
+    return {note: i for i, note in enumerate(dict.fromkeys([*above, *below]), 1)}
 
 
 def _by_task(records: Sequence[Record]) -> list[tuple[str, list[Record]]]:
@@ -200,8 +192,6 @@ def _figures(results: Results, weights: Mapping[str, int], store: Store) -> list
 
     aggregates = results.aggregates
     drawn = [
-        (figures.scores(aggregates), "Accuracy on the same test examples, with 95 % intervals. The student lies "
-         "between its supervisor (floor) and the same model trained on ground truth (ceiling)."),
         (figures.recovery(aggregates), "Share of the gap from floor to ceiling that the student recovered, with 95 % "
          "intervals. A student to the right of the ceiling’s line is better than its ceiling."),
         (scaling(aggregates, weights), "Test accuracy against the model, with 95 % intervals, a line for each "

@@ -10,10 +10,10 @@ from typing import Any
 from outgrow.experiment.data import Gold, LabelsStep, Prepare
 from outgrow.experiment.grid import Cell
 from outgrow.experiment.steps import Fit, Predict, Relabel, Select
-from outgrow.graph import load, walk
+from outgrow.graph import Step, T, load, walk
 from outgrow.labelling.harden import Harden
 from outgrow.store import Damaged, Store
-from outgrow.types import Examples
+from outgrow.types import Examples, Labels, classes_of
 
 PURPOSES = {
     "weak_train": "supervisors are trained on its ground truth",
@@ -46,12 +46,15 @@ class SplitUsed:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskUsed:
-    """A task's splits, how many examples were dropped for which reason, and its settings."""
+    """A task's splits, how many examples were dropped for which reason, its settings, and its classes with their share
+    of each of `shared` splits; none for tasks whose examples do not share their choices."""
 
     task: str
     settings: tuple[tuple[str, str], ...]
     splits: tuple[SplitUsed, ...]
     dropped: tuple[tuple[str, int], ...]
+    shared: tuple[str, ...]
+    classes: tuple[tuple[str, tuple[float, ...]], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,18 +75,38 @@ def tasks_used(grid: Sequence[Cell], store: Store) -> tuple[TaskUsed, ...]:
     tasks = []
     for name in dict.fromkeys(cell.task.name for cell in grid):
         here = [cell for cell in grid if cell.task.name == name]
-        splits, dropped = [], dict[str, int]()
+        splits, dropped, shares = [], dict[str, int](), dict[str, dict[str, float]]()
         for split in PURPOSES:
             prepared = list(dict.fromkeys(used[split] for cell in here if split in (used := _prepared(cell))))
             if not prepared:
                 continue
-            examples = next((e for e in (_load(step, store) for step in prepared) if e is not None), None)
+            step, examples = next(((s, e) for s in prepared if (e := _load(s, store)) is not None), (prepared[0], None))
+            if examples and (found := class_shares(examples, _load(Gold(examples=step), store))):
+                shares[split] = found
             dropped |= dict(examples.dropped if examples else ())
             scored = split == here[0].test.split != "test"
             splits.append(_split(split, examples, len(prepared) > 1, PURPOSES[split] + UNSETTLED * scored))
         left_out = tuple(sorted(dropped.items()))
-        tasks.append(TaskUsed(task=name, settings=settings_of(here[0].task), splits=tuple(splits), dropped=left_out))
+        classes = {each: tuple(found.get(each, 0.0) for found in shares.values()) for each in _every(shares.values())}
+        settings, of_classes = settings_of(here[0].task), tuple(classes.items())
+        tasks.append(
+            TaskUsed(task=name, settings=settings, splits=tuple(splits), dropped=left_out, shared=tuple(shares),
+                     classes=of_classes)
+        )  # fmt: skip
     return tuple(tasks)
+
+
+def class_shares(examples: Examples, truth: Labels | None) -> dict[str, float]:
+    """The share of each class in the ground truth of examples; {} if it is not stored or they do not share choices."""
+    if truth is None or len({row.choices for row in examples.rows}) != 1:
+        return {}
+    shares = classes_of(truth).mean(axis=0)
+    return dict(zip(examples.rows[0].choices, shares.tolist(), strict=True))
+
+
+def _every(shares: Iterable[dict[str, float]]) -> tuple[str, ...]:
+    """The classes of all splits, in their order."""
+    return tuple(dict.fromkeys(each for found in shares for each in found))
 
 
 def _split(split: str, examples: Examples | None, redrawn: bool, purpose: str) -> SplitUsed:
@@ -106,7 +129,7 @@ def _fitted(predictions: object) -> Fit | None:
     return predictions.fitted if isinstance(predictions, Predict) else None
 
 
-def _load(step: Prepare, store: Store) -> Examples | None:
+def _load(step: Step[T], store: Store) -> T | None:
     try:
         return load(step, store)
     except (Damaged, KeyError):

@@ -19,6 +19,7 @@ from outgrow.report.protocol import chain_fits
 from outgrow.report.record import Record
 from outgrow.report.row import Estimate, Row
 from outgrow.report.stored import Problem, StoredArtifacts
+from outgrow.report.verdicts import judged
 from outgrow.store import Store
 
 
@@ -50,20 +51,18 @@ def read(experiment: Experiment, store: Store, failures: Sequence[Failure] = ())
     collected: list[Record] = []
     for row, baseline in rows(grid):
         collected.append(record(row, baseline, None, stored))
-        collected += [
-            record([cell], [baseline_cell], cell.seed, stored)
-            for cell, baseline_cell in zip(row, baseline, strict=True)
-        ]
+        collected += [record([cell], baseline[i : i + 1], cell.seed, stored) for i, cell in enumerate(row)]
     problems = {problem.step.key: problem for problem in stored.problems.values()}
-    return Results(grid=grid, records=tuple(collected), problems=tuple(problems.values()))
+    return Results(grid=grid, records=judged(collected), problems=tuple(problems.values()))
 
 
 def rows(grid: Sequence[Cell]) -> Iterator[tuple[list[Cell], list[Cell]]]:
-    """The cells of each row of the table, one a seed, and those of its first method on the same seeds."""
-    first = {(*_names(cell)[:3], cell.seed): cell for cell in reversed(grid)}
+    """The cells of each row of the table, one a seed, and those of its baseline on the same seeds: the first method
+    that is no oracle. Without such a method there are none."""
+    first = {(*_names(cell)[:3], cell.seed): cell for cell in reversed(grid) if not cell.method.oracle}
     for _, group in groupby(grid, key=_names):
         row = list(group)
-        yield row, [first[(*_names(cell)[:3], cell.seed)] for cell in row]
+        yield row, [first[key] for cell in row if (key := (*_names(cell)[:3], cell.seed)) in first]
 
 
 def _names(cell: Cell) -> tuple[str, str, str, str]:
@@ -71,7 +70,7 @@ def _names(cell: Cell) -> tuple[str, str, str, str]:
 
 
 def record(row: Sequence[Cell], baseline: Sequence[Cell], seed: int | None, stored: StoredArtifacts) -> Record:
-    """The record over these cells, one a seed. `baseline`: the cells of the first method on the same seeds."""
+    """The record over these cells, one a seed, not `judged` yet. `baseline`: the baseline's cells on the same seeds."""
     task, weak, strong, method = _names(row[0])
     scored = Row(row, baseline, stored)
     estimates: dict[str, Estimate] = {}
@@ -97,7 +96,9 @@ def record(row: Sequence[Cell], baseline: Sequence[Cell], seed: int | None, stor
         n_test=len(test) if test else None,
         n_groups=len(np.unique(test.groups)) if test else None,
         n_dropped=stored.dropped(row[0]),
-        notes=(*_notes(row, stored), *(observed(scored, estimates) if seed is None else ())),
+        baseline=baseline[0].method.shown if baseline else None,
+        caveats=observed(scored, estimates) if seed is None else (),
+        notes=_notes(row, stored),
     )
 
 

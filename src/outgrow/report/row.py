@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 import numpy as np
+import numpy.typing as npt
 
 from outgrow.experiment.grid import Cell
 from outgrow.experiment.scoring import Score
@@ -28,11 +29,12 @@ ROLES = (*TRIO, "direct", *BEFORE, "majority")  # what is scored on the test exa
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
     """A value with its 95 % interval, as fractions that are not rounded. `low` and `high` are None where there is no
-    interval, as with a single group of test examples."""
+    interval, as with a single group of test examples. `p`: of a difference, the p-value that it is zero."""
 
     value: float
     low: float | None = None
     high: float | None = None
+    p: float | None = None
 
 
 Estimated = Estimate | str | None  # the estimate, the reason why it is withheld, or nothing to state
@@ -43,7 +45,8 @@ class Row:
     """The cells of one row of the grid, one a seed, with their stored scores.
 
     Numbers are over the seeds that have floor, student and ceiling (`complete`); without any such seed, each number is
-    over the scores that exist.
+    over the scores that exist. baseline: the cells of the first method that is no oracle on the same seeds; empty where
+    all methods are.
     """
 
     def __init__(self, cells: Sequence[Cell], baseline: Sequence[Cell], stored: StoredArtifacts) -> None:
@@ -177,14 +180,25 @@ def _bounded(interval: Interval | None, metric: Metric) -> Estimate | None:
 
 def coverage(row: Row) -> Estimated:
     """The share of the test examples that the supervisor answers; nothing where it answers all."""
-    floors = [correct for cell in row.used if (correct := row.stored.correct(cell.floor)) is not None]
-    answered = ~np.isnan(np.stack(floors).astype(np.float64)) if floors else np.ones(1)
-    if answered.all():
+    answered = _answered(row)
+    if answered is None or answered.all():
         return None
     try:
         return _interval(accuracy(answered.astype(np.float64), row.groups))
     except OneGroupError:
         return Estimate(value=float(answered.mean()))
+
+
+def answers_none(row: Row) -> bool:
+    """Whether the supervisor abstains on every test example."""
+    answered = _answered(row)
+    return answered is not None and not answered.any()
+
+
+def _answered(row: Row) -> npt.NDArray[np.bool_] | None:
+    """Which test examples the supervisor answers, [S, N]; None if no floor is stored."""
+    floors = [correct for cell in row.used if (correct := row.stored.correct(cell.floor)) is not None]
+    return ~np.isnan(np.stack(floors).astype(np.float64)) if floors else None
 
 
 def chance(row: Row) -> Estimated:
@@ -219,6 +233,8 @@ def pgr(row: Row) -> Estimated:
     """Performance gap recovered over the complete seeds; without any, the reason is which score is missing."""
     if row.recovery is None:
         absent = next((role for role in TRIO if row.statuses[role] != "done"), None)
+        if absent is None and answers_none(row):
+            return "the supervisor answers none of the test examples"
         if absent is None:
             return f"{row.metric.name} has no value for these examples"
         return f"the {absent} has failed" if row.statuses[absent] == "failed" else f"no {absent} score yet"
@@ -265,9 +281,9 @@ def agreement_wrong(row: Row) -> Estimated:
 
 
 def versus_first(row: Row) -> Estimated:
-    """How much better than the first method's student the student is, over the seeds that have both; nothing for the
-    first method."""
-    if row.cells[0].method == row.baseline[0].method:
+    """How much better than the baseline's student the student is, over the seeds that have both; nothing for the
+    baseline, and where there is none."""
+    if not row.baseline or row.cells[0].method == row.baseline[0].method:
         return None
     first = {cell.seed: cell.student for cell in row.baseline}
     pairs = [(cell.student, first[cell.seed]) for cell in row.used]
@@ -276,6 +292,7 @@ def versus_first(row: Row) -> Estimated:
     if student is None or baseline is None:
         return None
     try:
-        return _interval(paired(student, baseline, row.groups))
+        found = paired(student, baseline, row.groups)
+        return Estimate(value=found.mean, low=found.low, high=found.high, p=found.p)
     except OneGroupError:
         return Estimate(value=float((student - baseline).mean()))

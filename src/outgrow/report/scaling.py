@@ -1,7 +1,7 @@
 """The scaling figure: student accuracy against the student's weights, a line a supervisor (Burns et al. 2023, fig. 3).
 
 Each supervisor is a square at its own number of weights and its accuracy, and a dotted line at that accuracy, the
-floor of its students. The ceilings are a line of their own.
+floor of its students. The ceilings are a line of their own, and so is the majority class or a random choice.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from outgrow.models.base import counted
 from outgrow.report.drawing import MARKS, fitted, ink, panels, shortened, svg, words
-from outgrow.report.figures import axis_label
+from outgrow.report.figures import axis_label, level_of
 from outgrow.report.record import Record
 
 if TYPE_CHECKING:
@@ -77,6 +77,10 @@ def _panel(axes: Axes, records: Sequence[Record], where: Mapping[str, float]) ->
             axes.plot([left, right], [scale * floor, scale * floor], ":", **looks)
             square: dict[str, Any] = {"markersize": 6, "markeredgecolor": ink("paper"), "color": ink(colour)}
             axes.plot([where[weak]], [scale * floor], MARKS["floor"], zorder=4, **square)
+    if name := level_of(records[0]):
+        level = scale * records[0].estimates[name].value
+        axes.plot([left, right], [level, level], color=ink(name), linewidth=1.2, linestyle=(0, (2, 2)), zorder=1)
+        ends, lines = [*ends, level], [*lines, (name, name)]
     axes.set_xlim(left - 0.08 * width, right + ROOM * width)
     axes.grid(axis="y", color=ink("line"), linewidth=0.8)
     named = [(y, name, colour) for y, (name, colour) in zip(ends, lines, strict=True) if y is not None]

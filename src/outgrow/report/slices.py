@@ -16,6 +16,7 @@ from outgrow.plugins import nearest
 from outgrow.report.record import Record
 from outgrow.report.results import Results, record, rows
 from outgrow.report.stored import StoredArtifacts
+from outgrow.report.verdicts import judged
 from outgrow.store import Store
 from outgrow.tasks.base import Facet
 from outgrow.types import Examples, UserError
@@ -40,7 +41,7 @@ def read_by(experiment: Experiment, store: Store, facet: str, failures: Sequence
     for row, baseline in rows(grid):
         for name, ids in slices[row[0].test.key].items():
             records.append(replace(record(row, baseline, None, stored.only(ids)), slice=name))
-    return Results(grid=grid, records=tuple(records), problems=tuple(stored.problems.values()))
+    return Results(grid=grid, records=judged(records), problems=tuple(stored.problems.values()))
 
 
 def sliced(facet: str, values: Mapping[str, Facet]) -> Slices:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from outgrow.experiment.steps import Fit
-from outgrow.report.drawing import MARKS, fitted, ink, name_of, panels, svg
+from outgrow.report.drawing import MARKS, fitted, ink, panels, svg
+from outgrow.report.record import name_of
 from outgrow.report.results import Results, rows
 from outgrow.report.tables import percent
 from outgrow.store import Damaged, Store

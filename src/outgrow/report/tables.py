@@ -10,8 +10,10 @@ import textwrap
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from outgrow.report.answers import sentences
 from outgrow.report.measures import MEASURES, Column
 from outgrow.report.record import Record
+from outgrow.report.verdicts import MARKS, meaning_of_marks
 from outgrow.types import UserError
 
 if TYPE_CHECKING:
@@ -63,14 +65,6 @@ def marked_down(text: str) -> str:
     return re.sub(r"[\\`*|<>\[\]$~&]|(?<!\w)_|_(?!\w)", r"\\\g<0>", one_line(text))
 
 
-def improves(record: Record) -> bool | None:
-    """Whether the method improves on the first, over all seeds; None for the first method and without an interval."""
-    difference = record.estimates.get("versus_first")
-    if record.seed is not None or difference is None or difference.low is None:
-        return None
-    return difference.low > 0
-
-
 def columns(records: Sequence[Record], place: Literal["table", "page"], always: Collection[str] = ()) -> list[str]:
     """The measures that have a column in a table of these records, in its order. `always`: as if stated."""
     methods = len({record.method for record in records})
@@ -81,7 +75,7 @@ def columns(records: Sequence[Record], place: Literal["table", "page"], always: 
         return column == "always"
 
     wanted = {name: measure.table if place == "table" else measure.page for name, measure in MEASURES.items()}
-    return sorted((name for name, column in wanted.items() if is_shown(name, column)), key=lambda n: MEASURES[n].last)
+    return sorted((name for name, column in wanted.items() if is_shown(name, column)), key=lambda n: MEASURES[n].place)
 
 
 def text(records: Sequence[Record], format: str) -> str:
@@ -99,11 +93,15 @@ def text(records: Sequence[Record], format: str) -> str:
 def _csv(records: Sequence[Record]) -> str:
     """An empty field is a missing number; an empty seed means all seeds."""
     out = io.StringIO()
-    rows = [{**record.to_dict(), "notes": "; ".join(record.notes)} for record in records]
+    rows = [{name: _field(value) for name, value in record.to_dict().items()} for record in records]
     writer = csv.DictWriter(out, fieldnames=list(EMPTY.to_dict()), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return out.getvalue()
+
+
+def _field(value: object) -> object:
+    return "; ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _markdown(records: Sequence[Record]) -> str:
@@ -118,12 +116,13 @@ def _markdown(records: Sequence[Record]) -> str:
         words[-1] += notes.incomplete(record)
         numbers = [f"{value} ({interval})" if interval else value for value, interval in _numbers(record, names, notes)]
         lines.append("| " + " | ".join([*words, *numbers]) + " |")
-    below = [*_sentences(names), *notes.lines(marked_down)]
+    below = [*_sentences(names), *filter(None, [marked_down(meaning_of_marks(records))]), *notes.lines(marked_down)]
     return "\n".join([*lines, "", *(f"{note}  " for note in below)]).rstrip() + "\n"
 
 
 def table(records: Sequence[Record]) -> RenderableType:
-    """A rich table for each task, aggregates first; each number with its interval below it."""
+    """The answers in sentences, if they are few, and a rich table for each task, aggregates first; each number has its
+    interval below it."""
     from rich.console import Group
     from rich.text import Text
 
@@ -135,8 +134,10 @@ def table(records: Sequence[Record]) -> RenderableType:
     metric = records[0].metric if records else EMPTY.metric
     score = f"{metric.name[0].upper()}{metric.name[1:]}{' (lower is better)' if not metric.higher_is_better else ''}"
     legend = f"{score} on the same test examples and gap recovered (PGR), in percent; below, 95 % intervals."
-    below = [f"{legend} {scope(records)}".rstrip(), *_sentences(names), *notes.lines()]
-    return Group(*tables, *(Text(line, style="dim") for line in below))
+    meant = filter(None, [one_line(meaning_of_marks(records))])
+    below = [f"{legend} {scope(records)}".rstrip(), *_sentences(names), *meant, *notes.lines()]
+    first = [Text(one_line(sentence)) for sentence in sentences(records)]
+    return Group(*first, *([""] if first else []), *tables, *(Text(line, style="dim") for line in below))
 
 
 def scope(records: Sequence[Record]) -> str:
@@ -235,7 +236,7 @@ def value_of(record: Record, name: str) -> str:
     value = record.value(name)
     if not MEASURES[name].signed:
         return number(value, is_percent(record, name))
-    return signed(value, is_percent(record, name)) + (" ↑" if name == "versus_first" and improves(record) else "")
+    return signed(value, is_percent(record, name)) + (MARKS[record.verdict] if name == "versus_first" else "")
 
 
 def interval_of(record: Record, name: str) -> str:
@@ -245,6 +246,7 @@ def interval_of(record: Record, name: str) -> str:
 
 
 def notes_of(record: Record, name: str) -> list[str]:
-    """The notes of the fits behind a number of a record."""
+    """The caveats about a number of a record, and the notes of the fits behind it."""
     roles = tuple(f"{role}, " for role in MEASURES[name].roles)
-    return [note for note in record.notes if note.startswith(roles)] if roles else []
+    said = [caveat.text for caveat in record.caveats if caveat.about == name]
+    return [*said, *(note for note in record.notes if roles and note.startswith(roles))]
