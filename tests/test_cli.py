@@ -53,12 +53,9 @@ def outgrow(*args: str, answer: str | None = None) -> Result:
     return CliRunner().invoke(app, list(args), input=answer, catch_exceptions=False)
 
 
-def ended(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *args: str) -> tuple[int, str]:
-    """The exit code and what is said on stderr, through the console script's own entrance."""
-    monkeypatch.setattr("sys.argv", ["outgrow", *args])
-    with pytest.raises(SystemExit) as caught:
-        main()
-    return int(caught.value.code or 0), capsys.readouterr().err
+def ended(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str]:
+    """The exit code and what is said on stderr."""
+    return main(list(args)), capsys.readouterr().err
 
 
 def test_run_ends_with_the_table_the_report_and_the_time(quiz: Path) -> None:
@@ -254,9 +251,9 @@ def test_mine_makes_every_shard(quiz: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_collect_makes_tables_of_mined_games_or_says_that_there_are_none(
-    quiz: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    quiz: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, stderr = ended(capsys, monkeypatch, "collect", "games", "--out", "tables")
+    code, stderr = ended(capsys, "collect", "games", "--out", "tables")
     assert (code, stderr) == (2, "error: games holds no mined games: make some with outgrow mine --out games\n")
     (quiz.parent / "games").mkdir()
     ply = {"line": ["e7e5"], "score": 300, "second": 0, "second_move": "c7c5", "effort": 4}
@@ -324,23 +321,22 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("args", MISTAKES)
-def test_a_mistake_is_one_line_on_stderr_and_exit_2(args, quiz: Path, capsys, monkeypatch) -> None:
+def test_a_mistake_is_one_line_on_stderr_and_exit_2(args, quiz: Path, capsys) -> None:
     (quiz.parent / "empty.toml").write_text("")
     (quiz.parent / "typo.toml").write_text(QUIZ.replace("label", "lable"))
-    code, text = ended(capsys, monkeypatch, *args)
+    code, text = ended(capsys, *args)
     assert code == 2
     assert text.startswith(MISTAKES[args])
     assert text.count("\n") == 1
 
 
-def test_an_unknown_option_is_exit_2(capsys, monkeypatch) -> None:
-    code, text = ended(capsys, monkeypatch, "run", "--sed", "1")
+def test_an_unknown_option_is_exit_2(capsys) -> None:
+    code, text = ended(capsys, "run", "--sed", "1")
     assert code == 2
     assert "No such option: --sed" in text
 
 
 def test_an_unexpected_error_is_not_hidden(quiz: Path, monkeypatch) -> None:
-    monkeypatch.setattr("sys.argv", ["outgrow", "plan", "quiz.toml"])
     monkeypatch.setattr("outgrow.config.read", lambda *args, **named: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        main()
+        main(["plan", "quiz.toml"])

@@ -75,14 +75,14 @@ def test_repair_of_what_is_whole_does_nothing(quiz: Path) -> None:
 
 
 @pytest.mark.parametrize("verb", [("check",), ("check", "--repair"), ("check", "--prune", "quiz.toml", "--yes")])
-def test_a_store_that_is_not_there(verb, quiz: Path, capsys, monkeypatch) -> None:
+def test_a_store_that_is_not_there(verb, quiz: Path, capsys) -> None:
     (quiz / "empty").mkdir()
     for name in ("nowhere", "empty"):
-        code, text = ended(capsys, monkeypatch, *verb, "--store", name)
+        code, text = ended(capsys, *verb, "--store", name)
         assert (code, text) == (2, f"error: there is no store at {name}: name one with --store\n")
     assert not (quiz / "nowhere").exists()
 
 
-def test_what_check_is_told_to_do_is_one_thing(quiz: Path, capsys, monkeypatch) -> None:
-    code, text = ended(capsys, monkeypatch, "check", "quiz.toml", "--repair", "--prune")
+def test_what_check_is_told_to_do_is_one_thing(quiz: Path, capsys) -> None:
+    code, text = ended(capsys, "check", "quiz.toml", "--repair", "--prune")
     assert (code, text) == (2, "error: --prune and --repair are two things: run one after the other\n")

@@ -10,6 +10,7 @@ import pytest
 from test_cli import BROKEN, QUIZ, ended, outgrow
 
 from outgrow.cli import running
+from outgrow.store import Store
 
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (INFO|WARNING|ERROR) (.*)")
 
@@ -60,10 +61,8 @@ def test_nothing_of_the_logging_remains(here: Path) -> None:
     assert (list(logger.handlers), logger.level) == before
 
 
-def test_a_log_that_cannot_be_written_is_one_line(
-    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    code, text = ended(capsys, monkeypatch, "run", "quiz.toml", "--on", "inline", "--log", ".")
+def test_a_log_that_cannot_be_written_is_one_line(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, text = ended(capsys, "run", "quiz.toml", "--on", "inline", "--log", ".")
     assert code == 2
     assert text.startswith("error: --log . is a folder: name a file in it")
     assert not (here / "runs").exists()
@@ -73,8 +72,8 @@ def test_a_log_that_cannot_be_written_is_one_line(
 def test_a_disk_that_fills_does_not_stop_the_run(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "writable_file", lambda path, option: path)
-    with running.logging_to(Path("/dev/full")):
+    monkeypatch.setattr(running, "writable_file", lambda path, *rest: path)
+    with running.logging_to(Path("/dev/full"), Store("runs")):
         for _ in range(3):
             logging.getLogger("outgrow").error("a line")
     assert capsys.readouterr().err == (

@@ -34,40 +34,41 @@ CLOSED = {
 
 @pytest.mark.parametrize("path", CLOSED)
 @pytest.mark.parametrize("verb", ["run", "report"])
-def test_a_report_that_cannot_be_written(verb: str, path: str, quiz: Path, capsys, monkeypatch) -> None:
+def test_a_report_that_cannot_be_written(verb: str, path: str, quiz: Path, capsys) -> None:
     if path.startswith("/") and not Path(path).parent.is_dir():
         pytest.skip(f"no {path}")
     os.mkfifo(quiz / "fifo")
     option = {"run": "--report", "report": "--out"}[verb]
-    code, text = ended(capsys, monkeypatch, verb, "quiz.toml", option, path)
+    code, text = ended(capsys, verb, "quiz.toml", option, path)
     assert (code, text.count("\n")) == (2, 1)
     assert text.startswith(f"error: {option} {path or '.'} {CLOSED[path]}")
     assert not (quiz / "runs").exists()
 
 
-def test_the_default_report_is_looked_at_too(quiz: Path, capsys, monkeypatch) -> None:
+def test_the_default_report_is_looked_at_too(quiz: Path, capsys) -> None:
     (quiz / "quiz-report.html").mkdir()
-    code, text = ended(capsys, monkeypatch, "run", "quiz.toml")
+    code, text = ended(capsys, "run", "quiz.toml")
     assert (code, text) == (
         2,
         "error: --report quiz-report.html is a folder: name a file in it, such as quiz-report.html/report.html\n",
     )
 
 
-def test_looking_changes_nothing(quiz: Path, capsys, monkeypatch) -> None:
+def test_looking_changes_nothing(quiz: Path, capsys) -> None:
     """A report that is there stays as it was, and none appears, when the run cannot begin."""
-    (quiz / "old.html").write_bytes(b"\xff old")
+    (quiz / "old.html").write_bytes(b"<!doctype html>\xff old")
     (quiz / "link.html").symlink_to("nowhere.html")
     for path in ("old.html", "link.html", "new/new.html"):
-        assert ended(capsys, monkeypatch, "run", "quiz.toml", "--report", path, "--on", "nothing")[0] == 2
-    assert (quiz / "old.html").read_bytes() == b"\xff old"
+        assert ended(capsys, "run", "quiz.toml", "--report", path, "--on", "nothing")[0] == 2
+    assert (quiz / "old.html").read_bytes() == b"<!doctype html>\xff old"
     assert (quiz / "link.html").is_symlink()
     assert not (quiz / "new" / "new.html").exists()
 
 
 def test_a_report_in_place_of_another_file_and_in_a_new_folder(quiz: Path) -> None:
-    (quiz / "old.html").write_bytes(b"\xff old")
-    for path in ("old.html", "a/b/new.html"):
+    (quiz / "old.html").write_bytes(b"\n<!DOCTYPE html>\xff old")
+    (quiz / "empty").touch()
+    for path in ("old.html", "empty", "a/b/new.html"):
         assert outgrow("run", "quiz.toml", "--on", "inline", "--report", path).exit_code == 0
         assert (quiz / path).read_text().lstrip().lower().startswith("<!doctype html")
     assert outgrow("run", "quiz.toml", "--on", "inline", "--report", "/dev/null").exit_code == 0
@@ -78,7 +79,7 @@ def test_a_folder_that_cannot_be_written(args: tuple[str, ...], quiz: Path, caps
     monkeypatch.setattr("outgrow.config.pretraining", lambda path: None)
     (quiz / "games").mkdir()
     (quiz / "games" / "games-0.jsonl.gz").write_bytes(b"")
-    code, text = ended(capsys, monkeypatch, *args, "--out", "quiz.toml")
+    code, text = ended(capsys, *args, "--out", "quiz.toml")
     assert (code, text) == (
         2,
         "error: --out quiz.toml cannot be written to (File exists): name another folder\n",
@@ -103,16 +104,16 @@ USAGE = {
 
 
 @pytest.mark.parametrize("args", USAGE)
-def test_wrong_usage_is_one_line(args: tuple[str, ...], quiz: Path, capsys, monkeypatch) -> None:
-    code, text = ended(capsys, monkeypatch, *args)
+def test_wrong_usage_is_one_line(args: tuple[str, ...], quiz: Path, capsys) -> None:
+    code, text = ended(capsys, *args)
     assert (code, text.count("\n")) == (2, 1)
     assert text.startswith(f"error: {USAGE[args]}")
 
 
-def test_no_plugins_on_the_command_line(quiz: Path, capsys, monkeypatch) -> None:
+def test_no_plugins_on_the_command_line(quiz: Path, capsys) -> None:
     outgrow("run", "quiz.toml", "--on", "inline")
     for verb in (("run",), ("plan",), ("results",), ("report",), ("check", "--prune"), ("check", "--repair")):
-        code, text = ended(capsys, monkeypatch, *verb, "quiz.toml", "--no-plugins")
+        code, text = ended(capsys, *verb, "quiz.toml", "--no-plugins")
         refused = "'fakes:FakeTask' is from outside the package, which --no-plugins (plugins=False) refuses"
         assert (code, text) == (2, f"error: quiz.toml, line 1: {refused}\n")
 

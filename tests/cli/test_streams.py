@@ -117,7 +117,7 @@ NOBODY = """
 import os, pwd, sys
 def unknown(*args): raise KeyError("nobody")
 pwd.getpwuid = pwd.getpwnam = unknown
-from outgrow.cli import main
+from outgrow.__main__ import main
 main()
 """
 

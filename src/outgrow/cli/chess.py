@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from outgrow.cli.options import RUNS, Device, Log, StoreAt, Workers, app
-from outgrow.cli.running import fail, interrupted, logging_to, writable_folder
+from outgrow.cli.running import fail, logging_to, resumable, writable_folder
 
 
 @app.command()
@@ -29,12 +29,9 @@ def pretrain(
     from outgrow.progress import showing
 
     step, opened_store = pretraining(recipe), opened(store)
-    writable_folder(out, "--out")
-    with logging_to(log), executor("inline") as inline, showing(sys.stderr, 1) as watch:
-        try:
-            done = graph.run([step], opened_store, inline, graph.Settings(device=device), watch)
-        except KeyboardInterrupt:
-            interrupted()
+    writable_folder(out, "--out", opened_store)
+    with logging_to(log, opened_store), resumable(), executor("inline") as inline, showing(sys.stderr, 1) as watch:
+        done = graph.run([step], opened_store, inline, graph.Settings(device=device), watch)
     if done.failures:
         fail(done.failures, len(done.skipped))
     shutil.copytree(opened_store.fetch(step.key), out, dirs_exist_ok=True)
@@ -83,10 +80,11 @@ def collect(
 
     if not any(mined.rglob("games-*.jsonl.gz")):
         raise UserError(f"{mined} holds no mined games: make some with outgrow mine --out {mined}")
-    writable_folder(out, "--out")
+    opened_store = opened(store)
+    writable_folder(out, "--out", opened_store)
     corpus = None
     if decontaminate_against:
-        step, opened_store = pretraining(decontaminate_against).corpus, opened(store)
+        step = pretraining(decontaminate_against).corpus
         with executor("inline") as inline:
             done = graph.run([step], opened_store, inline)
         if done.failures:

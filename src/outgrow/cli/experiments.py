@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from dataclasses import replace
@@ -25,7 +26,7 @@ from outgrow.cli.options import (
     Workers,
     app,
 )
-from outgrow.cli.running import fail, interrupted, logging_to, writable_file
+from outgrow.cli.running import fail, logging_to, resumable, writable_file
 
 if TYPE_CHECKING:
     from outgrow.api import Results
@@ -54,20 +55,23 @@ def run(
     from outgrow import api
     from outgrow.preflight import notes
     from outgrow.progress import duration, showing
+    from outgrow.report.page import is_page
+    from outgrow.types import UserError
 
     started = time.monotonic()
     settings = replace(_settings(device, trust_pickle, trust_remote_code, offline), microbatch=microbatch)
     _experiment(file, sets, seeds, no_plugins)  # a wrong one is refused before anything is opened
-    path, asked = writable_file(report or _page(file), "--report"), _asked(file, sets, seeds, no_plugins)
+    asked, opened_store = _asked(file, sets, seeds, no_plugins), api.opened(store)
+    path = writable_file(report or _page(file), "--report", opened_store, is_page, "HTML page")
+    if log and os.path.realpath(log) == os.path.realpath(path):
+        raise UserError(f"--log and --report are one file, {log}: name two")
     with (
-        logging_to(log),
+        logging_to(log, opened_store),
+        resumable(),
         api.executor(on, workers, plugins=not no_plugins) as executor,
         showing(sys.stderr, executor.slots) as watch,
     ):
-        try:
-            results = api.run(**asked, store=store, on=executor, settings=settings, watch=watch)
-        except KeyboardInterrupt:
-            interrupted()
+        results = api.run(**asked, store=opened_store, on=executor, settings=settings, watch=watch)
     written = _refresh(results, path)  # before anything is printed, maybe to a closed pipe
     _print_table(results.numbers)
     for note in notes(results.experiment, settings):
@@ -163,12 +167,14 @@ def report(
 ) -> None:
     """Write the report of an experiment: one HTML page."""
     from outgrow import api
+    from outgrow.report.page import is_page
 
     _experiment(file, sets, seeds, no_plugins)
-    path = writable_file(out or _page(file), "--out")
+    opened_store = api.opened(store)
+    path = writable_file(out or _page(file), "--out", opened_store, is_page, "HTML page")
     settings = _settings(device, trust_pickle, trust_remote_code, offline)
     asked = _asked(file, sets, seeds, no_plugins)
-    typer.echo(f"report: {api.results(**asked, store=store, settings=settings).report(path)}")
+    typer.echo(f"report: {api.results(**asked, store=opened_store, settings=settings).report(path)}")
 
 
 def _settings(device: str, trust_pickle: bool, trust_remote_code: bool, offline: bool) -> Settings:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -14,17 +15,25 @@ import typer
 
 if TYPE_CHECKING:
     from outgrow.graph import Failure
+    from outgrow.store import Store
 
 
-def writable_file(path: Path, option: str) -> Path:
-    """`path`, after a check that a file can be written there. An existing file is unchanged. Raises UserError."""
+def writable_file(path: Path, option: str, store: Store, is_own: Callable[[Path], bool], kind: str) -> Path:
+    """`path`, after a check that a file can be written there. An existing file is unchanged.
+
+    is_own: whether the command may replace or extend an existing file; kind: what it would be. Raises UserError, also
+    for a path in the store's folders.
+    """
     from outgrow.types import UserError
 
     try:
+        _refuse_stored(path, option, store)
         if path.is_dir():
             raise UserError(f"{option} {path} is a folder: name a file in it, such as {path / 'report.html'}")
         if path.is_fifo() or path.is_socket():
             raise UserError(f"{option} {path} is no ordinary file: name one")
+        if not is_own(path):
+            raise UserError(f"{option} {path} exists and is no {kind}, and is not overwritten: name another file")
         path.parent.mkdir(parents=True, exist_ok=True)
         is_new = not os.path.lexists(path)
         with path.open("a", encoding="utf-8") as file:
@@ -37,12 +46,15 @@ def writable_file(path: Path, option: str) -> Path:
     return path
 
 
-def writable_folder(path: Path, option: str) -> Path:
-    """`path`, made if it does not exist, after a check that files can be written in it. Raises UserError."""
+def writable_folder(path: Path, option: str, store: Store | None = None) -> Path:
+    """`path`, made if it does not exist, after a check that files can be written in it. Raises UserError, also for a
+    folder of the store."""
     from outgrow.types import UserError
 
     draft = path / f".outgrow-{os.getpid()}"
     try:
+        if store is not None:
+            _refuse_stored(path, option, store)
         path.mkdir(parents=True, exist_ok=True)
         draft.touch()
         draft.unlink()
@@ -51,13 +63,25 @@ def writable_folder(path: Path, option: str) -> Path:
     return path
 
 
+def _refuse_stored(path: Path, option: str, store: Store) -> None:
+    from outgrow.types import UserError
+
+    try:
+        stored = store.owns(path)
+    except (RuntimeError, OSError):  # a loop of links: opening it says so
+        stored = False
+    if stored:
+        raise UserError(f"{option} {path} is in a folder of the store {store}: name a place outside")
+
+
 @contextmanager
-def logging_to(path: Path | None) -> Iterator[None]:
-    """Append what is logged in the block, from INFO up, to a file. Raises UserError if it cannot be written."""
+def logging_to(path: Path | None, store: Store) -> Iterator[None]:
+    """Append what is logged in the block, from INFO up, to a log file. Raises UserError if it cannot be written."""
     if path is None:
         yield
         return
-    handler = _LogFile(writable_file(path, "--log"), encoding="utf-8", errors="backslashreplace")
+    writable_file(path, "--log", store, _is_log, "log")
+    handler = _LogFile(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger = logging.getLogger("outgrow")
     level = logger.level
@@ -72,6 +96,15 @@ def logging_to(path: Path | None) -> Iterator[None]:
             handler.close()
 
 
+def _is_log(path: Path) -> bool:
+    """Whether a log may be appended to `path`: nothing is there, or a log, an empty file or a device."""
+    if not path.is_file():
+        return True
+    with path.open("rb") as file:
+        begin = file.read(30)
+    return not begin or re.match(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", begin) is not None
+
+
 class _LogFile(logging.FileHandler):
     failed = False
 
@@ -82,10 +115,13 @@ class _LogFile(logging.FileHandler):
             typer.echo(f"warning: the log is incomplete ({sys.exc_info()[1]}): the run goes on", err=True)
 
 
-def interrupted() -> NoReturn:
-    """Say how to go on, and exit with code 130."""
-    typer.echo("interrupted: finished steps are stored, run again to go on", err=True)
-    raise typer.Exit(130)
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Say how to go on if the block is interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("finished steps are stored, run again to go on") from None
 
 
 def fail(failures: tuple[Failure, ...], skipped: int) -> NoReturn:

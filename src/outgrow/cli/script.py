@@ -16,19 +16,15 @@ from outgrow.cli.options import app
 
 USAGE = typer.BadParameter.__mro__[1]  # UsageError, of the click that typer brings
 CLOSED_PIPE = 141  # 128 + SIGPIPE, as a shell reports it
-INTERRUPTED = 130
 PLAIN = "outgrow-plain"  # the error handler for characters that an encoding lacks
 INSTEAD = {"−": "-", "–": "-", "—": "-", "→": "->", "’": "'", "·": ",", "…": "...", "×": "x"}
 
 
-def main() -> None:
-    """Run the command line. A UserError is printed on one line, with exit code 2; other errors keep their traceback."""
+def main(arguments: list[str]) -> int:
+    """Run the command line and return its exit code. A UserError is printed on one line, with exit code 2; other errors
+    keep their traceback."""
     _replace_unencodable()
     warnings.formatwarning = lambda message, *rest, **named: f"warning: {message}\n"
-    sys.exit(_exit_code(sys.argv[1:] or ["--help"]))
-
-
-def _exit_code(arguments: list[str]) -> int:
     try:
         command = typer.main.get_command(app)
         with command.make_context("outgrow", arguments) as context:
@@ -38,8 +34,6 @@ def _exit_code(arguments: list[str]) -> int:
         return int(end.exit_code)
     except typer.Abort:
         return _print_error("aborted", code=1)
-    except KeyboardInterrupt:
-        return INTERRUPTED
     except Exception as error:
         from outgrow.types import UserError
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from outgrow.cli.options import RUNS, Device, Log, NoPlugins, StoreAt, Workers, app
-from outgrow.cli.running import fail, interrupted, logging_to
+from outgrow.cli.running import fail, logging_to, resumable
 
 if TYPE_CHECKING:
     from outgrow.graph import Step
@@ -49,7 +49,7 @@ def check(
     if prune and files:
         _prune(opened_store, files, yes, device, plugins=not no_plugins)
     elif repair:
-        with logging_to(log):
+        with logging_to(log, opened_store):
             _repair(opened_store, files or [], workers, device, plugins=not no_plugins)
     else:
         _verify(opened_store)
@@ -86,11 +86,12 @@ def _repair(opened_store: Store, files: list[Path], workers: int | None, device:
         opened_store.discard_rows(path)
         typer.echo(f"damaged: {path}: {why}: it is deleted, and computed again when it is needed", err=True)
     wanted = [named[key] for key in checked.damaged if key in named]
-    with executor("" if wanted else "inline", workers) as runner, showing(sys.stderr, runner.slots) as watch:
-        try:
-            done = graph.run(wanted, opened_store, runner, graph.Settings(device=device), watch)
-        except KeyboardInterrupt:
-            interrupted()
+    with (
+        resumable(),
+        executor("" if wanted else "inline", workers) as runner,
+        showing(sys.stderr, runner.slots) as watch,
+    ):
+        done = graph.run(wanted, opened_store, runner, graph.Settings(device=device), watch)
     others = len(checked.damaged) - len(wanted)
     computed = f"{len(wanted) - len(done.failures) - len(done.skipped)} computed again"
     typer.echo(

@@ -145,7 +145,12 @@ class _Worker:
 
 def _serve(tasks: queue.SimpleQueue[_Task | None]) -> None:
     """The thread of the parent that runs tasks on one worker. After any error the worker is replaced, so that none of
-    its messages can reach the next job."""
+    its messages can reach the next job.
+
+    A worker inherits the signals that its thread blocks: an interrupt reaches the whole group, and the parent's main
+    thread handles it, also while a worker still imports."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     worker: _Worker | None = None
     while (task := tasks.get()) is not None:
         if not task.set_running_or_notify_cancel():
@@ -177,7 +182,7 @@ def _death(code: int | None) -> str:
 
 def _work(pipe: Connection) -> None:
     """The main function of a worker: runs one job after the other until its parent exits."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt reaches the whole group, and the parent handles it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     lock = threading.Lock()
 

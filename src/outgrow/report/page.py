@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -58,17 +59,41 @@ class Ran:
 
 
 def write(experiment: Experiment, store: Store, path: Path, failures: Sequence[Failure] = (), toml: str = "") -> None:
-    """Write the page of a pinned experiment to `path`. `failures`: those of the run that has just ended, if any.
-    `toml`: the experiment as TOML, to be downloaded from the page, if it is known.
+    """Write the page of a pinned experiment to `path`, in place of an earlier page. `failures`: those of the run that
+    has just ended, if any. `toml`: the experiment as TOML, to be downloaded from the page, if it is known.
 
-    Raises UserError if the file cannot be written.
+    Raises UserError if the file cannot be written, which leaves an earlier page as it was, or if it is no page.
     """
-    page = html(experiment, store, failures, toml)
+    page = html(experiment, store, failures, toml).encode(errors="replace")  # a name may have half a surrogate pair
     try:
+        if not is_page(path):
+            raise UserError(f"the report {path} exists and is no HTML page: choose another file")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page, encoding="utf-8", errors="replace")  # a name may have half a surrogate pair
+        _replace(path.resolve(), page)
     except OSError as error:
         raise UserError(f"the report {path} cannot be written ({error.strerror}): choose another file") from None
+
+
+def is_page(path: Path) -> bool:
+    """Whether a report may be written to `path`: nothing is there, or an HTML page, an empty file or a device."""
+    if not path.is_file():
+        return True
+    with path.open("rb") as file:
+        begin = file.read(100).lstrip().lower()
+    return begin.startswith(b"<!doctype html") or not path.stat().st_size
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file, or a device; an earlier file is left as it was until the new one is complete."""
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)
+        return
+    draft = path.with_name(f".outgrow-{os.getpid()}")
+    try:
+        draft.write_bytes(data)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def html(experiment: Experiment, store: Store, failures: Sequence[Failure] = (), toml: str = "") -> str:

@@ -231,6 +231,14 @@ class Store:
             return False
         return not folders.get(f"{top}/{rest.partition('/')[0]}", not old)
 
+    def owns(self, path: Path) -> bool:
+        """Whether a path on this machine is in one of the folders that the store uses."""
+        root = self.storage.local
+        if root is None or not path.resolve().is_relative_to(root.resolve()):
+            return False
+        top = (*path.resolve().relative_to(root.resolve()).parts, "")[0]
+        return is_key(top) or top in (MANIFESTS, LEASES, SET_ASIDE, ROWS, SCRATCH)
+
     def explained(self, error: BaseException) -> str | None:
         """A message for the user if a full or broken disk is the cause of `error`; otherwise None."""
         explanation = self.storage.explained(error)
