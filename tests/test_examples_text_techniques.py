@@ -24,6 +24,7 @@ from outgrow.graph import walk
 from outgrow.losses.confidence import Confidence
 from outgrow.methods.finetune import Finetune
 from outgrow.methods.head import Head
+from outgrow.training.precision import resolved
 
 EXAMPLES = REPOSITORY / "examples"
 TEXT = ("text-agreement", "text-saliency", "text-early-stopping", "text-probe", "text-bootstrap")
@@ -116,7 +117,7 @@ def test_saliency_has_the_five_ways_of_the_paper() -> None:
 def test_early_stopping_differs_from_the_recipe_in_what_stops_alone() -> None:
     naive, truth, none = first("text-early-stopping").values()
     recipe = bundled("text/sst2", "minilm/l6")
-    assert naive.student_fit.method.__dict__ == {**recipe.at("fp32").__dict__, "checks": 4}
+    assert naive.student_fit.method.__dict__ == {**recipe.at(resolved("auto", "cpu")).__dict__, "checks": 4}
     assert fit_of(naive.ceiling).method == naive.student_fit.method
     assert isinstance(truth.student_fit.validation_labels, Gold)
     assert truth.student_fit.monitored == naive.student_fit.validation_labels
