@@ -19,7 +19,7 @@ from scipy.stats import t
 import outgrow
 
 SEEDS = [0, 1, 2, 3, 4]
-ROLES = ("floor", "labels", "student", "direct", "ceiling")
+ROLES = ("floor", "label_accuracy", "student", "direct", "ceiling")
 CHESS: Mapping[str, Any] = {
     "task": "chess-puzzles",
     "weak": ["ladder/knight"],

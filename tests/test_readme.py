@@ -105,6 +105,6 @@ def test_the_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     script.write_text(code)
     done = subprocess.run([sys.executable, script.name], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "chess-puzzles ladder/bishop" in done.stdout
+    assert "chess-puzzles ladder/queen" in done.stdout
     assert " steps computed, 0 failed" in done.stdout
     assert (tmp_path / "chess.html").exists()
