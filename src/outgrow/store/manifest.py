@@ -10,7 +10,7 @@ import json
 import os
 import platform
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -52,10 +52,15 @@ class Manifest:
 
     @classmethod
     def parse(cls, key: str, data: bytes) -> Self:
-        """Parses the bytes of a manifest. Raises Damaged if they were changed, or if a name leads out of the folder."""
+        """Parses the bytes of a manifest. Raises Damaged if they were changed or if a name leads out of the folder, and
+        UserError for a whole manifest of a newer format, which must not be taken for damage."""
         try:
             body = json.loads(data, object_pairs_hook=_without_duplicates, parse_constant=_refuse)
             checksum = body.pop("checksum")
+            if (newer := body.keys() - {each.name for each in fields(cls)}) and checksum == _checksum(body):
+                raise UserError(
+                    f"{key} is of a newer version of outgrow ({min(newer)!r}): update it, or name another store"
+                )
             manifest = cls(**{**body, "files": {name: tuple(file) for name, file in body["files"].items()}})
             unchanged = checksum == _checksum(body)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
@@ -73,10 +78,10 @@ class Manifest:
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
+    found = dict(pairs)
+    if len(found) < len(pairs):
         raise ValueError("a name is given twice")
-    return fields
+    return found
 
 
 def _refuse(constant: str) -> None:
