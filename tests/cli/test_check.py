@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ from test_cli import QUIZ, ended, outgrow
 from outgrow.config import read
 from outgrow.experiment.grid import cells, targets
 from outgrow.store import Store
+
+EXAMPLE = Path(__file__).parents[2] / "examples/chess.toml"
 
 
 @pytest.fixture
@@ -86,3 +90,14 @@ def test_a_store_that_is_not_there(verb, quiz: Path, capsys) -> None:
 def test_what_check_is_told_to_do_is_one_thing(quiz: Path, capsys) -> None:
     code, text = ended(capsys, "check", "quiz.toml", "--repair", "--prune")
     assert (code, text) == (2, "error: --prune and --repair are two things: run one after the other\n")
+
+
+def test_pruning_asks_nobody_where_standard_input_is_closed(quiz: Path) -> None:
+    before = Store("runs").listing()
+    command = f"{sys.executable} -m outgrow check {EXAMPLE} --prune <&-"
+    done = subprocess.run(["bash", "-c", command], cwd=quiz, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: nobody can be asked here, since standard input is closed: add --yes\n",
+    )
+    assert Store("runs").listing() == before

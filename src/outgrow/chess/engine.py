@@ -36,7 +36,7 @@ class Verdict:
 
 class Engine:
     """An engine process with one thread. It is deterministic, except with limited strength (`skill`), where its errors
-    are random and depend on the clock. Raises UserError if no engine is installed."""
+    are random and depend on the clock. Raises UserError if no engine is installed, and where it stops."""
 
     def __init__(self, path: str | None = None, *, lines: int = 1, skill: int | None = None) -> None:
         program = path or shutil.which("stockfish", path="/usr/games:/usr/local/bin:/usr/bin:/opt/homebrew/bin")
@@ -45,7 +45,12 @@ class Engine:
             raise UserError(
                 "no chess engine found: install stockfish (apt-get install stockfish) or name it by --engine"
             )
-        self._process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        pipe = subprocess.PIPE
+        try:
+            self._process = subprocess.Popen([program], stdin=pipe, stdout=pipe, text=True, bufsize=1)
+        except OSError as error:
+            raise UserError(f"the chess engine {program} cannot be started ({error.strerror}): name another") from None
+        self._program = program
         self._send("uci")
         self.name = ""
         while (line := self._read()) != "uciok":
@@ -60,14 +65,20 @@ class Engine:
 
     def _send(self, command: str) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.write(command + "\n")
+        try:
+            self._process.stdin.write(command + "\n")
+        except OSError:
+            raise self._stopped() from None
 
     def _read(self) -> str:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError("the chess engine stopped")
+            raise self._stopped()
         return line.rstrip("\n")
+
+    def _stopped(self) -> UserError:
+        return UserError(f"the chess engine {self._program} has stopped: name one that speaks UCI by --engine")
 
     def new_game(self) -> None:
         """Resets the engine, so that results do not depend on earlier games."""

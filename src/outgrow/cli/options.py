@@ -36,7 +36,7 @@ Seeds = Annotated[
     str | None,
     typer.Option("--seeds", metavar="N|LIST", help="How many seeds (5), or which (0,1,2 or 0-4; one alone as 7,)."),
 ]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; by default one a core.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, max=1024, help="Processes; by default one a core.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or mps.")]
 TrustPickle = Annotated[bool, typer.Option("--trust-pickle", help="Load pickled weights.")]
 TrustRemoteCode = Annotated[bool, typer.Option("--trust-remote-code", help="Run a checkpoint's code.")]

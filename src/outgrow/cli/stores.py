@@ -108,8 +108,17 @@ def _prune(opened_store: Store, files: list[Path], yes: bool, device: str, plugi
     doomed = opened_store.listing() - keep
     size = sum(m.bytes for m in opened_store.manifests(doomed).values() if isinstance(m, Manifest))
     typer.echo(f"{len(doomed)} artifacts of {size:,} bytes are named by none of the {len(files)} experiments")
-    if yes or typer.confirm("Delete them, and what unfinished runs left?"):
+    if yes or _confirmed("Delete them, and what unfinished runs left?"):
         typer.echo(f"{opened_store.prune(keep):,} bytes freed")
+
+
+def _confirmed(question: str) -> bool:
+    """The answer from the terminal. Raises UserError where nobody can answer."""
+    from outgrow.types import UserError
+
+    if sys.stdin is None or sys.stdin.closed:
+        raise UserError("nobody can be asked here, since standard input is closed: add --yes")
+    return typer.confirm(question)
 
 
 def _steps(files: list[Path], device: str, plugins: bool) -> list[Step]:  # type: ignore[type-arg]
