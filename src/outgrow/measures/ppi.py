@@ -74,8 +74,9 @@ def powered_mean(
     Args:
         strata: Disjoint sets of rows; in each the audited rows are a random sample, or all of its rows.
         finite: The mean over these rows; by default over the population that they are a sample of.
-        proportion: Values are 0 or 1, and the interval is Wilson's with the effective number of audits (Kott & Carr
-            1997; Franco et al. 2019), which also holds near 0 and 1; by default it is Student's.
+        proportion: Values are 0 or 1, and the interval of a stratum is Wilson's with the effective number of audits
+            (Kott & Carr 1997; Franco et al. 2019), which also holds near 0 and 1; by default it is Student's. Strata
+            are joined by their distances to the means (Zou 2008, "MOVER").
         level: The confidence level.
 
     Raises:
@@ -90,19 +91,12 @@ def powered_mean(
     mean = float(weights @ [part[0] for part in parts])
     variances = np.square(weights) * [part[1] + part[2] for part in parts]
     variance = float(variances.sum())
-    known = np.array([len(each.values) - 1 for each in strata])
-    open_ones = variances > 0
-    df = variance**2 / float((variances[open_ones] ** 2 / known[open_ones]).sum()) if variance > 0 else 1.0
-    drawn = sum(len(each.values) for each in strata if len(each.others)) or sum(len(each.values) for each in strata)
-    if proportion:
-        low, high = _wilson(mean, variance, drawn, df, level)
-    else:
-        half = t_quantile(df, level) * math.sqrt(variance)
-        low, high = mean - half, mean + half
+    halves = [_halves(each, part, proportion, level) for each, part in zip(strata, parts, strict=True)]
+    below, above = (math.sqrt(float(np.square(weights * side).sum())) for side in np.transpose(halves))
     return Powered(
         mean=mean,
-        low=low,
-        high=high,
+        low=max(mean - below, 0.0) if proportion else mean - below,
+        high=min(mean + above, 1.0) if proportion else mean + above,
         standard_error=math.sqrt(variance),
         power=tuple(part[3] for part in parts),
         audits=sum(len(each.values) for each in strata),
@@ -145,14 +139,21 @@ def _part(stratum: Stratum, finite: bool) -> tuple[float, float, float, float]:
     return power * float(stratum.others.mean()) + float(rectified.mean()), over_audits, over_others, power
 
 
-def _wilson(mean: float, variance: float, drawn: int, df: float, level: float) -> tuple[float, float]:
-    """Wilson's interval with as many audits as would give this variance; with `drawn` ones where it is 0."""
+def _halves(
+    stratum: Stratum, part: tuple[float, float, float, float], proportion: bool, level: float
+) -> tuple[float, float]:
+    """How far the interval of a stratum's mean reaches below and above it."""
+    mean, variance, n = part[0], part[1] + part[2], len(stratum.values)
+    if not variance and not (proportion and len(stratum.others)):
+        return 0.0, 0.0
+    t = t_quantile(n - 1.0, level)
+    if not proportion:
+        return t * math.sqrt(variance), t * math.sqrt(variance)
     p = min(max(mean, 0.0), 1.0)
-    effective = p * (1 - p) / variance if variance > 0 and 0 < p < 1 else float(drawn)
-    t = t_quantile(df if variance > 0 else max(drawn - 1, 1), level)
+    effective = p * (1 - p) / variance if variance and 0 < p < 1 else float(n)  # audits that give this variance
     centre = (p + t**2 / (2 * effective)) / (1 + t**2 / effective)
     half = t / (1 + t**2 / effective) * math.sqrt(p * (1 - p) / effective + t**2 / (4 * effective**2))
-    return min(max(centre - half, 0.0), mean), max(min(centre + half, 1.0), mean)
+    return max(mean - centre + half, 0.0), max(centre + half - mean, 0.0)
 
 
 def _to_halve(
