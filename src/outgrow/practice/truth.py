@@ -72,7 +72,7 @@ def probable_truth(data: PracticeData, features: Any = None, seed: int = 0) -> T
     groups = _groups([data.texts[i] for i in data.labelled.tolist()]) if data.texts else np.arange(len(labels))
     out_of_fold = predicted_out_of_fold(x, labels, len(data.classes), groups, seed)
     if likelihood is None:
-        likelihood = channel(out_of_fold, labels)[:, labels].T
+        likelihood = from_labels @ channel(out_of_fold, labels).T  # of one-hot labels the channel's column
     joint = np.maximum(likelihood, TINY) * out_of_fold
     return Truth(
         from_labels=from_labels,
