@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,11 +127,15 @@ def _by_agreement(data: PracticeData, truth: Truth) -> list[tuple[Share | None, 
         accuracies.append(_accuracies(kinds, found.posterior, times))
         confusions.append(found.confusions)
     whole = _accuracies(kinds, start, counts.astype(np.float64))
-    low, high = np.nanquantile(accuracies, [0.025, 0.975], axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an annotator without any vote
+        low, high = np.nanquantile(accuracies, [0.025, 0.975], axis=0)
     each_low, each_high = np.quantile(confusions, [0.025, 0.975], axis=0)
     return [
         (
-            Share(value=float(whole[j]), low=float(low[j]), high=float(high[j]), by="agreement"),
+            None
+            if np.isnan([whole[j], low[j], high[j]]).any()  # it casts no vote: all its probabilities are equal
+            else Share(value=float(whole[j]), low=float(low[j]), high=float(high[j]), by="agreement"),
             (truth.estimated.confusions[j], each_low[j], each_high[j]),
         )
         for j in range(len(votes))

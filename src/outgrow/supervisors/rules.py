@@ -40,7 +40,7 @@ class Rules(Supervisor):
 
     @property
     def short_name(self) -> str:
-        """`rules/keywords` for keywords.py."""
+        """The name of its file: `rules/keywords` for keywords.py."""
         return f"rules/{self.location.stem}"
 
     @property
