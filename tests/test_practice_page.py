@@ -35,7 +35,7 @@ def assert_printed(expected: str, printed: str) -> None:
         alike = [each for each in lines if NUMBER.sub("#", each) == NUMBER.sub("#", line)]
         assert alike, f"{line!r} is not in\n{printed}"
         numbers = [float(each) for each in NUMBER.findall(line)]
-        assert [float(each) for each in NUMBER.findall(alike[0])] == pytest.approx(numbers, abs=0.3, rel=0.05)
+        assert [float(each) for each in NUMBER.findall(alike[0])] == pytest.approx(numbers, abs=0.3, rel=0.01)
 
 
 def test_the_page_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
