@@ -1,7 +1,7 @@
 """A graph of steps: what a step is, the plan of those that are still to do, and running them."""
 
 from outgrow.graph.artifact import Artifact, T
-from outgrow.graph.compute import Job, JobResult, compute
+from outgrow.graph.compute import Job, JobResult
 from outgrow.graph.context import Context, Event, Report, Settings, ignore_events, load
 from outgrow.graph.interned import Interner
 from outgrow.graph.log import LOGGER
@@ -25,7 +25,6 @@ __all__ = [
     "Settings",
     "Step",
     "T",
-    "compute",
     "defaults_of",
     "identity",
     "ignore_events",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 from outgrow.graph.artifact import T, T_co
-from outgrow.store import Damaged, Lease, Rows, Store, flush
+from outgrow.store import Damaged, Rows, Store, Ticket, flush
 
 Kind = Literal["planned", "found", "started", "progress", "finished", "failed", "damaged", "waiting"]
 
@@ -71,7 +71,7 @@ def ignore_events(event: Event) -> None:
 class Context:
     """The argument of `Step.run`: reads inputs, reports progress, keeps checkpoints in a scratch folder."""
 
-    _lease: Lease | None = None
+    _lease: Ticket | None = None
     _writing: Callable[[Path], AbstractContextManager[Any]] = nullcontext  # a full disk becomes one line
 
     def __init__(
@@ -81,7 +81,7 @@ class Context:
         store: Store,
         settings: Settings = DEFAULTS,
         report: Report = ignore_events,
-        lease: Lease | None = None,
+        lease: Ticket | None = None,
     ) -> None:
         self.settings = settings
         self._lease, self._writing = lease, store.storage.writing

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import heapq
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,10 +14,12 @@ from outgrow.graph.compute import Job, JobResult
 from outgrow.graph.context import DEFAULTS, Event, Kind, Report, Settings, ignore_events
 from outgrow.graph.log import LOGGER, log_event
 from outgrow.graph.plan import Plan, plan
+from outgrow.graph.schedule import Schedule
 from outgrow.graph.step import Resources, Step
-from outgrow.store import Damaged, Store
+from outgrow.store import Damaged, Lease, Store
 
-LARGEST_GROUP = 64  # steps that are computed together
+BUNDLE = 60.0  # seconds of work a slot that are leased at once
+NEAR, FAR = 0.3, 20.0  # seconds between two looks at the work of others, in a folder and in a remote store
 RECOMPUTED = 2  # times that a damaged artifact is computed again in one run before its reader fails
 
 
@@ -36,6 +38,14 @@ class Failure:
     step: Step[Any]
     error_text: str
     user_error: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worker:
+    """One of several workers of a store. resources: what it has; steps that need more are left to others."""
+
+    name: str
+    resources: Resources
 
 
 @dataclass(frozen=True)
@@ -58,29 +68,33 @@ def run(
     executor: ExecutorProtocol,
     settings: Settings = DEFAULTS,
     watch: Report = ignore_events,
+    worker: Worker | None = None,
 ) -> Outcome:
     """Compute the steps that `targets` still need.
 
     A step that fails does not stop those that do not depend on it. An interrupt cancels running steps, and so does an
-    error of `watch`, which is raised.
+    error of `watch`, which is raised. worker: if given, this run is one of several workers of the store.
     """
-    going = _Run(targets, store, executor, settings, watch)
-    try:
-        return going.finish()
-    except BaseException:
-        for future in going.running:
-            future.cancel()
-        raise
+    return _Run(targets, store, executor, settings, watch, worker).finish()
 
 
 class _Run:
-    """The state of one run: the steps to do, running and ended."""
+    """The state of one run: the steps to do, leased, running, in work elsewhere, and ended."""
 
     def __init__(
-        self, targets: Sequence[Step[Any]], store: Store, executor: ExecutorProtocol, settings: Settings, watch: Report
+        self,
+        targets: Sequence[Step[Any]],
+        store: Store,
+        executor: ExecutorProtocol,
+        settings: Settings,
+        watch: Report,
+        worker: Worker | None,
     ) -> None:
         self.targets, self.store, self.executor, self.settings = targets, store, executor, settings
+        self.worker, self.leases = worker, store.leases(worker.name if worker else "")
         self.running: dict[Future[tuple[JobResult, ...]], tuple[Step[Any], ...]] = {}
+        self.held: dict[str, Lease] = {}  # by the key of each step that is leased
+        self.elsewhere: dict[str, Step[Any]] = {}  # ready steps that another run has leased
         self.computed: dict[str, Step[Any]] = {}
         self.failed: dict[str, Failure] = {}
         self.times: dict[str, int] = {}
@@ -89,32 +103,100 @@ class _Run:
         self.cached: dict[str, Step[Any]] = {}
         self.planned: set[str] = set()
         self._started, self._busy = time.monotonic(), 0.0  # seconds; of all workers together
+        self._pause = NEAR if store.storage.local else FAR
+        self._listed = time.monotonic()
         self.schedule = self._schedule(self._verified())
         LOGGER.info("%d steps to do, %d cached", len(self.planned), len(self.cached))
 
     def finish(self) -> Outcome:
-        while True:
-            while (free := self.executor.slots - len(self.running)) > 0 and (steps := self.schedule.next(free)):
-                job = Job(steps=steps, store=self.store, settings=self.settings)
-                self.running[self.executor.submit(job, steps[0].resources, self.report)] = steps
-            if not self.running:
-                break
-            done = wait(self.running, return_when=FIRST_COMPLETED).done
-            if self._watch_error:
-                raise self._watch_error
-            for future in done:
-                steps = self.running.pop(future)
-                for step, result in zip(steps, _results(future, steps), strict=True):
-                    self._ended(step, result)
+        with self.leases, self._cancelling():
+            while True:
+                self._fill()
+                if not self.running and not self.elsewhere:
+                    break
+                self._wait()
         ended = self.computed.keys() | self.cached.keys() | self.failed.keys()
         skipped = [step for step in self.schedule.todo if step.key not in ended]
         counts = f"{len(self.computed)} steps computed, {len(self.cached)} cached"
         LOGGER.info("%s, %d failed, %d skipped", counts, len(self.failed), len(skipped))
         by_end = (tuple(self.computed.values()), tuple(self.cached.values()), tuple(self.failed.values()))
         available = (time.monotonic() - self._started) * self.executor.slots
-        return Outcome(
-            *by_end, skipped=tuple(skipped), idle=max(0.0, 1 - self._busy / available) if self._busy else 0.0
-        )
+        idle = max(0.0, 1 - self._busy / available) if self._busy else 0.0
+        return Outcome(*by_end, skipped=tuple(skipped), idle=idle)
+
+    @contextmanager
+    def _cancelling(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            for future in self.running:
+                future.cancel()
+            raise
+
+    def _fill(self) -> None:
+        """Start steps while there are free slots."""
+        while (free := self.executor.slots - len(self.running)) > 0:
+            if steps := self.schedule.next(free):
+                self._start(steps)
+            elif not self._lease_more():
+                return
+
+    def _start(self, steps: tuple[Step[Any], ...]) -> None:
+        tickets = tuple(self.held[step.key].ticket for step in steps)
+        job = Job(steps=steps, tickets=tickets, store=self.store, settings=self.settings)
+        self.running[self.executor.submit(job, steps[0].resources, self.report)] = steps
+
+    def _lease_more(self) -> bool:
+        """Lease another bundle. False if there is nothing to lease now."""
+        busy = {step.key for steps in self.running.values() for step in steps}
+        for lease in {lease.owner: lease for lease in self.held.values()}.values():
+            if not lease.keys & busy:  # what is left of it waits for others
+                self._release(lease)
+        bundle = self.schedule.bundle(BUNDLE * self.executor.slots)
+        if not bundle:
+            return False
+        taken = self.leases.take([step.key for step in bundle])
+        leased = taken.keys if taken else set()
+        if taken:
+            self.held |= dict.fromkeys(leased, taken)
+        for step in self.schedule.lease(bundle, leased):
+            self.elsewhere[step.key] = step
+            self._send("waiting", step, f"{self.leases.holder(step.key) or 'another run'} is computing it")
+        return True
+
+    def _release(self, lease: Lease) -> None:
+        self.schedule.give_up(lease.keys)
+        self.held = {key: each for key, each in self.held.items() if each is not lease}
+        self.leases.release(lease)
+
+    def _wait(self) -> None:
+        """Wait until a step ends, or until it is time to look at what others have done."""
+        done = wait(self.running, timeout=self._pause if self.elsewhere else None, return_when=FIRST_COMPLETED).done
+        if self._watch_error:
+            raise self._watch_error
+        for future in done:
+            steps = self.running.pop(future)
+            for step, result in zip(steps, _results(future, steps), strict=True):
+                self._ended(step, result)
+        if self.elsewhere and time.monotonic() - self._listed >= self._pause:
+            self._look()
+
+    def _look(self) -> None:
+        """Look at what other runs have done, or left undone, with two listings."""
+        stored = self.store.listing()
+        self.leases.look()
+        self._listed = time.monotonic()
+        for key, step in list(self.elsewhere.items()):
+            if key in stored or not self.leases.holder(key):
+                del self.elsewhere[key]
+                self.schedule.offer(step)
+        busy = {step.key for steps in self.running.values() for step in steps}
+        for step in self.schedule.todo:
+            if step.key in stored and not self._is_known(step.key) and step.key not in busy:
+                self._ended(step, JobResult(kind="found"))
+
+    def _is_known(self, key: str) -> bool:
+        return key in self.computed or key in self.cached or key in self.failed
 
     def report(self, event: Event) -> None:
         """Log an event and pass it to `watch`, whose first error ends the job that sent the event, and then the run."""
@@ -146,7 +228,7 @@ class _Run:
                     damaged = True
         return plan(self.targets, self.store) if damaged else first
 
-    def _schedule(self, going: Plan) -> _Schedule:
+    def _schedule(self, going: Plan) -> Schedule:
         busy = {step.key for steps in self.running.values() for step in steps}
         announced = self.planned | busy
         for step in going.todo:
@@ -157,15 +239,29 @@ class _Run:
             if step.key not in self.computed and step.key not in self.cached:
                 self.cached[step.key] = step
                 self._send("found", step)
-        return _Schedule(going.todo, going.seconds, started=busy | self.failed.keys())
+        self.elsewhere = {}
+        return Schedule(
+            going.todo,
+            going.seconds,
+            started=busy | self.failed.keys(),
+            leased=self.held,
+            worker=self.worker.name if self.worker else "",
+            resources=self.worker.resources if self.worker else None,
+        )
 
     def _ended(self, step: Step[Any], ended: JobResult) -> None:
         self._busy += ended.seconds
+        if ended.kind == "lost":
+            self._lost(step)
+            return
         if ended.kind == "damaged" and self.times.get(ended.damaged, 0) < RECOMPUTED:
             self.cached.pop(ended.damaged, None)
             self.computed.pop(ended.damaged, None)
             self.schedule = self._schedule(plan(self.targets, self.store))
-        elif ended.kind in ("failed", "damaged"):
+            return
+        if lease := self.held.pop(step.key, None):
+            lease.keys.discard(step.key)
+        if ended.kind in ("failed", "damaged"):
             self.failed[step.key] = Failure(step, ended.text, ended.user_error)
             self._send("failed", step, ended.text, ended.seconds)
         else:
@@ -174,6 +270,14 @@ class _Run:
             (self.cached if elsewhere else self.computed)[step.key] = step
             self._send("found" if elsewhere else "finished", step, "\n".join(ended.notes), ended.seconds)
             self.schedule.finished(step)
+
+    def _lost(self, step: Step[Any]) -> None:
+        """Another run has taken over the lease of a step, which is now waited for."""
+        if lease := self.held.get(step.key):
+            lease.lost = True
+            self._release(lease)
+        self.elsewhere[step.key] = step
+        self._send("waiting", step, "another run took over")
 
 
 def _results(future: Future[tuple[JobResult, ...]], steps: Sequence[Step[Any]]) -> tuple[JobResult, ...]:
@@ -186,51 +290,3 @@ def _results(future: Future[tuple[JobResult, ...]], steps: Sequence[Step[Any]]) 
     except Exception as error:  # of the executor: a step's own errors come back as a JobResult
         text = "{} could not be run: {}"
         return tuple(JobResult(kind="failed", text=text.format(step.key, error), user_error=True) for step in steps)
-
-
-class _Schedule:
-    """The steps that may start: those whose inputs are done, first the one whose remaining chain takes longest."""
-
-    def __init__(self, todo: Sequence[Step[Any]], seconds: Mapping[str, float], started: set[str]) -> None:
-        self.todo = todo
-        keys = {step.key for step in todo}
-        self._missing: dict[str, int] = {}
-        self._readers: dict[str, list[int]] = {step.key: [] for step in todo}
-        for i, step in enumerate(todo):
-            inputs = {parent.key for parent in step.inputs()} & keys
-            self._missing[step.key] = len(inputs)
-            for key in inputs:
-                self._readers[key].append(i)
-        self._chain = [0.0] * len(todo)
-        for i in reversed(range(len(todo))):  # readers come after their inputs
-            self._chain[i] = seconds[todo[i].key] + max(
-                (self._chain[j] for j in self._readers[todo[i].key]), default=0.0
-            )
-        free = (i for i, step in enumerate(todo) if self._missing[step.key] == 0 and step.key not in started)
-        self._ready = [(-self._chain[i], i) for i in free]
-        heapq.heapify(self._ready)
-
-    def next(self, slots: int = 1) -> tuple[Step[Any], ...]:
-        """The next step that may start, with its share of the ready steps of its group where `slots` workers are free;
-        () where none may start."""
-        if not self._ready:
-            return ()
-        first = self.todo[heapq.heappop(self._ready)[1]]
-        if first.group is None:
-            return (first,)
-        alike = sorted(each for each in self._ready if self._is_alike(self.todo[each[1]], first))
-        taken = alike[: min(-(-(len(alike) + 1) // slots), LARGEST_GROUP) - 1]
-        self._ready = [each for each in self._ready if each not in set(taken)]
-        heapq.heapify(self._ready)
-        return (first, *(self.todo[i] for _, i in taken))
-
-    @staticmethod
-    def _is_alike(step: Step[Any], first: Step[Any]) -> bool:
-        return type(step) is type(first) and step.group == first.group and step.resources == first.resources
-
-    def finished(self, step: Step[Any]) -> None:
-        for i in self._readers.get(step.key, ()):
-            key = self.todo[i].key
-            self._missing[key] -= 1
-            if self._missing[key] == 0:
-                heapq.heappush(self._ready, (-self._chain[i], i))

@@ -1,6 +1,6 @@
 """The store of finished artifacts: content-addressed, committed once, verified when read."""
 
-from outgrow.store.lease import Lease, LeaseLost
+from outgrow.store.lease import Lease, LeaseLost, Leases, Ticket
 from outgrow.store.manifest import Damaged, Manifest, machine, versions
 from outgrow.store.names import is_key
 from outgrow.store.rows import Rows, as_digests, digest_of_text
@@ -12,9 +12,11 @@ __all__ = [
     "Damaged",
     "Lease",
     "LeaseLost",
+    "Leases",
     "Manifest",
     "Rows",
     "Store",
+    "Ticket",
     "as_digests",
     "digest_of_text",
     "flush",

@@ -19,14 +19,14 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Set
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from outgrow.store.lease import FOLDER as LEASES
-from outgrow.store.lease import Lease, lease, live_keys
+from outgrow.store.lease import Leases, live_keys
 from outgrow.store.manifest import Damaged, Manifest, describe, digest
 from outgrow.store.names import is_key
 from outgrow.store.rows import FOLDER as ROWS
@@ -163,11 +163,9 @@ class Store:
             take_over(above, above / owner)
         return above / owner
 
-    def lease(self, key: str, waiting: Callable[[str], None] = lambda owner: None) -> AbstractContextManager[Lease]:
-        """A context manager in which no other run works on `key`, or its artifact is finished. waiting: called with the
-        current owner, if there is one."""
-        _manifest(key)
-        return lease(self.storage, key, waiting, lambda: self.has(key))
+    def leases(self, worker: str = "") -> Leases:
+        """The leases of one run, which keep other runs from doing the same work. worker: its name in `status`."""
+        return Leases(self.storage, worker)
 
     def check(self) -> Check:
         """Verifies the checksums of all artifacts."""
