@@ -17,6 +17,7 @@ from outgrow.graph.plan import Plan, plan
 from outgrow.graph.schedule import Schedule
 from outgrow.graph.step import Resources, Step
 from outgrow.store import Damaged, Lease, Store
+from outgrow.types import UserError
 
 BUNDLE = 60.0  # seconds of work a slot that are leased at once
 NEAR, FAR = 0.3, 20.0  # seconds between two looks at the work of others, in a folder and in a remote store
@@ -155,7 +156,12 @@ class _Run:
         bundle = self.schedule.bundle(BUNDLE * self.executor.slots)
         if not bundle:
             return False
-        taken = self.leases.take([step.key for step in bundle])
+        try:
+            taken = self.leases.take([step.key for step in bundle])
+        except UserError as error:  # the store cannot be written to
+            for step in self.schedule.lease(bundle, ()):
+                self._ended(step, JobResult(kind="failed", text=str(error), user_error=True))
+            return True
         leased = taken.keys if taken else set()
         if taken:
             self.held |= dict.fromkeys(leased, taken)

@@ -63,6 +63,8 @@ class Lease:
     def keep(self, keys: Collection[str]) -> None:
         """Gives up all other keys. Without any left the file is removed."""
         with self._guard:
+            if time.monotonic() - self._awake > PATIENCE / 2:
+                self.beat()
             self.keys &= set(keys)
             if self.lost:
                 return
@@ -116,19 +118,20 @@ class Ticket:
 
     def __init__(self, storage: Storage, owner: str) -> None:
         self._storage, self.owner = storage, owner
-        self._called = time.monotonic()
+        self._called, self._lost = time.monotonic(), False
 
     def check(self) -> None:
         """Raises LeaseLost if the lease was lost. Cheap: it reads the store only if it was not called for long."""
         silent_since, self._called = self._called, time.monotonic()
-        if self._called - silent_since > PATIENCE / 2:
+        if self._lost or self._called - silent_since > PATIENCE / 2:
             with suppress(UserError):  # an unreachable store is unreachable for others, too
                 self.verify()
 
     def verify(self) -> None:
         """Reads the store. Raises LeaseLost if the lease was lost."""
         file = f"{FOLDER}/{self.owner}"
-        if file not in self._storage.read([file]):
+        self._lost = self._lost or file not in self._storage.read([file])
+        if self._lost:
             raise LeaseLost(self.owner)
 
 
@@ -204,8 +207,12 @@ class Leases:
         if not lease.keys:
             return None
         self._own.append(lease)
-        lease.write()
-        self.look()
+        try:
+            lease.write()
+            self.look()
+        except BaseException:
+            self.release(lease)
+            raise
         free = self._free(lease.keys)
         if len(free) < len(lease.keys):
             lease.keep(free)
