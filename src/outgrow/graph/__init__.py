@@ -6,7 +6,9 @@ from outgrow.graph.context import Context, Event, Report, Settings, ignore_event
 from outgrow.graph.interned import Interner
 from outgrow.graph.log import LOGGER
 from outgrow.graph.plan import Plan, plan
-from outgrow.graph.run import Failure, Outcome, run
+from outgrow.graph.run import Failure, Outcome, Worker, run
+from outgrow.graph.schedule import lacking
+from outgrow.graph.status import RunningStep, Status, status
 from outgrow.graph.step import Resources, Step, defaults_of, identity, not_hashed, topological_order, walk
 
 __all__ = [
@@ -22,16 +24,21 @@ __all__ = [
     "Plan",
     "Report",
     "Resources",
+    "RunningStep",
     "Settings",
+    "Status",
     "Step",
     "T",
+    "Worker",
     "defaults_of",
     "identity",
     "ignore_events",
+    "lacking",
     "load",
     "not_hashed",
     "plan",
     "run",
+    "status",
     "topological_order",
     "walk",
 ]

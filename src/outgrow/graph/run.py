@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,13 +15,14 @@ from outgrow.graph.compute import Job, JobResult
 from outgrow.graph.context import DEFAULTS, Event, Kind, Report, Settings, ignore_events
 from outgrow.graph.log import LOGGER, log_event
 from outgrow.graph.plan import Plan, plan
-from outgrow.graph.schedule import Schedule
+from outgrow.graph.schedule import Schedule, lacking
 from outgrow.graph.step import Resources, Step
 from outgrow.store import Damaged, Lease, Store
 from outgrow.types import UserError
 
 BUNDLE = 60.0  # seconds of work a slot that are leased at once
 NEAR, FAR = 0.3, 20.0  # seconds between two looks at the work of others, in a folder and in a remote store
+UNFIT = 60.0  # seconds between two messages about a resource that is missing
 RECOMPUTED = 2  # times that a damaged artifact is computed again in one run before its reader fails
 
 
@@ -43,17 +45,22 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class Worker:
-    """One of several workers of a store. resources: what it has; steps that need more are left to others."""
+    """One of several workers of a store. resources: what it has; steps that need more are left to others.
+
+    wait: stay until these are done, too. Steps that failed on another worker are not tried again.
+    """
 
     name: str
     resources: Resources
+    wait: bool = False
 
 
 @dataclass(frozen=True)
 class Outcome:
     """The steps of a run by how they ended. `skipped` steps depend on one that failed.
 
-    idle: the share of the time of all workers in which they computed no step, 0 to 1.
+    idle: the share of the time of all workers in which they computed no step, 0 to 1. unfit: the skipped steps that
+    could start, but need more than the worker has.
     """
 
     computed: tuple[Step[Any], ...]
@@ -61,6 +68,7 @@ class Outcome:
     failures: tuple[Failure, ...]
     skipped: tuple[Step[Any], ...]
     idle: float = 0.0
+    unfit: tuple[Step[Any], ...] = ()
 
 
 def run(
@@ -104,6 +112,7 @@ class _Run:
         self.cached: dict[str, Step[Any]] = {}
         self.planned: set[str] = set()
         self._started, self._busy = time.monotonic(), 0.0  # seconds; of all workers together
+        self.unfit: dict[str, tuple[float, float]] = {}  # since when a step waits for resources, and the last message
         self._pause = NEAR if store.storage.local else FAR
         self._listed = time.monotonic()
         self.schedule = self._schedule(self._verified())
@@ -111,9 +120,11 @@ class _Run:
 
     def finish(self) -> Outcome:
         with self.leases, self._cancelling():
+            if self.worker:
+                self._look()
             while True:
                 self._fill()
-                if not self.running and not self.elsewhere:
+                if not self.running and not self._awaited():
                     break
                 self._wait()
         ended = self.computed.keys() | self.cached.keys() | self.failed.keys()
@@ -123,7 +134,7 @@ class _Run:
         by_end = (tuple(self.computed.values()), tuple(self.cached.values()), tuple(self.failed.values()))
         available = (time.monotonic() - self._started) * self.executor.slots
         idle = max(0.0, 1 - self._busy / available) if self._busy else 0.0
-        return Outcome(*by_end, skipped=tuple(skipped), idle=idle)
+        return Outcome(*by_end, skipped=tuple(skipped), idle=idle, unfit=self.schedule.unfit)
 
     @contextmanager
     def _cancelling(self) -> Iterator[None]:
@@ -144,6 +155,8 @@ class _Run:
 
     def _start(self, steps: tuple[Step[Any], ...]) -> None:
         tickets = tuple(self.held[step.key].ticket for step in steps)
+        for step in steps:
+            self.held[step.key].running[step.key] = {"title": step.title, "since": time.time(), "fraction": 0.0}
         job = Job(steps=steps, tickets=tickets, store=self.store, settings=self.settings)
         self.running[self.executor.submit(job, steps[0].resources, self.report)] = steps
 
@@ -177,19 +190,26 @@ class _Run:
 
     def _wait(self) -> None:
         """Wait until a step ends, or until it is time to look at what others have done."""
-        done = wait(self.running, timeout=self._pause if self.elsewhere else None, return_when=FIRST_COMPLETED).done
+        if not self.running:
+            time.sleep(self._pause)
+        pause = self._pause if self._awaited() else None
+        done = wait(self.running, timeout=pause, return_when=FIRST_COMPLETED).done
         if self._watch_error:
             raise self._watch_error
         for future in done:
             steps = self.running.pop(future)
             for step, result in zip(steps, _results(future, steps), strict=True):
                 self._ended(step, result)
-        if self.elsewhere and time.monotonic() - self._listed >= self._pause:
+        if self._awaited() and time.monotonic() - self._listed >= self._pause:
             self._look()
+
+    def _awaited(self) -> bool:
+        """Whether a step that another run must do may let this one go on."""
+        return bool(self.elsewhere or (self.worker and self.worker.wait and self.schedule.unfit))
 
     def _look(self) -> None:
         """Look at what other runs have done, or left undone, with two listings."""
-        stored = self.store.listing()
+        stored, failed = self.store.listings()
         self.leases.look()
         self._listed = time.monotonic()
         for key, step in list(self.elsewhere.items()):
@@ -200,6 +220,31 @@ class _Run:
         for step in self.schedule.todo:
             if step.key in stored and not self._is_known(step.key) and step.key not in busy:
                 self._ended(step, JobResult(kind="found"))
+        if self.worker:
+            self._look_at_failures(failed - stored - busy)
+            self._report_unfit(self.worker.resources)
+
+    def _look_at_failures(self, keys: Collection[str]) -> None:
+        """Do not try what has failed on other workers."""
+        new = [step for step in self.schedule.todo if step.key in keys and not self._is_known(step.key)]
+        records = self.store.failures.read([step.key for step in new])
+        for step in new:
+            if (record := records.get(step.key)) and record.is_final:
+                self.failed[step.key] = Failure(step, record.text, record.user_error)
+                self.elsewhere.pop(step.key, None)
+                self.schedule.failed(step)
+                self._send("failed", step, f"{record.text} (on {record.host}; --retry tries it again)")
+
+    def _report_unfit(self, there: Resources) -> None:
+        """Say now and then which resource is missing, and for how long."""
+        now = time.monotonic()
+        for step in self.schedule.unfit:
+            since, last = self.unfit.get(step.key, (now, -math.inf))
+            if now - last >= UNFIT:
+                missing = lacking(step.resources, there)
+                self._send("waiting", step, f"it needs {missing}: waiting for another worker for {now - since:.0f} s")
+                last = now
+            self.unfit[step.key] = (since, last)
 
     def _is_known(self, key: str) -> bool:
         return key in self.computed or key in self.cached or key in self.failed
@@ -209,6 +254,8 @@ class _Run:
         with self._lock:  # executors report from threads of their own
             if self._watch_error:
                 raise self._watch_error
+            if event.kind == "progress" and (lease := self.held.get(event.key)) and event.key in lease.running:
+                lease.running[event.key]["fraction"] = event.fraction
             try:
                 log_event(event)
                 self._watch(event)
@@ -267,8 +314,12 @@ class _Run:
             return
         if lease := self.held.pop(step.key, None):
             lease.keys.discard(step.key)
+            lease.running.pop(step.key, None)
         if ended.kind in ("failed", "damaged"):
             self.failed[step.key] = Failure(step, ended.text, ended.user_error)
+            if self.worker:
+                with suppress(UserError):  # of a store that cannot be reached
+                    self.store.failures.add(step.key, ended.text.strip().rpartition("\n")[2], ended.user_error)
             self._send("failed", step, ended.text, ended.seconds)
         else:
             elsewhere = ended.kind == "found"  # another run has computed it

@@ -47,7 +47,7 @@ class Schedule:
         for i in reversed(range(len(todo))):  # readers come after their inputs
             chain[i] = self._seconds[i] + max((chain[j] for j in self._readers[i]), default=0.0)
         self._rank = [_rank(each, step.key, worker) for each, step in zip(chain, todo, strict=True)]
-        self._fits = [resources is None or _fits(step.resources, resources) for step in todo]
+        self._fits = [resources is None or not lacking(step.resources, resources) for step in todo]
         self._leased = {self._index[key] for key in leased if key in self._index}
         self._ended: set[int] = set()
         self._ready: list[tuple[Any, int]] = []  # leased steps that may start
@@ -129,10 +129,18 @@ class Schedule:
             if not self._missing[j]:
                 self._offer(j)
 
+    def failed(self, step: Step[Any]) -> None:
+        """A step that will not be computed, so that those that need it cannot start."""
+        self._ended.add(self._index[step.key])
+
     @property
     def unfit(self) -> Steps:
-        """The steps that need more than the worker has."""
-        return tuple(step for step, fits in zip(self.todo, self._fits, strict=True) if not fits)
+        """The steps that may start, but need more than the worker has."""
+        return tuple(
+            step
+            for i, step in enumerate(self.todo)
+            if not self._fits[i] and not self._missing[i] and i not in self._ended
+        )
 
     def _pop(self, heap: list[tuple[Any, int]]) -> Step[Any] | None:
         while heap:
@@ -152,8 +160,14 @@ def _rank(chain: float, key: str, worker: str) -> tuple[float, str]:
     return -round(math.log2(chain + 0.01)), hashlib.sha256(f"{worker} {key}".encode()).hexdigest()
 
 
-def _fits(needed: Resources, there: Resources) -> bool:
-    return needed.cores <= there.cores and needed.gpus <= there.gpus and needed.memory_gb <= there.memory_gb
+def lacking(needed: Resources, there: Resources) -> str:
+    """What a step needs and a worker lacks, such as `2 cores (here 1)`; "" if it has everything."""
+    each = (("cores", "cores"), ("gpus", "GPUs"), ("memory_gb", "GB of memory"))
+    return ", ".join(
+        f"{getattr(needed, name):g} {words} (here {getattr(there, name):g})"
+        for name, words in each
+        if getattr(needed, name) > getattr(there, name)
+    )
 
 
 def _is_alike(step: Step[Any], first: Step[Any]) -> bool:

@@ -269,8 +269,8 @@ def _paths(storage: Storage) -> dict[str, tuple[int, float]]:
     return {path: status for path, status in storage.files(FOLDER).items() if not path.startswith(f"{FOLDER}/.")}
 
 
-def contents(storage: Storage) -> list[dict[str, Any]]:
-    """What the files of all leases say whose owner is not known to be dead."""
+def live_leases(storage: Storage) -> list[dict[str, Any]]:
+    """The fields of the files of all leases whose owner is not known to be dead."""
     every = storage.read(list(_paths(storage)))
     return [fields for data in every.values() if not is_dead(data) and (fields := fields_of(data))]
 

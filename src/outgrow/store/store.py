@@ -1,6 +1,7 @@
 """Content-addressed artifacts in a folder, on S3, or on another file system that fsspec supports.
 
 manifests/<key>.json        exists if and only if the artifact exists
+manifests/<key>.failed      the step failed on a worker that shares the store with others
 <key>/<prefix>/...          the artifact's files; a prefix without a manifest is left over from an unfinished commit
 leases/                     which run works on which key
 damaged/                    manifests of damaged artifacts
@@ -25,6 +26,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from outgrow.store.failures import SUFFIX as FAILED
+from outgrow.store.failures import Failures
 from outgrow.store.lease import FOLDER as LEASES
 from outgrow.store.lease import Leases, live_keys
 from outgrow.store.manifest import Damaged, Manifest, describe, digest
@@ -69,9 +72,17 @@ class Store:
 
     def listing(self) -> frozenset[str]:
         """The keys of all finished artifacts, from one listing."""
+        return self.listings()[0]
+
+    def listings(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The keys of all finished artifacts, and of the steps with a record of a failure, from one listing."""
         names = self.storage.names(MANIFESTS)
-        stems = (name.removesuffix(".json") for name in names if name.endswith(".json"))
-        return frozenset(key for key in stems if is_key(key))
+        return _keys(names, ".json"), _keys(names, FAILED)
+
+    @cached_property
+    def failures(self) -> Failures:
+        """The records of steps that failed on workers that share the store."""
+        return Failures(self.storage, MANIFESTS)
 
     def has(self, key: str) -> bool:
         """Whether there is an artifact of this key."""
@@ -289,6 +300,11 @@ class Store:
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+
+
+def _keys(names: Collection[str], suffix: str) -> frozenset[str]:
+    stems = (name.removesuffix(suffix) for name in names if name.endswith(suffix))
+    return frozenset(key for key in stems if is_key(key))
 
 
 def _manifest(key: str) -> str:
