@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -30,12 +30,15 @@ from outgrow.cli.options import (
     TrustRemoteCode,
     Workers,
     app,
+    not_empty,
 )
 from outgrow.cli.running import fail, logging_to, resumable
 
 if TYPE_CHECKING:
+    from outgrow.executors.base import Executor
     from outgrow.graph import Outcome, Status, Worker
 
+GRACE = 20  # seconds until running steps are stopped without a checkpoint; schedulers kill after 30 or more
 REQUEUE = 75  # EX_TEMPFAIL: a scheduler that stopped the worker should start it again
 
 
@@ -45,7 +48,10 @@ def work(
     store: StoreAt = RUNS,
     sets: Sets = None,
     seeds: Seeds = None,
-    name: Annotated[str, typer.Option(help="Unique among the workers of the store; by default host and process.")] = "",
+    name: Annotated[
+        str | None,
+        typer.Option(callback=not_empty, help="Unique among the workers of the store; by default host and process."),
+    ] = None,
     cores: Annotated[int | None, typer.Option(min=1, max=1024, help="Cores of this worker; by default all.")] = None,
     gpus: Annotated[float, typer.Option(min=0, help="GPUs of this worker.")] = 0,
     memory_gb: Annotated[float | None, typer.Option(min=0, help="Memory; by default that of the machine.")] = None,
@@ -81,8 +87,8 @@ def work(
     with (
         logging_to(log, opened_store),
         resumable(),
-        _requeued(),
         api.executor(on, slots, plugins=not no_plugins) as executor,
+        _requeued(executor),
         showing(sys.stderr, executor.slots) as watch,
     ):
         asked = _asked(file, sets, seeds, no_plugins)
@@ -145,24 +151,35 @@ def _as_json(found: Status) -> dict[str, object]:
     return {**asdict(replace(found, failed={})), "failed": failed}
 
 
+class _Late(BaseException):
+    """A running step has not stopped in time."""
+
+
 @contextmanager
-def _requeued() -> Iterator[None]:
-    """Exit with code 75 on SIGTERM, which schedulers send at a time limit."""
+def _requeued(executor: Executor) -> Iterator[None]:
+    """Exit with code 75 on SIGTERM, which schedulers send at a time limit: after running steps have saved a checkpoint,
+    or after `GRACE` seconds."""
+    from outgrow.graph import STOPPING
 
-    class Terminated(KeyboardInterrupt):
-        pass
+    def stop(number: int, frame: FrameType | None) -> None:
+        executor.stop()
+        signal.alarm(GRACE)
 
-    def stop(number: int, frame: FrameType | None) -> NoReturn:
-        raise Terminated
+    def late(number: int, frame: FrameType | None) -> NoReturn:
+        raise _Late
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = signal.signal(signal.SIGTERM, stop), signal.signal(signal.SIGALRM, late)
     try:
-        yield
-    except Terminated:
-        typer.echo("terminated: what is finished is stored; start the worker again to go on", err=True)
-        raise typer.Exit(REQUEUE) from None
+        with suppress(_Late):
+            yield
+        if STOPPING.is_set():
+            typer.echo("terminated: finished steps and checkpoints are stored, start it again to go on", err=True)
+            raise typer.Exit(REQUEUE)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.alarm(0)
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGALRM, before[1])
+        STOPPING.clear()
 
 
 def _memory_gb() -> float:

@@ -2,7 +2,7 @@
 
 from outgrow.graph.artifact import Artifact, T
 from outgrow.graph.compute import Job, JobResult
-from outgrow.graph.context import Context, Event, Report, Settings, ignore_events, load
+from outgrow.graph.context import STOPPING, Context, Event, Report, Settings, ignore_events, load
 from outgrow.graph.interned import Interner
 from outgrow.graph.log import LOGGER
 from outgrow.graph.plan import Plan, plan
@@ -13,6 +13,7 @@ from outgrow.graph.step import Resources, Step, defaults_of, identity, not_hashe
 
 __all__ = [
     "LOGGER",
+    "STOPPING",
     "Artifact",
     "Context",
     "Event",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 import traceback
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
-from outgrow.graph.context import Context, Event, Kind, Report, Settings
+from outgrow.graph.context import Context, Event, Kind, Report, Settings, Stopped
 from outgrow.graph.plan import compare
 from outgrow.graph.step import Step, identity
 from outgrow.notes import notes_of
@@ -23,10 +22,11 @@ from outgrow.types import UserError
 class JobResult:
     """How a step of a job ended. damaged: the key of the input that could not be read. notes: those of the artifact.
 
-    found: another run has computed it. lost: another run has taken over its lease.
+    found: another run has computed it. lost: another run has taken over its lease. stopped: its process was asked to
+    stop, and its work is in a checkpoint.
     """
 
-    kind: Literal["computed", "found", "failed", "damaged", "lost"]
+    kind: Literal["computed", "found", "failed", "damaged", "lost", "stopped"]
     seconds: float = 0.0
     text: str = ""
     notes: tuple[str, ...] = ()
@@ -48,6 +48,8 @@ class Job:
         if len(self.steps) > 1:
             try:
                 return _compute_group(self, report)
+            except Stopped:
+                return tuple(JobResult(kind="stopped") for _ in self.steps)
             except Exception as error:  # computed alone, the step that is to blame names its error
                 text = f"{len(self.steps)} steps could not be computed together ({error}): now one by one"
                 _send(report, self.steps[0], "waiting", text)
@@ -61,7 +63,7 @@ def _compute(step: Step[Any], lease: Ticket, store: Store, settings: Settings, r
     try:
         try:
             return _attempt(step, lease, store, settings, report, started)
-        except LeaseLost:
+        except (LeaseLost, Stopped):
             raise
         except Exception:
             with suppress(UserError):  # of a store that cannot be reached
@@ -69,6 +71,8 @@ def _compute(step: Step[Any], lease: Ticket, store: Store, settings: Settings, r
             raise
     except LeaseLost:  # this process was suspended
         ended = JobResult(kind="lost")
+    except Stopped:
+        ended = JobResult(kind="stopped")
     except UserError as error:
         ended = JobResult(kind="failed", text=str(error), user_error=True)
     except Exception as error:
@@ -123,9 +127,7 @@ def _compute_group(job: Job, report: Report) -> tuple[JobResult, ...]:
 
 def _commit(step: Step[Any], artifact: Any, context: Context, store: Store, provenance: dict[str, Any]) -> None:
     store.commit(step.key, artifact.save, identity=identity(step), provenance=provenance)
-    shutil.rmtree(context.scratch, ignore_errors=True)
-    with suppress(OSError):  # a run that lost its lease may have left a folder beside it
-        context.scratch.parent.rmdir()
+    context.finished()
 
 
 def _send(report: Report, step: Step[Any], kind: Kind, text: str = "") -> None:

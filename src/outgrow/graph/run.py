@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from outgrow.graph.compute import Job, JobResult
-from outgrow.graph.context import DEFAULTS, Event, Kind, Report, Settings, ignore_events
+from outgrow.graph.context import DEFAULTS, STOPPING, Event, Kind, Report, Settings, ignore_events
 from outgrow.graph.log import LOGGER, log_event
 from outgrow.graph.plan import Plan, plan
 from outgrow.graph.schedule import Schedule, lacking
@@ -124,7 +124,7 @@ class _Run:
                 self._look()
             while True:
                 self._fill()
-                if not self.running and not self._awaited():
+                if not self.running and (STOPPING.is_set() or not self._awaited()):
                     break
                 self._wait()
         ended = self.computed.keys() | self.cached.keys() | self.failed.keys()
@@ -147,7 +147,7 @@ class _Run:
 
     def _fill(self) -> None:
         """Start steps while there are free slots."""
-        while (free := self.executor.slots - len(self.running)) > 0:
+        while (free := self.executor.slots - len(self.running)) > 0 and not STOPPING.is_set():
             if steps := self.schedule.next(free):
                 self._start(steps)
             elif not self._lease_more():
@@ -191,7 +191,7 @@ class _Run:
     def _wait(self) -> None:
         """Wait until a step ends, or until it is time to look at what others have done."""
         if not self.running:
-            time.sleep(self._pause)
+            STOPPING.wait(self._pause)
         pause = self._pause if self._awaited() else None
         done = wait(self.running, timeout=pause, return_when=FIRST_COMPLETED).done
         if self._watch_error:
@@ -222,7 +222,8 @@ class _Run:
                 self._ended(step, JobResult(kind="found"))
         if self.worker:
             self._look_at_failures(failed - stored - busy)
-            self._report_unfit(self.worker.resources)
+            if self.worker.wait:
+                self._report_unfit(self.worker.resources)
 
     def _look_at_failures(self, keys: Collection[str]) -> None:
         """Do not try what has failed on other workers."""
@@ -306,6 +307,9 @@ class _Run:
         self._busy += ended.seconds
         if ended.kind == "lost":
             self._lost(step)
+            return
+        if ended.kind == "stopped":
+            self.schedule.offer(step)
             return
         if ended.kind == "damaged" and self.times.get(ended.damaged, 0) < RECOMPUTED:
             self.cached.pop(ended.damaged, None)
