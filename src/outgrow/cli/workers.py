@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from outgrow.cli.experiments import _asked, _experiment, _print_json, _settings
 from outgrow.cli.options import (
     RUNS,
     Device,
@@ -32,7 +31,7 @@ from outgrow.cli.options import (
     app,
     not_empty,
 )
-from outgrow.cli.running import fail, logging_to, resumable
+from outgrow.cli.running import fail, logging_to, print_json, read_experiment, resumable, settings_from, source_from
 
 if TYPE_CHECKING:
     from outgrow.executors.base import Executor
@@ -78,8 +77,8 @@ def work(
     from outgrow.progress import duration, showing
 
     started = time.monotonic()
-    settings = replace(_settings(device, trust_pickle, trust_remote_code, offline), microbatch=microbatch)
-    _experiment(file, sets, seeds, no_plugins)  # a wrong one is refused before anything is opened
+    settings = replace(settings_from(device, trust_pickle, trust_remote_code, offline), microbatch=microbatch)
+    read_experiment(file, sets, seeds, no_plugins)  # a wrong one is refused before anything is opened
     resources = Resources(cores=cores or all_cores(), gpus=gpus, memory_gb=memory_gb or _memory_gb())
     worker = Worker(name=name or f"{platform.node()}:{os.getpid()}", resources=resources, wait=wait)
     opened_store = api.opened(store)
@@ -91,7 +90,7 @@ def work(
         _requeued(executor),
         showing(sys.stderr, executor.slots) as watch,
     ):
-        asked = _asked(file, sets, seeds, no_plugins)
+        asked = source_from(file, sets, seeds, no_plugins)
         sharing: dict[str, Any] = {"store": opened_store, "worker": worker, "on": executor, "retry": retry}
         outcome = api.work(**asked, **sharing, settings=settings, watch=watch)
     _report(outcome, worker, duration(time.monotonic() - started))
@@ -123,10 +122,10 @@ def status(
     """Show what the workers of a store have done for an experiment, what they are doing, and what failed."""
     from outgrow import api
 
-    settings = _settings("cpu", trust_pickle, trust_remote_code, offline)
-    found = api.status(**_asked(file, sets, seeds, no_plugins), store=store, settings=settings)
+    settings = settings_from("cpu", trust_pickle, trust_remote_code, offline)
+    found = api.status(**source_from(file, sets, seeds, no_plugins), store=store, settings=settings)
     if as_json:
-        _print_json(_as_json(found))
+        print_json(_as_json(found))
     else:
         _print_status(found)
 
