@@ -86,7 +86,7 @@ MANY = pytest.param(1000, 10, 6, marks=[pytest.mark.slow, pytest.mark.timeout(15
 def test_each_artifact_is_committed_once_whatever_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cells: int, workers: int, kills: int
 ) -> None:
-    faults = Faults(rate=0.1, late=2.5)
+    faults = Faults(rate=0.1)
     outputs, found, leases, files = shared(tmp_path, monkeypatch, cells, workers, kills, faults)
     assert found == alone(tmp_path, cells)
     assert not any("Traceback" in output for output in outputs)

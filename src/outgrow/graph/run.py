@@ -201,7 +201,8 @@ class _Run:
             for step, result in zip(steps, _results(future, steps), strict=True):
                 self._ended(step, result)
         if self._awaited() and time.monotonic() - self._listed >= self._pause:
-            self._look()
+            with suppress(*[UserError] * bool(self.running)):  # a store out of reach stops no step that runs
+                self._look()
 
     def _awaited(self) -> bool:
         """Whether a step that another run must do may let this one go on."""
