@@ -7,6 +7,8 @@ reach. A task whose node is lost runs again on another; what a step itself raise
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import sys
 import threading
 from concurrent.futures import CancelledError, Future
@@ -21,6 +23,7 @@ from outgrow.types import UserError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+REACHABLE = 10.0  # seconds until a cluster counts as out of reach
 RETRIES = 3  # times that a task runs again after its node or its process was lost
 GB = 1e9
 
@@ -35,8 +38,8 @@ class Ray(Executor):
 
     def __init__(self, workers: int | None = None, address: str = "") -> None:
         self._ray = _started(address or os.environ.get("RAY_ADDRESS", ""), workers)
-        self._events = _Events(self._ray)
-        self._tasks: set[_Task] = set()
+        self._tasks: dict[int, _Task] = {}
+        self._events = _Events(self._ray, self._cancel)
         remote: Any = self._ray.remote(max_retries=RETRIES, retry_exceptions=False)
         self._compute = remote(_compute)
 
@@ -52,20 +55,24 @@ class Ray(Executor):
         needed = {"num_cpus": resources.cores, "num_gpus": resources.gpus, "memory": int(resources.memory_gb * GB)}
         task = _Task(self._ray, self._compute.options(**needed).remote(job, number, self._events.actor))
         task.add_done_callback(partial(self._ended, number))
-        self._tasks.add(task)
+        self._tasks[number] = task
         task.follow()
         return task
 
     def close(self) -> None:
-        for task in list(self._tasks):
-            task.cancel()
+        for number in list(self._tasks):
+            self._cancel(number)
         self._events.close()
         self._ray.shutdown()
+
+    def _cancel(self, number: int) -> None:
+        if task := self._tasks.get(number):
+            task.cancel()
 
     def _ended(self, number: int, task: Any) -> None:
         self._events.drain()
         self._events.forget(number)
-        self._tasks.discard(task)
+        self._tasks.pop(number, None)
 
     def _missing(self, needed: Resources) -> str:
         """Which resource no cluster of this size has; "" if it may run."""
@@ -106,10 +113,13 @@ class _Task(Future[tuple[JobResult, ...]]):
 
 
 class _Events:
-    """The way of events from tasks to this process: an actor that keeps them, and a thread that asks it for them."""
+    """The way of events from tasks to this process: an actor that keeps them, and a thread that asks it for them.
 
-    def __init__(self, ray: Any) -> None:
-        self._ray = ray
+    cancel: called with the number of a task whose `report` raises.
+    """
+
+    def __init__(self, ray: Any, cancel: Callable[[int], None]) -> None:
+        self._ray, self._cancel = ray, cancel
         self.actor = ray.remote(num_cpus=0)(_Mailbox).remote()
         self._reports: dict[int, Report] = {}
         self._count = 0
@@ -128,10 +138,19 @@ class _Events:
 
     def drain(self) -> None:
         """Pass on the events that have come."""
-        with self._lock, suppress(Exception):  # the run notices itself what `report` raises
-            for number, event in self._ray.get(self.actor.take.remote()):
-                if report := self._reports.get(number):
-                    report(event)
+        with self._lock:
+            for number, event in self._taken():
+                try:
+                    if report := self._reports.get(number):
+                        report(event)
+                except BaseException:  # which the run has kept, and raises
+                    self._cancel(number)
+
+    def _taken(self) -> list[tuple[int, Event]]:
+        with suppress(Exception):  # the cluster has ended
+            taken: list[tuple[int, Event]] = self._ray.get(self.actor.take.remote())
+            return taken
+        return []
 
     def close(self) -> None:
         self._stop.set()
@@ -182,9 +201,11 @@ def _started(address: str, workers: int | None) -> Any:
         raise UserError("--on ray needs Ray: pip install 'outgrow[ray]'") from None
     if ray.is_initialized():
         return ray
+    _check_reachable(address)
     paths = os.pathsep.join(path for path in sys.path if path)  # plug-ins are imported on the nodes, too
     options: dict[str, Any] = {"runtime_env": {"env_vars": {"PYTHONPATH": paths}}, "log_to_driver": False}
     options |= {"logging_level": "error"}
+    terminated = signal.getsignal(signal.SIGTERM)
     try:
         if address:
             ray.init(address=address, **options)
@@ -194,4 +215,17 @@ def _started(address: str, workers: int | None) -> Any:
         where = address or "on this machine"
         why = " ".join(str(error).split())[:200]
         raise UserError(f"no Ray cluster {where}: {why}; check the address, or use --on pool") from None
+    with suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGTERM, terminated)  # Ray would end the process at once
     return ray
+
+
+def _check_reachable(address: str) -> None:
+    """Raise UserError for an address where nobody answers, which Ray tries for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not (host and port.isdecimal()):
+        return  # a name such as `auto`
+    try:
+        socket.create_connection((host, int(port)), timeout=REACHABLE).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(f"no Ray cluster answers at {address} ({error}): check the address, or use --on pool") from None
