@@ -14,6 +14,7 @@ from toys import Add, Blob, Const
 from outgrow.executors.inline import Inline
 from outgrow.graph import Outcome, Step, load, plan, run
 from outgrow.store import Damaged, Store, as_digests, digest_of_text
+from outgrow.store.lease import hold
 from outgrow.types import UserError
 
 KEY = "const-0123456789ab"
@@ -171,11 +172,13 @@ def test_prune_frees_on_s3(store: Store) -> None:
 
 def test_a_lease_on_s3_is_waited_for(store: Store) -> None:
     told: list[str] = []
-    with store.lease(KEY):
-        timer = threading.Timer(0.5, lambda: store.commit(KEY, Blob(b"x").save, identity={}, provenance={}))
-        timer.start()
-        with store.lease(KEY, told.append):
-            assert store.has(KEY)
+    with store.leases() as leases:
+        taken = leases.take([KEY, "other"])
+        assert taken is not None
+        threading.Timer(0.5, lambda: taken.keep({"other"})).start()
+        with hold(store.storage, KEY, told.append) as mine:
+            assert taken.keys == {"other"}
+            assert mine.keys == {KEY}
     assert len(told) == 1
 
 

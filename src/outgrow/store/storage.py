@@ -21,6 +21,8 @@ from urllib.parse import urlsplit
 from outgrow.store.trouble import BROKEN, CLOSED, FULL, cause, is_remote, one_line, with_retries
 from outgrow.types import UserError
 
+# Read in one request: s3fs else asks for the size of each file first, and lists its folder where there is none.
+AT_ONCE = {"max_concurrency": 1}
 ATTEMPTS = 10  # how often an operation is tried if other processes work in the same folder
 
 P = ParamSpec("P")
@@ -145,7 +147,8 @@ class Storage:
             return
         fs, root = self._opened
         left = {f"{root}/{path}": path for path in paths if path not in found}
-        contents = fs.cat(list(left), on_error="return") if left else {}
+        options = AT_ONCE if "s3" in fs.protocol else {}
+        contents = fs.cat(list(left), on_error="return", **options) if left else {}
         failed: Exception | None = None
         for full, content in contents.items():
             if isinstance(content, FileNotFoundError):
