@@ -10,10 +10,10 @@ Names are imported when they are first used, so that `import outgrow` costs next
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # typing.TYPE_CHECKING without an import, which would take most of the time
 if TYPE_CHECKING:
+    from typing import Any
+
     from outgrow.api import Results, plan, results, run
     from outgrow.config import read
     from outgrow.experiment.definition import Experiment
@@ -53,6 +53,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
     for module, names in _HOMES.items():
         if name in names:
             found = globals()[name] = getattr(import_module(module), name)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
-from outgrow.store.trouble import BROKEN, CLOSED, FULL, cause, is_remote, one_line, with_retries
+from outgrow.store.trouble import BROKEN, CLOSED, FULL, cause, client_options, is_remote, one_line, with_retries
 from outgrow.types import UserError
 
 # Read in one request: s3fs else asks for the size of each file first, and lists its folder where there is none.
@@ -75,7 +75,7 @@ class Storage:
         import fsspec
 
         try:
-            fs, root = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
+            fs, root = fsspec.core.url_to_fs(self.url, use_listings_cache=False, **client_options(self.url))
         except (ImportError, ValueError) as error:
             raise UserError(f"the store {self} cannot be opened: {one_line(error)}") from None
         return fs, root.rstrip("/")
