@@ -19,9 +19,7 @@ def data(n: int, noise: float, seed: int = 0) -> FeatureData:
     x = random.standard_normal((n, 5))
     labels = np.eye(2)[((x[:, 0] + noise * random.standard_normal(n)) > 0).astype(int)]
     nothing = np.zeros((0, 5)), np.zeros((0, 2))
-    return FeatureData(
-        design=Design(x), labels=labels, validation_features=nothing[0], validation_labels=nothing[1]
-    )
+    return FeatureData(design=Design(x), labels=labels, validation_features=nothing[0], validation_labels=nothing[1])
 
 
 def test_the_penalty_has_the_lowest_cross_entropy_over_the_folds() -> None:

@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from outgrow.cli.options import RUNS, Device, Offline, StoreAt, TrustPickle, TrustRemoteCode, Workers, app
+from outgrow.cli.options import (
+    RUNS,
+    Device,
+    NoPlugins,
+    Offline,
+    Seeds,
+    Sets,
+    StoreAt,
+    TrustPickle,
+    TrustRemoteCode,
+    Workers,
+    app,
+)
 from outgrow.cli.running import resumable
 
 if TYPE_CHECKING:
@@ -133,3 +145,30 @@ def predict(
     if shown:
         print(file=sys.stderr)
     typer.echo(f"{out}: {rows:,} rows, {rows / seconds:,.0f} rows/s")
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="A TOML file whose results are stored.")],
+    cell: Annotated[str, typer.Argument(metavar="CELL", help="Its task/weak/strong/method/seed, or enough of it.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder for the student.")],
+    store: StoreAt = RUNS,
+    sets: Sets = None,
+    seeds: Seeds = None,
+    device: Device = "cpu",
+    trust_pickle: TrustPickle = False,
+    trust_remote_code: TrustRemoteCode = False,
+    offline: Offline = False,
+    no_plugins: NoPlugins = False,
+) -> None:
+    """Write a fitted student of an experiment into a folder, as a checkpoint that transformers loads."""
+    from outgrow import api
+    from outgrow.graph import Settings
+    from outgrow.practice import export as exporting
+    from outgrow.practice.folder import refuse_foreign
+
+    refuse_foreign(folder)
+    settings = Settings(device=device, trust_pickle=trust_pickle, trust_remote_code=trust_remote_code, offline=offline)
+    experiment = api.resolved(file, sets=sets or (), seeds=seeds, plugins=not no_plugins, settings=settings)
+    found = exporting.export(experiment, cell, folder, api.opened(store), settings)
+    typer.echo(f"{folder}: the student of {exporting.name_of(found)}")

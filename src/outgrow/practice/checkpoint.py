@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -98,7 +99,7 @@ def _write_head(
         longest=encoder.longest, **named,
     )  # fmt: skip
     if pooling == "last" and spec.layer == -1 and _write_classifier(folder, origin, encoder, head, facts, settings):
-        return Facts(kind="classifier", readout=fit.readout, precision=spec.precision, longest=encoder.longest, **named)
+        return replace(facts, kind="classifier", precision="fp32")  # its weights are those of a sum: bf16 is too coarse
     with quiet():
         encoder.module.save_pretrained(folder)
         encoder.tokenizer.save_pretrained(folder)
@@ -124,7 +125,7 @@ def _write_classifier(
 
     network = open_network(origin, "head", settings, classes=facts.classes)
     score = getattr(network.module, "score", None)
-    norm = next((part for part in reversed(list(encoder.module.modules())) if type(part).__name__ == "LayerNorm"), None)
+    norm = _last_norm(encoder.module)
     if not isinstance(score, torch.nn.Linear) or score.bias is not None or norm is None or norm.bias is None:
         return False
     direction = 1 / norm.weight.detach().double()
@@ -135,11 +136,22 @@ def _write_classifier(
     with torch.no_grad():
         score.weight.copy_(weight + torch.outer(bias, direction) / scale)
     texts = ["a", "a b c", "The second text is longer than the first."]
-    own, inside = _head_probs(encoder, head, facts, texts, settings), _classifier_probs(network, facts, texts, settings)
+    exact = replace(facts, precision="fp32")
+    own, inside = _head_probs(encoder, head, exact, texts, settings), _classifier_probs(network, exact, texts, settings)
     if np.abs(own - inside).max() > CLOSE:
         return False
     network.save(folder)
     return True
+
+
+def _last_norm(module: Any) -> Any:
+    """The layer norm after the last layer: the last one that is in none of the numbered layers; None without one."""
+    norms = [
+        part
+        for name, part in module.named_modules()
+        if type(part).__name__ == "LayerNorm" and not any(each.isdigit() for each in name.split("."))
+    ]
+    return norms[-1] if norms else None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -173,6 +185,35 @@ def read_model(folder: Path, settings: Settings) -> Loaded:
 
     head = HeadWeights(weights=load_file(folder / "head.safetensors"))
     return Loaded(facts=facts, network=open_encoder(folder, settings), head=head, settings=settings)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Packed:
+    """A model that can be pickled: the files of its folder by name. Those of an encoder that is as it was are not among
+    them: it is a model that is found again."""
+
+    files: Mapping[str, bytes]
+    encoder: Model | None = None
+
+    @classmethod
+    def of(cls, fit: Fit, classes: Sequence[str], store: Store, settings: Settings) -> Self:
+        with tempfile.TemporaryDirectory() as folder:
+            facts = write_model(Path(folder), fit, classes, store, settings)
+            as_it_was = facts.kind == "head" and fit.features is not None and isinstance(fit.features[0].source, Model)
+            kept = ("head.safetensors", FACTS) if as_it_was else ("*",)
+            paths = [path for pattern in kept for path in Path(folder).glob(pattern)]
+            files = {path.name: path.read_bytes() for path in paths}
+        return cls(files=files, encoder=fit.model if as_it_was else None)
+
+
+def unpacked(packed: Packed, settings: Settings) -> Loaded:
+    """The model of packed files. Raises UserError where its encoder is gone."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in packed.files.items():
+            (Path(folder) / name).write_bytes(content)
+        if packed.encoder:
+            _copy(checkpoint_files(packed.encoder.folder(settings)), Path(folder))
+        return read_model(Path(folder), settings)
 
 
 def _head_probs(network: Network, head: HeadWeights, facts: Facts, texts: Sequence[str], settings: Settings) -> Doubles:
