@@ -8,8 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from slots import BASE, LARGE, Headed, Worded, cell
+from slots import BASE, LARGE, Headed, cell
 from tiny import TinyModel, checkpoint
+from worded import WordedHead
 
 from outgrow.executors.inline import Inline
 from outgrow.experiment.folds import OtherFolds, OutOfFold, folds_of
@@ -159,9 +160,3 @@ def test_an_example_s_own_label_does_not_move_its_prediction(tmp_path: Path) -> 
         assert not learned & {examples.ids[j] for j in mine}
         own = load(step.predictions[i], store)
         assert np.array_equal(answers.take(mine).probs, own.take(mine).probs)
-
-
-@dataclass(frozen=True, kw_only=True)
-class WordedHead(Worded):
-    readout = "head"
-    name = "worded"

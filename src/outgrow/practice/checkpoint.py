@@ -218,7 +218,7 @@ def unpacked(packed: Packed, settings: Settings) -> Loaded:
 
 def _head_probs(network: Network, head: HeadWeights, facts: Facts, texts: Sequence[str], settings: Settings) -> Doubles:
     spec = FeatureSpec(pooling=facts.pooling, layer=facts.layer, precision=facts.precision)
-    named = [(str(i), text or " ") for i, text in enumerate(texts)]
+    named = [(str(i), text) for i, text in enumerate(texts)]
     parts = list(pooled(network, named, spec, settings.microbatch, cut=True))
     order = np.concatenate([rows for rows, _, _ in parts])
     states: Floats = np.concatenate([values for _, values, _ in parts])[np.argsort(order)]
@@ -229,7 +229,7 @@ def _classifier_probs(network: Network, facts: Facts, texts: Sequence[str], sett
     from outgrow.training.choosing import probabilities
     from outgrow.training.precision import finite
 
-    rows = (Example(id=str(i), group=str(i), prompt=text or " ", choices=facts.classes) for i, text in enumerate(texts))
+    rows = (Example(id=str(i), group=str(i), prompt=text, choices=facts.classes) for i, text in enumerate(texts))
     encoded = network.encode(Examples(rows=tuple(rows), cut=True))
     probs, _ = finite(lambda: probabilities(network, encoded, settings.microbatch), settings.device, facts.precision)
     return probs.astype(np.float64)

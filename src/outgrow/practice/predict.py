@@ -32,7 +32,8 @@ def predict_file(
     settings: Settings = Settings(),  # noqa: B008 - frozen
     progress: Progress = lambda rows, seconds: None,
 ) -> int:
-    """Write a prediction for each row of a table: its id, the label and the confidence, as Parquet.
+    """Write a prediction for each row of a table: its id, the label and the confidence, as Parquet. A row without a text
+    has neither.
 
     Args:
         folder: Of a model that `outgrow fit` or `outgrow export` wrote.
@@ -97,10 +98,15 @@ def _written(
 
 
 def _table(schema: Any, model: Loaded, ids: list[str], texts: list[str]) -> Any:
+    """The predictions of some rows; a row without a text has none."""
     import pyarrow as pa
 
-    probs, names = model.predict(texts), np.array(model.facts.classes, dtype=object)
-    return pa.table({"id": ids, "label": names[probs.argmax(1)], "confidence": probs.max(1).astype(np.float32)}, schema)
+    names = np.array(model.facts.classes, dtype=object)
+    labels, confidence = np.full(len(texts), None, dtype=object), np.full(len(texts), np.nan, dtype=np.float32)
+    if len(at := np.flatnonzero([bool(text.strip()) for text in texts])):
+        probs = model.predict([texts[i] for i in at])
+        labels[at], confidence[at] = names[probs.argmax(1)], probs.max(1)
+    return pa.table({"id": ids, "label": labels, "confidence": pa.array(confidence, from_pandas=True)}, schema)
 
 
 def _text_of(source: Path, columns: tuple[str, ...], asked: str, learned: str) -> str:
