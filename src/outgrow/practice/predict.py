@@ -32,7 +32,7 @@ def predict_file(
     settings: Settings = Settings(),  # noqa: B008 - frozen
     progress: Progress = lambda rows, seconds: None,
 ) -> int:
-    """Write a prediction for each row of a table: its id, the label and the confidence, as Parquet. A row without a text
+    """Write a prediction for each row of a table as Parquet: its id, the label and the confidence. A row without text
     has neither.
 
     Args:
