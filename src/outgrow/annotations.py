@@ -122,7 +122,17 @@ class Annotations:
 
         Raises UserError if the number of choices differs between examples.
         """
+        if not len(self):
+            return np.zeros((0, len(self.annotators)), dtype=np.int64)
         return np.where(self.given, self.classes().argmax(2), abstain).T
+
+    def speaking(self) -> Self:
+        """These annotations without the annotators that label nothing."""
+        speaks = np.asarray(self.given.any(1))
+        names = tuple(name for name, each in zip(self.annotators, speaks, strict=True) if each)
+        return type(self)(
+            ids=self.ids, annotators=names, probs=self.probs[speaks], offsets=self.offsets, given=self.given[speaks]
+        )
 
     def taken(self, ids: Sequence[str]) -> Self:
         """The annotations of these examples, in this order; those that no annotator labels are left out."""

@@ -17,6 +17,7 @@ from outgrow.graph import LOGGER, Failure, Outcome, Plan, Report, Settings, igno
 from outgrow.plugins import find, is_ours
 from outgrow.preflight import check_device, check_space, checked, notes
 from outgrow.store import Store
+from outgrow.supervisors.base import Supervisor
 from outgrow.types import UserError
 
 if TYPE_CHECKING:
@@ -169,6 +170,8 @@ def _refuse_foreign(record: Any) -> None:
         if not is_ours(type(record)):
             name = f"{type(record).__module__}:{type(record).__qualname__}"
             raise UserError(f"{name!r} is from outside the package, which --no-plugins (plugins=False) refuses")
+        if isinstance(record, Supervisor) and record.code:
+            raise UserError(f"{record.code} is code, which --no-plugins (plugins=False) refuses")
         record = tuple(getattr(record, each.name) for each in fields(record))
     inner = record.values() if isinstance(record, Mapping) else record if isinstance(record, tuple) else ()
     for each in inner:

@@ -84,7 +84,7 @@ def test_what_is_wrong_is_one_line_before_anything_is_computed(
         assert line.count("\n") == 1
     monkeypatch.setattr(memory, "free_memory", lambda device: 1000)
     code, line = ended(capsys, *fit, "out")
-    assert (code, "choose a smaller one" in line) == (2, True)
+    assert (code, "name a smaller model" in line) == (2, True)
     assert not Path("runs").exists()
     assert not Path("out").exists()
 

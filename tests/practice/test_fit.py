@@ -153,10 +153,10 @@ def test_a_model_too_large_for_memory_is_refused_before_it_is_loaded(
     weights = bert.parameters(tiny.SETTINGS)
     monkeypatch.setattr(memory, "free_memory", lambda device: 4 * weights - 1)
     with pytest.raises(
-        UserError, match=r"hf/bert has .* weights and needs about .* GB of memory, .* choose a smaller one$"
+        UserError, match=r"hf/bert needs .* GiB of memory and cpu has .* free: name a smaller model, or use"
     ):
         fit(cheap.data(), bert, store=str(tmp_path / "store"))
     monkeypatch.setattr(memory, "free_memory", lambda device: 8 * weights)
-    with pytest.raises(UserError, match=r"choose a smaller one, or do not finetune it$"):
+    with pytest.raises(UserError, match=r"name a smaller model, do not finetune it, or use a larger machine$"):
         fit(cheap.data(), bert, how=QUICK, store=str(tmp_path / "store"))
     assert not (tmp_path / "store").exists()

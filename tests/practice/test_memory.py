@@ -30,11 +30,11 @@ def test_low_rank_updates_are_taken_where_memory_asks_for_them(bert: HF, monkeyp
     assert isinstance(finetuning(bert, tiny.SETTINGS), Finetune)
     monkeypatch.setattr(memory, "free_memory", lambda device: 16 * weights - 1)
     assert isinstance(finetuning(bert, tiny.SETTINGS), LoRA)
-    assert fits(bert, Head(), tiny.SETTINGS)
+    assert fits(bert, tiny.SETTINGS)
     monkeypatch.setattr(budget, "find_spec", lambda name: None)
     assert isinstance(finetuning(bert, tiny.SETTINGS), Finetune)  # whose refusal says what is missing
     monkeypatch.setattr(memory, "free_memory", lambda device: None)
-    assert fits(bert, Finetune(), tiny.SETTINGS)
+    assert fits(bert, tiny.SETTINGS, 16)
 
 
 def test_a_budget_is_so_many_updates(bert: HF, monkeypatch: pytest.MonkeyPatch) -> None:

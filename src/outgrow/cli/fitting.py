@@ -10,6 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from outgrow.cli.data_options import (
+    Abstain,
+    Annotator,
+    Classes,
+    Data,
+    Form,
+    Gold,
+    Id,
+    Normalize,
+    Replies,
+    Text,
+    Weak,
+    data_from,
+)
 from outgrow.cli.options import (
     RUNS,
     Device,
@@ -29,10 +43,6 @@ if TYPE_CHECKING:
     from outgrow.practice.data import PracticeData
     from outgrow.practice.fit import Fitted
 
-Data = Annotated[str, typer.Argument(help="CSV, TSV, JSONL, JSON, Parquet or Arrow, or hub:owner/name@split.")]
-Text = Annotated[str | None, typer.Option(help="The column of the text, or a template: '{title}: {body}'.")]
-Id = Annotated[str | None, typer.Option(help="The column of ids.")]
-
 
 @app.command()
 def fit(
@@ -40,13 +50,18 @@ def fit(
     out: Annotated[Path, typer.Option("--out", help="The folder for the model, its card and its predictions.")],
     model: Annotated[str, typer.Option(help="minilm/l6, a checkpoint's folder, or its name on the hub.")] = "minilm/l6",
     text: Text = None,
-    weak: Annotated[str | None, typer.Option(help="The columns of the labels, with commas.")] = None,
-    gold: Annotated[str | None, typer.Option(help="The column of the ground truth of audited rows.")] = None,
+    weak: Weak = None,
+    gold: Gold = None,
     id: Id = None,
-    annotator: Annotated[str | None, typer.Option(help="The annotators' column, of one row a label.")] = None,
-    classes: Annotated[str, typer.Option(help="The classes, with commas, where numbers stand for them.")] = "",
-    abstain: Annotated[str, typer.Option(help="A cell that stands for no label.")] = "-1",
-    normalize: Annotated[bool, typer.Option("--normalize", help="Divide probabilities by their sum.")] = False,
+    annotator: Annotator = None,
+    replies: Replies = None,
+    classes: Classes = "",
+    form: Form = "auto",
+    abstain: Abstain = "-1",
+    normalize: Normalize = False,
+    audited: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Audits: labels --to-audit, with answers.")
+    ] = None,
     method: Annotated[str, typer.Option(help="auto, naive, audited, a labelling rule or a loss.")] = "auto",
     finetune: Annotated[bool, typer.Option("--finetune", help="Finetune after the head on frozen features.")] = False,
     minutes: Annotated[float | None, typer.Option(min=0.01, help="Finetune for so long at most.")] = None,
@@ -61,29 +76,36 @@ def fit(
     """Fit a model to cheap labels: a head on its frozen features first, then, if asked, finetuning."""
     from outgrow import api
     from outgrow.graph import Settings
-    from outgrow.practice.data import read_data
+    from outgrow.practice.audits import of_data, read_audits
     from outgrow.practice.folder import refuse_foreign, write_folder
     from outgrow.practice.models import named
     from outgrow.practice.report import lines
     from outgrow.progress import duration, showing
 
-    started, asked = time.monotonic(), [name.strip() for name in classes.split(",") if name.strip()]
+    started = time.monotonic()
     refuse_foreign(out)
     settings = Settings(device=device, trust_pickle=trust_pickle, trust_remote_code=trust_remote_code, offline=offline)
-    read = read_data(
-        data, text=text, weak=weak, gold=gold, id=id, annotator=annotator, classes=asked, abstain=abstain,
-        normalize=normalize,
+    table = data_from(
+        data, text=text, weak=weak, gold=gold, id=id, annotator=annotator, replies=replies, classes=classes, form=form,
+        abstain=abstain, normalize=normalize,
     )  # fmt: skip
-    common: dict[str, Any] = {"method": method, "seed": seed, "settings": settings, "store": api.opened(store)}
+    table, audits = read_audits(audited, table) if audited else (table, of_data(table))
+    common: dict[str, Any] = {
+        "method": method,
+        "audits": audits,
+        "seed": seed,
+        "settings": settings,
+        "store": api.opened(store),
+    }
     chosen, command = named(model), shlex.join(["outgrow", *sys.argv[1:]])
     with resumable(), api.executor("", workers) as executor, showing(sys.stderr, executor.slots) as watch:
         common |= {"on": executor, "watch": watch}
-        fitted = _frozen(read, chosen, common)
+        fitted = _frozen(table, chosen, common)
         write_folder(fitted, out, settings, command)
         if finetune or minutes:
             typer.echo("a head on frozen features, whose folder is written already:")
             _print(lines(fitted))
-            fitted = _finetuned(read, chosen, fitted, minutes, common)
+            fitted = _finetuned(table, chosen, fitted, minutes, common)
             write_folder(fitted, out, settings, command)
             typer.echo(f"\nfinetuned ({_how(fitted)}):")
     _print(lines(fitted))

@@ -17,10 +17,11 @@ from outgrow.types import Doubles
 
 @dataclass(frozen=True, kw_only=True)
 class Chance:
-    """alpha: Krippendorff's alpha for nominal data (Krippendorff 2004, "Content analysis", section 11.3). kappa: Fleiss'
-    kappa (Fleiss 1971), for items with different numbers of votes: each item's share of agreeing pairs, averaged. With
-    percentile intervals over items, by the bootstrap. observed: the share of pairs of votes that agree, averaged over
-    items. items: those with two votes at least.
+    """Two measures with percentile intervals over items, by the bootstrap.
+
+    alpha: Krippendorff's alpha for nominal data (Krippendorff 2004, "Content analysis", section 11.3). kappa: Fleiss'
+    kappa (Fleiss 1971), for items with different numbers of votes: each item's share of agreeing pairs, averaged.
+    observed: the share of pairs of votes that agree, averaged over items. items: those with two votes at least.
     """
 
     alpha: float
@@ -66,7 +67,7 @@ def _parts(kinds: Doubles) -> tuple[Doubles, Doubles, Doubles, Doubles]:
 
 
 def _both(parts: tuple[Doubles, Doubles, Doubles, Doubles], weights: Doubles) -> tuple[Doubles, Doubles, Doubles]:
-    """alpha, kappa and the observed agreement for each row of weights of the kinds, [draws]; NaN where one class only."""
+    """alpha, kappa and the observed agreement for each row of weights of the kinds, [draws]; NaN for one class only."""
     m, kinds, agreeing, share = parts
     totals, by_class = weights @ m, weights @ kinds
     with np.errstate(invalid="ignore", divide="ignore"):

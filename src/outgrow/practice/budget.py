@@ -22,7 +22,7 @@ from outgrow.practice.choice import NAIVE
 from outgrow.practice.data import PracticeData
 from outgrow.practice.fit import checked
 from outgrow.practice.graph import Wanted, graph_of
-from outgrow.practice.memory import fits
+from outgrow.practice.memory import bytes_for, fits
 from outgrow.store import Store
 from outgrow.types import UserError
 
@@ -34,7 +34,7 @@ READING = 1 / 3  # of the time to learn from a text, to answer it
 def finetuning(model: Model, settings: Settings) -> Finetune | LoRA:
     """How a model is finetuned: by its recipe, or by low-rank updates where memory is too small for it."""
     recipe = bundled("text", model.short_name)
-    if fits(model, recipe, settings) or find_spec("peft") is None:
+    if fits(model, settings, bytes_for(recipe)) or find_spec("peft") is None:
         return recipe
     return LoRA(epochs=recipe.epochs)
 

@@ -14,11 +14,12 @@ from outgrow.methods.base import Method
 from outgrow.methods.head import Head
 from outgrow.models.base import Model
 from outgrow.models.header import read_config
+from outgrow.practice.audits import Audits, of_data
 from outgrow.practice.choice import Choice, chosen
 from outgrow.practice.data import PracticeData
 from outgrow.practice.graph import Graph, Wanted, graph_of
 from outgrow.practice.honest import MODEL, Beside, beside
-from outgrow.practice.memory import refuse_too_large
+from outgrow.practice.memory import bytes_for, refuse_too_large
 from outgrow.practice.task import Practice, task_of
 from outgrow.store import Store
 from outgrow.supervisors.zero_shot import LANGUAGE_MODELS
@@ -70,6 +71,7 @@ def fit(
     *,
     method: str = "auto",
     how: Method | None = None,
+    audits: Audits | None = None,
     others: Mapping[str, Labels] | None = None,
     seed: int = 0,
     store: Store | str = "runs",
@@ -84,6 +86,7 @@ def fit(
         model: The model, such as `MiniLM(size="l6")`.
         method: How the labels are used: `auto`, `naive`, `audited`, a labelling rule or a loss.
         how: A head on frozen features, `finetune` or `lora`; by default a linear head.
+        audits: How the rows with ground truth were chosen; by default they are taken for a random sample.
         others: Other predictions of audited rows, by name, which are to stand beside the model's.
         seed: Of everything that is drawn.
         store: The folder or URL of finished steps.
@@ -110,7 +113,7 @@ def fit(
         if first.user_error:
             raise UserError(text)
         raise RuntimeError(f"{first.step.title} failed:\n{text}")
-    return _read(wanted, steps, opened, outcome, others or {})
+    return _read(wanted, steps, opened, outcome, audits or of_data(data), others or {})
 
 
 def checked(data: PracticeData, model: Model, *, method: str, how: Method, seed: int, settings: Settings) -> Wanted:
@@ -119,7 +122,7 @@ def checked(data: PracticeData, model: Model, *, method: str, how: Method, seed:
     shape = Shape(readout=task.readout, choices=None if data.replies else data.classes, most=len(data.classes))
     choice.technique.check(shape)
     how.check(shape)
-    refuse_too_large(pinned, how, settings)
+    refuse_too_large(pinned, settings, bytes_for(how))
     precision = resolved("auto", settings.device)
     words = _words(data, pinned, settings)
     return Wanted(
@@ -146,17 +149,18 @@ def _is_causal(model: Model, settings: Settings) -> bool:
     return any(str(kind).endswith(LANGUAGE_MODELS) for kind in named)
 
 
-def _read(wanted: Wanted, steps: Graph, store: Store, outcome: Outcome, others: Mapping[str, Labels]) -> Fitted:
+def _read(
+    wanted: Wanted, steps: Graph, store: Store, outcome: Outcome, audits: Audits, others: Mapping[str, Labels]
+) -> Fitted:
     weak, scored = load(steps.weak, store), _of_their_folds(steps.scored, store)
     rows: tuple[Beside, ...] = ()
     if len(scored):
-        gold = wanted.data.gold_labels().of(scored.ids)
         answers = {MODEL: scored, "the weak labels": weak, **others}
         if len(alone := _of_their_folds(steps.alone, store)):
             answers["the same model on the audited rows alone"] = alone
         if steps.zero_shot:
             answers["the same model, only asked (zero-shot)"] = load(steps.zero_shot, store)
-        rows = beside(gold, answers)
+        rows = beside(wanted.data, audits, answers)
     return Fitted(
         wanted=wanted,
         graph=steps,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
-from outgrow.measures.accuracy import accuracy
-from outgrow.measures.crossed import Interval
-from outgrow.measures.difference import Difference, paired
-from outgrow.types import Doubles, Ints, Labels
+from outgrow.annotations import Bools
+from outgrow.measures.ppi import Powered
+from outgrow.practice.audits import Audits, audited_mean, weights
+from outgrow.practice.data import PracticeData
+from outgrow.types import Doubles, Labels
 
 FEWEST = 20  # audited rows, below which no accuracy is stated
 MODEL = "this model"
@@ -18,14 +20,14 @@ MODEL = "this model"
 
 @dataclass(frozen=True, kw_only=True)
 class Beside:
-    """How a labeller does on the audited rows. accuracy: of the rows that it answers, with a 95 % interval; None for
-    too few. answered: their share. versus: its accuracy minus the model's on the rows that it answers; None for the
-    model itself."""
+    """How a labeller does on the audited rows. accuracy: on rows that it answers, with a 95 % interval; None for too
+    few. answered: the share of the audited rows that it answers. versus: its accuracy minus the model's on the rows
+    that it answers; None for the model itself."""
 
     name: str
-    accuracy: Interval | None
+    accuracy: Powered | None
     answered: float = 1.0
-    versus: Difference | None = None
+    versus: Powered | None = None
 
     @property
     def is_better(self) -> bool:
@@ -38,40 +40,44 @@ class Beside:
         return self.versus is not None and self.versus.mean >= 0
 
 
-def beside(gold: Labels, answers: Mapping[str, Labels]) -> tuple[Beside, ...]:
-    """Every labeller on the same audited rows, the model first.
+def beside(data: PracticeData, audits: Audits, answers: Mapping[str, Labels]) -> tuple[Beside, ...]:
+    """Every labeller on the audited rows that the model is scored on, the model first.
+
+    No guesses of the accuracy enter, as they do in `powered_mean`: the model has learned from the weak labels of the
+    other rows, and would agree with them there more than on rows that it has not learned from.
 
     Args:
-        gold: The ground truth of the audited rows, one-hot.
-        answers: The labels of each labeller by its name; that of the model, `MODEL`, has all of the rows. Labellers may
-            lack some.
+        data: The rows, some with ground truth.
+        audits: How these were chosen, so that rows that were not drawn at random do not count for others.
+        answers: The labels of each labeller by its name. Those of the model, `MODEL`, are of the rows that score it.
     """
-    ids, truth = gold.ids, gold.hard()
-    own = _correct(answers[MODEL], ids, truth)
-    found = {name: own if name == MODEL else _correct(labels, ids, truth) for name, labels in answers.items()}
-    majority = np.bincount(truth).argmax()
-    found["majority class"] = (truth == majority).astype(np.float64)
-    return tuple(_beside(name, correct, own, ids) for name, correct in found.items())
+    scored = np.isin(np.array(data.ids), answers[MODEL].ids)
+    assert data.gold is not None
+    known = replace(data, gold=np.where(scored, data.gold, -1))
+    own = _correct(known, answers[MODEL])
+    found = {name: own if name == MODEL else _correct(known, labels) for name, labels in answers.items()}
+    shares = np.bincount(known.gold_labels().hard(), weights=weights(known, audits)[scored])
+    found["majority class"] = np.where(scored, (data.gold == shares.argmax()).astype(np.float64), np.nan)
+    return tuple(_beside(name, correct, own, scored, known, audits) for name, correct in found.items())
 
 
-def _beside(name: str, correct: Doubles, own: Doubles, ids: Sequence[str]) -> Beside:
+def _beside(name: str, correct: Doubles, own: Doubles, scored: Bools, data: PracticeData, audits: Audits) -> Beside:
     at = ~np.isnan(correct)
-    if at.sum() < FEWEST:
-        return Beside(name=name, accuracy=None, answered=float(at.mean()))
-    kept = [id for id, answered in zip(ids, at, strict=True) if answered]
-    return Beside(
-        name=name,
-        accuracy=accuracy(correct[None, at], kept),
-        answered=float(at.mean()),
-        versus=None if name == MODEL else paired(correct[None, at], own[None, at], kept),
-    )
+    answered = float(at[scored].mean())
+    if at[scored].sum() < FEWEST:
+        return Beside(name=name, accuracy=None, answered=answered)
+    among = at | ~scored if not at[~scored].any() else at  # of other rows it is not known whether they are answered
+    mean = partial(audited_mean, data, audits, guesses=np.zeros(len(data)), among=among, finite=False)
+    versus = None if name == MODEL else mean(np.nan_to_num(correct) - np.nan_to_num(own), proportion=False)
+    return Beside(name=name, accuracy=mean(np.nan_to_num(correct)), answered=answered, versus=versus)
 
 
-def _correct(labels: Labels, ids: Sequence[str], truth: Ints) -> Doubles:
-    """1 for a right answer, 0 for a wrong one, NaN for none, float64 [n]."""
+def _correct(data: PracticeData, labels: Labels) -> Doubles:
+    """For each row 1 for a right answer, 0 for a wrong one or where the right one is not known, and NaN for none."""
+    assert data.gold is not None
     answer = dict(zip(labels.ids, labels.hard().tolist(), strict=True))
-    found = [float(answer[id] == right) if id in answer else np.nan for id, right in zip(ids, truth, strict=True)]
-    return np.array(found, dtype=np.float64)
+    pairs = zip(data.ids, data.gold.tolist(), strict=True)
+    return np.array([float(answer[id] == right) if id in answer else np.nan for id, right in pairs])
 
 
 def verdict(rows: Sequence[Beside], audited: int) -> tuple[str, ...]:
@@ -98,5 +104,5 @@ def _warning(row: Beside) -> str:
     return f"{row.name}: {row.accuracy.mean:.1%}{where}, no worse than this model ({points}): it has shown no gain"
 
 
-def _range(interval: Interval) -> str:
+def _range(interval: Powered) -> str:
     return f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"

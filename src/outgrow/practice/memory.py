@@ -1,19 +1,20 @@
-"""Whether a model fits into memory, from the header of its weights alone."""
+"""Whether a model fits into memory, said before it is loaded."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from outgrow.graph import Settings
 from outgrow.methods.base import FeatureMethod, Method
 from outgrow.methods.lora import LoRA
-from outgrow.models.base import Model, counted
+from outgrow.models.base import Model
 from outgrow.types import UserError
 
-READING = 4  # bytes for each weight: fp32
-LOW_RANK = 5  # beside it the updates and a margin for activations
+READING = 4  # bytes for each weight of a model that is only read, in fp32
+LOW_RANK = 5  # beside it the updates, and a margin for activations
 TRAINING = 16  # weights, gradients, and two moments of Adam
+_MEMINFO = Path("/proc/meminfo")
+_GROUP = Path("/sys/fs/cgroup")
 
 
 def bytes_for(method: Method) -> int:
@@ -23,47 +24,43 @@ def bytes_for(method: Method) -> int:
     return LOW_RANK if isinstance(method, LoRA) else TRAINING
 
 
-def fits(model: Model, method: Method, settings: Settings) -> bool:
-    """Whether the free memory of the device is enough. Where it is not known, it is taken to be."""
+def fits(model: Model, settings: Settings, bytes_per_weight: float = READING) -> bool:
+    """Whether the device has free memory for a model's weights. Where that is not known, it is taken to have."""
     free = free_memory(settings.device)
-    return free is None or model.parameters(settings) * bytes_for(method) <= free
+    return free is None or model.parameters(settings) * bytes_per_weight <= free
 
 
-def refuse_too_large(model: Model, method: Method, settings: Settings) -> None:
-    """Raise UserError for a model that does not fit into the free memory of the device, before it is loaded."""
-    if fits(model, method, settings):
-        return
-    weights, free = model.parameters(settings), free_memory(settings.device) or 0
-    needed, smaller = weights * bytes_for(method), weights * READING <= free
-    raise UserError(
-        f"{model.name} has {counted(weights)} weights and needs about {needed / 1e9:.1f} GB of memory, "
-        f"{free / 1e9:.1f} GB are free: choose a smaller one{', or do not finetune it' if smaller else ''}"
-    )
+def refuse_too_large(model: Model, settings: Settings, bytes_per_weight: float = READING) -> None:
+    """Raises UserError for a model whose weights need more memory than the device has free. Where that is not known
+    nothing is refused."""
+    if not fits(model, settings, bytes_per_weight):
+        needed, free = model.parameters(settings) * bytes_per_weight, free_memory(settings.device) or 0.0
+        frozen = ", do not finetune it" if fits(model, settings) else ""
+        raise UserError(
+            f"{model.name} needs {needed / 2**30:.1f} GiB of memory and {settings.device} has {free / 2**30:.1f} GiB "
+            f"free: name a smaller model{frozen}, or use a larger machine"
+        )
 
 
-def free_memory(device: str) -> int | None:
-    """Bytes that are free: of the machine, or of a GPU. None where it is not known."""
+def free_memory(device: str) -> float | None:
+    """The free memory of a device in bytes; None where it cannot be asked."""
     if device.startswith("cuda"):
         import torch
 
-        return int(torch.cuda.mem_get_info(device)[0])
-    limits = [found for found in (_available(), _of_group()) if found is not None]
-    return min(limits, default=None)
+        return float(torch.cuda.mem_get_info(device)[0])
+    if device != "cpu":
+        return None
+    return min((found for found in (_of_machine(), _of_container()) if found is not None), default=None)
 
 
-def _available() -> int | None:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else None
+def _of_machine() -> float | None:
+    lines = _MEMINFO.read_text().splitlines() if _MEMINFO.is_file() else []
     found = (line.split() for line in lines if line.startswith("MemAvailable:"))
-    return next((int(parts[1]) * 1024 for parts in found), None)
+    return next((float(parts[1]) * 1024 for parts in found), None)
 
 
-def _of_group() -> int | None:
-    """What is left of the limit of a container."""
-    root = Path("/sys/fs/cgroup")
+def _of_container() -> float | None:
     try:
-        return int((root / "memory.max").read_text()) - int((root / "memory.current").read_text())
-    except (OSError, ValueError):  # no such limit
+        return float((_GROUP / "memory.max").read_text()) - float((_GROUP / "memory.current").read_text())
+    except (OSError, ValueError):  # there is no limit
         return None

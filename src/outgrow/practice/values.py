@@ -52,6 +52,9 @@ def read(
         annotations = Annotations.from_probabilities(own_ids, probs.transpose(1, 0, 2), annotators)
     if not len(annotations):
         raise UserError("all annotators abstain on all items: give at least one label")
+    every = annotations.annotators
+    annotations = annotations.speaking()
+    silent = [name for name in every if name not in annotations.annotators]
     known = None if gold_names is None else _indices(gold_names[:, None], names)[:, 0]
     return {
         "ids": own_ids,
@@ -59,7 +62,10 @@ def read(
         "classes": names,
         "annotations": annotations,
         "gold": known,
-        "notes": odd_classes(names, annotations, known),
+        "notes": (
+            *(f"{name} labels nothing and is left out" for name in silent),
+            *odd_classes(names, annotations, known),
+        ),
     }
 
 
