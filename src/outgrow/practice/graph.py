@@ -63,11 +63,11 @@ class Graph:
 def graph_of(wanted: Wanted) -> Graph:
     """The steps of what is wanted. Raises UserError for slots that do not fit together."""
     final, scored = _tasks(wanted)
-    fit, everything = _student(wanted, final), _setup(wanted, wanted.task).splits["test"]
+    fit, everything = _student(wanted, final), setup_of(wanted, wanted.task).splits["test"]
     fits = {task: _student(wanted, task) for task in scored}
     folds = _folds(wanted) if len(wanted.data.audited) else ()
-    alone = {task: _alone(wanted, _setup(wanted, task)) for task in folds}
-    zero_shot = _setup(wanted, wanted.task).zero_shot(wanted.model, everything, wanted.zero_shot)
+    alone = {task: audited_alone(wanted, setup_of(wanted, task)) for task in folds}
+    zero_shot = setup_of(wanted, wanted.task).zero_shot(wanted.model, everything, wanted.zero_shot)
     return Graph(
         fit=fit,
         predictions=predicted(fit, everything),
@@ -104,7 +104,8 @@ def _folds(wanted: Wanted) -> tuple[Practice, ...]:
     return tuple(replace(wanted.task, folds=folds, fold=fold) for fold in range(folds)) if folds > 1 else ()
 
 
-def _setup(wanted: Wanted, task: Practice) -> CellSetup:
+def setup_of(wanted: Wanted, task: Practice) -> CellSetup:
+    """What all fits to the rows of a task share."""
     splits = {split: Prepare(task=task, split=split, cut=True) for split in SPLITS}
     return CellSetup(
         task=task, splits=splits, recipe=lambda _: wanted.method, seed=wanted.seed, precision=wanted.precision
@@ -112,7 +113,7 @@ def _setup(wanted: Wanted, task: Practice) -> CellSetup:
 
 
 def _student(wanted: Wanted, task: Practice) -> Fit:
-    setup = _setup(wanted, task)
+    setup = setup_of(wanted, task)
     return student(setup, wanted.model, wanted.choice.technique, _labeller(wanted, setup))
 
 
@@ -120,7 +121,7 @@ def _labeller(wanted: Wanted, setup: CellSetup) -> Labeller:
     """The sources; where audited rows are learned from, one source that they have weighed."""
     if not wanted.choice.audited:
         return Labeller(name="the labels", models=(), labels=lambda examples: _sources(wanted, examples))
-    teacher = _alone(wanted, setup)
+    teacher = audited_alone(wanted, setup)
 
     def labels(examples: Prepare) -> tuple[LabelsStep, ...]:
         audited = Audited(examples=setup.splits["weak_train"])
@@ -135,7 +136,7 @@ def _labeller(wanted: Wanted, setup: CellSetup) -> Labeller:
     return Labeller(name="the labels", models=(), labels=labels)
 
 
-def _alone(wanted: Wanted, setup: CellSetup) -> Fit:
+def audited_alone(wanted: Wanted, setup: CellSetup) -> Fit:
     """A head on the frozen features of the model that learned from the audited rows alone."""
     rows = setup.splits["weak_train"]
     labels = Audited(examples=rows)
