@@ -50,7 +50,7 @@ def test_what_is_better_is_said_first() -> None:
     first, *_, last = verdict(rows, N)
     assert first.startswith("the audited rows alone: 95.0%, better than this model (+45.0 points, ")
     assert first.endswith("use that")
-    assert last.startswith("this model is right on 50.0% of 40 audited rows (")
+    assert last.startswith("this model is right on 50.0% of such rows (")
 
 
 def test_what_is_as_good_is_said_before_the_model_too() -> None:

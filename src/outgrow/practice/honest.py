@@ -87,11 +87,11 @@ def verdict(rows: Sequence[Beside], audited: int) -> tuple[str, ...]:
     model = next(row for row in rows if row.name == MODEL)
     if model.accuracy is None:
         return (f"how good this model is cannot be said: {audited} audited rows are fewer than {FEWEST}",)
-    own = f"{model.accuracy.mean:.1%} of {audited} audited rows ({_range(model.accuracy)})"
+    own = f"{model.accuracy.mean:.1%} of such rows ({_range(model.accuracy)})"
     first = [_warning(row) for row in rows if row.is_better] + [
         _warning(row) for row in rows if row.is_no_worse and not row.is_better
     ]
-    return (*first, f"this model is right on {own}, none of which it has learned from")
+    return (*first, f"this model is right on {own}, by {audited} audited ones that it has not learned from")
 
 
 def _warning(row: Beside) -> str:
