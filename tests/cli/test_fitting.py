@@ -19,7 +19,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OUTGROW_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("OUTGROW_STORE", raising=False)
-    cheap.table(tmp_path / "data.csv", 60, audited=40)
+    cheap.table(tmp_path / "data.csv", 60, audited=10)
     return tmp_path
 
 
@@ -34,7 +34,8 @@ def test_fit_says_the_verdict_first_and_predict_reads_the_folder(place: Path, be
     stored = json.loads(Path("out/report.json").read_text())
     said = found.stdout.splitlines()
     assert said[: len(stored["verdict"])] == stored["verdict"]
-    assert "method: audited (40 audited rows: each label is weighed by what a model learned from them)" in said
+    assert said[0] == "how good this model is cannot be said: 10 audited rows are fewer than 20"
+    assert said[1].startswith("method: naive (10 audited rows are too few to learn from, and 60 labelled rows are ")
     assert said[-1].startswith("out: the model, README.md, report.html and predictions.parquet, in ")
     told = outgrow("predict", "out", "data.csv", "-o", "p.parquet").stdout
     assert told.startswith("p.parquet: 60 rows, ")
@@ -44,6 +45,7 @@ def test_fit_says_the_verdict_first_and_predict_reads_the_folder(place: Path, be
     assert outgrow("fit", "data.csv", "--model", "bert", "--out", "out", "--workers", "1").exit_code == 0
 
 
+@pytest.mark.slow
 def test_finetuning_comes_after_the_head_and_keeps_to_its_time(place: Path, bert: HF) -> None:
     found = outgrow(
         "fit", "data.csv", "--model", "bert", "--out", "out", "--workers", "1", "--minutes", "0.5", "--method", "naive"
@@ -99,6 +101,7 @@ recipes = { bert = { name = "head" } }
 """
 
 
+@pytest.mark.slow
 def test_export_writes_a_student_of_an_experiment(place: Path, bert: HF, capsys: pytest.CaptureFixture[str]) -> None:
     texts, truth = cheap.rows(300)
     lines = (json.dumps({"text": text, "label": name}) for text, name in zip(texts, truth, strict=True))

@@ -92,6 +92,7 @@ def test_texts_may_be_any_column(column: Any, fitted: WeakToStrongClassifier) ->
     assert np.array_equal(fitted.predict(column(TEXTS)), fitted.predict(TEXTS))
 
 
+@pytest.mark.slow
 def test_it_can_be_cloned_piped_and_searched(estimator: WeakToStrongClassifier) -> None:
     lower = FunctionTransformer(lambda texts: [text.lower() for text in texts])
     pipe = Pipeline([("lower", lower), ("model", clone(estimator))]).fit(TEXTS, WEAK)
@@ -103,7 +104,7 @@ def test_it_can_be_cloned_piped_and_searched(estimator: WeakToStrongClassifier) 
     assert not np.isnan(search.cv_results_["mean_test_score"]).any()
 
 
-@pytest.mark.parametrize("finetune", [False, True])
+@pytest.mark.parametrize("finetune", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_it_is_pickled_with_its_weights(finetune: bool, bert: HF) -> None:
     """Of a finetuned model the store is not needed any more."""
     found = WeakToStrongClassifier(bert.size, "naive", finetune=finetune).fit(TEXTS, WEAK)
@@ -120,6 +121,7 @@ def test_joblib_reads_what_it_wrote(fitted: WeakToStrongClassifier, tmp_path: Pa
     assert np.array_equal(joblib.load(tmp_path / "model.joblib").predict(TEXTS), fitted.predict(TEXTS))
 
 
+@pytest.mark.slow
 def test_audited_rows_are_learned_from(estimator: WeakToStrongClassifier) -> None:
     found = clone(estimator).set_params(method="auto").fit(TEXTS, WEAK, gold=[*TRUTH[:40], *[None] * 20])
     assert found.method_.startswith("audited: 40 audited rows")

@@ -41,6 +41,7 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
     )
 
 
+@pytest.mark.slow
 def test_the_student_answers_as_in_the_experiment(experiment: Experiment, tmp_path: Path) -> None:
     store = Store(str(tmp_path / "store"))
     found = next(cell for cell in cells(experiment) if cell.seed == 1 and cell.method.rules)

@@ -34,13 +34,20 @@ def test_every_row_is_predicted_better_than_by_chance(bert: HF, tmp_path: Path) 
 
 
 def test_a_second_fit_computes_nothing_and_is_the_same(bert: HF, tmp_path: Path) -> None:
-    first, again = (fit(cheap.data(60, audited=24), bert, store=str(tmp_path)) for _ in range(2))
+    first, again = (fit(cheap.data(60), bert, store=str(tmp_path)) for _ in range(2))
     assert first.outcome.computed
     assert not again.outcome.computed
     assert np.array_equal(first.predictions.probs, again.predictions.probs)
 
 
-@pytest.mark.parametrize(("method", "audited"), [("naive", 10), ("naive", 40), ("audited", 40)])
+@pytest.mark.parametrize(
+    ("method", "audited"),
+    [
+        ("naive", 10),
+        pytest.param("naive", 40, marks=pytest.mark.slow),
+        pytest.param("audited", 40, marks=pytest.mark.slow),
+    ],
+)
 def test_the_answer_on_an_audited_row_does_not_depend_on_its_labels(
     method: str, audited: int, bert: HF, tmp_path: Path
 ) -> None:
@@ -72,6 +79,7 @@ def test_the_honest_rows_stand_beside_the_model(bert: HF, tmp_path: Path) -> Non
     assert all(row.accuracy for row in found.beside)
 
 
+@pytest.mark.slow
 def test_a_causal_model_is_asked_where_classes_are_tokens(tmp_path: Path) -> None:
     texts, truth = cheap.rows(60)
     letters = ["a" if name == "low" else "b" for name in truth]
@@ -89,6 +97,7 @@ def test_a_model_without_a_padding_token_is_read(tmp_path: Path) -> None:
     assert len(tuned.predictions) == 60
 
 
+@pytest.mark.slow
 def test_a_finetuned_model_is_scored_on_audited_rows_that_were_set_aside(bert: HF, tmp_path: Path) -> None:
     data = cheap.data(60, audited=40)
     head = fit(data, bert, store=str(tmp_path))
@@ -101,6 +110,7 @@ def test_a_finetuned_model_is_scored_on_audited_rows_that_were_set_aside(bert: H
     assert len(plain.scored) == 10  # few, and not learned from: all are set aside
 
 
+@pytest.mark.slow
 def test_several_sources_are_joined(bert: HF, tmp_path: Path) -> None:
     texts, truth = cheap.rows(60)
     votes = [
@@ -112,6 +122,7 @@ def test_several_sources_are_joined(bert: HF, tmp_path: Path) -> None:
         assert len(fit(data, bert, method=method, store=str(tmp_path)).predictions) == 60
 
 
+@pytest.mark.slow
 def test_replies_are_compared(bert: HF, tmp_path: Path) -> None:
     given = tiny.pairs(60)
     rows = [*given.validation.rows, *given.examples.rows]

@@ -38,6 +38,7 @@ def piped(folder: Path) -> Doubles:
     return np.array([[row[name] for name in cheap.CLASSES] for row in rows])
 
 
+@pytest.mark.slow
 def test_a_head_on_an_encoder_is_read_by_its_script(bert: HF, tmp_path: Path) -> None:
     folder = written(fit(cheap.data(60), bert, store=str(tmp_path / "store")), tmp_path / "out")
     assert Facts.load(folder).kind == "head"
@@ -50,7 +51,9 @@ def test_a_head_on_an_encoder_is_read_by_its_script(bert: HF, tmp_path: Path) ->
     assert [float(sure) for _, sure in answers] == pytest.approx(own.max(1), abs=2e-4)
 
 
-@pytest.mark.parametrize("architecture", ["gpt2", "gpt_neox", "opt"])
+@pytest.mark.parametrize(
+    "architecture", ["gpt2", *(pytest.param(name, marks=pytest.mark.slow) for name in ("gpt_neox", "opt"))]
+)
 def test_a_head_on_a_causal_model_is_written_into_the_checkpoint(architecture: str, tmp_path: Path) -> None:
     model = trained_norms(cheap.model(tmp_path, architecture))
     fitted = fit(cheap.data(60), model, store=str(tmp_path / "store"))
@@ -60,7 +63,8 @@ def test_a_head_on_a_causal_model_is_written_into_the_checkpoint(architecture: s
     assert piped(folder) == pytest.approx(read_model(folder, Settings()).predict(TEXTS), abs=1e-4)
     texts = fitted.data.texts[:8]
     assert read_model(folder, Settings()).predict(texts) == pytest.approx(
-        fitted.predictions.probs[:16].reshape(8, 2), abs=1e-2
+        fitted.predictions.probs[:16].reshape(8, 2),
+        abs=3e-2,  # features are read in bf16 where that is fast
     )
 
 
@@ -106,6 +110,7 @@ def test_a_row_without_a_label_differs_from_none(bert: HF, tmp_path: Path) -> No
     assert first["label"] in cheap.CLASSES
 
 
+@pytest.mark.slow
 def test_the_card_and_the_page_say_the_same_as_the_terminal(bert: HF, tmp_path: Path) -> None:
     fitted = fit(cheap.data(120, audited=40), bert, store=str(tmp_path / "store"))
     folder = written(fitted, tmp_path / "out")
