@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from outgrow.experiment.definition import Experiment
     from outgrow.experiment.technique import Technique
     from outgrow.graph import Plan, Settings
+    from outgrow.practice.classifier import WeakToStrongClassifier
     from outgrow.store import Store
     from outgrow.types import Example, Examples, Labels, Scores, UserError
 
@@ -29,6 +30,7 @@ _HOMES = {
     "outgrow.config": ("read",),
     "outgrow.experiment.definition": ("Experiment",),
     "outgrow.graph": ("Plan", "Settings"),
+    "outgrow.practice.classifier": ("WeakToStrongClassifier",),
     "outgrow.store": ("Store",),
     "outgrow.experiment.technique": ("Technique",),
     "outgrow.types": ("Example", "Examples", "Labels", "Scores", "UserError"),
@@ -45,6 +47,7 @@ __all__ = [
     "Store",
     "Technique",
     "UserError",
+    "WeakToStrongClassifier",
     "plan",
     "read",
     "results",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from outgrow import graph
 from outgrow.config import Seeds, as_toml, experiment_from, read, seeds_from
@@ -17,6 +17,7 @@ from outgrow.graph import LOGGER, Failure, Outcome, Plan, Report, Settings, Stat
 from outgrow.plugins import find, is_ours
 from outgrow.preflight import check_device, check_space, checked, notes
 from outgrow.store import Store
+from outgrow.supervisors.base import Supervisor
 from outgrow.types import UserError
 
 if TYPE_CHECKING:
@@ -67,6 +68,27 @@ class Results:
         `pandas.DataFrame(results.records)` is a table of them. `outgrow.report.record.Record` explains the fields.
         """
         return [record.to_dict() for record in self.numbers.records]
+
+    def frame(self, library: Literal["pandas", "pyarrow"] = "pandas") -> Any:
+        """The records as a table: a `pandas.DataFrame`, or a `pyarrow.Table`, which needs no other package.
+
+        Raises:
+            UserError: pandas is not installed.
+
+        Example:
+            >>> results = outgrow.results("experiment.toml", seeds=[0])
+            >>> results.frame("pyarrow").num_rows == len(results.records)
+            True
+        """
+        if library == "pandas":
+            try:
+                import pandas as pd
+            except ImportError:
+                raise UserError('a frame needs pandas: pip install pandas, or say frame("pyarrow")') from None
+            return pd.DataFrame(self.records)
+        import pyarrow as pa
+
+        return pa.Table.from_pylist(self.records)
 
     def sliced(self, facet: str) -> Numbers:
         """`numbers` over all seeds, for each slice of the test examples. See `by`."""
@@ -148,6 +170,8 @@ def _refuse_foreign(record: Any) -> None:
         if not is_ours(type(record)):
             name = f"{type(record).__module__}:{type(record).__qualname__}"
             raise UserError(f"{name!r} is from outside the package, which --no-plugins (plugins=False) refuses")
+        if isinstance(record, Supervisor) and record.code:
+            raise UserError(f"{record.code} is code, which --no-plugins (plugins=False) refuses")
         record = tuple(getattr(record, each.name) for each in fields(record))
     inner = record.values() if isinstance(record, Mapping) else record if isinstance(record, tuple) else ()
     for each in inner:
