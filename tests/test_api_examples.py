@@ -12,7 +12,7 @@ from test_cli import QUIZ
 import outgrow
 from outgrow import api
 
-DOCUMENTED = [api.plan, api.run, api.results, api.Results, api.Results.report]
+DOCUMENTED = [api.plan, api.run, api.results, api.Results, api.Results.report, api.Results.frame]
 
 
 @pytest.mark.parametrize("documented", DOCUMENTED, ids=lambda each: each.__qualname__)

@@ -155,18 +155,26 @@ def write_audits(path: Path, data: PracticeData, truth: Truth, audits: Audits) -
 
 
 def audited_mean(
-    data: PracticeData, audits: Audits, values: Doubles, guesses: Doubles, among: Bools, *, proportion: bool = True
+    data: PracticeData,
+    audits: Audits,
+    values: Doubles,
+    guesses: Doubles,
+    among: Bools,
+    *,
+    proportion: bool = True,
+    finite: bool = True,
 ) -> Powered | None:
     """The mean of a value over some rows of the data, from the audited ones; None where too few are audited.
 
-    values: [n], read where there is ground truth. guesses: [n], of every row. among: which rows count, [n].
+    values: [n], read where there is ground truth. guesses: [n], of every row. among: which rows count, [n]. finite: of
+    these rows, not of the population that they are a sample of.
     """
     known = _mask(data, data.audited)
     parts = [among & part for part in _parts(data, audits)]
     if any((part & known).sum() < min(2, part.sum()) for part in parts):
         return None
     strata = [_stratum(part, known, values, guesses) for part in parts if part.any()]
-    return powered_mean(strata, finite=True, proportion=proportion) if strata else None
+    return powered_mean(strata, finite=finite, proportion=proportion) if strata else None
 
 
 def weights(data: PracticeData, audits: Audits) -> Doubles:
