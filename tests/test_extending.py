@@ -153,6 +153,17 @@ def test_a_measure_written_in_one_file_is_a_column(
     assert record["shortfall"] == pytest.approx(record["ceiling"] - record["student"])
 
 
+def test_an_analysis_written_in_one_file_is_asked_of_a_finished_experiment(project: Path) -> None:
+    assert not outgrow.run("quiz.toml", on="inline", sets=SETS).failures
+    results = outgrow.run("quiz.toml", on="inline", sets=SETS, analyses=["my_analyses:Unlearning"])
+    assert results.outcome.computed == ()
+    finding = results.findings["my_analyses:Unlearning"]
+    lost = [interval.mean for _, interval in finding.table.rows]
+    agreed = [record["agreement_right"] for record in results.records if record["seed"] is None]
+    assert lost == pytest.approx([1 - share for share in agreed])  # of two classes
+    assert finding.sentence == f"Students lose up to {100 * max(lost):.0f} % of what is right."
+
+
 def test_every_loss_is_one_short_file() -> None:
     for name in names("loss"):
         path = Path(__file__).parents[1] / f"src/outgrow/losses/{name.replace('-', '_')}.py"

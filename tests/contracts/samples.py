@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TypeVar
@@ -11,15 +12,18 @@ from typing import TypeVar
 import gguf_file
 import mpnet_parts
 import pytest
-from slots import MEDIUM, SMALL
+from slots import BASE, LARGE, MEDIUM, SMALL
 from text_files import reviews, write_jsonl
 
+from outgrow.analyses.base import Analysis
+from outgrow.experiment.definition import Experiment
 from outgrow.models.base import Model
 from outgrow.plugins import find
 from outgrow.supervisors.base import Supervisor
 from outgrow.tasks.base import Task
 
 T = TypeVar("T")
+TWO_SEEDS = replace(BASE, seeds=(0, 1), strong=(MEDIUM, LARGE))
 
 
 def _text(folder: Path) -> Task:
@@ -118,6 +122,10 @@ SUPERVISORS: dict[str, Callable[[Path], Supervisor]] = {
     "fitted": lambda folder: find("supervisor", "fitted")(model=SMALL),
     "words": lambda folder: find("supervisor", "words")(),
     "zero-shot": lambda folder: find("supervisor", "zero-shot")(model=SMALL),
+}
+# An analysis, and an experiment that has what it needs.
+ANALYSES: dict[str, Callable[[], tuple[Analysis, Experiment]]] = {
+    "imitation": lambda: (find("analysis", "imitation")(), TWO_SEEDS),
 }
 
 

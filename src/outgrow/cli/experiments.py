@@ -13,6 +13,7 @@ import typer
 
 from outgrow.cli.options import (
     RUNS,
+    Analyses,
     Device,
     File,
     Log,
@@ -40,6 +41,7 @@ def run(
     store: StoreAt = RUNS,
     sets: Sets = None,
     seeds: Seeds = None,
+    analyses: Analyses = "",
     on: Annotated[str, typer.Option(help="inline, pool, or package.module:Class; a pool if there are cores.")] = "",
     workers: Workers = None,
     device: Device = "cpu",
@@ -60,8 +62,8 @@ def run(
 
     started = time.monotonic()
     settings = replace(_settings(device, trust_pickle, trust_remote_code, offline), microbatch=microbatch)
-    _experiment(file, sets, seeds, no_plugins)  # a wrong one is refused before anything is opened
-    asked, opened_store = _asked(file, sets, seeds, no_plugins), api.opened(store)
+    _experiment(file, sets, seeds, analyses, no_plugins)  # a wrong one is refused before anything is opened
+    asked, opened_store = _asked(file, sets, seeds, analyses, no_plugins), api.opened(store)
     path = writable_file(report or _page(file), "--report", opened_store, is_page, "HTML page")
     if log and os.path.realpath(log) == os.path.realpath(path):
         raise UserError(f"--log and --report are one file, {log}: name two")
@@ -74,6 +76,8 @@ def run(
         results = api.run(**asked, store=opened_store, on=executor, settings=settings, watch=watch)
     written = _refresh(results, path)  # before anything is printed, maybe to a closed pipe
     _print_table(results.numbers)
+    for name, finding in results.findings.items():
+        typer.echo(f"{name}: {finding.sentence}")
     for note in notes(results.experiment, settings):
         typer.echo(f"note: {note}")
     typer.echo(f"report: {path}{'' if written else ' (up to date)'}")
@@ -91,6 +95,7 @@ def plan(
     store: StoreAt = RUNS,
     sets: Sets = None,
     seeds: Seeds = None,
+    analyses: Analyses = "",
     device: Device = "cpu",
     trust_pickle: TrustPickle = False,
     trust_remote_code: TrustRemoteCode = False,
@@ -107,7 +112,7 @@ def plan(
     from outgrow.preflight import notes
 
     settings = _settings(device, trust_pickle, trust_remote_code, offline)
-    experiment = api.resolved(_experiment(file, sets, seeds, no_plugins), settings=settings)
+    experiment = api.resolved(_experiment(file, sets, seeds, analyses, no_plugins), settings=settings)
     planned = api.plan(experiment, store=store, settings=settings)
     if as_json:
         todo = [{"key": step.key, "title": step.title, "why": planned.why[step.key]} for step in planned.todo]
@@ -130,21 +135,28 @@ def results(
     seeds: Seeds = None,
     format: Annotated[str, typer.Option("--format", help="table, json, csv or md.")] = "table",
     by: Annotated[str | None, typer.Option("--by", metavar="FACET", help="By rating, theme, difficulty ...")] = None,
+    analysis: Annotated[str, typer.Option("--analysis", metavar="NAME", help="What this analysis found.")] = "",
     device: Device = "cpu",
     trust_pickle: TrustPickle = False,
     trust_remote_code: TrustRemoteCode = False,
     offline: Offline = False,
     no_plugins: NoPlugins = False,
 ) -> None:
-    """Print the stored results of an experiment, over all test examples or by a facet of them."""
+    """Print the stored results of an experiment: over all test examples, by a facet, or what an analysis found."""
     from outgrow import api
+    from outgrow.report.findings import text as finding_text
     from outgrow.report.tables import FORMATS, text
     from outgrow.types import UserError
 
     if format not in FORMATS:
         raise UserError(f"no format called {format!r}: choose one of {', '.join(FORMATS)}")
     settings = _settings(device, trust_pickle, trust_remote_code, offline)
-    stored = api.results(**_asked(file, sets, seeds, no_plugins), store=store, settings=settings)
+    if analysis and by is not None:
+        raise UserError("--analysis and --by are two views of the results: give one of them")
+    stored = api.results(**_asked(file, sets, seeds, analysis, no_plugins), store=store, settings=settings)
+    if analysis:
+        print(finding_text(analysis, stored.findings[analysis], format), end="")
+        return
     numbers = stored.numbers if by is None else stored.sliced(by)
     if format == "table":
         _print_table(numbers)
@@ -158,6 +170,7 @@ def report(
     store: StoreAt = RUNS,
     sets: Sets = None,
     seeds: Seeds = None,
+    analyses: Analyses = "",
     out: Annotated[Path | None, typer.Option("--out", help="By default NAME-report.html.")] = None,
     device: Device = "cpu",
     trust_pickle: TrustPickle = False,
@@ -169,11 +182,11 @@ def report(
     from outgrow import api
     from outgrow.report.page import is_page
 
-    _experiment(file, sets, seeds, no_plugins)
+    _experiment(file, sets, seeds, analyses, no_plugins)
     opened_store = api.opened(store)
     path = writable_file(out or _page(file), "--out", opened_store, is_page, "HTML page")
     settings = _settings(device, trust_pickle, trust_remote_code, offline)
-    asked = _asked(file, sets, seeds, no_plugins)
+    asked = _asked(file, sets, seeds, analyses, no_plugins)
     typer.echo(f"report: {api.results(**asked, store=opened_store, settings=settings).report(path)}")
 
 
@@ -195,15 +208,22 @@ def _page(file: Path | None) -> Path:
     return Path(f"{_path(file).stem}-report.html")
 
 
-def _experiment(file: Path | None, sets: list[str] | None, seeds: str | None, no_plugins: bool) -> Any:
+def _experiment(file: Path | None, sets: list[str] | None, seeds: str | None, analyses: str, no_plugins: bool) -> Any:
     from outgrow.config import read
 
-    return read(_path(file), sets or (), seeds, plugins=not no_plugins)
+    return read(_path(file), sets or (), seeds, _names(analyses), plugins=not no_plugins)
 
 
-def _asked(file: Path | None, sets: list[str] | None, seeds: str | None, no_plugins: bool) -> dict[str, Any]:
+def _asked(
+    file: Path | None, sets: list[str] | None, seeds: str | None, analyses: str, no_plugins: bool
+) -> dict[str, Any]:
     """The same for `api.run` and `api.results`, which embed the file in the report."""
-    return {"source": _path(file), "sets": sets or (), "seeds": seeds, "plugins": not no_plugins}
+    asked = {"source": _path(file), "sets": sets or (), "seeds": seeds, "analyses": _names(analyses)}
+    return {**asked, "plugins": not no_plugins}
+
+
+def _names(analyses: str) -> list[str]:
+    return [name.strip() for name in analyses.split(",") if name.strip()]
 
 
 def _print_table(numbers: Numbers) -> None:
@@ -235,7 +255,7 @@ def _refresh(results: Results, path: Path) -> bool:
     from outgrow.types import UserError
 
     failures = [str(failure) for failure in results.failures]
-    content = json.dumps([results.records, failures, results.toml], sort_keys=True)
+    content = json.dumps([results.records, failures, results.toml, repr(results.findings)], sort_keys=True)
     mark = f"\n<!-- {hashlib.sha256(content.encode()).hexdigest()} -->\n"
     assert results.outcome is not None
     if not results.outcome.computed and path.is_file() and path.read_bytes().endswith(mark.encode()):
