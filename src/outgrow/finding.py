@@ -123,7 +123,7 @@ def in_words(found: Sequence[Effect], *, more: str, less: str, doubt: str) -> st
     if len(found) == 1:
         (effect,) = found
         if not effect.sign:
-            return f"no evidence {doubt}; an effect of {percent(effect.smallest)} points would have been seen"
+            return f"no evidence {doubt}; {_seen(effect.smallest)}"
         return f"surely {more if effect.sign > 0 else less}, by {in_points(effect.interval)}"
     clauses = []
     for words, some in ((more, [e for e in found if e.sign > 0]), (less, [e for e in found if e.sign < 0])):
@@ -134,6 +134,12 @@ def in_words(found: Sequence[Effect], *, more: str, less: str, doubt: str) -> st
     if unseen := [effect.smallest for effect in found if not effect.sign]:
         where = "in the others" if clauses else f"in none of {len(found)} comparisons"
         evidence = "no evidence" if clauses else "evidence"
-        seen = f"an effect of {percent(max(unseen))} points would have been seen"
-        clauses.append(f"{where} {evidence} {doubt}; {seen}{' in each' if len(unseen) > 1 else ''}")
+        clauses.append(f"{where} {evidence} {doubt}; {_seen(max(unseen))}")
     return "; ".join(clauses)
+
+
+def _seen(smallest: float) -> str:
+    """The effect that would have been seen, unless it is larger than a difference of shares can be."""
+    if smallest < 1:
+        return f"an effect of {percent(smallest)} points would have been seen"
+    return "no effect could have been seen: more seeds or test examples are needed"
