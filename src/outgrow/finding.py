@@ -74,14 +74,15 @@ class Axis:
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """Axes with series. level: a horizontal line with a name, such as chance. diagonal: whether the line x = y is
-    drawn."""
+    """Axes with series. level: a horizontal line with a name, such as chance. at: a vertical one. diagonal: whether the
+    line x = y is drawn."""
 
     title: str
     x: Axis
     y: Axis
     series: tuple[Series, ...]
     level: tuple[str, float] | None = None
+    at: tuple[str, float] | None = None
     diagonal: bool = False
 
 

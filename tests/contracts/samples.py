@@ -126,6 +126,7 @@ SUPERVISORS: dict[str, Callable[[Path], Supervisor]] = {
 # An analysis, and an experiment that has what it needs.
 ANALYSES: dict[str, Callable[[], tuple[Analysis, Experiment]]] = {
     "calibration": lambda: (find("analysis", "calibration")(), TWO_SEEDS),
+    "difficulty": lambda: (find("analysis", "difficulty")(facet="number"), TWO_SEEDS),
     "imitation": lambda: (find("analysis", "imitation")(), TWO_SEEDS),
 }
 

@@ -31,15 +31,7 @@ def _panel(axes: Axes, panel: Panel) -> None:
     for i, series in enumerate(panel.series):
         shift = 0.0 if panel.diagonal else APART * width * (i - (len(panel.series) - 1) / 2)
         _series(axes, series, MARKS[i % len(MARKS)], shift, panel)
-    if panel.level:
-        at = _scale(panel.y) * panel.level[1]
-        axes.axhline(at, color=ink("muted"), linewidth=1.2, linestyle=(0, (2, 2)), zorder=1)
-        where = axes.get_yaxis_transform()
-        axes.text(0.995, at, panel.level[0], transform=where, ha="right", va="bottom", size=8, color=ink("muted"))
-    if panel.diagonal:
-        low, high = min(axes.get_xlim()[0], axes.get_ylim()[0]), max(axes.get_xlim()[1], axes.get_ylim()[1])
-        looks: dict[str, Any] = {"color": ink("muted"), "linewidth": 1.2, "linestyle": (0, (2, 2)), "zorder": 1}
-        axes.plot([low, high], [low, high], **looks)
+    _lines(axes, panel)
     if panel.x.ticks:
         places, words = zip(*panel.x.ticks, strict=True)
         axes.set_xticks([_scale(panel.x) * at for at in places], [fitted(word, 9.0)[0] for word in words])
@@ -54,7 +46,7 @@ def _panel(axes: Axes, panel: Panel) -> None:
             "bbox_to_anchor": (-0.02, 1.0),
             "ncols": min(len(panel.series), 4),
         }
-        looks = {"frameon": False, "fontsize": 8.5, "labelcolor": ink("ink")}
+        looks: dict[str, Any] = {"frameon": False, "fontsize": 8.5, "labelcolor": ink("ink")}
         legend = axes.legend(handlelength=1.4, handletextpad=0.5, columnspacing=1.0, **looks, **place)
         legend.set_in_layout(False)
 
@@ -69,6 +61,23 @@ def _series(axes: Axes, series: Series, marker: str, shift: float, panel: Panel)
         if mark.low is not None and mark.high is not None:
             ends = [up * mark.low, up * mark.high]
             axes.plot([at, at], ends, color=ink(series.colour), linewidth=1.4, alpha=0.55, zorder=2)
+
+
+def _lines(axes: Axes, panel: Panel) -> None:
+    """The lines that a panel has beside its series: a level, a place, the diagonal."""
+    looks: dict[str, Any] = {"color": ink("muted"), "linewidth": 1.2, "linestyle": (0, (2, 2)), "zorder": 1}
+    name: dict[str, Any] = {"size": 8, "color": ink("muted"), "ha": "right"}
+    if panel.level:
+        at = _scale(panel.y) * panel.level[1]
+        axes.axhline(at, **looks)
+        axes.text(0.995, at, panel.level[0], transform=axes.get_yaxis_transform(), va="bottom", **name)
+    if panel.at:
+        at = _scale(panel.x) * panel.at[1]
+        axes.axvline(at, **looks)
+        axes.text(at, 0.995, f"{panel.at[0]} ", transform=axes.get_xaxis_transform(), va="top", **name)
+    if panel.diagonal:
+        low, high = min(axes.get_xlim()[0], axes.get_ylim()[0]), max(axes.get_xlim()[1], axes.get_ylim()[1])
+        axes.plot([low, high], [low, high], **looks)
 
 
 def _described(figure: Figure) -> Iterator[str]:
