@@ -25,6 +25,7 @@ FOLDERS = {
     "method": "methods",
     "metric": "metrics",
     "supervisor": "supervisors",
+    "errors": "errors",
     "analysis": "analyses",
     "executor": "executors",
 }

@@ -39,7 +39,8 @@ def answers(
 
 def comparison(
     roles: Mapping[str, Array], truth: Array, *, strong: str = "large", weights: int | None = 1000, weak: str = "small",
-    method: str = "naive", task: str = "made", extra: Mapping[str, tuple[Any, ...]] | None = None, **how: Any,
+    method: str = "naive", task: str = "made", extra: Mapping[str, tuple[Any, ...]] | None = None,
+    facts: Mapping[str, str | float] | None = None, **how: Any,
 ) -> Comparison:  # fmt: skip
     """A comparison whose roles gave these answers, [S, N] each."""
     found: dict[str, tuple[Any, ...]] = {}
@@ -47,7 +48,7 @@ def comparison(
         found[role], found[f"{role}/answers"] = answers(chosen, truth, **how)
     seeds = tuple(range(len(next(iter(found.values())))))
     names = {"task": task, "weak": weak, "strong": strong, "method": method}
-    return Comparison(**names, weights=weights, seeds=seeds, found=found | dict(extra or {}))
+    return Comparison(**names, weights=weights, seeds=seeds, found=found | dict(extra or {}), facts=facts or {})
 
 
 def erring(truth: Array, wrong: Array, rng: np.random.Generator, choices: int = 4) -> Array:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from outgrow.graph import Step
 from outgrow.types import Doubles, Ints, Labels, Scores
 
 ABSTAINED = -1  # instead of the index of a choice
+Facts: TypeAlias = Mapping[str, str | float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,10 @@ class Analysis(ABC):
 
     def steps(self, cell: Cell) -> Mapping[str, Step[Any]]:
         """The steps that it reads of each cell, by names of its own. Most are those of the cell. Default: none."""
+        return {}
+
+    def facts(self, cell: Cell) -> Facts:
+        """What it reads of the cell itself, the same for every seed, as plain values by name. Default: nothing."""
         return {}
 
     @abstractmethod
@@ -84,7 +89,7 @@ class Comparison:
     """A task, supervisor, student and method, with what the steps of an analysis gave.
 
     weights: the number of weights of the student, None if it is not known. found: by the name of the step, an artifact
-    for each of the seeds.
+    for each of the seeds. facts: of its cells, which the analysis asked for.
     """
 
     task: str
@@ -94,6 +99,7 @@ class Comparison:
     weights: int | None = None
     seeds: tuple[int, ...]
     found: Mapping[str, tuple[Any, ...]]
+    facts: Facts = field(default_factory=dict)
 
     def answers(self, role: str) -> Answers:
         """The answers of one of the `roles_of` a cell. All have the test examples in the same order."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from outgrow.analyses.base import Analysis, Comparison, told_apart
+from outgrow.analyses.base import Analysis, Comparison, Facts, told_apart
 from outgrow.experiment.cell import Cell
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells
@@ -50,7 +50,7 @@ def _found(analysis: Analysis, lines: Sequence[Sequence[Cell]], stored: StoredAr
         seen = [(cell, {name: of(step) for name, step in cell.evidence[analysis.name].items()}) for cell in line]
         complete = [(cell, found) for cell, found in seen if all(each is not None for each in found.values())]
         if complete and _has_groups(complete[0][1]):
-            comparisons.append(_comparison(complete))
+            comparisons.append(_comparison(complete, analysis.facts(complete[0][0])))
             asked.append(len(line))
     if not comparisons:
         return NOTHING
@@ -64,7 +64,7 @@ def _found(analysis: Analysis, lines: Sequence[Sequence[Cell]], stored: StoredAr
     return replace(finding, notes=(*finding.notes, *unfinished))
 
 
-def _comparison(complete: Sequence[tuple[Cell, Mapping[str, Any]]]) -> Comparison:
+def _comparison(complete: Sequence[tuple[Cell, Mapping[str, Any]]], facts: Facts) -> Comparison:
     first = complete[0][0]
     weights = 0
     with suppress(UserError):  # a checkpoint that is not on this machine
@@ -77,6 +77,7 @@ def _comparison(complete: Sequence[tuple[Cell, Mapping[str, Any]]]) -> Compariso
         weights=weights or None,
         seeds=tuple(cell.seed for cell, _ in complete),
         found={name: tuple(found[name] for _, found in complete) for name in complete[0][1]},
+        facts=facts,
     )
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from outgrow.finding import Axis, Figure, Panel, Series
 from outgrow.numbers import number, span
-from outgrow.report.drawing import fitted, ink, panels, svg
+from outgrow.report.drawing import CHARACTERS, fitted, ink, panels, svg
+from outgrow.report.tables import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +35,11 @@ def _panel(axes: Axes, panel: Panel) -> None:
     _lines(axes, panel)
     if panel.x.ticks:
         places, words = zip(*panel.x.ticks, strict=True)
-        axes.set_xticks([_scale(panel.x) * at for at in places], [fitted(word, 9.0)[0] for word in words])
+        broken = [one_line(word).replace(" → ", "\n→ ").replace(" · ", "\n") for word in words]
+        longest = max(len(line) for word in broken for line in word.split("\n"))
+        size = min(9.0, 9.0 * CHARACTERS / max(len(words) * longest, 1))
+        axes.set_xticks([_scale(panel.x) * at for at in places], broken, size=size)
+        axes.margins(x=0.1)
     axes.set_xlabel(_label(panel.x))
     axes.set_ylabel(_label(panel.y))
     axes.grid(axis="y", color=ink("line"), linewidth=0.8)
