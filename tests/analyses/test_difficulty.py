@@ -97,8 +97,10 @@ def test_a_supervisor_that_is_no_worse_on_hard_examples_has_no_level() -> None:
 
 
 def test_a_task_without_a_difficulty_is_refused_with_what_to_say() -> None:
-    with pytest.raises(UserError, match="needs test examples with a rating or difficulty or margin, which task fakes "
-                       r"lacks \(it has number, parity\): leave it out, or say"):  # fmt: skip
+    refused = (
+        r"needs test examples with a rating or difficulty or margin \(fakes has number, parity\): leave it out, or"
+    )
+    with pytest.raises(UserError, match=refused):
         cells(replace(BASE, analyses=(Difficulty(),)))
     (cell,) = cells(replace(BASE, analyses=(Difficulty(facet="number"),)))
     step = cell.evidence["difficulty"]["facet/number"]

@@ -144,6 +144,7 @@ ANALYSES: dict[str, Callable[[], tuple[Analysis, Experiment]]] = {
     "calibration": lambda: (find("analysis", "calibration")(), TWO_SEEDS),
     "difficulty": lambda: (find("analysis", "difficulty")(facet="number"), TWO_SEEDS),
     "error-structure": lambda: (find("analysis", "error-structure")(), replace(TWO_SEEDS, weak=SIMULATED)),
+    "label-worth": lambda: (find("analysis", "label-worth")(), TWO_SEEDS),
     "imitation": lambda: (find("analysis", "imitation")(), TWO_SEEDS),
 }
 

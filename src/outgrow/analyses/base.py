@@ -42,7 +42,8 @@ class Analysis(ABC):
         """Raise UserError where the experiment lacks what this analysis needs, with what to add. Default: never."""
 
     def steps(self, cell: Cell) -> Mapping[str, Step[Any]]:
-        """The steps that it reads of each cell, by names of its own. Most are those of the cell. Default: none."""
+        """The steps that it reads of each cell, by names of its own. Most are those of the cell. A cell without any is
+        not part of the question. Default: none."""
         return {}
 
     def facts(self, cell: Cell) -> Facts:

@@ -46,12 +46,19 @@ class Difficulty(Analysis):
     facet: str = ""
 
     def check(self, cells: Sequence[Cell]) -> None:
-        """Raises UserError for a task whose examples have no such number."""
-        for cell in cells:
-            self._facet(cell.task)
+        """Raises UserError where no task has examples with such a number."""
+        tasks = {cell.task.name: cell.task for cell in cells}
+        if any(map(self._facet, tasks.values())):
+            return
+        has = "; ".join(f"{name} has {', '.join(_known(task)) or 'no facet'}" for name, task in tasks.items())
+        raise UserError(
+            f"analysis difficulty needs test examples with a {self.facet or ' or '.join(HARDER)} ({has}): leave it "
+            'out, or say { name = "difficulty", facet = "..." }'
+        )
 
     def steps(self, cell: Cell) -> Mapping[str, Step[Any]]:
-        facet = self._facet(cell.task)
+        if not (facet := self._facet(cell.task)):
+            return {}
         return {**roles_of(cell, *ROLES), f"facet/{facet}": FacetNumbers(examples=cell.test, facet=facet)}
 
     def finding(self, comparisons: Sequence[Comparison]) -> Finding:
@@ -66,16 +73,13 @@ class Difficulty(Analysis):
         return Finding(sentence=_sentence(ordered), table=_table(ordered), figure=figure, notes=notes)
 
     def _facet(self, task: Task) -> str:
-        known = list(task.facets(Examples(rows=())))
-        wanted = (self.facet,) if self.facet else tuple(HARDER)
-        found = next((name for name in wanted if name in known), "")
-        if not found:
-            has = f"it has {', '.join(known)}" if known else "it has none"
-            raise UserError(
-                f"analysis difficulty needs test examples with a {' or '.join(wanted)}, which task {task.name} lacks "
-                f'({has}): leave it out, or say {{ name = "difficulty", facet = "..." }}'
-            )
-        return found
+        """The facet of a task that is read; "" if it has none."""
+        known = _known(task)
+        return next((name for name in ([self.facet] if self.facet else HARDER) if name in known), "")
+
+
+def _known(task: Task) -> list[str]:
+    return list(task.facets(Examples(rows=())))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -49,7 +49,7 @@ class ErrorStructure(Analysis):
         return {"errors": weak.errors.name, "accuracy": weak.accuracy} if isinstance(weak, Simulated) else {}
 
     def steps(self, cell: Cell) -> Mapping[str, Step[Any]]:
-        return roles_of(cell, "floor", "student", "ceiling")
+        return roles_of(cell, "floor", "student", "ceiling") if isinstance(cell.weak, Simulated) else {}
 
     def finding(self, comparisons: Sequence[Comparison]) -> Finding:
         lines = _lines(comparisons)
@@ -74,8 +74,7 @@ class _Line:
 def _lines(comparisons: Sequence[Comparison]) -> list[_Line]:
     found: dict[tuple[Any, ...], list[Comparison]] = {}
     for each in comparisons:
-        if each.facts:
-            found.setdefault((each.task, each.strong, each.method, each.facts["accuracy"], each.seeds), []).append(each)
+        found.setdefault((each.task, each.strong, each.method, each.facts["accuracy"], each.seeds), []).append(each)
     return [
         _Line(task=task, strong=strong, method=method, accuracy=float(accuracy), members=tuple(members))
         for (task, strong, method, accuracy, _), members in found.items()

@@ -46,7 +46,7 @@ def _found(analysis: Analysis, lines: Sequence[Sequence[Cell]], stored: StoredAr
         return artifacts[step.key]
 
     comparisons, asked = [], []
-    for line in lines:
+    for line in (line for line in lines if line[0].evidence[analysis.name]):
         seen = [(cell, {name: of(step) for name, step in cell.evidence[analysis.name].items()}) for cell in line]
         complete = [(cell, found) for cell, found in seen if all(each is not None for each in found.values())]
         if complete and _has_groups(complete[0][1]):
