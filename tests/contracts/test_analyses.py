@@ -22,10 +22,9 @@ from outgrow.experiment.grid import cells, targets
 from outgrow.finding import Finding
 from outgrow.graph import Outcome, run, walk
 from outgrow.plugins import find, names
-from outgrow.report.findings import read, text
+from outgrow.report.findings import FINDING_FORMATS, read, text
 from outgrow.report.page import html
 from outgrow.report.panels import draw
-from outgrow.report.tables import FORMATS
 from outgrow.store import Store
 
 Asked = tuple[Analysis, Experiment, Experiment, Store, Outcome]
@@ -106,10 +105,11 @@ def test_what_is_not_computed_is_said(asked: Asked, tmp_path: Path) -> None:
 
 def test_it_is_written_in_every_format(asked: Asked) -> None:
     finding = finding_of(asked)
-    written = {format: text(asked[0].name, finding, format) for format in FORMATS}
+    written = {format: text(asked[0].name, finding, format) for format in FINDING_FORMATS}
     assert json.loads(written["json"])["sentence"] == finding.sentence
     assert len(list(csv.DictReader(io.StringIO(written["csv"])))) == len(finding.table.rows)
     assert written["md"].count("\n| ") == len(finding.table.rows) + 1
+    ElementTree.fromstring(written["svg"])
     assert " ".join(written["table"].split()).startswith(" ".join(finding.sentence.split())[:60])
 
 

@@ -133,7 +133,7 @@ def results(
     store: StoreAt = RUNS,
     sets: Sets = None,
     seeds: Seeds = None,
-    format: Annotated[str, typer.Option("--format", help="table, json, csv or md.")] = "table",
+    format: Annotated[str, typer.Option("--format", help="table, json, csv or md; svg of an analysis.")] = "table",
     by: Annotated[str | None, typer.Option("--by", metavar="FACET", help="By rating, theme, difficulty ...")] = None,
     analysis: Annotated[str, typer.Option("--analysis", metavar="NAME", help="What this analysis found.")] = "",
     device: Device = "cpu",
@@ -144,12 +144,14 @@ def results(
 ) -> None:
     """Print the stored results of an experiment: over all test examples, by a facet, or what an analysis found."""
     from outgrow import api
+    from outgrow.report.findings import FINDING_FORMATS
     from outgrow.report.findings import text as finding_text
     from outgrow.report.tables import FORMATS, text
     from outgrow.types import UserError
 
-    if format not in FORMATS:
-        raise UserError(f"no format called {format!r}: choose one of {', '.join(FORMATS)}")
+    formats = FINDING_FORMATS if analysis else FORMATS
+    if format not in formats:
+        raise UserError(f"no format called {format!r}: choose one of {', '.join(formats)}")
     settings = _settings(device, trust_pickle, trust_remote_code, offline)
     if analysis and by is not None:
         raise UserError("--analysis and --by are two views of the results: give one of them")

@@ -18,13 +18,15 @@ from outgrow.finding import Column, Finding, Table, Value
 from outgrow.graph import Settings, Step
 from outgrow.measures.crossed import Interval
 from outgrow.numbers import ABSENT, percent, signed, span
+from outgrow.report.panels import draw
 from outgrow.report.results import rows
 from outgrow.report.stored import StoredArtifacts
-from outgrow.report.tables import marked_down, one_line
+from outgrow.report.tables import FORMATS, marked_down, one_line
 from outgrow.store import Store
 from outgrow.types import Scores, UserError
 
 NOTHING = Finding(sentence="Nothing of it is computed yet: run the experiment.", table=Table(columns=(), rows=()))
+FINDING_FORMATS = (*FORMATS, "svg")
 FEWEST_GROUPS = 2  # of test examples, without which there is no interval
 
 
@@ -87,8 +89,16 @@ def _has_groups(found: Mapping[str, Any]) -> bool:
 
 
 def text(name: str, finding: Finding, format: str) -> str:
-    """A finding as `table` or `md` (sentence, table, notes), `json` or `csv` (fractions, not rounded)."""
+    """A finding as `table` or `md` (sentence, table, notes), `json` or `csv` (fractions, not rounded), or its figure as
+    `svg`.
+
+    Raises UserError for a figure that is not there.
+    """
     match format:
+        case "svg":
+            if finding.figure is None:
+                raise UserError(f"{name} has no figure: {finding.sentence[:1].lower()}{finding.sentence[1:]}")
+            return draw(finding.figure, f"analysis-{name}") + "\n"
         case "json":
             rows = [dict(zip(_fields(finding.table), row, strict=True)) for row in _flat(finding.table)]
             data = {"analysis": name, "sentence": finding.sentence, "rows": rows, "notes": list(finding.notes)}
