@@ -11,18 +11,27 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 MARKS = re.compile(r"<!-- results: (outgrow .*?) -->\n(.*?)<!-- end -->", re.DOTALL)
+FIGURES = re.compile(r"<!-- figure: (outgrow .*?) -->\n!\[.*?\]\((.*?)\)")
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-background-networking")
 
 
 def results(page: Path) -> None:
-    """The tables between the marks of a page, each by the command that stands in its first mark."""
-    page.write_text(MARKS.sub(_made, page.read_text()))
+    """The tables and figures of a page, each by the command that stands in its mark."""
+    text = page.read_text()
+    page.write_text(MARKS.sub(_made, text))
+    for command, name in FIGURES.findall(text):
+        (page.parent / name).write_text(_printed(command))
 
 
 def _made(mark: re.Match[str]) -> str:
-    command = [sys.executable, "-m", *mark[1].split()]
-    printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    return f"<!-- results: {mark[1]} -->\n\n{over_all_seeds(printed)}\n\n<!-- end -->"
+    printed = _printed(mark[1])
+    shown = printed.strip() if " --analysis " in mark[1] else over_all_seeds(printed)
+    return f"<!-- results: {mark[1]} -->\n\n{shown}\n\n<!-- end -->"
+
+
+def _printed(command: str) -> str:
+    run = [sys.executable, "-m", *command.split()]
+    return subprocess.run(run, cwd=ROOT, check=True, capture_output=True, text=True).stdout
 
 
 def over_all_seeds(printed: str) -> str:

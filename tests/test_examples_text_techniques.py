@@ -15,8 +15,9 @@ from text_files import REPOSITORY, shared
 
 import outgrow
 from outgrow.config import read
+from outgrow.experiment.cell import Cell
 from outgrow.experiment.data import Gold
-from outgrow.experiment.grid import Cell, cells, targets
+from outgrow.experiment.grid import cells, targets
 from outgrow.experiment.recipes import bundled
 from outgrow.experiment.scoring import Score
 from outgrow.experiment.steps import Adapt, Features, Fit, Predict
