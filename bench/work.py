@@ -1,0 +1,179 @@
+"""Whole pieces of work, each in a process of its own: one fit, a pair and a grid of the ladder on chess puzzles.
+
+The baseline does the same with Hugging Face's `Trainer` in fp32 (`bench.plain`), on the same rows with the same
+hyperparameters. `python -m bench.work` prints the table.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bench.turns import REPEATS, Measured, measured, process
+
+from outgrow import api, graph
+from outgrow.experiment.data import Gold, Prepare
+from outgrow.experiment.definition import Experiment
+from outgrow.experiment.scoring import Score
+from outgrow.experiment.steps import Fit, Predict
+from outgrow.graph import Settings
+from outgrow.store import Store
+from outgrow.tasks.base import ground_truth
+
+OURS, TWO, PLAIN = "outgrow", "outgrow, two workers", "Trainer"
+SPLITS = ("weak_train", "transfer", "transfer_validation", "validation", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How large the work is: examples to train on, to validate on and to test on."""
+
+    train: int = 320
+    held_out: int = 100
+    test: int = 500
+    small: str = "ladder/knight"
+    middle: str = "ladder/bishop"
+    large: str = "ladder/queen"
+
+    def experiment(self, weak: list[str], strong: list[str]) -> dict[str, Any]:
+        held_out = dict.fromkeys(("transfer_validation", "validation"), self.held_out)
+        return {
+            "task": "chess-puzzles",
+            "weak": weak,
+            "strong": strong,
+            "pairs": "upward",
+            "seeds": [0],
+            "sizes": {"weak_train": self.train, "transfer": self.train, "test": self.test, **held_out},
+            "methods": [{"label": "naive"}],
+        }
+
+
+def measure(size: Size = Size(), repeats: int = REPEATS) -> list[Measured]:
+    """Seconds of a core, seconds on the clock, memory and accuracies of each piece of work."""
+    pair = size.experiment([size.small], [size.large])
+    grid = size.experiment([size.small, size.middle], [size.middle, size.large])
+    found: list[Measured] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for work, experiment in (("one fit", pair), ("one pair", pair), ("grid of three sizes", grid)):
+            found += compared(work, experiment, Path(scratch) / work.replace(" ", "-"), repeats)
+    return found
+
+
+def compared(work: str, experiment: dict[str, Any], folder: Path, repeats: int) -> list[Measured]:
+    """Ours and the plain script in turns. One fit is on one core; of the rest ours is tried with two workers, too, and
+    both sides have both cores then."""
+    folder.mkdir()
+    (folder / "job.json").write_text(json.dumps(plain_job(experiment, "fit" if work == "one fit" else "grid")))
+    (folder / "experiment.json").write_text(json.dumps(experiment))
+    (folder / "experiment.toml").write_text(api.as_toml(experiment))
+    one = {OURS: partial(ours, work, folder, 1), PLAIN: partial(plain, folder, 1)}
+    records = measured(work, one, PLAIN, repeats)
+    if work.startswith("grid"):
+        two = {TWO: partial(ours, work, folder, 2), PLAIN: partial(plain, folder, 2)}
+        records += [r for r in measured(f"{work}, two cores", two, PLAIN, repeats) if r.unit in ("s", "MB")]
+    return records
+
+
+def ours(work: str, folder: Path, workers: int) -> dict[str, float]:
+    """One run in a new store, with its accuracies in percent."""
+    with tempfile.TemporaryDirectory(dir=folder) as store:
+        if work == "one fit":
+            took = process(["bench.work", "fit", str(folder / "experiment.json"), store])
+        else:
+            on = ["--on", "pool", "--workers", f"{workers}"] if workers > 1 else ["--on", "inline"]
+            file, page = str(folder / "experiment.toml"), str(folder / "report.html")
+            took = process(["outgrow", "run", file, "--store", store, "--report", page, *on])
+        found = accuracies(json.loads((folder / "experiment.json").read_text()), store, work == "one fit")
+        stored = sum(each.stat().st_size for each in Path(store).rglob("*") if each.is_file()) / 1e6
+    return {**took, "MB stored": stored, **found}
+
+
+def plain(folder: Path, threads: int) -> dict[str, float]:
+    took = process(["bench.plain", str(folder / "job.json"), str(folder / "plain.json")], threads)
+    found = json.loads((folder / "plain.json").read_text())
+    return {**took, **{f"% {role}": value for role, value in found.items()}}
+
+
+def accuracies(experiment: Mapping[str, Any], store: str, fit: bool) -> dict[str, float]:
+    """In percent, by role and models."""
+    if fit:
+        return {"% ceiling": 100 * float(graph.load(one_fit(api.resolved(experiment))[0], Store(store)).correct.mean())}
+    found = {}
+    for record in api.results(experiment, store=store).records:
+        if record["seed"] is not None:
+            weak, strong = record["weak"], record["strong"]
+            named = {f"floor {weak}": "floor", f"student {weak} {strong}": "student", f"ceiling {strong}": "ceiling"}
+            named |= {f"direct {strong}": "direct", f"zero-shot {strong}": "zero_shot"}
+            found |= {f"% {name}": 100 * record[role] for name, role in named.items()}
+    return found
+
+
+def one_fit(experiment: Experiment) -> tuple[Score, Predict]:
+    """The ceiling of an experiment's student: its score on test, and the labels that it gives to weak_train."""
+    task, model = experiment.tasks[0], experiment.strong[-1]
+    prepared = {
+        split: Prepare(task=task, split=split, n=experiment.size(task, split), seed=0)  # type: ignore[arg-type]
+        for split in SPLITS
+    }
+    train, held_out, test = prepared["transfer"], prepared["transfer_validation"], prepared["test"]
+    fitted = Fit(
+        model=model,
+        readout=task.readout,
+        method=experiment.recipe(task, model).at(experiment.precision),
+        examples=train,
+        labels=Gold(examples=train),
+        validation=held_out,
+        validation_labels=Gold(examples=held_out),
+    )
+    score = Score(predictions=Predict(fitted=fitted, examples=test), examples=test, gold=Gold(examples=test))
+    return score, Predict(fitted=fitted, examples=prepared["weak_train"])
+
+
+def plain_job(experiment: Mapping[str, Any], do: str) -> dict[str, Any]:
+    """The rows and hyperparameters of an experiment for `bench.plain`."""
+    resolved = api.resolved(experiment)
+    task = resolved.tasks[0]
+    splits: dict[str, list[dict[str, Any]]] = {}
+    for split in SPLITS:
+        examples = task.examples(split, resolved.size(task, split), 0)  # type: ignore[arg-type]
+        answers = ground_truth(task, examples)
+        splits[split] = [
+            {"prompt": row.prompt, "choices": list(row.choices), "targets": answers.probs[start:end].tolist()}
+            for row, start, end in zip(examples.rows, answers.offsets, answers.offsets[1:], strict=False)
+        ]
+    models = {}
+    for model in (*resolved.weak, *resolved.strong):
+        model = getattr(model, "model", model)
+        recipe: Any = resolved.recipe(task, model)
+        fields = {name: getattr(recipe, name) for name in ("epochs", "batch", "learning_rate")}
+        models[model.name] = {"folder": str(model.folder(Settings())), **fields}
+    weak, strong = experiment["weak"], experiment["strong"]
+    order = list(models)
+    pairs = [(a, b) for a in weak for b in strong if order.index(a) < order.index(b)]
+    return {
+        "do": do, "readout": task.readout, "splits": splits, "models": models,
+        "weak": weak, "strong": strong, "pairs": pairs, "seed": 0,
+    }  # fmt: skip
+
+
+def _fit(experiment_file: str, store: str) -> None:
+    with api.executor("inline") as runner:
+        steps = one_fit(api.resolved(json.loads(Path(experiment_file).read_text())))
+        outcome = graph.run(list(steps), Store(store), runner)
+    if outcome.failures:
+        raise SystemExit(outcome.failures[0].error_text)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["fit"]:
+        _fit(*sys.argv[2:])
+    else:
+        from bench.tables import show
+
+        show("work", measure())
