@@ -1,4 +1,4 @@
-"""Measurements side by side: everything that is compared is run in turns, A B A B, and the load of the machine noted."""
+"""Measurements side by side: what is compared is run in turns, A B A B, and the load of the machine is noted."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -15,6 +16,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 REPEATS = 3
+POLL = 0.02  # seconds between two looks at the memory of a process
 FASTER = ("examples/s", "GFLOP/s")  # units of which more is better; of all others less is
 
 
@@ -72,21 +74,44 @@ def measured(
 
 def process(command: Sequence[str], threads: int = 1, folder: Path = ROOT) -> dict[str, float]:
     """Run a module of Python in a process of its own: seconds on the clock, seconds of processors, and the peak memory
-    of the largest of its processes in MB. A failure ends the benchmark with what it printed."""
+    of it and its workers together in MB. A failure ends the benchmark with what it printed."""
     limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
     env = {**os.environ, **limits, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
-    started = time.perf_counter()
-    with subprocess.Popen(
-        [sys.executable, "-m", *command], cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as child:
-        assert child.stdout
-        printed = child.stdout.read()
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.perf_counter() - started
-    if child.returncode:
-        raise SystemExit(f"{' '.join(command)} failed:\n{printed.decode(errors='replace')[-2000:]}")
-    return {"s": seconds, "s of a core": usage.ru_utime + usage.ru_stime, "MB": usage.ru_maxrss / 1024}
+    peak, started = 0.0, time.perf_counter()
+    with tempfile.TemporaryFile() as printed:
+        child = subprocess.Popen(
+            [sys.executable, "-m", *command], cwd=folder, env=env, stdout=printed, stderr=subprocess.STDOUT
+        )
+        while True:
+            peak = max(peak, sum(map(_memory, _family(child.pid))))
+            pid, status, usage = os.wait4(child.pid, os.WNOHANG)
+            if pid:
+                break
+            time.sleep(POLL)
+        seconds, child.returncode = time.perf_counter() - started, os.waitstatus_to_exitcode(status)
+        if child.returncode:
+            printed.seek(0)
+            text = printed.read().decode(errors="replace")
+            raise SystemExit(f"{' '.join(command)} failed:\n{text[-2000:]}")
+    return {"s": seconds, "s of a core": usage.ru_utime + usage.ru_stime, "MB": peak}
+
+
+def _family(pid: int) -> list[int]:
+    """A process and its descendants."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:  # it has ended
+        return [pid]
+    return [pid, *(each for child in children for each in _family(int(child)))]
+
+
+def _memory(pid: int) -> float:
+    """What a process holds in memory now, in MB."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS")), 0.0)
 
 
 def read(path: Path) -> dict[str, list[Measured]]:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from bench.turns import REPEATS, Measured, measured, process
-
 from outgrow import api, graph
 from outgrow.experiment.data import Gold, Prepare
 from outgrow.experiment.definition import Experiment
@@ -24,10 +23,9 @@ from outgrow.experiment.scoring import Score
 from outgrow.experiment.steps import Fit, Predict
 from outgrow.graph import Settings
 from outgrow.store import Store
-from outgrow.tasks.base import ground_truth
+from outgrow.tasks.base import SPLITS, ground_truth
 
 OURS, TWO, PLAIN = "outgrow", "outgrow, two workers", "Trainer"
-SPLITS = ("weak_train", "transfer", "transfer_validation", "validation", "test")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,10 +115,7 @@ def accuracies(experiment: Mapping[str, Any], store: str, fit: bool) -> dict[str
 def one_fit(experiment: Experiment) -> tuple[Score, Predict]:
     """The ceiling of an experiment's student: its score on test, and the labels that it gives to weak_train."""
     task, model = experiment.tasks[0], experiment.strong[-1]
-    prepared = {
-        split: Prepare(task=task, split=split, n=experiment.size(task, split), seed=0)  # type: ignore[arg-type]
-        for split in SPLITS
-    }
+    prepared = {split: Prepare(task=task, split=split, n=experiment.size(task, split), seed=0) for split in SPLITS}
     train, held_out, test = prepared["transfer"], prepared["transfer_validation"], prepared["test"]
     fitted = Fit(
         model=model,
@@ -139,14 +134,6 @@ def plain_job(experiment: Mapping[str, Any], do: str) -> dict[str, Any]:
     """The rows and hyperparameters of an experiment for `bench.plain`."""
     resolved = api.resolved(experiment)
     task = resolved.tasks[0]
-    splits: dict[str, list[dict[str, Any]]] = {}
-    for split in SPLITS:
-        examples = task.examples(split, resolved.size(task, split), 0)  # type: ignore[arg-type]
-        answers = ground_truth(task, examples)
-        splits[split] = [
-            {"prompt": row.prompt, "choices": list(row.choices), "targets": answers.probs[start:end].tolist()}
-            for row, start, end in zip(examples.rows, answers.offsets, answers.offsets[1:], strict=False)
-        ]
     models = {}
     for model in (*resolved.weak, *resolved.strong):
         model = getattr(model, "model", model)
@@ -157,9 +144,22 @@ def plain_job(experiment: Mapping[str, Any], do: str) -> dict[str, Any]:
     order = list(models)
     pairs = [(a, b) for a in weak for b in strong if order.index(a) < order.index(b)]
     return {
-        "do": do, "readout": task.readout, "splits": splits, "models": models,
+        "do": do, "readout": task.readout, "splits": rows_of(resolved, 0), "models": models,
         "weak": weak, "strong": strong, "pairs": pairs, "seed": 0,
     }  # fmt: skip
+
+
+def rows_of(experiment: Experiment, seed: int) -> dict[str, list[dict[str, Any]]]:
+    """The rows of each split, with the ground truth as targets."""
+    task, found = experiment.tasks[0], {}
+    for split in SPLITS:
+        examples = task.examples(split, experiment.size(task, split), seed)
+        answers = ground_truth(task, examples)
+        found[split] = [
+            {"prompt": row.prompt, "choices": list(row.choices), "targets": answers.probs[start:end].tolist()}
+            for row, start, end in zip(examples.rows, answers.offsets, answers.offsets[1:], strict=False)
+        ]
+    return found
 
 
 def _fit(experiment_file: str, store: str) -> None:
