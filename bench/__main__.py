@@ -1,6 +1,6 @@
 """`make bench`, or `python -m bench [PART ...]`: how fast outgrow is, beside plain scripts that do the same work.
 
-Parts: roofline, training, work, probes, starting. Each is printed when it is done, and written to
+Parts: training, profile, roofline, work, probes, starting. Each is printed when it is done, and written to
 docs/performance.json, from which `python docs/refresh.py docs/performance.md` makes the page. A part that is not asked
 for stays as it was.
 """
@@ -21,7 +21,7 @@ from typing import Any
 from bench.tables import FILE, show
 from bench.turns import Measured
 
-PARTS = ("roofline", "training", "work", "probes", "starting")
+PARTS = ("training", "profile", "roofline", "work", "probes", "starting")
 
 
 def main(parts: Mapping[str, Callable[[], list[Measured]]], file: Path) -> None:

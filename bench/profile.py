@@ -27,7 +27,7 @@ KINDS = {
 OTHER = "other"
 
 
-def measure(scale: float = 0.25) -> list[Measured]:
+def measure(scale: float = 0.5) -> list[Measured]:
     import torch
 
     torch.set_num_threads(1)
@@ -47,8 +47,8 @@ def shares(shape: Shape, precision: Precision) -> dict[str, float]:
     from torch.profiler import ProfilerActivity, profile
 
     run = outgrow(shape)
-    with profile(activities=[ProfilerActivity.CPU]) as profiler:
-        run(precision)
+    profiler = profile(activities=[ProfilerActivity.CPU])
+    run(precision, profiler)
     time: dict[str, float] = {}
     for event in profiler.key_averages():
         if event.key.startswith(("aten::", "mkldnn::")):

@@ -22,7 +22,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def test_a_plain_pair_has_the_accuracies_of_ours(work: ModuleType, tmp_path: Path) -> None:
     """A pawn and a knight on few puzzles: everything but rounding, and the order of examples in training, is equal."""
     size = work.Size(train=64, held_out=40, test=200, small="ladder/pawn", middle="ladder/pawn", large="ladder/knight")
-    records = work.compared("one pair", size.experiment([size.small], [size.large]), tmp_path / "pair", 1)
+    records = work.compared("one pair", size.experiment([size.small], [size.large]), tmp_path / "pair", 1, 1)
     percents = {record.unit: record.values for record in records if record.unit.startswith("% ")}
     assert {unit.split()[1] for unit in percents} == {"floor", "student", "ceiling", "direct", "zero-shot"}
     zero_shot = percents["% zero-shot ladder/knight"]
