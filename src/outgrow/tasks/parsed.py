@@ -77,7 +77,8 @@ def _source(kept: bytes) -> Source:
     about = {name.decode(): json.loads(value) for name, value in table.schema.metadata.items()}
     ids, groups, prompts = (table[name].to_pylist() for name in ("id", "group", "prompt"))
     choices = np.array(about["choices"], dtype=object)[_flat(table["choices"])].tolist()
-    answers = _flat(table["answer"]).tolist()
+    values, which = np.unique(_flat(table["answer"]), return_inverse=True)
+    answers = np.array(values.tolist(), dtype=object)[which].tolist()  # an object for each distinct number
     ends = _ends(table["choices"])
     shared: dict[Any, Any] = {}  # equal tuples once, as in a file whose rows all have the same choices
 
