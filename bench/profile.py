@@ -27,7 +27,7 @@ KINDS = {
 OTHER = "other"
 
 
-def measure(scale: float = 0.5) -> list[Measured]:
+def measure(scale: float = 0.25) -> list[Measured]:
     import torch
 
     torch.set_num_threads(1)

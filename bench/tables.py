@@ -17,7 +17,10 @@ FILE = ROOT / "docs/performance.json"
 
 
 def table(records: Sequence[Measured]) -> str:
-    """One row a record: the medians of all contestants, and how many times better than the baseline each is."""
+    """One row a record: the medians of all contestants, and how many times better than the baseline each is. Without
+    records: ""."""
+    if not records:
+        return ""
     names = list(dict.fromkeys(name for record in records for name in record.values))
     compared = [name for name in names if any(r.baseline and r.baseline != name and name in r.values for r in records)]
     header = ["work", "unit", *names, *(f"{name}: times better" for name in compared), "load"]
@@ -52,4 +55,7 @@ def show(part: str, records: Sequence[Measured]) -> None:
 
 
 if __name__ == "__main__":
-    print(machine(FILE) if sys.argv[1] == "machine" else table(read(FILE)[sys.argv[1]]))
+    if sys.argv[1] == "machine":
+        print(machine(FILE))
+    else:
+        print(table(read(FILE).get(sys.argv[1], [])) or "Not measured yet.")

@@ -4,11 +4,15 @@ They are short, so that imports are a large part of all of them.
 
 The baseline does the same with Hugging Face's `Trainer` in fp32 (`bench.plain`), on the same rows with the same
 hyperparameters. `python -m bench.work` prints the table.
+
+Other implementations can take part: PEER_OPENAI and PEER_W2S name folders that hold a copy of one which runs on a CPU,
+and a module `bench_peer.py`, called as `python -m bench_peer JOB RESULT` like `bench.plain`.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -17,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.turns import REPEATS, Measured, measured, process
+from bench.turns import REPEATS, ROOT, Measured, measured, process
 from outgrow import api, graph
 from outgrow.experiment.data import Gold, Prepare
 from outgrow.experiment.definition import Experiment
@@ -28,6 +32,7 @@ from outgrow.store import Store
 from outgrow.tasks.base import SPLITS, ground_truth
 
 OURS, PLAIN = "outgrow", "Trainer"
+PEERS = {"openai": "PEER_OPENAI", "w2s": "PEER_W2S"}  # by environment variable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +76,10 @@ def compared(work: str, experiment: dict[str, Any], folder: Path, cores: int, re
     (folder / "job.json").write_text(json.dumps(plain_job(experiment, "fit" if work == "one fit" else "grid")))
     (folder / "experiment.json").write_text(json.dumps(experiment))
     (folder / "experiment.toml").write_text(api.as_toml(experiment))
-    contestants = {OURS: partial(ours, work, folder, cores), PLAIN: partial(plain, folder, cores)}
+    contestants = {OURS: partial(ours, work, folder, cores), PLAIN: partial(other, folder, cores)}
+    for name, variable in PEERS.items():
+        if peer := os.environ.get(variable):
+            contestants[name] = partial(other, folder, cores, "bench_peer", Path(peer))
     title = f"{work}, {cores} core{'s' * (cores > 1)}"
     return measured(title, contestants, PLAIN, repeats)
 
@@ -90,9 +98,9 @@ def ours(work: str, folder: Path, workers: int) -> dict[str, float]:
     return {**took, "MB stored": stored, **found}
 
 
-def plain(folder: Path, threads: int) -> dict[str, float]:
-    took = process(["bench.plain", str(folder / "job.json"), str(folder / "plain.json")], threads)
-    found = json.loads((folder / "plain.json").read_text())
+def other(folder: Path, threads: int, module: str = "bench.plain", where: Path = ROOT) -> dict[str, float]:
+    took = process([module, str(folder / "job.json"), str(folder / "result.json")], threads, where)
+    found = json.loads((folder / "result.json").read_text())
     return {**took, **{f"% {role}": value for role, value in found.items()}}
 
 

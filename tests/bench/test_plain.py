@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 from pathlib import Path
 from types import ModuleType
 
@@ -62,11 +61,29 @@ def test_what_starts_is_measured_on_invented_cells(work: ModuleType, tmp_path: P
         assert turns.process(["bench.starting", what, str(tmp_path), "4"])["s"] > 0
 
 
+def test_a_peer_takes_part_where_its_folder_is_named(
+    work: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "peer").mkdir()
+    (tmp_path / "peer/bench_peer.py").write_text(
+        "import json, pathlib, sys\n"
+        "job = json.loads(pathlib.Path(sys.argv[1]).read_text())\n"
+        "pathlib.Path(sys.argv[2]).write_text(json.dumps({'ceiling': len(job['splits']['test'])}))\n"
+    )
+    monkeypatch.setenv("PEER_W2S", str(tmp_path / "peer"))
+    monkeypatch.setattr(work, "ours", lambda *args: {"s": 1.0})
+    monkeypatch.setattr(work, "PLAIN", "w2s")  # the plain script is not needed here
+    size = work.Size(train=8, held_out=4, test=6, small="ladder/pawn", middle="ladder/pawn", large="ladder/knight")
+    records = work.compared("one fit", size.experiment([size.small], [size.large]), tmp_path / "fit", 1, 1)
+    percent = next(record for record in records if record.unit == "% ceiling")
+    assert percent.values == {"w2s": [6.0]}
+
+
 def test_the_page_is_made_of_what_was_measured(work: ModuleType) -> None:
     page = (REPOSITORY / "docs/performance.md").read_text()
-    parts = json.loads((REPOSITORY / "docs/performance.json").read_text())["parts"]
-    for part in importlib.import_module("bench.__main__").PARTS:
+    tables, turns = (importlib.import_module(f"bench.{name}") for name in ("tables", "turns"))
+    found = turns.read(REPOSITORY / "docs/performance.json")
+    assert found
+    for part, records in found.items():
         assert f"<!-- results: bench.tables {part} -->" in page
-        tables, turns = (importlib.import_module(f"bench.{name}") for name in ("tables", "turns"))
-        records = [turns.Measured(**record) for record in parts[part]]
         assert tables.table(records) in page, f"python docs/refresh.py docs/performance.md: {part} is not up to date"
