@@ -1,8 +1,7 @@
 """`make bench`, or `python -m bench [PART ...]`: how fast outgrow is, beside plain scripts that do the same work.
 
-Parts: training, profile, roofline, work, probes, starting. Each is printed when it is done, and written to
-docs/performance.json, from which `python docs/refresh.py docs/performance.md` makes the page. A part that is not asked
-for stays as it was.
+Each part is printed when it is done, and written to docs/performance.json, from which `python docs/refresh.py
+docs/performance.md` makes the page. A part that is not asked for stays as it was.
 """
 
 from __future__ import annotations
@@ -21,7 +20,17 @@ from typing import Any
 from bench.tables import FILE, show
 from bench.turns import Measured
 
-PARTS = ("training", "profile", "roofline", "work", "probes", "starting")
+PARTS = {
+    "training": "training.measure",
+    "profile": "profile.measure",
+    "roofline": "roofline.measure",
+    "fit": "work.fit",
+    "pair": "work.pair",
+    "grid": "work.grid",
+    "probes": "probes.measure",
+    "heads": "heads.measure",
+    "starting": "starting.measure",
+}
 
 
 def main(parts: Mapping[str, Callable[[], list[Measured]]], file: Path) -> None:
@@ -47,6 +56,12 @@ def machine() -> dict[str, str]:
     }
 
 
+def _work(name: str) -> Callable[[], list[Measured]]:
+    module, _, function = name.partition(".")
+    found: Callable[[], list[Measured]] = getattr(import_module(f"bench.{module}"), function)
+    return found
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
@@ -54,4 +69,4 @@ if __name__ == "__main__":
     asked = parser.parse_args()
     if unknown := set(asked.parts) - set(PARTS):
         parser.error(f"no part {min(unknown)}: choose of {', '.join(PARTS)}")
-    main({name: import_module(f"bench.{name}").measure for name in asked.parts or PARTS}, asked.out)
+    main({name: _work(PARTS[name]) for name in asked.parts or PARTS}, asked.out)

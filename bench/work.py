@@ -3,7 +3,7 @@
 They are short, so that imports are a large part of all of them.
 
 The baseline does the same with Hugging Face's `Trainer` in fp32 (`bench.plain`), on the same rows with the same
-hyperparameters. `python -m bench.work` prints the table.
+hyperparameters. `python -m bench.work` prints the tables.
 
 Other implementations can take part: PEER_OPENAI and PEER_W2S name folders that hold a copy of one which runs on a CPU,
 and a module `bench_peer.py`, called as `python -m bench_peer JOB RESULT` like `bench.plain`.
@@ -59,20 +59,29 @@ class Size:
         }
 
 
-def measure(size: Size = Size(), repeats: int = REPEATS) -> list[Measured]:
-    """Seconds of a core, seconds on the clock, memory and accuracies of each piece of work."""
-    pair = size.experiment([size.small], [size.large])
-    grid = size.experiment([size.small, size.middle], [size.middle, size.large])
-    found: list[Measured] = []
-    with tempfile.TemporaryDirectory() as scratch:
-        for work, experiment, cores in (("one fit", pair, 1), ("one pair", pair, 1), ("grid of three sizes", grid, 2)):
-            found += compared(work, experiment, Path(scratch) / work.replace(" ", "-"), cores, repeats)
-    return found
+def fit(size: Size = Size(), repeats: int = REPEATS) -> list[Measured]:
+    """One fit, its score, and the labels that it gives, on one core."""
+    return compared("one fit", size.experiment([size.small], [size.large]), 1, repeats)
 
 
-def compared(work: str, experiment: dict[str, Any], folder: Path, cores: int, repeats: int) -> list[Measured]:
+def pair(size: Size = Size(), repeats: int = REPEATS) -> list[Measured]:
+    """A whole pair on one core."""
+    return compared("one pair", size.experiment([size.small], [size.large]), 1, repeats)
+
+
+def grid(size: Size = Size(), repeats: int = REPEATS) -> list[Measured]:
+    """Three sizes and three upward pairs, on two cores."""
+    experiment = size.experiment([size.small, size.middle], [size.middle, size.large])
+    return compared("grid of three sizes", experiment, 2, repeats)
+
+
+def compared(work: str, experiment: dict[str, Any], cores: int, repeats: int) -> list[Measured]:
     """Ours with a worker a core and the plain script with a thread a core, in turns."""
-    folder.mkdir()
+    with tempfile.TemporaryDirectory() as scratch:
+        return _compared(work, experiment, Path(scratch), cores, repeats)
+
+
+def _compared(work: str, experiment: dict[str, Any], folder: Path, cores: int, repeats: int) -> list[Measured]:
     (folder / "job.json").write_text(json.dumps(plain_job(experiment, "fit" if work == "one fit" else "grid")))
     (folder / "experiment.json").write_text(json.dumps(experiment))
     (folder / "experiment.toml").write_text(api.as_toml(experiment))
@@ -182,4 +191,5 @@ if __name__ == "__main__":
     else:
         from bench.tables import show
 
-        show("work", measure())
+        for measure in (fit, pair, grid):
+            show(measure.__name__, measure())

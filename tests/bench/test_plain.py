@@ -18,10 +18,10 @@ def work(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 @pytest.mark.slow
-def test_a_plain_pair_has_the_accuracies_of_ours(work: ModuleType, tmp_path: Path) -> None:
+def test_a_plain_pair_has_the_accuracies_of_ours(work: ModuleType) -> None:
     """A pawn and a knight on few puzzles: everything but rounding, and the order of examples in training, is equal."""
     size = work.Size(train=64, held_out=40, test=200, small="ladder/pawn", middle="ladder/pawn", large="ladder/knight")
-    records = work.compared("one pair", size.experiment([size.small], [size.large]), tmp_path / "pair", 1, 1)
+    records = work.compared("one pair", size.experiment([size.small], [size.large]), 1, 1)
     percents = {record.unit: record.values for record in records if record.unit.startswith("% ")}
     assert {unit.split()[1] for unit in percents} == {"floor", "student", "ceiling", "direct", "zero-shot"}
     zero_shot = percents["% zero-shot ladder/knight"]
@@ -74,7 +74,7 @@ def test_a_peer_takes_part_where_its_folder_is_named(
     monkeypatch.setattr(work, "ours", lambda *args: {"s": 1.0})
     monkeypatch.setattr(work, "PLAIN", "w2s")  # the plain script is not needed here
     size = work.Size(train=8, held_out=4, test=6, small="ladder/pawn", middle="ladder/pawn", large="ladder/knight")
-    records = work.compared("one fit", size.experiment([size.small], [size.large]), tmp_path / "fit", 1, 1)
+    records = work.compared("one fit", size.experiment([size.small], [size.large]), 1, 1)
     percent = next(record for record in records if record.unit == "% ceiling")
     assert percent.values == {"w2s": [6.0]}
 

@@ -57,6 +57,7 @@ def trained(module: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 def save_weights(file: Path, tensors: dict[str, torch.Tensor]) -> None:
+    """Write tensors to a safetensors file."""
     from safetensors.torch import save_file
 
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, file)
