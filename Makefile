@@ -28,10 +28,9 @@ check: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/dev
-	$(BIN)/python -m bench.training
-	$(BIN)/python -m bench.coverage
-	$(BIN)/python -m bench.report
+bench: .venv/dev  ## how fast, beside plain scripts: ONLY="training fit" for some of the parts, PEER_OPENAI=FOLDER for a peer (bench/work.py)
+	$(BIN)/python -m bench $(ONLY)
+	$(BIN)/python docs/refresh.py docs/performance.md
 
 docs: .venv/dev  ## every figure of the documentation, made anew
 	$(BIN)/outgrow run examples/chess.toml --report report.html

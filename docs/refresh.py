@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-MARKS = re.compile(r"<!-- results: (outgrow .*?) -->\n(.*?)<!-- end -->", re.DOTALL)
+MARKS = re.compile(r"<!-- results: ((?:outgrow|bench\.tables) .*?) -->\n(.*?)<!-- end -->", re.DOTALL)
 FIGURES = re.compile(r"<!-- figure: (outgrow .*?) -->\n!\[.*?\]\((.*?)\)")
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-background-networking")
 
@@ -25,7 +25,9 @@ def results(page: Path) -> None:
 
 def _made(mark: re.Match[str]) -> str:
     printed = _printed(mark[1])
-    shown = printed.strip() if " --analysis " in mark[1] else over_all_seeds(printed)
+    shown = printed.strip()
+    if mark[1].startswith("outgrow") and " --analysis " not in mark[1]:
+        shown = over_all_seeds(printed)
     return f"<!-- results: {mark[1]} -->\n\n{shown}\n\n<!-- end -->"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from functools import cache
 from pathlib import Path
 
 from outgrow.types import UserError
@@ -28,6 +29,13 @@ def digest_of(path: Path) -> str:
     for file in sorted(p for p in path.rglob("*") if p.is_file()):
         total.update(f"{file.relative_to(path).as_posix()}\0{_sha256(file)}\n".encode())
     return total.hexdigest()[:16]
+
+
+@cache
+def digest_of_code(*folders: str) -> str:
+    """The digest of the modules in folders of this package: part of the key of what they have made and is kept."""
+    modules = [file for folder in folders for file in sorted((Path(__file__).parent / folder).glob("*.py"))]
+    return hashlib.sha256("".join(map(_sha256, modules)).encode()).hexdigest()[:16]
 
 
 def stamp(path: Path) -> Stamp:
