@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-MARKS = re.compile(r"<!-- results: ((?:outgrow|bench\.tables) .*?) -->\n(.*?)<!-- end -->", re.DOTALL)
+MARKS = re.compile(r"<!-- results: ((?:outgrow|bench\.\w+) .*?) -->\n(.*?)<!-- end -->", re.DOTALL)
 FIGURES = re.compile(r"<!-- figure: (outgrow .*?) -->\n!\[.*?\]\((.*?)\)")
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-background-networking")
 
