@@ -182,6 +182,18 @@ def test_a_head_that_is_not_stopped_is_that_of_its_last_epoch(hidden: tuple[int,
     assert losses["last"] > 1.1 * losses["best"]
 
 
+@pytest.mark.parametrize(("loss", "hidden"), [(CrossEntropy(), ()), (Confidence(), ()), (CrossEntropy(), (8,))])
+def test_a_head_that_is_stored_says_what_it_said_before(loss: Loss, hidden: tuple[int, ...], tmp_path: Path) -> None:
+    """Solved or trained: trained weights come as transposed arrays."""
+    data, method = xor(120), Head(hidden=hidden, epochs=3)
+    head = method.fit(data, loss, 0)
+    head.save(tmp_path)
+    stored = method.predict(HeadWeights.load(tmp_path), data.validation_features)
+    assert np.array_equal(stored, method.predict(head, data.validation_features))
+    agreement = (stored.argmax(1) == data.validation_labels.argmax(1)).mean()
+    assert agreement in [pytest.approx(record["validation_agreement"], abs=1e-6) for record in head.curve]
+
+
 def test_a_linear_head_that_is_not_stopped_has_epochs() -> None:
     """It is trained, where it would be solved otherwise; the penalty is still chosen on the held-out labels."""
     head = Head(keep="last", epochs=3).fit(xor(90), CrossEntropy(), 0)
