@@ -97,7 +97,7 @@ class Results:
         """
         from outgrow.report.findings import read as read_findings
 
-        return read_findings(self.experiment, self.store)
+        return read_findings(self.experiment, self.store, self.failures)
 
     def table(self, width: int = 140) -> str:
         """The records over all seeds as a text table of at most `width` columns."""
