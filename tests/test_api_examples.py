@@ -12,7 +12,10 @@ from test_cli import QUIZ
 import outgrow
 from outgrow import api
 
-DOCUMENTED = [api.plan, api.run, api.results, api.Results, api.Results.report, api.Results.findings.func]
+DOCUMENTED = [
+    *(api.plan, api.run, api.results, api.Results, api.Results.report),
+    *(api.Results.frame, api.Results.findings.func),
+]
 
 
 @pytest.mark.parametrize("documented", DOCUMENTED, ids=lambda each: each.__qualname__)

@@ -47,10 +47,8 @@ def finished(name: str) -> outgrow.Results:
 
 
 def test_every_kind_is_on_the_page() -> None:
-    assert set(re.findall(r'"(words|file|zero-shot|simulated)"', PAGE)) == set(names("supervisor")) - {
-        "fitted",
-        "ensemble",
-    }
+    shown = set(re.findall(r'"(words|file|zero-shot|simulated|rules)"', PAGE))
+    assert shown == set(names("supervisor")) - {"fitted", "ensemble"}
     for link in re.findall(r"\]\(#([\w-]+)\)", PAGE):
         assert f"## {link.replace('-', ' ')}" in PAGE.lower(), link
 
@@ -69,6 +67,19 @@ def test_a_file_of_labels_teaches(project: Path) -> None:
     (note,) = notes(results.experiment, Settings())
     assert note.startswith("supervisor file/llm on task text/reviews: labels ")
     assert "0 of its 240 rows name no example" in note
+
+
+def test_rules_teach(project: Path) -> None:
+    """Reviews whose number is 4 more than a multiple of 6 have no label; the others are right."""
+    results = finished("rules.toml")
+    record = results.records[0]
+    assert record["weak"] == "rules/rules"
+    test = results.experiment.tasks[0].examples("test", 30, 0)
+    numbers = [int(re.match(r"film(\d+)", row.prompt)[1]) for row in test.rows]  # type: ignore[index]
+    assert record["coverage"] == pytest.approx(sum(i % 6 != 4 for i in numbers) / 30)
+    assert record["floor"] == 1
+    (note,) = notes(results.experiment, Settings())
+    assert note.startswith("supervisor rules/rules on task text/reviews: 2 functions label ")
 
 
 def test_a_model_that_is_asked_teaches(project: Path) -> None:

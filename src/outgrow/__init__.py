@@ -10,15 +10,16 @@ Names are imported when they are first used, so that `import outgrow` costs next
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # typing.TYPE_CHECKING without an import, which would take most of the time
 if TYPE_CHECKING:
+    from typing import Any
+
     from outgrow.api import Results, plan, results, run
     from outgrow.config import read
     from outgrow.experiment.definition import Experiment
     from outgrow.experiment.technique import Technique
     from outgrow.graph import Plan, Settings
+    from outgrow.practice.classifier import WeakToStrongClassifier
     from outgrow.store import Store
     from outgrow.types import Example, Examples, Labels, Scores, UserError
 
@@ -29,6 +30,7 @@ _HOMES = {
     "outgrow.config": ("read",),
     "outgrow.experiment.definition": ("Experiment",),
     "outgrow.graph": ("Plan", "Settings"),
+    "outgrow.practice.classifier": ("WeakToStrongClassifier",),
     "outgrow.store": ("Store",),
     "outgrow.experiment.technique": ("Technique",),
     "outgrow.types": ("Example", "Examples", "Labels", "Scores", "UserError"),
@@ -45,6 +47,7 @@ __all__ = [
     "Store",
     "Technique",
     "UserError",
+    "WeakToStrongClassifier",
     "plan",
     "read",
     "results",
@@ -53,6 +56,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
     for module, names in _HOMES.items():
         if name in names:
             found = globals()[name] = getattr(import_module(module), name)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from outgrow import graph
-from outgrow.config import Seeds, as_toml, experiment_from, read, seeds_from
+from outgrow.config import Seeds
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells, targets
-from outgrow.graph import LOGGER, Failure, Outcome, Plan, Report, Settings, ignore_events
+from outgrow.graph import LOGGER, Failure, Outcome, Plan, Report, Settings, Status, Worker, ignore_events, walk
 from outgrow.plugins import find, is_ours
-from outgrow.preflight import check_device, check_space, checked, notes
+from outgrow.preflight import check_device, check_space, notes
+from outgrow.source import Source, resolved, toml_of
 from outgrow.store import Store
 from outgrow.types import UserError
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from outgrow.finding import Finding
     from outgrow.report.results import Results as Numbers
 
-Source = Experiment | Mapping[str, Any] | str | Path  # records, a table, or a TOML file
 DEFAULT_SETTINGS = Settings()
 
 
@@ -68,6 +68,27 @@ class Results:
         `pandas.DataFrame(results.records)` is a table of them. `outgrow.report.record.Record` explains the fields.
         """
         return [record.to_dict() for record in self.numbers.records]
+
+    def frame(self, library: Literal["pandas", "pyarrow"] = "pandas") -> Any:
+        """The records as a table: a `pandas.DataFrame`, or a `pyarrow.Table`, which needs no other package.
+
+        Raises:
+            UserError: pandas is not installed.
+
+        Example:
+            >>> results = outgrow.results("experiment.toml", seeds=[0])
+            >>> results.frame("pyarrow").num_rows == len(results.records)
+            True
+        """
+        if library == "pandas":
+            try:
+                import pandas as pd
+            except ImportError:
+                raise UserError('a frame needs pandas: pip install pandas, or say frame("pyarrow")') from None
+            return pd.DataFrame(self.records)
+        import pyarrow as pa
+
+        return pa.Table.from_pylist(self.records)
 
     def sliced(self, facet: str) -> Numbers:
         """`numbers` over all seeds, for each slice of the test examples. See `by`."""
@@ -128,53 +149,6 @@ class Results:
 
         write(self.experiment, self.store, Path(path), self.failures, self.toml)
         return Path(path)
-
-
-def resolved(
-    source: Source,
-    *,
-    sets: Sequence[str] = (),
-    seeds: Seeds | None = None,
-    analyses: Sequence[str] = (),
-    plugins: bool = True,
-    settings: Settings = DEFAULT_SETTINGS,
-) -> Experiment:
-    """An experiment as records, every task and model identified by its content. Arguments as in `run`.
-
-    Raises:
-        UserError: The experiment is wrong, or asks for what does not exist: data, splits, and the headers and
-            tokenizers of checkpoints are read. A CollectedError has several such messages.
-    """
-    if isinstance(source, Experiment):
-        if sets:
-            raise UserError("sets are changes to a file or a table: change an Experiment with dataclasses.replace")
-        experiment = source if seeds is None else replace(source, seeds=seeds_from(seeds))
-        experiment = _asked_too(experiment, analyses, plugins)
-    else:
-        make: Any = experiment_from if isinstance(source, Mapping) else read
-        experiment = make(source, sets, seeds, analyses, plugins=plugins)
-    if not plugins:
-        _refuse_foreign(experiment)
-    return checked(experiment, settings)
-
-
-def _asked_too(experiment: Experiment, names: Sequence[str], plugins: bool) -> Experiment:
-    """The experiment with these analyses too."""
-    known = [analysis.name for analysis in experiment.analyses]
-    added = tuple(find("analysis", name, plugins=plugins)() for name in names if name not in known)
-    return replace(experiment, analyses=(*experiment.analyses, *added))
-
-
-def _refuse_foreign(record: Any) -> None:
-    """Raise UserError if a record, or one in its fields, is of a class from outside the package."""
-    if is_dataclass(record) and not isinstance(record, type):
-        if not is_ours(type(record)):
-            name = f"{type(record).__module__}:{type(record).__qualname__}"
-            raise UserError(f"{name!r} is from outside the package, which --no-plugins (plugins=False) refuses")
-        record = tuple(getattr(record, each.name) for each in fields(record))
-    inner = record.values() if isinstance(record, Mapping) else record if isinstance(record, tuple) else ()
-    for each in inner:
-        _refuse_foreign(each)
 
 
 def plan(
@@ -245,7 +219,7 @@ def results(
         'missing'
     """
     experiment = resolved(source, sets=sets, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings)
-    return Results(experiment, opened(store), toml=_toml(source, sets, seeds, analyses))
+    return Results(experiment, opened(store), toml=toml_of(source, sets, seeds, analyses))
 
 
 def run(
@@ -294,11 +268,68 @@ def run(
         check_space(graph.plan(wanted, opened_store).todo, opened_store, settings)
     with executor(on, workers, plugins=plugins) if isinstance(on, str) else on as runner:
         outcome = graph.run(wanted, opened_store, runner, settings, watch)
-    return Results(experiment, opened_store, outcome, _toml(source, sets, seeds, analyses))
+    return Results(experiment, opened_store, outcome, toml_of(source, sets, seeds, analyses))
 
 
-def _toml(source: Source, sets: Sequence[str], seeds: Seeds | None, analyses: Sequence[str]) -> str:
-    return "" if isinstance(source, Experiment) else as_toml(source, sets, seeds, analyses)
+def work(
+    source: Source,
+    *,
+    store: str | Path | Store = "runs",
+    worker: Worker,
+    on: str | Executor = "",
+    workers: int | None = None,
+    retry: bool = False,
+    sets: Sequence[str] = (),
+    seeds: Seeds | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
+    watch: Report = ignore_events,
+    plugins: bool = True,
+) -> Outcome:
+    """Compute steps of an experiment as one of several workers that share a store, until none is left to do.
+
+    Workers need nothing but the store: each leases some steps at a time, and sees there what the others do.
+
+    Args:
+        source, store, on, workers, sets, seeds, settings, watch, plugins: As in `run`.
+        worker: The name of this worker, unique among those of the store, and the resources that it has.
+        retry: Try the steps again that have failed on any worker before.
+
+    Returns:
+        The steps by how they ended. `unfit` need more than the worker has.
+
+    Raises:
+        UserError: The experiment is wrong, or asks for what does not exist, or the store's disk is too small.
+    """
+    check_device(settings)
+    experiment = resolved(source, sets=sets, seeds=seeds, plugins=plugins, settings=settings)
+    opened_store, wanted = opened(store), targets(cells(experiment))
+    if opened_store.storage.local:
+        check_space(graph.plan(wanted, opened_store).todo, opened_store, settings)
+    if retry:
+        opened_store.failures.forget([step.key for step in walk(wanted)])
+    with executor(on, workers, plugins=plugins) if isinstance(on, str) else on as runner:
+        return graph.run(wanted, opened_store, runner, settings, watch, worker)
+
+
+def status(
+    source: Source,
+    *,
+    store: str | Path | Store = "runs",
+    sets: Sequence[str] = (),
+    seeds: Seeds | None = None,
+    plugins: bool = True,
+    settings: Settings = DEFAULT_SETTINGS,
+) -> Status:
+    """What the workers of a store have done for an experiment, what they are doing, and what failed.
+
+    Args:
+        source, store, sets, seeds, plugins, settings: As in `plan`.
+
+    Raises:
+        UserError: The experiment is wrong, or asks for what does not exist.
+    """
+    experiment = resolved(source, sets=sets, seeds=seeds, plugins=plugins, settings=settings)
+    return graph.status(targets(cells(experiment)), opened(store))
 
 
 def executor(name: str = "", workers: int | None = None, *, plugins: bool = True) -> Executor:

@@ -82,6 +82,20 @@ def names(kind: str) -> tuple[str, ...]:
     return tuple(path.stem.replace("_", "-") for path in _files(kind))
 
 
+def model_of(text: str) -> tuple[str, str]:
+    """The family and the size of a model that a text names: `minilm/l6`, `package.module:Class/size`; all else is a
+    checkpoint, ("hf", its folder or its name on the hub). Raises UserError for a name that looks like a family's."""
+    family, _, size = text.partition("/")
+    if ":" in family or family in names("model"):
+        return family, size
+    if typo := difflib.get_close_matches(family, names("model"), n=1, cutoff=0.8):
+        literal = f'{{ name = "hf", size = "{text}" }}'
+        raise UserError(
+            f"no model family called {family!r}. Did you mean '{typo[0]}/{size}'? (a checkpoint: {literal})"
+        )
+    return "hf", text
+
+
 def described(kind: str) -> dict[str, str]:
     """The first line of each bundled plug-in's module docstring, by name, without importing the module."""
     descriptions = {}

@@ -86,6 +86,16 @@ def _labelled(folder: Path) -> Supervisor:
     return made
 
 
+def _rules(folder: Path) -> Supervisor:
+    """Two functions, each of which labels a part of the fake task's questions."""
+    (folder / "rules.py").write_text(
+        "def even(text):\n    return 'no' if sum(map(ord, text)) % 2 else None\n\n"
+        "def odd(text):\n    return None if sum(map(ord, text)) % 2 else 'yes'\n"
+    )
+    made: Supervisor = find("supervisor", "rules")(path=str(folder / "rules.py"))
+    return made
+
+
 def tiny_checkpoint(folder: Path) -> Path:
     """A BERT with two layers of width eight and a vocabulary of a few words, random weights."""
     import torch
@@ -125,6 +135,7 @@ SUPERVISORS: dict[str, Callable[[Path], Supervisor]] = {
     "ensemble": lambda folder: find("supervisor", "ensemble")(members=(SMALL, MEDIUM)),
     "file": _labelled,
     "fitted": lambda folder: find("supervisor", "fitted")(model=SMALL),
+    "rules": _rules,
     "simulated": lambda folder: find("supervisor", "simulated")(
         accuracy=0.7, errors=find("errors", "model")(model=SMALL)
     ),

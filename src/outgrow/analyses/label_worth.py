@@ -16,7 +16,8 @@ from outgrow.experiment.data import Gold
 from outgrow.experiment.scoring import Score
 from outgrow.experiment.setup import CellSetup
 from outgrow.experiment.steps import Fit, predicted
-from outgrow.experiment.students import Labeller, ceiling, student
+from outgrow.experiment.students import ceiling, student
+from outgrow.experiment.weak_labels import Labeller
 from outgrow.finding import Axis, Column, Figure, Finding, Mark, Panel, Series, Table
 from outgrow.graph import Step
 from outgrow.measures.accuracy import accuracy

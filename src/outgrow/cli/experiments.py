@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,11 +27,20 @@ from outgrow.cli.options import (
     Workers,
     app,
 )
-from outgrow.cli.running import fail, logging_to, resumable, writable_file
+from outgrow.cli.running import (
+    fail,
+    logging_to,
+    path_of,
+    print_json,
+    read_experiment,
+    resumable,
+    settings_from,
+    source_from,
+    writable_file,
+)
 
 if TYPE_CHECKING:
     from outgrow.api import Results
-    from outgrow.graph import Settings
     from outgrow.report.results import Results as Numbers
 
 
@@ -61,9 +70,9 @@ def run(
     from outgrow.types import UserError
 
     started = time.monotonic()
-    settings = replace(_settings(device, trust_pickle, trust_remote_code, offline), microbatch=microbatch)
-    _experiment(file, sets, seeds, analyses, no_plugins)  # a wrong one is refused before anything is opened
-    asked, opened_store = _asked(file, sets, seeds, analyses, no_plugins), api.opened(store)
+    settings = replace(settings_from(device, trust_pickle, trust_remote_code, offline), microbatch=microbatch)
+    read_experiment(file, sets, seeds, no_plugins, analyses)  # a wrong one is refused before anything is opened
+    asked, opened_store = source_from(file, sets, seeds, no_plugins, analyses), api.opened(store)
     path = writable_file(report or _page(file), "--report", opened_store, is_page, "HTML page")
     if log and os.path.realpath(log) == os.path.realpath(path):
         raise UserError(f"--log and --report are one file, {log}: name two")
@@ -110,13 +119,14 @@ def plan(
     from outgrow import api
     from outgrow.experiment.texts import new_texts
     from outgrow.preflight import notes
+    from outgrow.source import resolved
 
-    settings = _settings(device, trust_pickle, trust_remote_code, offline)
-    experiment = api.resolved(_experiment(file, sets, seeds, analyses, no_plugins), settings=settings)
+    settings = settings_from(device, trust_pickle, trust_remote_code, offline)
+    experiment = resolved(read_experiment(file, sets, seeds, no_plugins, analyses), settings=settings)
     planned = api.plan(experiment, store=store, settings=settings)
     if as_json:
         todo = [{"key": step.key, "title": step.title, "why": planned.why[step.key]} for step in planned.todo]
-        _print_json({"todo": todo, "cached": [{"key": step.key, "title": step.title} for step in planned.cached]})
+        print_json({"todo": todo, "cached": [{"key": step.key, "title": step.title} for step in planned.cached]})
         return
     for note in notes(experiment, settings):
         typer.echo(f"note: {note}")
@@ -152,10 +162,10 @@ def results(
     formats = FINDING_FORMATS if analysis else FORMATS
     if format not in formats:
         raise UserError(f"no format called {format!r}: choose one of {', '.join(formats)}")
-    settings = _settings(device, trust_pickle, trust_remote_code, offline)
+    settings = settings_from(device, trust_pickle, trust_remote_code, offline)
     if analysis and by is not None:
         raise UserError("--analysis and --by are two views of the results: give one of them")
-    stored = api.results(**_asked(file, sets, seeds, analysis, no_plugins), store=store, settings=settings)
+    stored = api.results(**source_from(file, sets, seeds, no_plugins, analysis), store=store, settings=settings)
     if analysis:
         print(finding_text(analysis, stored.findings[analysis], format), end="")
         return
@@ -184,48 +194,16 @@ def report(
     from outgrow import api
     from outgrow.report.page import is_page
 
-    _experiment(file, sets, seeds, analyses, no_plugins)
+    read_experiment(file, sets, seeds, no_plugins, analyses)
     opened_store = api.opened(store)
     path = writable_file(out or _page(file), "--out", opened_store, is_page, "HTML page")
-    settings = _settings(device, trust_pickle, trust_remote_code, offline)
-    asked = _asked(file, sets, seeds, analyses, no_plugins)
+    settings = settings_from(device, trust_pickle, trust_remote_code, offline)
+    asked = source_from(file, sets, seeds, no_plugins, analyses)
     typer.echo(f"report: {api.results(**asked, store=opened_store, settings=settings).report(path)}")
 
 
-def _settings(device: str, trust_pickle: bool, trust_remote_code: bool, offline: bool) -> Settings:
-    from outgrow.graph import Settings
-
-    return Settings(device=device, trust_pickle=trust_pickle, trust_remote_code=trust_remote_code, offline=offline)
-
-
-def _path(file: Path | None) -> Path:
-    if file:
-        return file
-    from outgrow.config import bundled_example
-
-    return bundled_example()
-
-
 def _page(file: Path | None) -> Path:
-    return Path(f"{_path(file).stem}-report.html")
-
-
-def _experiment(file: Path | None, sets: list[str] | None, seeds: str | None, analyses: str, no_plugins: bool) -> Any:
-    from outgrow.config import read
-
-    return read(_path(file), sets or (), seeds, _names(analyses), plugins=not no_plugins)
-
-
-def _asked(
-    file: Path | None, sets: list[str] | None, seeds: str | None, analyses: str, no_plugins: bool
-) -> dict[str, Any]:
-    """The same for `api.run` and `api.results`, which embed the file in the report."""
-    asked = {"source": _path(file), "sets": sets or (), "seeds": seeds, "analyses": _names(analyses)}
-    return {**asked, "plugins": not no_plugins}
-
-
-def _names(analyses: str) -> list[str]:
-    return [name.strip() for name in analyses.split(",") if name.strip()]
+    return Path(f"{path_of(file).stem}-report.html")
 
 
 def _print_table(numbers: Numbers) -> None:
@@ -240,12 +218,6 @@ def _print_table(numbers: Numbers) -> None:
     print(captured.get(), end="")
     if any(cell.test.split != "test" for cell in numbers.grid):
         typer.echo("scored on validation: for choosing a set-up, not a result")
-
-
-def _print_json(data: Any) -> None:
-    import json
-
-    typer.echo(json.dumps(data, indent=1))
 
 
 def _refresh(results: Results, path: Path) -> bool:

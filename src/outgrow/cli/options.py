@@ -17,8 +17,9 @@ app = typer.Typer(
 )  # fmt: skip
 
 
-def _not_empty(text: str) -> str:
-    if not text.strip():
+def not_empty(text: str | None) -> str | None:
+    """The text of an option. Raises BadParameter for an empty one."""
+    if text is not None and not text.strip():
         raise typer.BadParameter("it is empty")
     return text
 
@@ -26,7 +27,7 @@ def _not_empty(text: str) -> str:
 File = Annotated[Path | None, typer.Argument(help="A TOML file; the bundled chess experiment if there is none.")]
 StoreAt = Annotated[
     str,
-    typer.Option("--store", envvar="OUTGROW_STORE", callback=_not_empty, help="Folder or URL of the stored steps."),
+    typer.Option("--store", envvar="OUTGROW_STORE", callback=not_empty, help="Folder or URL of the stored steps."),
 ]
 Sets = Annotated[
     list[str] | None,

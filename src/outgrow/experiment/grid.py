@@ -16,8 +16,9 @@ from outgrow.experiment.leaks import check_no_leaks, check_test_unused
 from outgrow.experiment.scoring import Majority, Score
 from outgrow.experiment.setup import CellSetup
 from outgrow.experiment.steps import Fit, Select, predicted
-from outgrow.experiment.students import Labeller, before_training, ceiling, direct, ensemble_labels, student
+from outgrow.experiment.students import before_training, ceiling, direct, student
 from outgrow.experiment.technique import Technique
+from outgrow.experiment.weak_labels import Labeller, ensemble_labels
 from outgrow.graph import Interner, Settings, Step, walk
 from outgrow.models.base import Model
 from outgrow.supervisors.base import Supervisor
