@@ -107,6 +107,15 @@ def test_an_unfinished_experiment_says_so(quiz: Path) -> None:
     assert FakeTask().name in {record["task"] for record in outgrow.results(experiment).records}
 
 
+def test_what_failed_is_named(quiz: Path) -> None:
+    broken = {"name": "fakes:BrokenMethod", "how": "user"}
+    asked = {**table(), "recipes": {"fakes/small": broken, "fakes/large": broken}}
+    results = outgrow.run(asked, on="inline", analyses=["imitation"])
+    said = results.findings["imitation"].sentence
+    assert said.startswith("Nothing can be said, since a step that it needs has failed: fit fakes/")
+    assert said in results.report("page.html").read_text()
+
+
 def table() -> dict[str, object]:
     import tomllib
 

@@ -8,9 +8,9 @@ import pytest
 from text_files import REPOSITORY
 
 import outgrow
-from outgrow.api import resolved
 from outgrow.experiment.grid import cells
 from outgrow.plugins import names
+from outgrow.source import resolved
 
 ANALYSES = {
     "understanding": {"imitation", "calibration", "difficulty"},

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from outgrow import graph
-from outgrow.config import Seeds, as_toml, experiment_from, read, seeds_from
+from outgrow.config import Seeds
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells, targets
 from outgrow.graph import LOGGER, Failure, Outcome, Plan, Report, Settings, ignore_events
 from outgrow.plugins import find, is_ours
-from outgrow.preflight import check_device, check_space, checked, notes
+from outgrow.preflight import check_device, check_space, notes
+from outgrow.source import DEFAULT_SETTINGS, Source, resolved, toml_of
 from outgrow.store import Store
-from outgrow.supervisors.base import Supervisor
 from outgrow.types import UserError
 
 if TYPE_CHECKING:
     from outgrow.executors.base import Executor
     from outgrow.finding import Finding
     from outgrow.report.results import Results as Numbers
-
-Source = Experiment | Mapping[str, Any] | str | Path  # records, a table, or a TOML file
-DEFAULT_SETTINGS = Settings()
 
 
 @dataclass(frozen=True)
@@ -119,7 +116,7 @@ class Results:
         """
         from outgrow.report.findings import read as read_findings
 
-        return read_findings(self.experiment, self.store)
+        return read_findings(self.experiment, self.store, self.failures)
 
     def table(self, width: int = 140) -> str:
         """The records over all seeds as a text table of at most `width` columns."""
@@ -150,55 +147,6 @@ class Results:
 
         write(self.experiment, self.store, Path(path), self.failures, self.toml)
         return Path(path)
-
-
-def resolved(
-    source: Source,
-    *,
-    sets: Sequence[str] = (),
-    seeds: Seeds | None = None,
-    analyses: Sequence[str] = (),
-    plugins: bool = True,
-    settings: Settings = DEFAULT_SETTINGS,
-) -> Experiment:
-    """An experiment as records, every task and model identified by its content. Arguments as in `run`.
-
-    Raises:
-        UserError: The experiment is wrong, or asks for what does not exist: data, splits, and the headers and
-            tokenizers of checkpoints are read. A CollectedError has several such messages.
-    """
-    if isinstance(source, Experiment):
-        if sets:
-            raise UserError("sets are changes to a file or a table: change an Experiment with dataclasses.replace")
-        experiment = source if seeds is None else replace(source, seeds=seeds_from(seeds))
-        experiment = _asked_too(experiment, analyses, plugins)
-    else:
-        make: Any = experiment_from if isinstance(source, Mapping) else read
-        experiment = make(source, sets, seeds, analyses, plugins=plugins)
-    if not plugins:
-        _refuse_foreign(experiment)
-    return checked(experiment, settings)
-
-
-def _asked_too(experiment: Experiment, names: Sequence[str], plugins: bool) -> Experiment:
-    """The experiment with these analyses too."""
-    known = [analysis.name for analysis in experiment.analyses]
-    added = tuple(find("analysis", name, plugins=plugins)() for name in names if name not in known)
-    return replace(experiment, analyses=(*experiment.analyses, *added))
-
-
-def _refuse_foreign(record: Any) -> None:
-    """Raise UserError if a record, or one in its fields, is of a class from outside the package."""
-    if is_dataclass(record) and not isinstance(record, type):
-        if not is_ours(type(record)):
-            name = f"{type(record).__module__}:{type(record).__qualname__}"
-            raise UserError(f"{name!r} is from outside the package, which --no-plugins (plugins=False) refuses")
-        if isinstance(record, Supervisor) and record.code:
-            raise UserError(f"{record.code} is code, which --no-plugins (plugins=False) refuses")
-        record = tuple(getattr(record, each.name) for each in fields(record))
-    inner = record.values() if isinstance(record, Mapping) else record if isinstance(record, tuple) else ()
-    for each in inner:
-        _refuse_foreign(each)
 
 
 def plan(
@@ -269,7 +217,7 @@ def results(
         'missing'
     """
     experiment = resolved(source, sets=sets, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings)
-    return Results(experiment, opened(store), toml=_toml(source, sets, seeds, analyses))
+    return Results(experiment, opened(store), toml=toml_of(source, sets, seeds, analyses))
 
 
 def run(
@@ -318,11 +266,7 @@ def run(
         check_space(graph.plan(wanted, opened_store).todo, opened_store, settings)
     with executor(on, workers, plugins=plugins) if isinstance(on, str) else on as runner:
         outcome = graph.run(wanted, opened_store, runner, settings, watch)
-    return Results(experiment, opened_store, outcome, _toml(source, sets, seeds, analyses))
-
-
-def _toml(source: Source, sets: Sequence[str], seeds: Seeds | None, analyses: Sequence[str]) -> str:
-    return "" if isinstance(source, Experiment) else as_toml(source, sets, seeds, analyses)
+    return Results(experiment, opened_store, outcome, toml_of(source, sets, seeds, analyses))
 
 
 def executor(name: str = "", workers: int | None = None, *, plugins: bool = True) -> Executor:

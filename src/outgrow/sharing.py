@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from outgrow import graph
-from outgrow.api import DEFAULT_SETTINGS, Source, executor, opened, resolved
+from outgrow.api import executor, opened
 from outgrow.config import Seeds
 from outgrow.executors.base import Executor
 from outgrow.experiment.grid import cells, targets
 from outgrow.graph import Outcome, Report, Settings, Status, Worker, ignore_events, walk
 from outgrow.preflight import check_device, check_space
+from outgrow.source import DEFAULT_SETTINGS, Source, resolved
 from outgrow.store import Store
 
 

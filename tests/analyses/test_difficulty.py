@@ -96,6 +96,14 @@ def test_a_supervisor_that_is_no_worse_on_hard_examples_has_no_level() -> None:
     assert finding.figure is None
 
 
+def test_where_few_examples_have_a_number_there_is_a_note() -> None:
+    one = draw(np.random.default_rng(4))
+    few = Numbers(ids=tuple(f"e{i}" for i in range(19)), values=np.arange(19.0))
+    finding = Difficulty().finding([replace(one, found={**one.found, "facet/rating": (few,) * 3})])
+    assert finding.notes == ("small → large: fewer than 20 groups of test examples have a number and an answer",)
+    assert finding.table.rows == ()
+
+
 def test_a_task_without_a_difficulty_is_refused_with_what_to_say() -> None:
     refused = (
         r"needs test examples with a rating or difficulty or margin \(fakes has number, parity\): leave it out, or"

@@ -62,12 +62,21 @@ class Difficulty(Analysis):
         return {**roles_of(cell, *ROLES), f"facet/{facet}": FacetNumbers(examples=cell.test, facet=facet)}
 
     def finding(self, comparisons: Sequence[Comparison]) -> Finding:
-        measured = list(map(_measured, told_apart(comparisons), comparisons))
+        names = told_apart(comparisons)
+        measured = [each for each in map(_measured, names, comparisons) if each is not None]
         ordered = [each for each in measured if each.falls]
-        notes = tuple(
-            f"{each.name}: its supervisor is no worse on harder examples, so it has no level"
-            for each in measured
-            if not each.falls
+        stated = {each.name for each in measured}
+        notes = (
+            *(
+                f"{name}: fewer than {MIN_GROUPS} groups of test examples have a number and an answer"
+                for name in names
+                if name not in stated
+            ),
+            *(
+                f"{each.name}: its supervisor is no worse on harder examples, so it has no level"
+                for each in measured
+                if not each.falls
+            ),
         )
         figure = _figure(ordered) if ordered else None
         return Finding(sentence=_sentence(ordered), table=_table(ordered), figure=figure, notes=notes)
@@ -124,11 +133,14 @@ class _Measured:
         return recovered(floor, student, ceiling, self.groups[within])
 
 
-def _measured(name: str, each: Comparison) -> _Measured:
+def _measured(name: str, each: Comparison) -> _Measured | None:
+    """None where too few test examples have a number and an answer of the supervisor."""
     floor = each.answers("floor")
     facet = next(key for key in each.found if key.startswith("facet/"))
     numbers = each.found[facet][0].of(floor.ids)
     usable = ~np.isnan(numbers) & floor.given.all(axis=0)
+    if len(set(floor.groups[usable].tolist())) < MIN_GROUPS:
+        return None
     facet = facet.removeprefix("facet/")
     rank = ranks(HARDER.get(facet, 1) * numbers[usable])
     right, groups = floor.correct[:, usable], floor.groups[usable]

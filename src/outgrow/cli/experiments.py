@@ -119,9 +119,10 @@ def plan(
     from outgrow import api
     from outgrow.experiment.texts import new_texts
     from outgrow.preflight import notes
+    from outgrow.source import resolved
 
     settings = settings_from(device, trust_pickle, trust_remote_code, offline)
-    experiment = api.resolved(read_experiment(file, sets, seeds, no_plugins, analyses), settings=settings)
+    experiment = resolved(read_experiment(file, sets, seeds, no_plugins, analyses), settings=settings)
     planned = api.plan(experiment, store=store, settings=settings)
     if as_json:
         todo = [{"key": step.key, "title": step.title, "why": planned.why[step.key]} for step in planned.todo]

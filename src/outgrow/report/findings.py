@@ -15,7 +15,7 @@ from outgrow.experiment.cell import Cell
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells
 from outgrow.finding import Column, Finding, Table, Value
-from outgrow.graph import Settings, Step
+from outgrow.graph import Failure, Settings, Step, walk
 from outgrow.measures.crossed import Interval
 from outgrow.numbers import ABSENT, percent, signed, span
 from outgrow.report.panels import draw
@@ -25,21 +25,23 @@ from outgrow.report.tables import FORMATS, marked_down, one_line
 from outgrow.store import Store
 from outgrow.types import Scores, UserError
 
-NOTHING = Finding(sentence="Nothing of it is computed yet: run the experiment.", table=Table(columns=(), rows=()))
 FINDING_FORMATS = (*FORMATS, "svg")
 FEWEST_GROUPS = 2  # of test examples, without which there is no interval
 
 
-def read(experiment: Experiment, store: Store) -> dict[str, Finding]:
-    """What each analysis of a pinned experiment found in what is stored, by its name."""
+def read(experiment: Experiment, store: Store, failures: Sequence[Failure] = ()) -> dict[str, Finding]:
+    """What each analysis of a pinned experiment found in what is stored, by its name. `failures`: those of the run that
+    has just ended, if any."""
     if not experiment.analyses:
         return {}
     stored = StoredArtifacts(store, ())
     lines = [row for row, _ in rows(cells(experiment))]
-    return {analysis.name: _found(analysis, lines, stored) for analysis in experiment.analyses}
+    return {analysis.name: _found(analysis, lines, stored, failures) for analysis in experiment.analyses}
 
 
-def _found(analysis: Analysis, lines: Sequence[Sequence[Cell]], stored: StoredArtifacts) -> Finding:
+def _found(
+    analysis: Analysis, lines: Sequence[Sequence[Cell]], stored: StoredArtifacts, failures: Sequence[Failure]
+) -> Finding:
     artifacts: dict[str, Any] = {}  # each is read once, whatever the number of cells that share it
 
     def of(step: Step[Any]) -> Any:
@@ -55,7 +57,7 @@ def _found(analysis: Analysis, lines: Sequence[Sequence[Cell]], stored: StoredAr
             comparisons.append(_comparison(complete, analysis.facts(complete[0][0])))
             asked.append(len(line))
     if not comparisons:
-        return NOTHING
+        return _nothing(analysis, lines, failures)
     finding = analysis.finding(comparisons)
     names = told_apart(comparisons)
     unfinished = tuple(
@@ -64,6 +66,17 @@ def _found(analysis: Analysis, lines: Sequence[Sequence[Cell]], stored: StoredAr
         if len(each.seeds) < count
     )
     return replace(finding, notes=(*finding.notes, *unfinished))
+
+
+def _nothing(analysis: Analysis, lines: Sequence[Sequence[Cell]], failures: Sequence[Failure]) -> Finding:
+    """The finding where no comparison is complete: why."""
+    wanted = [step for line in lines for cell in line for step in cell.evidence[analysis.name].values()]
+    behind = {step.key for step in walk(wanted)} if failures else set()
+    failed = next((failure for failure in failures if failure.step.key in behind), None)
+    why = "Nothing of it is computed yet: run the experiment."
+    if failed:
+        why = f"Nothing can be said, since a step that it needs has failed: {failed.step.title}."
+    return Finding(sentence=why, table=Table(columns=(), rows=()))
 
 
 def _comparison(complete: Sequence[tuple[Cell, Mapping[str, Any]]], facts: Facts) -> Comparison:

@@ -123,7 +123,7 @@ def html(experiment: Experiment, store: Store, failures: Sequence[Failure] = (),
         notes=_footnotes(results),
         notes_of=notes_of,
         figures=_figures(results, _weights(experiment), store),
-        analyses=_analyses(experiment, store),
+        analyses=_analyses(experiment, store, failures),
         shown=findings.shown,
         head=findings.head,
         glossary={m.head: m.definition for m in MEASURES.values() if m.definition} | TERMS,
@@ -172,11 +172,11 @@ def _data_url(kind: str, text: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(text.encode(errors='replace')).decode()}"
 
 
-def _analyses(experiment: Experiment, store: Store) -> list[dict[str, Any]]:
+def _analyses(experiment: Experiment, store: Store, failures: Sequence[Failure]) -> list[dict[str, Any]]:
     """Each analysis with its question, its finding, the figure as SVG, and the table as a CSV to download."""
     from markupsafe import Markup
 
-    found = findings.read(experiment, store)
+    found = findings.read(experiment, store, failures)
     return [
         {
             "name": analysis.name,
