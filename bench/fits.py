@@ -31,8 +31,8 @@ from outgrow.tasks.base import ground_truth
 from outgrow.tasks.nlp import Nlp
 from outgrow.training.word_classifier import fit_words
 
-SETS = ("ag-news", "subj", "mr", "tweet-offensive", "emotion")
-METHODS = ("naive", "audited", "cross-fitted-product")
+SETS = ("mr", "ag-news", "subj", "tweet-offensive")
+METHODS = ("naive", "audited")
 ALONE = "audited rows alone"
 LEARNED, ROWS, TEST, AUDITS = 300, 2000, 1500, 100
 
@@ -83,11 +83,11 @@ def measured(name: str, seeds: list[int], store: Store) -> dict[str, np.ndarray]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--store", default="runs")
-    parser.add_argument("--seeds", type=int, nargs="*", default=[30, 31, 32, 33, 34])
+    parser.add_argument("--seeds", type=int, nargs="*", default=[20, 21, 22, 23, 24])
     parser.add_argument("--sets", nargs="*", default=SETS)
     asked = parser.parse_args()
     print(f"| set | {' | '.join((*METHODS, ALONE))} | audited − naive | audited − {ALONE} |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
+    print("|---|---:|---:|---:|---:|---:|")
     for name in asked.sets:
         found = measured(name, asked.seeds, Store(asked.store))
         shares = " | ".join(f"{100 * found[method].mean():.1f}" for method in (*METHODS, ALONE))

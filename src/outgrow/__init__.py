@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from outgrow.config import read
     from outgrow.experiment.definition import Experiment
     from outgrow.experiment.technique import Technique
-    from outgrow.graph import Plan, Settings
+    from outgrow.graph import Plan, Resources, Settings, Worker
     from outgrow.practice.classifier import WeakToStrongClassifier
+    from outgrow.sharing import status, work
     from outgrow.store import Store
     from outgrow.types import Example, Examples, Labels, Scores, UserError
 
@@ -29,8 +30,9 @@ _HOMES = {
     "outgrow.api": ("Results", "plan", "results", "run"),
     "outgrow.config": ("read",),
     "outgrow.experiment.definition": ("Experiment",),
-    "outgrow.graph": ("Plan", "Settings"),
+    "outgrow.graph": ("Plan", "Resources", "Settings", "Worker"),
     "outgrow.practice.classifier": ("WeakToStrongClassifier",),
+    "outgrow.sharing": ("status", "work"),
     "outgrow.store": ("Store",),
     "outgrow.experiment.technique": ("Technique",),
     "outgrow.types": ("Example", "Examples", "Labels", "Scores", "UserError"),
@@ -41,6 +43,7 @@ __all__ = [
     "Experiment",
     "Labels",
     "Plan",
+    "Resources",
     "Results",
     "Scores",
     "Settings",
@@ -48,10 +51,13 @@ __all__ = [
     "Technique",
     "UserError",
     "WeakToStrongClassifier",
+    "Worker",
     "plan",
     "read",
     "results",
     "run",
+    "status",
+    "work",
 ]
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import cheap
+import numpy as np
 import pytest
 
-from outgrow.labelling.cross_fitted_product import CrossFittedProduct
 from outgrow.labelling.dawid_skene import DawidSkene
+from outgrow.labelling.harden import Harden
 from outgrow.labelling.keep_confident import KeepConfident
 from outgrow.labelling.mean import Mean
 from outgrow.losses.confidence import Confidence
@@ -35,22 +36,31 @@ def test_audited_rows_are_learned_from_where_they_are_enough() -> None:
     assert "29 audited rows are too few" in few.why
 
 
-def test_without_audits_many_rows_are_cross_fitted_and_few_are_taken_as_they_are() -> None:
-    many, few = chosen("auto", cheap.data(200)), chosen("auto", cheap.data(199))
-    assert (many.name, many.technique.rules) == ("cross-fitted-product", (CrossFittedProduct(),))
+def graded(n: int) -> PracticeData:
+    """Labels that say how sure they are."""
+    texts, _ = cheap.rows(n)
+    sure = np.random.default_rng(0).uniform(0, 1, n)
+    return PracticeData.from_values(np.stack([sure, 1 - sure], 1), texts, classes=cheap.CLASSES)
+
+
+def test_without_audits_the_surest_half_is_learned_from_where_labels_say_how_sure_they_are() -> None:
+    many, few = chosen("auto", graded(200)), chosen("auto", graded(199))
+    assert (many.name, many.technique.rules) == ("keep-confident", (KeepConfident(per_class=True), Harden()))
     assert (few.name, few.technique.rules) == ("naive", ())
     assert "no row is audited, and 199 labelled rows are too few" in few.why
+    hard = chosen("auto", cheap.data(200))
+    assert hard.name == "naive"
+    assert hard.why.endswith("the labels do not say how sure they are")
 
 
 def test_replies_are_taken_as_they_are() -> None:
-    data = cheap.data(250)
-    found = chosen("auto", replace(data, replies=tuple((f"w{i}", "w1") for i in range(250))))
+    found = chosen("auto", replace(graded(250), replies=tuple((f"w{i}", "w1") for i in range(250))))
     assert found.name == "naive"
 
 
 def test_three_sources_that_overlap_are_joined_by_their_confusions_and_others_by_the_mean() -> None:
     assert chosen("auto", several()).joins == DawidSkene()
-    assert chosen("auto", several()).technique.rules == (DawidSkene(), CrossFittedProduct())
+    assert chosen("auto", several()).technique.rules == (DawidSkene(), KeepConfident(per_class=True), Harden())
     assert chosen("auto", several(overlap=False)).joins == Mean()
     assert chosen("naive", several(sources=2)).technique.rules == (Mean(),)
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from slots import HEADED
 
-from outgrow.api import resolved
 from outgrow.config import experiment_from
 from outgrow.experiment.data import Prepare
 from outgrow.experiment.setup import CellSetup
 from outgrow.graph import Settings
+from outgrow.source import resolved
 from outgrow.supervisors.rules import RuleLabels, Rules
 from outgrow.tasks.base import SPLITS
 from outgrow.types import UserError

@@ -13,6 +13,7 @@ import typer
 
 from outgrow.cli.options import (
     RUNS,
+    Analyses,
     Device,
     File,
     Log,
@@ -49,6 +50,7 @@ def run(
     store: StoreAt = RUNS,
     sets: Sets = None,
     seeds: Seeds = None,
+    analyses: Analyses = "",
     on: Annotated[str, typer.Option(help="inline, pool, or package.module:Class; a pool if there are cores.")] = "",
     workers: Workers = None,
     device: Device = "cpu",
@@ -69,8 +71,8 @@ def run(
 
     started = time.monotonic()
     settings = replace(settings_from(device, trust_pickle, trust_remote_code, offline), microbatch=microbatch)
-    read_experiment(file, sets, seeds, no_plugins)  # a wrong one is refused before anything is opened
-    asked, opened_store = source_from(file, sets, seeds, no_plugins), api.opened(store)
+    read_experiment(file, sets, seeds, no_plugins, analyses)  # a wrong one is refused before anything is opened
+    asked, opened_store = source_from(file, sets, seeds, no_plugins, analyses), api.opened(store)
     path = writable_file(report or _page(file), "--report", opened_store, is_page, "HTML page")
     if log and os.path.realpath(log) == os.path.realpath(path):
         raise UserError(f"--log and --report are one file, {log}: name two")
@@ -83,6 +85,8 @@ def run(
         results = api.run(**asked, store=opened_store, on=executor, settings=settings, watch=watch)
     written = _refresh(results, path)  # before anything is printed, maybe to a closed pipe
     _print_table(results.numbers)
+    for name, finding in results.findings.items():
+        typer.echo(f"{name}: {finding.sentence}")
     for note in notes(results.experiment, settings):
         typer.echo(f"note: {note}")
     typer.echo(f"report: {path}{'' if written else ' (up to date)'}")
@@ -100,6 +104,7 @@ def plan(
     store: StoreAt = RUNS,
     sets: Sets = None,
     seeds: Seeds = None,
+    analyses: Analyses = "",
     device: Device = "cpu",
     trust_pickle: TrustPickle = False,
     trust_remote_code: TrustRemoteCode = False,
@@ -114,9 +119,10 @@ def plan(
     from outgrow import api
     from outgrow.experiment.texts import new_texts
     from outgrow.preflight import notes
+    from outgrow.source import resolved
 
     settings = settings_from(device, trust_pickle, trust_remote_code, offline)
-    experiment = api.resolved(read_experiment(file, sets, seeds, no_plugins), settings=settings)
+    experiment = resolved(read_experiment(file, sets, seeds, no_plugins, analyses), settings=settings)
     planned = api.plan(experiment, store=store, settings=settings)
     if as_json:
         todo = [{"key": step.key, "title": step.title, "why": planned.why[step.key]} for step in planned.todo]
@@ -137,23 +143,32 @@ def results(
     store: StoreAt = RUNS,
     sets: Sets = None,
     seeds: Seeds = None,
-    format: Annotated[str, typer.Option("--format", help="table, json, csv or md.")] = "table",
+    format: Annotated[str, typer.Option("--format", help="table, json, csv or md; svg of an analysis.")] = "table",
     by: Annotated[str | None, typer.Option("--by", metavar="FACET", help="By rating, theme, difficulty ...")] = None,
+    analysis: Annotated[str, typer.Option("--analysis", metavar="NAME", help="What this analysis found.")] = "",
     device: Device = "cpu",
     trust_pickle: TrustPickle = False,
     trust_remote_code: TrustRemoteCode = False,
     offline: Offline = False,
     no_plugins: NoPlugins = False,
 ) -> None:
-    """Print the stored results of an experiment, over all test examples or by a facet of them."""
+    """Print the stored results of an experiment: over all test examples, by a facet, or what an analysis found."""
     from outgrow import api
+    from outgrow.report.findings import FINDING_FORMATS
+    from outgrow.report.findings import text as finding_text
     from outgrow.report.tables import FORMATS, text
     from outgrow.types import UserError
 
-    if format not in FORMATS:
-        raise UserError(f"no format called {format!r}: choose one of {', '.join(FORMATS)}")
+    formats = FINDING_FORMATS if analysis else FORMATS
+    if format not in formats:
+        raise UserError(f"no format called {format!r}: choose one of {', '.join(formats)}")
     settings = settings_from(device, trust_pickle, trust_remote_code, offline)
-    stored = api.results(**source_from(file, sets, seeds, no_plugins), store=store, settings=settings)
+    if analysis and by is not None:
+        raise UserError("--analysis and --by are two views of the results: give one of them")
+    stored = api.results(**source_from(file, sets, seeds, no_plugins, analysis), store=store, settings=settings)
+    if analysis:
+        print(finding_text(analysis, stored.findings[analysis], format), end="")
+        return
     numbers = stored.numbers if by is None else stored.sliced(by)
     if format == "table":
         _print_table(numbers)
@@ -167,6 +182,7 @@ def report(
     store: StoreAt = RUNS,
     sets: Sets = None,
     seeds: Seeds = None,
+    analyses: Analyses = "",
     out: Annotated[Path | None, typer.Option("--out", help="By default NAME-report.html.")] = None,
     device: Device = "cpu",
     trust_pickle: TrustPickle = False,
@@ -178,11 +194,11 @@ def report(
     from outgrow import api
     from outgrow.report.page import is_page
 
-    read_experiment(file, sets, seeds, no_plugins)
+    read_experiment(file, sets, seeds, no_plugins, analyses)
     opened_store = api.opened(store)
     path = writable_file(out or _page(file), "--out", opened_store, is_page, "HTML page")
     settings = settings_from(device, trust_pickle, trust_remote_code, offline)
-    asked = source_from(file, sets, seeds, no_plugins)
+    asked = source_from(file, sets, seeds, no_plugins, analyses)
     typer.echo(f"report: {api.results(**asked, store=opened_store, settings=settings).report(path)}")
 
 
@@ -213,7 +229,7 @@ def _refresh(results: Results, path: Path) -> bool:
     from outgrow.types import UserError
 
     failures = [str(failure) for failure in results.failures]
-    content = json.dumps([results.records, failures, results.toml], sort_keys=True)
+    content = json.dumps([results.records, failures, results.toml, repr(results.findings)], sort_keys=True)
     mark = f"\n<!-- {hashlib.sha256(content.encode()).hexdigest()} -->\n"
     assert results.outcome is not None
     if not results.outcome.computed and path.is_file() and path.read_bytes().endswith(mark.encode()):

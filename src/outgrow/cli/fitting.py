@@ -188,9 +188,10 @@ def export(
     from outgrow.graph import Settings
     from outgrow.practice import export as exporting
     from outgrow.practice.folder import refuse_foreign
+    from outgrow.source import resolved
 
     refuse_foreign(folder)
     settings = Settings(device=device, trust_pickle=trust_pickle, trust_remote_code=trust_remote_code, offline=offline)
-    experiment = api.resolved(file, sets=sets or (), seeds=seeds, plugins=not no_plugins, settings=settings)
+    experiment = resolved(file, sets=sets or (), seeds=seeds, plugins=not no_plugins, settings=settings)
     found = exporting.export(experiment, cell, folder, api.opened(store), settings)
     typer.echo(f"{folder}: the student of {exporting.name_of(found)}")

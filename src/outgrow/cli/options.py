@@ -37,6 +37,9 @@ Seeds = Annotated[
     str | None,
     typer.Option("--seeds", metavar="N|LIST", help="How many seeds (5), or which (0,1,2 or 0-4; one alone as 7,)."),
 ]
+Analyses = Annotated[
+    str, typer.Option("--analyses", metavar="NAME,...", help="Ask these, too: `outgrow list analyses`.")
+]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, max=1024, help="Processes; by default one a core.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or mps.")]
 TrustPickle = Annotated[bool, typer.Option("--trust-pickle", help="Load pickled weights.")]

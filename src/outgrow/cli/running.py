@@ -131,16 +131,25 @@ def path_of(file: Path | None) -> Path:
     return bundled_example()
 
 
-def read_experiment(file: Path | None, sets: list[str] | None, seeds: str | None, no_plugins: bool) -> Any:
-    """The experiment that the arguments of a command mean. Raises UserError."""
+def read_experiment(
+    file: Path | None, sets: list[str] | None, seeds: str | None, no_plugins: bool, analyses: str = ""
+) -> Any:
+    """The experiment that the arguments of a command mean. analyses: names with commas between. Raises UserError."""
     from outgrow.config import read
 
-    return read(path_of(file), sets or (), seeds, plugins=not no_plugins)
+    return read(path_of(file), sets or (), seeds, _names(analyses), plugins=not no_plugins)
 
 
-def source_from(file: Path | None, sets: list[str] | None, seeds: str | None, no_plugins: bool) -> dict[str, Any]:
+def source_from(
+    file: Path | None, sets: list[str] | None, seeds: str | None, no_plugins: bool, analyses: str = ""
+) -> dict[str, Any]:
     """The same as arguments of `api.run` and `api.results`, which embed the file in the report."""
-    return {"source": path_of(file), "sets": sets or (), "seeds": seeds, "plugins": not no_plugins}
+    changes = {"sets": sets or (), "seeds": seeds, "analyses": _names(analyses)}
+    return {"source": path_of(file), **changes, "plugins": not no_plugins}
+
+
+def _names(analyses: str) -> list[str]:
+    return [name.strip() for name in analyses.split(",") if name.strip()]
 
 
 def print_json(data: Any) -> None:

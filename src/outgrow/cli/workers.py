@@ -71,7 +71,7 @@ def work(
     Start it as often as you like, on any machine that reaches the store. The exit code is 75 if SIGTERM ended it: start
     it again to go on.
     """
-    from outgrow import api
+    from outgrow import api, sharing
     from outgrow.executors.base import cores as all_cores
     from outgrow.graph import Resources, Worker
     from outgrow.progress import duration, showing
@@ -91,8 +91,8 @@ def work(
         showing(sys.stderr, executor.slots) as watch,
     ):
         asked = source_from(file, sets, seeds, no_plugins)
-        sharing: dict[str, Any] = {"store": opened_store, "worker": worker, "on": executor, "retry": retry}
-        outcome = api.work(**asked, **sharing, settings=settings, watch=watch)
+        shared: dict[str, Any] = {"store": opened_store, "worker": worker, "on": executor, "retry": retry}
+        outcome = sharing.work(**asked, **shared, settings=settings, watch=watch)
     _report(outcome, worker, duration(time.monotonic() - started))
 
 
@@ -120,10 +120,10 @@ def status(
     no_plugins: NoPlugins = False,
 ) -> None:
     """Show what the workers of a store have done for an experiment, what they are doing, and what failed."""
-    from outgrow import api
+    from outgrow import sharing
 
     settings = settings_from("cpu", trust_pickle, trust_remote_code, offline)
-    found = api.status(**source_from(file, sets, seeds, no_plugins), store=store, settings=settings)
+    found = sharing.status(**source_from(file, sets, seeds, no_plugins), store=store, settings=settings)
     if as_json:
         print_json(_as_json(found))
     else:

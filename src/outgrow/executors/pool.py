@@ -186,8 +186,9 @@ def _serve(tasks: queue.SimpleQueue[_Task | None]) -> None:
 
 
 def _death(code: int | None) -> str:
-    if code == -signal.SIGKILL:
-        return "killed: perhaps this machine lacks memory; try fewer workers or a smaller --microbatch"
+    if code in (-signal.SIGKILL, -signal.SIGABRT):  # by the kernel, or by a library that cannot allocate
+        how = "killed" if code == -signal.SIGKILL else "aborted"
+        return f"{how}: perhaps this machine lacks memory; try fewer workers or a smaller --microbatch"
     return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
 
 

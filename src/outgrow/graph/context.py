@@ -161,6 +161,10 @@ class Context:
         if self._moved:
             self._store.drop_checkpoint(self._step.key)
 
+    def writing(self) -> AbstractContextManager[Any]:
+        """For a block in which other code writes to `scratch`: a full disk becomes one line."""
+        return self._writing(self.scratch)
+
     def rows(self, name: str) -> Rows:
         """Rows of numbers that several steps share, by the digest of what they belong to."""
         self._check()

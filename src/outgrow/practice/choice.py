@@ -7,8 +7,9 @@ from typing import Any
 
 from outgrow.experiment.technique import Technique
 from outgrow.labelling.base import Rule
-from outgrow.labelling.cross_fitted_product import CrossFittedProduct
 from outgrow.labelling.dawid_skene import DawidSkene
+from outgrow.labelling.harden import Harden
+from outgrow.labelling.keep_confident import KeepConfident
 from outgrow.labelling.mean import Mean
 from outgrow.plugins import find, is_a, names, nearest
 from outgrow.practice.data import PracticeData
@@ -17,6 +18,7 @@ from outgrow.types import UserError
 AUTO, NAIVE, AUDITED = "auto", "naive", "audited"
 ENOUGH_AUDITED = 30  # audited rows from which a model learns something
 ENOUGH_ROWS = 200  # labelled rows of which half may be set aside
+GRADED = 0.25  # the share of labels that are less sure than the surest, from which on confidence says something
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,7 @@ def chosen(method: str, data: PracticeData) -> Choice:
 
 def _by_labels(data: PracticeData, joins: Rule) -> Choice:
     """The method that measurements support for such labels (docs/results/cross-fitting.md)."""
-    audited, labelled = len(data.audited), len(data.annotations)
+    audited = len(data.audited)
     if audited >= max(ENOUGH_AUDITED, 2 * len(data.classes)):
         return Choice(
             name=AUDITED,
@@ -64,13 +66,23 @@ def _by_labels(data: PracticeData, joins: Rule) -> Choice:
             why=f"{audited:,} audited rows: each label is weighed by what a model learned from them",
         )
     few = f"{audited:,} audited rows are too few to learn from" if audited else "no row is audited"
-    if data.replies or labelled < ENOUGH_ROWS:
-        reason = "replies are compared" if data.replies else f"{labelled:,} labelled rows are too few to set some aside"
+    if reason := _why_naive(data):
         return Choice(name=NAIVE, joins=joins, technique=_technique(data, joins), why=f"{few}, and {reason}")
-    rule = CrossFittedProduct()
-    made = Technique(label="cross-fitted-product", rules=(*_joining(data, joins), rule))
-    why = f"{few}: each label is weighed by a model that has not learned from it"
-    return Choice(name="cross-fitted-product", joins=joins, technique=made, why=why)
+    rules = (*_joining(data, joins), KeepConfident(per_class=True), Harden())
+    why = f"{few}: of each class the half of the rows is learned from whose labels are surest"
+    return Choice(name="keep-confident", joins=joins, technique=Technique(label="keep-confident", rules=rules), why=why)
+
+
+def _why_naive(data: PracticeData) -> str:
+    """Why no rows are set aside; "" where they can be."""
+    labels = data.annotations
+    if data.replies:
+        return "replies are compared"
+    if len(labels) < ENOUGH_ROWS:
+        return f"{len(labels):,} labelled rows are too few to set some aside"
+    sure = (labels.classes().sum(0) / labels.given.sum(0)[:, None]).max(1)
+    graded = float((sure < sure.max() - 1e-6).mean())
+    return "" if graded >= GRADED else "the labels do not say how sure they are"
 
 
 def _technique(data: PracticeData, joins: Rule, **slots: Any) -> Technique:

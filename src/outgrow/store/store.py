@@ -27,6 +27,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from outgrow.memory import out_of_memory
 from outgrow.store.checkpoints import FOLDER as CHECKPOINTS
 from outgrow.store.checkpoints import Checkpoints
 from outgrow.store.failures import SUFFIX as FAILED
@@ -279,9 +280,9 @@ class Store:
         return is_key(top) or top in (MANIFESTS, LEASES, SET_ASIDE, ROWS, SCRATCH, CHECKPOINTS)
 
     def explained(self, error: BaseException) -> str | None:
-        """A message for the user if a full or broken disk is the cause of `error`; otherwise None."""
+        """A message for the user if a full or broken disk, or a lack of memory, is the cause of `error`; or None."""
         explanation = self.storage.explained(error)
-        return str(explanation) if explanation else None
+        return str(explanation) if explanation else out_of_memory(error)
 
     @cached_property
     def _cache(self) -> Path:
