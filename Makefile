@@ -28,14 +28,13 @@ check: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/dev
-	$(BIN)/python -m bench.training
-	$(BIN)/python -m bench.coverage
-	$(BIN)/python -m bench.report
+bench: .venv/dev  ## how fast, beside plain scripts: ONLY="training fit" for some of the parts, PEER_OPENAI=FOLDER for a peer (bench/work.py)
+	$(BIN)/python -m bench $(ONLY)
+	$(BIN)/python docs/refresh.py docs/performance.md
 
 docs: .venv/dev  ## every figure of the documentation, made anew
 	$(BIN)/outgrow run examples/chess.toml --report report.html
-	$(BIN)/python docs/refresh.py
+	$(BIN)/python -m docs.refresh
 
 clean:
 	rm -rf .venv mutants runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

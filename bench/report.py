@@ -21,11 +21,11 @@ from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells
 from outgrow.experiment.scoring import Score
 from outgrow.experiment.technique import Technique
-from outgrow.graph import Settings, Step
+from outgrow.graph import Settings, Step, identity
 from outgrow.methods.finetune import Finetune
 from outgrow.models.base import Model
 from outgrow.report.results import Results, read
-from outgrow.store import Store
+from outgrow.store import Store, versions
 from outgrow.tasks.base import Readout, Task
 from outgrow.types import Example, Examples, Labels, Scores
 
@@ -76,7 +76,7 @@ def fill(experiment: Experiment, store: Store, examples: int) -> None:
     def commit(step: Step, artifact: Examples | Labels | Scores) -> None:
         if step.key not in done:
             done.add(step.key)
-            store.commit(step.key, artifact.save, identity={}, provenance={})
+            store.commit(step.key, artifact.save, identity=identity(step), provenance={"versions": versions()})
 
     for role, score in _scores(experiment):
         right = rng.random(examples) < {"floor": 0.5, "student": 0.7, "ceiling": 0.9}.get(role, 0.6)

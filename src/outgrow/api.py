@@ -22,6 +22,7 @@ from outgrow.types import UserError
 
 if TYPE_CHECKING:
     from outgrow.executors.base import Executor
+    from outgrow.finding import Finding
     from outgrow.report.results import Results as Numbers
 
 Source = Experiment | Mapping[str, Any] | str | Path  # records, a table, or a TOML file
@@ -107,6 +108,19 @@ class Results:
         """
         return [record.to_dict() for record in self.sliced(facet).records]
 
+    @cached_property
+    def findings(self) -> dict[str, Finding]:
+        """What each analysis of the experiment found, by its name: a sentence, a table and a figure as data.
+
+        Example:
+            >>> results = outgrow.results("experiment.toml", analyses=["imitation"])
+            >>> results.findings["imitation"].sentence
+            'Nothing of it is computed yet: run the experiment.'
+        """
+        from outgrow.report.findings import read as read_findings
+
+        return read_findings(self.experiment, self.store)
+
     def table(self, width: int = 140) -> str:
         """The records over all seeds as a text table of at most `width` columns."""
         from rich.console import Console
@@ -143,6 +157,7 @@ def resolved(
     *,
     sets: Sequence[str] = (),
     seeds: Seeds | None = None,
+    analyses: Sequence[str] = (),
     plugins: bool = True,
     settings: Settings = DEFAULT_SETTINGS,
 ) -> Experiment:
@@ -156,12 +171,20 @@ def resolved(
         if sets:
             raise UserError("sets are changes to a file or a table: change an Experiment with dataclasses.replace")
         experiment = source if seeds is None else replace(source, seeds=seeds_from(seeds))
+        experiment = _asked_too(experiment, analyses, plugins)
     else:
         make: Any = experiment_from if isinstance(source, Mapping) else read
-        experiment = make(source, sets, seeds, plugins=plugins)
+        experiment = make(source, sets, seeds, analyses, plugins=plugins)
     if not plugins:
         _refuse_foreign(experiment)
     return checked(experiment, settings)
+
+
+def _asked_too(experiment: Experiment, names: Sequence[str], plugins: bool) -> Experiment:
+    """The experiment with these analyses too."""
+    known = [analysis.name for analysis in experiment.analyses]
+    added = tuple(find("analysis", name, plugins=plugins)() for name in names if name not in known)
+    return replace(experiment, analyses=(*experiment.analyses, *added))
 
 
 def _refuse_foreign(record: Any) -> None:
@@ -184,6 +207,7 @@ def plan(
     store: str | Path | Store = "runs",
     sets: Sequence[str] = (),
     seeds: Seeds | None = None,
+    analyses: Sequence[str] = (),
     plugins: bool = True,
     settings: Settings = DEFAULT_SETTINGS,
 ) -> Plan:
@@ -194,6 +218,7 @@ def plan(
         store: The folder or URL of finished steps.
         sets: Changes to a file or a table, such as `"sizes.test=500"`.
         seeds: How many seeds (`5`) or which (`[0, 1, 2]`), instead of the experiment's own.
+        analyses: Names of analyses to add to those of the experiment, such as `["imitation"]`; no fit is computed anew.
         plugins: Import classes from outside the package, which runs their code; False refuses them.
         settings: The device and other options of this machine, which do not change the results.
 
@@ -211,7 +236,7 @@ def plan(
         (True, 0)
     """
     check_device(settings)
-    experiment = resolved(source, sets=sets, seeds=seeds, plugins=plugins, settings=settings)
+    experiment = resolved(source, sets=sets, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings)
     planned = graph.plan(targets(cells(experiment)), opened(store))
     check_space(planned.todo, planned.store, settings)
     return planned
@@ -223,13 +248,14 @@ def results(
     store: str | Path | Store = "runs",
     sets: Sequence[str] = (),
     seeds: Seeds | None = None,
+    analyses: Sequence[str] = (),
     plugins: bool = True,
     settings: Settings = DEFAULT_SETTINGS,
 ) -> Results:
     """The stored results of an experiment, without computing anything; numbers that are missing are None.
 
     Args:
-        source, store, sets, seeds, plugins, settings: As in `plan`.
+        source, store, sets, seeds, analyses, plugins, settings: As in `plan`.
 
     Returns:
         The results. Reading them raises UserError where two scores are of different test examples.
@@ -242,8 +268,8 @@ def results(
         >>> results.records[0]["status"]
         'missing'
     """
-    experiment = resolved(source, sets=sets, seeds=seeds, plugins=plugins, settings=settings)
-    return Results(experiment, opened(store), toml=_toml(source, sets, seeds))
+    experiment = resolved(source, sets=sets, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings)
+    return Results(experiment, opened(store), toml=_toml(source, sets, seeds, analyses))
 
 
 def run(
@@ -254,6 +280,7 @@ def run(
     workers: int | None = None,
     sets: Sequence[str] = (),
     seeds: Seeds | None = None,
+    analyses: Sequence[str] = (),
     settings: Settings = DEFAULT_SETTINGS,
     watch: Report = ignore_events,
     plugins: bool = True,
@@ -264,7 +291,7 @@ def run(
     logger `outgrow` of `logging`.
 
     Args:
-        source, store, sets, seeds, plugins: As in `plan`.
+        source, store, sets, seeds, analyses, plugins: As in `plan`.
         on: An executor, or the name of one: `"inline"`, `"pool"` or `"package.module:Class"`. By default a pool where
             there are several cores.
         workers: Processes of the pool; by default one a core.
@@ -283,7 +310,7 @@ def run(
         ['naive', 'other']
     """
     check_device(settings)
-    experiment = resolved(source, sets=sets, seeds=seeds, plugins=plugins, settings=settings)
+    experiment = resolved(source, sets=sets, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings)
     for note in notes(experiment, settings):
         LOGGER.warning("note: %s", note)
     opened_store, wanted = opened(store), targets(cells(experiment))
@@ -291,11 +318,11 @@ def run(
         check_space(graph.plan(wanted, opened_store).todo, opened_store, settings)
     with executor(on, workers, plugins=plugins) if isinstance(on, str) else on as runner:
         outcome = graph.run(wanted, opened_store, runner, settings, watch)
-    return Results(experiment, opened_store, outcome, _toml(source, sets, seeds))
+    return Results(experiment, opened_store, outcome, _toml(source, sets, seeds, analyses))
 
 
-def _toml(source: Source, sets: Sequence[str], seeds: Seeds | None) -> str:
-    return "" if isinstance(source, Experiment) else as_toml(source, sets, seeds)
+def _toml(source: Source, sets: Sequence[str], seeds: Seeds | None, analyses: Sequence[str]) -> str:
+    return "" if isinstance(source, Experiment) else as_toml(source, sets, seeds, analyses)
 
 
 def executor(name: str = "", workers: int | None = None, *, plugins: bool = True) -> Executor:

@@ -25,6 +25,8 @@ FOLDERS = {
     "method": "methods",
     "metric": "metrics",
     "supervisor": "supervisors",
+    "errors": "errors",
+    "analysis": "analyses",
     "executor": "executors",
 }
 # The methods that a plug-in must define; of several names in an inner tuple, one is enough.

@@ -45,6 +45,7 @@ def test_probabilities_and_scores() -> None:
     scores = PracticeData.from_values(np.log([[1, 3], [1, 1]]), form="scores")
     assert scores.annotations.classes()[0] == pytest.approx(np.array([[0.25, 0.75], [0.5, 0.5]]))
     second = PracticeData.from_values([0.75, 1.0], form="probabilities", classes=("no", "yes"))
+    assert PracticeData.from_values([None, 0.5], form="scores").annotations.ids == ("1",)
     assert second.annotations.classes()[0].tolist() == [[0.25, 0.75], [0, 1]]
 
 
@@ -82,6 +83,7 @@ def test_ground_truth_is_joined_by_place_and_may_have_gaps() -> None:
         ([[0.5, NAN], [0.5, 0.5]], {}, "row 1 has no value for the class '1'"),
         ([[0.5, 0.5]], {"classes": ("a", "b", "c")}, "2 numbers for 3 classes"),
         ([{"a": 1}, "b"], {}, "a label holds a dict"),
+        (["a", "b"], {"form": "probabilities"}, "a label is no number"),
     ],
 )
 def test_what_is_refused(weak: Any, more: dict[str, Any], said: str) -> None:

@@ -16,6 +16,7 @@ from outgrow.practice.data import PracticeData
 from outgrow.practice.labels import LabelReport, label_report
 from outgrow.practice.page import html, write
 from outgrow.practice.show import text
+from outgrow.practice.truth import probable_truth
 from outgrow.types import UserError
 
 NAN = float("nan")
@@ -47,19 +48,26 @@ def test_counts_by_hand() -> None:
 
 
 def test_accuracy_and_confusion_by_agreement_hold_the_truth() -> None:
-    """Of 10 data sets with four annotators and gaps: 40 accuracies with 95 % intervals, of which fewer than 34 hold the
-    truth with a probability of 0.3 %."""
-    hits = 0
-    for seed in range(10):
-        data, truth = drawn(500, seed=seed)
-        for j, each in enumerate(label_report(replace(data, texts=())).annotators):
+    """Of 8 data sets with four annotators and gaps: 32 accuracies with 95 % intervals, of which fewer than 27 hold the
+    truth with a probability of 0.4 %. The joined labels are the most probable ones by the estimate itself, by which
+    they would be 2 points too good."""
+    hits, errors = 0, []
+    for seed in range(8):
+        data, truth = drawn(400, seed=seed)
+        report = label_report(replace(data, texts=()))
+        assert report.accuracy is not None
+        joined = probable_truth(replace(data, texts=())).labels == truth[data.labelled]
+        errors.append(report.accuracy.value - joined.mean())
+        assert report.accuracy.low - 0.03 < joined.mean() < report.accuracy.high + 0.03
+        for j, each in enumerate(report.annotators):
             assert each.accuracy is not None
             assert each.accuracy.by == each.confusion_by == "agreement"
             given = data.annotations.given[j]
             real = (data.annotations.matrix()[given, j] == truth[data.labelled][given]).mean()
             hits += each.accuracy.low <= real <= each.accuracy.high
             assert abs(each.accuracy.value - SKILLS[j]) < 0.12
-    assert 34 <= hits <= 40
+    assert 27 <= hits <= 32
+    assert abs(np.mean(errors)) < 0.025
 
 
 def test_two_annotators_are_not_identified_without_ground_truth() -> None:

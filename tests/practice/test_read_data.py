@@ -110,6 +110,19 @@ def test_a_long_table_as_crowd_kit_has_it(tmp_path: Path) -> None:
         data.examples()
 
 
+def test_crowd_kit_s_table_comes_back(tmp_path: Path) -> None:
+    """The rows task, worker, label of a matrix with gaps, in any order, are the matrix again."""
+    rng = np.random.default_rng(0)
+    matrix = rng.integers(-1, 3, (30, 4))
+    matrix[:, 0] = np.arange(30) % 3
+    rows = [(f"t{i}", f"w{j}", f"c{matrix[i, j]}") for i in range(30) for j in range(4) if matrix[i, j] >= 0]
+    shuffled = [rows[i] for i in rng.permutation(len(rows))]
+    data = read_data(csv(tmp_path, "task,worker,label\n" + "".join(f"{','.join(row)}\n" for row in shuffled)))
+    order = np.argsort([int(id[1:]) for id in data.annotations.ids])
+    assert data.annotations.annotators == ("w0", "w1", "w2", "w3")
+    assert (data.annotations.matrix()[order] == matrix).all()
+
+
 def test_a_long_table_with_texts_instead_of_ids(tmp_path: Path) -> None:
     data = read_data(csv(tmp_path, "text,rater,label,gold\na b,r1,x,x\na b,r2,y,\nc d,r1,y,y\n"))
     assert data.texts == ("a b", "c d")

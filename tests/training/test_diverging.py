@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import tiny
 import torch
+from safetensors import safe_open
 from straight import Plain, Straight, not_numbers, weight
 
 from outgrow.graph import Settings
@@ -249,3 +250,18 @@ def test_a_fit_carries_its_notes_and_one_without_trouble_has_no_such_file(tmp_pa
 def test_a_rate_that_tears_the_weights_apart_fails(precision: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"training diverged .*lower learning_rate, now 1e\+30"):
         fitted(tmp_path, 9.0, "run", learning_rate=1e30, warmup=0.0, precision=precision, keep="last")
+
+
+def test_the_initial_weights_wait_in_a_file_without_those_that_are_frozen(tmp_path: Path) -> None:
+    """w is trained and comes back for the second attempt; the bias is frozen, so training cannot change it."""
+    module = torch.nn.Linear(1, 1)
+    module.bias.requires_grad_(False)
+    with torch.no_grad():
+        module.weight.fill_(1.0)
+    objective = Straight(module, [1.0, 1.0], spoil=spoiled([1], bf16_only=True))
+    config = Plain(epochs=1, batch=1, learning_rate=0.1, warmup=0.0, precision="bf16")
+    found = train(module, objective, config, 0, tiny.Scratch(tmp_path))
+    assert "was run again in fp32" in found.notes[0]
+    assert objective.w.item() == pytest.approx(0.85, abs=1e-5)  # from 1: updates of 0.1, and of 0.05 as the rate falls
+    with safe_open(tmp_path / "initial.safetensors", "pt") as file:
+        assert list(file.keys()) == ["weight"]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from straight import Plain, Straight, weight
 
 from outgrow.graph import Settings
 from outgrow.losses.base import Loss
@@ -18,6 +19,7 @@ from outgrow.losses.confidence import Confidence
 from outgrow.losses.cross_entropy import CrossEntropy
 from outgrow.losses.log_confidence import LogConfidence
 from outgrow.tasks.base import Readout
+from outgrow.training import loop
 from outgrow.training.choosing import ClassificationObjective
 from outgrow.training.loop import TrainingConfig, schedule, train
 from outgrow.training.network import Network, open_network
@@ -215,3 +217,66 @@ def test_part_of_an_epoch_is_possible(tmp_path: Path) -> None:
     curve = train(network.module, objective, TrainingConfig(epochs=1.4, batch=8), 0, scratch).curve
     assert scratch.updates == 7
     assert [epoch["epoch"] for epoch in curve] == [1.0, 1.4]
+
+
+def test_weights_are_cast_once_for_all_micro_batches(tmp_path: Path) -> None:
+    """In bf16 every matrix is cast once an update, however many micro-batches it has."""
+    casts = []
+
+    class Counting(torch.utils._python_dispatch.TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if func is torch.ops.aten._to_copy.default and args[0] is matrix:
+                casts.append(kwargs["dtype"])
+            return func(*args, **(kwargs or {}))
+
+    network, objective = choosing(tmp_path / "model", most_rows=2)
+    matrix = network.module.transformer.h[0].mlp.c_fc.weight
+    config = TrainingConfig(updates=1, batch=8, precision="bf16")
+    objective.validate = dict.fromkeys(["validation_loss"], 1.0).copy  # type: ignore[method-assign]
+    with Counting():
+        train(network.module, objective, config, 0, tiny.Scratch(tmp_path / "run"))
+    assert casts == [torch.bfloat16]
+
+
+@pytest.mark.parametrize(("unread", "reads"), [(1, 12), (4, 4), (32, 2)])
+def test_losses_are_read_together_where_reading_waits_for_the_device(
+    unread: int, reads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """12 updates with a check after the 6th and the 12th. What is read at once does not change what is found."""
+    found = {}
+    for most in (1, unread):
+        waits: list[str] = []
+        monkeypatch.setattr(loop, "most_unread", lambda device, most=most: most)
+        for name in ("tolist", "item", "__float__", "__bool__", "numpy"):
+            monkeypatch.setattr(torch.Tensor, name, counted(getattr(torch.Tensor, name), waits))
+        module = weight()
+        objective = Straight(module, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], losses=[2.0, 1.0])
+        config = Plain(epochs=2, batch=1, learning_rate=0.01, keep="last")
+        curve = train(module, objective, config, 0, tiny.Scratch(tmp_path / f"{most}")).curve
+        monkeypatch.undo()
+        found[most] = curve, module.weight.item()
+    in_checks = 2 * 2  # whether all weights are numbers, and what Straight notes of its weight
+    assert len(waits) - in_checks == reads
+    assert found[1] == found[unread]
+
+
+def counted(function: Any, calls: list[str]) -> Any:
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        calls.append(function.__name__)
+        return function(*args, **kwargs)
+
+    return wrapped
+
+
+def test_what_diverges_unread_is_named_and_nothing_of_it_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "most_unread", lambda device: 32)
+    module = weight()
+    spoil = lambda update, bf16: float("nan") if update == 7 else None  # noqa: E731
+    objective = Straight(module, [1.0] * 6, losses=[2.0, 1.0], spoil=spoil)
+    config = Plain(epochs=2, batch=1, learning_rate=0.01, keep="best")
+    result = train(module, objective, config, 0, tiny.Scratch(tmp_path))
+    assert "the training loss is nan at update 8 of 12" in result.notes[0]
+    assert module.weight.item() == objective.checks[0]
+    assert len(result.curve) == 1

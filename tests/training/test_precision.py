@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import tiny
+import torch
 
 from outgrow.graph import Settings
 from outgrow.methods.finetune import Finetune
@@ -65,3 +66,18 @@ def test_a_method_takes_the_experiment_s_precision_unless_it_has_its_own() -> No
     assert Finetune(precision="fp32").at("bf16").precision == "fp32"
     with pytest.raises(UserError, match=r'choose "auto", "fp32" or "bf16"'):
         Finetune(precision="fp16")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_one_value_that_is_no_number_is_found_anywhere(value: float, kind: torch.dtype) -> None:
+    fine = (torch.linspace(-1, 1, 30) * 3e38).to(kind).reshape(5, 6)
+    assert precision.all_finite(fine)
+    for place in range(30):
+        broken = fine.clone()
+        broken.view(-1)[place] = value
+        assert not precision.all_finite(broken)
+
+
+def test_no_values_are_all_finite() -> None:
+    assert precision.all_finite(torch.zeros(0, 3))

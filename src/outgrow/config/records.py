@@ -13,6 +13,7 @@ from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, Val
 
 from outgrow.config.changes import as_text
 from outgrow.config.document import Where, WrongError, describe_place, shown
+from outgrow.errors.base import Errors
 from outgrow.graph import identity
 from outgrow.labelling.base import Rule
 from outgrow.losses.base import Loss
@@ -24,7 +25,7 @@ from outgrow.supervisors.ensemble import Ensemble
 from outgrow.tasks.base import Task
 from outgrow.types import UserError
 
-BASES: dict[type, str] = {Task: "task", Model: "model", Loss: "loss", Rule: "rule", Method: "method"}
+BASES: dict[type, str] = {Task: "task", Model: "model", Loss: "loss", Rule: "rule", Method: "method", Errors: "errors"}
 COMPUTED = ("digest", "alias")  # fields that a document cannot set
 
 V = TypeVar("V")

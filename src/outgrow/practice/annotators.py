@@ -15,7 +15,8 @@ from outgrow.practice.data import PracticeData
 from outgrow.practice.truth import POOLED, SMOOTHING, Truth
 from outgrow.types import Doubles, Ints
 
-DRAWS, STEPS = 100, 30  # bootstrap samples of items, and the most EM steps of each from the estimate for all items
+Confusion = tuple[Doubles, Doubles, Doubles]  # the estimate, and the ends of its intervals, each [k, k]
+DRAWS, STEPS = 100, 100  # bootstrap samples of items, and the most EM steps of each from the mean vote
 FEWEST_DRAWS, MOST_KINDS = 30, 500_000  # with very many kinds of items there are fewer samples, to take seconds
 
 
@@ -57,9 +58,20 @@ class Annotator:
     calibration: float | None
 
 
-def annotators(data: PracticeData, truth: Truth, audits: Audits) -> tuple[Annotator, ...]:
-    """Every annotator of the data, in its order."""
-    estimates = _by_agreement(data, truth)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ByAgreement:
+    """What Dawid-Skene says without ground truth: the accuracy of the joined labels, and of each annotator its accuracy
+    (None without a vote) and confusion."""
+
+    joined: Share
+    accuracies: tuple[Share | None, ...]
+    confusions: tuple[Confusion, ...]
+
+
+def annotators(
+    data: PracticeData, truth: Truth, audits: Audits, estimates: ByAgreement | None
+) -> tuple[Annotator, ...]:
+    """Every annotator of the data, in its order. estimates: what is known by agreement, where that is identified."""
     votes = votes_of(data.annotations.classes())
     counts = votes.sum(0)
     found = []
@@ -70,14 +82,15 @@ def annotators(data: PracticeData, truth: Truth, audits: Audits) -> tuple[Annota
         shared = given & (others.sum(1) > 0)
         differ = others[np.arange(len(hard)), hard] < others.max(1)
         by_class = np.bincount(hard[given], minlength=len(data.classes)) / given.sum()
-        confusion = estimates[j][1] if estimates else _audited_confusion(data, audits, given, hard)
+        confusion = estimates.confusions[j] if estimates else _audited_confusion(data, audits, given, hard)
         found.append(
             Annotator(
                 name=name or "labels",
                 labels=int(given.sum()),
                 coverage=float(given.sum() / len(data)),
                 shares=tuple(by_class.tolist()),
-                accuracy=accuracy_of(data, truth, audits, hard, given) or (estimates[j][0] if estimates else None),
+                accuracy=accuracy_of(data, truth, audits, hard, given)
+                or (estimates.accuracies[j] if estimates else None),
                 confusion=_rows(confusion[0]) if confusion else None,
                 confusion_by="" if not confusion else "agreement" if estimates else "audits",
                 confusion_low=_rows(confusion[1]) if confusion else None,
@@ -104,14 +117,11 @@ def accuracy_of(data: PracticeData, truth: Truth, audits: Audits, labels: Ints, 
     return Share(value=found.mean, low=found.low, high=found.high, by="audits")
 
 
-Confusion = tuple[Doubles, Doubles, Doubles]  # the estimate, and the ends of its intervals, each [k, k]
-
-
-def _by_agreement(data: PracticeData, truth: Truth) -> list[tuple[Share | None, Confusion]]:
-    """Accuracy and confusion of each annotator by Dawid-Skene, with bootstrap intervals over items; [] if there is no
-    estimate. Items with the same votes are one item with a weight."""
+def by_agreement(data: PracticeData, truth: Truth) -> ByAgreement | None:
+    """Accuracies and confusions by Dawid-Skene, with bootstrap intervals over items; None if there is no estimate.
+    Items with the same votes are one item with a weight."""
     if truth.estimated is None:
-        return []
+        return None
     votes = votes_of(data.annotations.classes())
     flat = votes.transpose(1, 0, 2).reshape(votes.shape[1], -1)
     _, first, counts = np.unique(flat, axis=0, return_index=True, return_counts=True)
@@ -119,27 +129,36 @@ def _by_agreement(data: PracticeData, truth: Truth) -> list[tuple[Share | None, 
     rng = np.random.default_rng(0)
     draws = max(FEWEST_DRAWS, min(DRAWS, MOST_KINDS // len(counts)))
     drawn = rng.multinomial(total, counts / total, size=draws).astype(np.float64)
-    accuracies, confusions = [], []
+    accuracies, confusions, optimism = [], [], []
     for times in drawn:
-        found = estimate(
-            kinds, smoothing=SMOOTHING, pooled=POOLED, weights=times, start=start, iterations=STEPS, tolerance=1e-4
-        )
+        found = estimate(kinds, smoothing=SMOOTHING, pooled=POOLED, weights=times, iterations=STEPS, tolerance=1e-4)
         accuracies.append(_accuracies(kinds, found.posterior, times))
         confusions.append(found.confusions)
+        right = start[np.arange(len(start)), found.posterior.argmax(1)]  # as if the estimate for all items were true
+        hits = rng.binomial(times.astype(np.int64), np.clip(right, 0, 1)).sum()
+        optimism.append((float(times @ found.posterior.max(1)) - hits) / total)
     whole = _accuracies(kinds, start, counts.astype(np.float64))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an annotator without any vote
         low, high = np.nanquantile(accuracies, [0.025, 0.975], axis=0)
     each_low, each_high = np.quantile(confusions, [0.025, 0.975], axis=0)
-    return [
-        (
-            None
-            if np.isnan([whole[j], low[j], high[j]]).any()  # it casts no vote: all its probabilities are equal
-            else Share(value=float(whole[j]), low=float(low[j]), high=float(high[j]), by="agreement"),
-            (truth.estimated.confusions[j], each_low[j], each_high[j]),
-        )
-        for j in range(len(votes))
+    shares = [
+        None if np.isnan([value, a, b]).any() else Share(value=value, low=a, high=b, by="agreement")
+        for value, a, b in zip(whole.tolist(), low.tolist(), high.tolist(), strict=True)
     ]
+    return ByAgreement(
+        joined=_joined(float(counts @ start.max(1)) / total, np.array(optimism)),
+        accuracies=tuple(shares),
+        confusions=tuple(zip(truth.estimated.confusions, each_low, each_high, strict=True)),
+    )
+
+
+def _joined(apparent: float, optimism: Doubles) -> Share:
+    """The accuracy of the joined labels. They are the most probable classes by the estimate itself, by which they are
+    therefore too good: by as much as those of samples of items are, on average (Efron 1983)."""
+    value, low, high = apparent - np.array([optimism.mean(), *np.quantile(optimism, [0.975, 0.025])])
+    value, low, high = np.clip([value, low, high], 0.0, 1.0).tolist()
+    return Share(value=value, low=low, high=high, by="agreement")
 
 
 def _accuracies(votes: Doubles, posterior: Doubles, weights: Doubles) -> Doubles:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from outgrow.experiment.cell import Cell
 from outgrow.experiment.definition import Experiment
-from outgrow.experiment.grid import Cell, cells
+from outgrow.experiment.grid import cells
 from outgrow.graph import Settings
 from outgrow.practice.checkpoint import write_model
 from outgrow.practice.folder import replaced

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from outgrow.labelling.dawid_skene import votes_of
 from outgrow.measures.chance import Chance, beyond_chance
-from outgrow.practice.annotators import Annotator, Share, accuracy_of, annotators
+from outgrow.practice.annotators import Annotator, Share, accuracy_of, annotators, by_agreement
 from outgrow.practice.audits import Audits, audited_mean, of_data, weights
 from outgrow.practice.data import PracticeData
 from outgrow.practice.duplicates import Duplicates, duplicates
@@ -93,7 +92,8 @@ def label_report(data: PracticeData, truth: Truth | None = None, audits: Audits 
     several = data.annotations.given.sum(0) >= 2
     differ = (counts > 0).sum(1) > 1
     together = np.ones(len(truth.labels), dtype=bool)
-    accuracy = accuracy_of(data, truth, audits, truth.labels, together) or _by_agreement(truth)
+    estimates = by_agreement(data, truth)
+    accuracy = accuracy_of(data, truth, audits, truth.labels, together) or (estimates.joined if estimates else None)
     k = len(data.classes)
     known = data.audited
     wrong = _wrong(data, truth, audits)
@@ -112,7 +112,7 @@ def label_report(data: PracticeData, truth: Truth | None = None, audits: Audits 
         to_halve=_to_halve(data, truth, audits),
         expected_errors=None if wrong is None else float(wrong.mean()),
         joined_by=_joined_by(data, truth),
-        annotators=annotators(data, truth, audits),
+        annotators=annotators(data, truth, audits, estimates),
         agreement=beyond_chance(np.stack([_hard(votes)[..., c].sum(0) for c in range(k)], 1)),
         duplicates=duplicates(data, truth.labels) if data.texts else None,
         suspects=_suspects(data, truth, truth.wrong if wrong is None else wrong),
@@ -129,16 +129,6 @@ def _joined_by(data: PracticeData, truth: Truth) -> str:
     if truth.estimated is not None:
         return "Dawid-Skene"
     return "the mean" if len(data.annotations.annotators) > 1 else "the only annotator"
-
-
-def _by_agreement(truth: Truth) -> Share | None:
-    """The expected accuracy of the joined labels by Dawid-Skene, with an interval over items."""
-    if truth.estimated is None:
-        return None
-    right = truth.from_labels.max(1)
-    half = 1.959964 * float(right.std()) / math.sqrt(len(right))
-    value = float(right.mean())
-    return Share(value=value, low=max(value - half, 0.0), high=min(value + half, 1.0), by="agreement")
 
 
 def _to_halve(data: PracticeData, truth: Truth, audits: Audits) -> int | None:

@@ -147,7 +147,11 @@ def _indices(votes: Names, classes: Sequence[str]) -> Ints:
 def _distributions(array: Names, *, is_score: bool) -> Doubles:
     """Probabilities [n, a, k], NaN for abstentions. Raises UserError for what is none."""
     if array.ndim == 1:
-        array = np.stack([np.zeros(len(array)) if is_score else 1 - array, array], 1)
+        try:
+            second = np.array([math.nan if each is None else float(each) for each in array])
+        except (TypeError, ValueError) as error:
+            raise UserError(f"a label is no number ({error}): give one a row, or form='classes'") from None
+        array = np.stack([np.where(np.isnan(second), math.nan, 0.0) if is_score else 1 - second, second], 1)
     cube = array if array.ndim == 3 else array[:, None, :]
     numbers = tuple(map(str, range(cube.shape[2])))
     empty = (math.nan,) * cube.shape[2]

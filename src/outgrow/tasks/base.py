@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 import numpy as np
 
+from outgrow.cache import cached
+from outgrow.content import digest_of_code
 from outgrow.naming import alias
 from outgrow.ranges import SHARE, check_ranges
 from outgrow.text.near import Near, Similarity
@@ -219,15 +223,25 @@ def _members(rows: list[Example], task: Task) -> Members:
     counts = dict.fromkeys(SPLITS, 0)
     if task.similarity is None:
         return Members(rows={split: tuple(members) for split, members in splits.items()}, near_duplicates=counts)
-    index = Near((), task.similarity.share, task.similarity.template)
-    for split in DECONTAMINATION_ORDER:
-        texts = [task.texts(row) for row in splits[split]]
-        row_of_text = np.repeat(np.arange(len(texts)), [len(row_texts) for row_texts in texts])
-        near = set(row_of_text[index.find([text for row_texts in texts for text in row_texts])].tolist())
-        counts[split] = len(near)
-        splits[split] = [row for i, row in enumerate(splits[split]) if i not in near]
-        index.add(text for i, row_texts in enumerate(texts) if i not in near for text in row_texts)
+    texts = {split: [task.texts(row) for row in splits[split]] for split in DECONTAMINATION_ORDER}
+    content = hashlib.sha256(json.dumps(texts).encode()).hexdigest()
+    key = [content, task.similarity.share, task.similarity.template, digest_of_code("tasks", "text")]
+    near = cached("near-duplicates", key, partial(_near_duplicates, texts, task.similarity))
+    for split, places in near.items():
+        counts[split], left_out = len(places), set(places)
+        splits[split] = [row for i, row in enumerate(splits[split]) if i not in left_out]
     return Members(rows={split: tuple(members) for split, members in splits.items()}, near_duplicates=counts)
+
+
+def _near_duplicates(texts: Mapping[Split, list[tuple[str, ...]]], similarity: Similarity) -> dict[Split, list[int]]:
+    """Which examples of each split have a text that is near one of an earlier split."""
+    index, found = Near((), similarity.share, similarity.template), dict[Split, list[int]]()
+    for split, examples in texts.items():
+        row_of_text = np.repeat(np.arange(len(examples)), [len(own) for own in examples])
+        near = set(row_of_text[index.find([text for own in examples for text in own])].tolist())
+        found[split] = sorted(near)
+        index.add(text for i, own in enumerate(examples) if i not in near for text in own)
+    return found
 
 
 def split_of(group: str, shares: Shares) -> Split:

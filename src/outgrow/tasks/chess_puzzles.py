@@ -16,6 +16,7 @@ from outgrow.chess.themes import themes
 from outgrow.graph import not_hashed
 from outgrow.ranges import check_ranges, one_of, whole
 from outgrow.tasks.base import Facet, Passage, Readout, Row, Source, Split, Task
+from outgrow.tasks.parsed import parsed
 from outgrow.tasks.text import on_this_machine
 from outgrow.text import tables
 from outgrow.text.opening import digest_of_files, refuse_changed
@@ -84,9 +85,7 @@ class ChessPuzzles(Task):
         return replace(self, digest=digest_of_files([self.path]))
 
     def load(self) -> Source:
-        if self.prompt == "position":
-            return self._puzzles().source
-        return _from_moves(self.path, self.digest or self.pinned().digest, self.plies)
+        return _load(self if self.digest else self.pinned())
 
     def _puzzles(self) -> _Puzzles:
         return _puzzles(self.path, self.digest or self.pinned().digest)
@@ -109,6 +108,18 @@ class ChessPuzzles(Task):
         puzzles, most = self._puzzles(), LEAD_UP if self.prompt == "position" else self.plies
         passages = (_lead_up(puzzles, id, most) for id in examples.ids if not _follows_a_puzzle(puzzles, id))
         return tuple(passage for passage in passages if passage.text)
+
+
+@lru_cache(maxsize=4)
+def _load(task: ChessPuzzles) -> Source:
+    """The rows of a pinned task. Raises UserError if its file has changed since."""
+    refuse_changed([task.path], task.digest)
+    return parsed(task, [task.path], lambda: _rows(task))
+
+
+def _rows(task: ChessPuzzles) -> Source:
+    puzzles = _puzzles(task.path, task.digest)
+    return puzzles.source if task.prompt == "position" else _from_moves(puzzles, task.plies)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,10 +184,8 @@ def _row(puzzle: Puzzle) -> Row:
     return Row(example=Example(id=puzzle.id, group=group, prompt=prompt, choices=puzzle.legal), answer=answer)
 
 
-@lru_cache(maxsize=4)
-def _from_moves(path: Path, digest: str, plies: int) -> Source:
-    """The puzzles of a file with prompts of moves."""
-    puzzles = _puzzles(path, digest)
+def _from_moves(puzzles: _Puzzles, plies: int) -> Source:
+    """Puzzles with prompts of moves."""
     rows = []
     for row in puzzles.source.rows:
         lead_up = _lead_up(puzzles, row.example.id, plies)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from outgrow.graph import not_hashed
 from outgrow.ranges import SHARE, check_ranges, whole
 from outgrow.tasks import text
 from outgrow.tasks.base import Source, Task
+from outgrow.tasks.parsed import parsed
 from outgrow.text import tables
 from outgrow.text.near import Similarity
 from outgrow.text.normal import caseless
@@ -122,6 +123,11 @@ def _load(task: Nlp) -> Source:
     """The rows of a pinned task. Raises UserError if its files have changed since."""
     files = task.files()
     refuse_changed(files, task.digest)
+    return parsed(task, files, lambda: _read(task, files))
+
+
+def _read(task: Nlp, files: Sequence[Path]) -> Source:
+    """The usable rows of published files."""
     questions = [question for file in files for question in _questions(TABLE[task.set], file)]
     table = tables.Table(columns=("prompt", "label", "group"), rows=tuple(enumerate(questions, start=1)))
     source = text.source(task.as_text_task(files[0]), table)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import takewhile
@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Self
 from outgrow.graph import not_hashed
 from outgrow.ranges import SHARE, check_ranges, whole
 from outgrow.tasks.base import Passage, Readout, Row, Source, Task
+from outgrow.tasks.parsed import parsed
 from outgrow.tasks.text import on_this_machine
 from outgrow.text import tables
 from outgrow.text.near import Similarity
@@ -101,6 +102,11 @@ def _load(task: Reward) -> Source:
     """The rows of a pinned task. Raises UserError if its files have changed since."""
     files = task.files()
     refuse_changed(files, task.digest)
+    return parsed(task, files, lambda: _read(task, files))
+
+
+def _read(task: Reward, files: Sequence[Path]) -> Source:
+    """The usable pairs of files."""
     dropped: Counter[str] = Counter()
     rows: dict[str, Row] = {}  # by the hash of the normal forms
     conflicting: set[str] = set()

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Self
 from outgrow.graph import not_hashed
 from outgrow.ranges import SHARE, check_ranges, whole
 from outgrow.tasks.base import Row, Source, Task
+from outgrow.tasks.parsed import parsed
 from outgrow.text import tables
 from outgrow.text.near import Similarity
 from outgrow.text.normal import caseless as normal
@@ -112,7 +113,7 @@ def on_this_machine(path: str) -> Path:
 def _load(task: Text) -> Source:
     """The rows of a pinned task. Raises UserError if its file has changed since."""
     refuse_changed([task.file], task.digest)
-    return source(task, tables.read(task.file))
+    return parsed(task, [task.file], lambda: source(task, tables.read(task.file)))
 
 
 def source(task: Text, table: tables.Table) -> Source:

@@ -55,7 +55,10 @@ def parquet(path: Path, stream: BinaryIO) -> Numbered:
             for values in zip(*columns, strict=True):
                 number += 1
                 yield number, dict(zip(names, values, strict=True))
-    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+    except MemoryError as error:
+        why = str(error).partition("\n")[0][:200]
+        raise UserError(f"{path}: not enough memory to read it, or it is damaged ({why})") from None
+    except (pa.ArrowException, OSError, ValueError) as error:
         why = str(error).partition("\n")[0][:200]
         raise UserError(f"{path} is not a whole Parquet file ({why}): fetch it again") from None
     if number != file.metadata.num_rows:

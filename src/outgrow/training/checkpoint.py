@@ -10,16 +10,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from outgrow.graph import Settings
 from outgrow.models.base import first_line, quiet
 from outgrow.models.header import Tensor, tensors_in
 from outgrow.models.hf import check
+from outgrow.training.precision import all_finite
 from outgrow.types import UserError
-
-if TYPE_CHECKING:
-    import torch
 
 Kind = Literal["classifier", "language model", "encoder"]
 
@@ -196,12 +194,8 @@ def _is_buffer(key: str, tensors: Mapping[str, Tensor]) -> bool:
 
 def _require_numbers(module: Any, folder: Path) -> None:
     for name, weight in module.named_parameters():
-        if not _finite(weight):
+        if not all_finite(weight):
             raise UserError(f"{folder}: {name} holds what is no number (NaN or infinite): fetch or train it again")
-
-
-def _finite(weight: torch.Tensor) -> bool:
-    return bool(weight.detach().isfinite().all())
 
 
 def _fast_gelu(module: Any) -> None:

@@ -21,6 +21,7 @@ TOLERANCE = 1e-5  # of the largest gradient in scaled variables
 MOST_STEPS = 500
 MEMORY = 10  # pairs of steps and gradients that L-BFGS keeps
 MOST_LOGITS = 4_000_000  # computed at once: what bounds memory
+PART = 200_000  # numbers of the features that are read together: about 3 MB, which a cache holds
 
 Objective = Callable[[Doubles, npt.NDArray[np.int64]], tuple[Doubles, Doubles]]
 
@@ -92,13 +93,18 @@ def regress(
     ):
         for values in arrays:
             refuse_not_finite(what, values)
-    classes, most = targets[0].shape[1], max(1, MOST_LOGITS // targets[0].size)
+    most = max(1, MOST_LOGITS // targets[0].size)
     heads: list[Head] = []
     rotated = design.projected(validation)
     for first in range(0, len(targets), most):
         part = slice(first, first + most)
-        heads += _path(design, np.stack(targets[part]), rotated, np.stack(validation_targets[part]), penalties, classes)
+        heads += _path(design, _stacked(targets[part]), rotated, _stacked(validation_targets[part]), penalties)
     return heads
+
+
+def _stacked(targets: Sequence[Doubles]) -> Doubles:
+    """Labels [n, classes] of each head as [classes, heads, n]."""
+    return np.ascontiguousarray(np.stack(targets).transpose(2, 0, 1))
 
 
 def _path(
@@ -107,10 +113,10 @@ def _path(
     validation: Doubles,
     validation_targets: Doubles,
     penalties: Sequence[float],
-    classes: int,
 ) -> list[Head]:
-    """The heads of targets [heads, n, classes], along the path of the penalties."""
-    count, width = len(targets), design.values.shape[1]
+    """The heads of targets [classes, heads, n], along the path of the penalties."""
+    classes, count, _ = targets.shape
+    width = design.values.shape[1]
     solution = np.zeros((count, classes, width + 1))
     best, best_loss = solution, np.full(count, np.inf)
     curves: list[list[dict[str, float]]] = [[] for _ in range(count)]
@@ -120,10 +126,10 @@ def _path(
         scaled = _minimised(objective, (solution / scale).reshape(count, -1))
         solution = scaled.reshape(count, classes, -1) * scale
         refuse_not_finite("coefficients", solution)
-        log_probs = log_softmax(_logits(validation, solution))
-        losses = -(validation_targets * log_probs).sum(2).mean(1)
+        log_probs = _log_probs(validation, solution)
+        losses = -(validation_targets * log_probs).sum(0).mean(1)
         refuse_not_finite("a validation loss", losses)
-        agreement = (log_probs.argmax(2) == validation_targets.argmax(2)).mean(1)
+        agreement = (log_probs.argmax(0) == validation_targets.argmax(0)).mean(1)
         for curve, loss, agrees in zip(curves, losses.tolist(), agreement.tolist(), strict=True):
             curve.append({"penalty": penalty, "validation_loss": loss, "validation_agreement": agrees})
         improved = losses < best_loss
@@ -137,28 +143,45 @@ def _path(
     ]
 
 
-def _logits(x: Doubles, solution: Doubles) -> Doubles:
-    """[heads, n, classes] of features [n, width] and solutions [heads, classes, width + 1], the bias last."""
+def _log_probs(x: Doubles, solution: Doubles) -> Doubles:
+    """[classes, heads, n] of features [n, width] and solutions [heads, classes, width + 1], the bias last. The classes
+    come first, so that what is summed over them is summed over long rows."""
     heads, classes, _ = solution.shape
-    flat = x @ solution[:, :, :-1].reshape(heads * classes, -1).T
-    found: Doubles = flat.reshape(len(x), heads, classes).transpose(1, 0, 2) + solution[:, None, :, -1]
-    return found
+    by_class = solution.transpose(1, 0, 2)
+    logits = by_class[:, :, :-1].reshape(classes * heads, -1) @ x.T
+    logits = logits.reshape(classes, heads, len(x)) + by_class[:, :, -1:]
+    logits -= logits.max(0)
+    logits -= np.log(np.exp(logits).sum(0))
+    return logits
 
 
 def _objective(x: Doubles, targets: Doubles, penalty: float, scale: Doubles) -> Objective:
-    """The mean cross-entropy with its penalty, [heads], and its gradient in scaled variables, of some of the heads."""
-    n, classes = targets.shape[1:]
+    """The mean cross-entropy with its penalty, [heads], and its gradient in scaled variables, of some of the heads.
+
+    The rows are read in parts that stay in the processor's cache between the logits and the gradient.
+    """
+    classes, every, n = targets.shape
+    rows = max(1, PART // x.shape[1])
 
     def objective(scaled: Doubles, heads: npt.NDArray[np.int64]) -> tuple[Doubles, Doubles]:
-        solution, wanted = scaled.reshape(len(heads), classes, -1) * scale, targets[heads]
-        log_probs = log_softmax(_logits(x, solution))
-        residual = (np.exp(log_probs) - wanted) / n
+        count = len(heads)
+        solution = scaled.reshape(count, classes, -1) * scale
+        wanted = targets if count == every else targets[:, heads]
+        values, bias = np.zeros(count), np.zeros((classes, count))
+        slopes = np.zeros((classes * count, x.shape[1]))
+        for start in range(0, n, rows):
+            part, own = x[start : start + rows], wanted[:, :, start : start + rows]
+            log_probs = _log_probs(part, solution)
+            values -= (own * log_probs).sum((0, 2))
+            residual = np.exp(log_probs, out=log_probs)
+            residual -= own
+            slopes += residual.reshape(classes * count, -1) @ part
+            bias += residual.sum(2)
         gradient = np.empty_like(solution)
-        flat = residual.transpose(1, 0, 2).reshape(n, -1)
-        gradient[:, :, :-1] = (flat.T @ x).reshape(len(heads), classes, -1) + penalty * solution[:, :, :-1]
-        gradient[:, :, -1] = residual.sum(1)
-        values = -(wanted * log_probs).sum((1, 2)) / n + 0.5 * penalty * (solution[:, :, :-1] ** 2).sum((1, 2))
-        return values, (gradient * scale).reshape(len(heads), -1)
+        gradient[:, :, :-1] = slopes.reshape(classes, count, -1).transpose(1, 0, 2) / n + penalty * solution[:, :, :-1]
+        gradient[:, :, -1] = bias.T / n
+        values = values / n + 0.5 * penalty * (solution[:, :, :-1] ** 2).sum((1, 2))
+        return values, (gradient * scale).reshape(count, -1)
 
     return objective
 

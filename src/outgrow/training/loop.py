@@ -14,8 +14,19 @@ from outgrow.graph import Context
 from outgrow.ranges import SHARE, above, at_least, check_ranges, one_of, whole
 from outgrow.training.adamw import AdamW
 from outgrow.training.batches import order
-from outgrow.training.precision import Precision, autocast, check_precision
-from outgrow.training.state import Curve, Optimiser, State, position, resume, save, weights
+from outgrow.training.precision import Precision, all_finite, autocast, check_precision
+from outgrow.training.state import (
+    Curve,
+    Optimiser,
+    State,
+    load_weights,
+    position,
+    resume,
+    save,
+    save_weights,
+    trained,
+    weights,
+)
 from outgrow.types import Ints, UserError
 
 if TYPE_CHECKING:
@@ -97,8 +108,8 @@ def train(
 ) -> TrainingResult:
     """Train `module` in place; its weights end as those of the last or the best check.
 
-    A run that diverges in bf16 is run once more in fp32, from the start (a copy of the initial weights is held in
-    memory for that). One that diverges in fp32 ends there: with keep = "best" the best check until then is kept,
+    A run that diverges in bf16 is run once more in fp32, from the start (the initial weights are kept in a file for
+    that). One that diverges in fp32 ends there: with keep = "best" the best check until then is kept,
     otherwise it is a UserError. Both are noted.
 
     Resumes from the context's last checkpoint if there is one: the outcome is the same to the byte. The random numbers
@@ -107,12 +118,14 @@ def train(
     last = ctx.last_checkpoint()
     diverged = position(last).bf16_diverged
     if config.precision == "bf16" and not diverged:
-        initial = {name: tensor.detach().to("cpu", copy=True) for name, tensor in weights(module).items()}
+        initial = ctx.scratch / "initial.safetensors"
+        with ctx.writing():
+            save_weights(initial, trained(module))
         try:
             return _attempt(module, objective, config, seed, ctx, last)
         except DivergedError as error:
             diverged, last = str(error), None
-        module.load_state_dict(initial, strict=False)
+        load_weights(initial, module)
         module.zero_grad(set_to_none=True)
     if diverged:
         config = replace(config, precision="fp32")
@@ -169,27 +182,49 @@ def _run(
     per_epoch, total = math.ceil(objective.size / config.batch), config.total(objective.size)
     between = max(1, per_epoch // config.checks)
     batches = _batches(objective.size, config.batch, seed, state.step)
+    unread: list[torch.Tensor] = []
     while state.step < total:
         rows = next(batches)
         share = schedule(config, state.step, total)
         for optimiser, own in zip(optimisers, peaks, strict=True):
             for group, peak in zip(optimiser.param_groups, own, strict=True):
                 group["lr"] = peak * share
-        loss, norm = _gradient(module, objective, rows, state.step / total, config)
-        for what, value in (("the training loss", loss), ("the norm of the gradient", norm)):
-            if not math.isfinite(value):
-                raise DivergedError(f"{what} is {value} at update {state.step + 1} of {total}")
+        unread.append(_gradient(module, objective, rows, state.step / total, config))
+        if len(unread) >= most_unread(device):
+            _read(unread, state, state.step + 1, total)
         for optimiser in optimisers:
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
-        state.running += loss
         state.seen += len(rows)
         state.step += 1
         if state.step % between == 0 or state.step == total:
+            _read(unread, state, state.step, total)
             _check(module, objective, config, state, total, per_epoch)
         ctx.progress(state.step / total)
         if ctx.checkpoint_due():
+            _read(unread, state, state.step, total)
             ctx.save_checkpoint(lambda folder: save(folder, state, module, optimisers, device))
+
+
+def most_unread(device: torch.device) -> int:
+    """How many updates may go by before their losses are read, which waits for the device. On a CPU nothing waits, and
+    each is read before it changes a weight; elsewhere always before a check and before a checkpoint."""
+    return 1 if device.type == "cpu" else 32
+
+
+def _read(unread: list[torch.Tensor], state: State, last: int, total: int) -> None:
+    """Add up the losses of the updates until the `last`, and forget them. Raises DivergedError for a loss or a norm
+    that is not finite."""
+    import torch
+
+    if not unread:
+        return
+    for update, found in enumerate(torch.stack(unread).tolist(), start=last - len(unread) + 1):
+        for what, value in zip(("the training loss", "the norm of the gradient"), found, strict=True):
+            if not math.isfinite(value):
+                raise DivergedError(f"{what} is {value} at update {update} of {total}")
+        state.running += found[0]
+    unread.clear()
 
 
 def _batches(examples: int, batch: int, seed: int, first: int) -> Iterator[Ints]:
@@ -219,9 +254,9 @@ def schedule(config: TrainingConfig, step: int, total: int) -> float:
 
 def _gradient(
     module: torch.nn.Module, objective: Objective, rows: Ints, progress: float, config: TrainingConfig
-) -> tuple[float, float]:
-    """Leave the clipped gradient of the mean loss over `rows` in the module. Returns the summed loss, and the
-    gradient's norm before clipping. The graph of each micro-batch is freed before the next is built."""
+) -> torch.Tensor:
+    """Leave the clipped gradient of the mean loss over `rows` in the module. Returns the summed loss and the gradient's
+    norm before clipping, [2], on the device. The graph of each micro-batch is freed before the next is built."""
     import torch
 
     device = next(module.parameters()).device
@@ -232,14 +267,14 @@ def _gradient(
             targets = objective.targets(micro_batches, progress)
         module.train()
     summed = torch.zeros((), device=device)
-    for micro_batch, target in zip(micro_batches, targets, strict=True):
-        with autocast(device.type, config.precision):
+    with autocast(device.type, config.precision):  # one for all micro-batches: weights are cast once
+        for micro_batch, target in zip(micro_batches, targets, strict=True):
             loss = objective.per_example(micro_batch, target).sum()
-        (loss / len(rows)).backward()  # type: ignore[no-untyped-call]
-        summed += loss.detach()
+            with autocast(device.type, "fp32"):  # a backward pass has the types of the forward pass
+                (loss / len(rows)).backward()  # type: ignore[no-untyped-call]
+            summed += loss.detach()
     norm = torch.nn.utils.clip_grad_norm_(module.parameters(), config.clip)
-    found = torch.stack([summed, norm.to(summed.dtype)]).tolist()  # one synchronisation with the device
-    return float(found[0]), float(found[1])
+    return torch.stack([summed, norm.to(summed.dtype)])
 
 
 def _check(
@@ -272,7 +307,7 @@ def _not_finite(module: torch.nn.Module) -> str | None:
     import torch
 
     named = dict(module.named_parameters())
-    fine = torch.stack([weight.detach().isfinite().all() for weight in named.values()]).tolist()
+    fine = torch.stack([all_finite(weight) for weight in named.values()]).tolist()
     return next((name for name, each in zip(named, fine, strict=True) if not each), None)
 
 

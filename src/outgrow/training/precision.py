@@ -7,10 +7,13 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from outgrow.ranges import check_ranges, one_of
 from outgrow.types import UserError
+
+if TYPE_CHECKING:
+    import torch
 
 Precision = Literal["auto", "fp32", "bf16"]
 R = TypeVar("R")
@@ -60,6 +63,16 @@ def autocast(device: str, precision: Precision) -> AbstractContextManager[None]:
 
     context: Any = torch.autocast(device.partition(":")[0], torch.bfloat16, enabled=precision == "bf16")
     return context  # type: ignore[no-any-return]
+
+
+def all_finite(tensor: torch.Tensor) -> torch.Tensor:
+    """Whether no value is infinite or NaN, a bool on the tensor's device. One pass over the values, without copies."""
+    import torch
+
+    if not tensor.numel():
+        return torch.ones((), dtype=torch.bool, device=tensor.device)
+    low, high = torch.aminmax(tensor.detach())  # NaN is passed on
+    return low.isfinite() & high.isfinite()
 
 
 IN_FP32 = "Outputs in bf16 were not finite: they were computed again in fp32."

@@ -50,6 +50,26 @@ def weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:
     return found
 
 
+def trained(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """What training may change: all of `weights` but those that are frozen."""
+    frozen = {name for name, weight in module.named_parameters(remove_duplicate=False) if not weight.requires_grad}
+    return {name: tensor for name, tensor in weights(module).items() if name not in frozen}
+
+
+def save_weights(file: Path, tensors: dict[str, torch.Tensor]) -> None:
+    """Write tensors to a safetensors file."""
+    from safetensors.torch import save_file
+
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, file)
+
+
+def load_weights(file: Path, module: torch.nn.Module) -> None:
+    """Put the weights of a file into the module; others stay."""
+    from safetensors.torch import load_file
+
+    module.load_state_dict(load_file(file), strict=False)
+
+
 def save(
     folder: Path,
     state: State,
@@ -59,7 +79,6 @@ def save(
 ) -> None:
     """Write a checkpoint as safetensors and JSON, both exact."""
     import torch
-    from safetensors.torch import save_file
 
     moments = {
         f"{n}.{i}.{name}": value
@@ -77,7 +96,7 @@ def save(
         **({"best": state.best} if state.best is not None else {}),
     }
     for name, tensors in files.items():
-        save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, folder / f"{name}.safetensors")
+        save_weights(folder / f"{name}.safetensors", tensors)
     position = {name: value for name, value in vars(state).items() if name != "best"}
     (folder / "position.json").write_text(json.dumps(position))
 
@@ -92,7 +111,7 @@ def resume(folder: Path, module: torch.nn.Module, optimisers: Sequence[Optimiser
     import torch
     from safetensors.torch import load_file
 
-    module.load_state_dict(load_file(folder / "weights.safetensors"), strict=False)
+    load_weights(folder / "weights.safetensors", module)
     moments: list[dict[int, dict[str, torch.Tensor]]] = [{} for _ in optimisers]
     for key, tensor in load_file(folder / "optimisers.safetensors").items():
         n, i, name = key.split(".", 2)

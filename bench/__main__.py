@@ -1,0 +1,72 @@
+"""`make bench`, or `python -m bench [PART ...]`: how fast outgrow is, beside plain scripts that do the same work.
+
+Each part is printed when it is done, and written to docs/performance.json, from which `python docs/refresh.py
+docs/performance.md` makes the page. A part that is not asked for stays as it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from bench.tables import FILE, show
+from bench.turns import Measured
+
+PARTS = {
+    "training": "training.measure",
+    "profile": "profile.measure",
+    "roofline": "roofline.measure",
+    "fit": "work.fit",
+    "pair": "work.pair",
+    "grid": "work.grid",
+    "probes": "probes.measure",
+    "heads": "heads.measure",
+    "starting": "starting.measure",
+}
+
+
+def main(parts: Mapping[str, Callable[[], list[Measured]]], file: Path) -> None:
+    stored: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {"parts": {}}
+    for name, measure in parts.items():
+        records = measure()
+        show(name, records)
+        stored = {"machine": machine(), "parts": {**stored["parts"], name: [each.to_dict() for each in records]}}
+        file.write_text(json.dumps(stored, indent=1) + "\n")
+
+
+def machine() -> dict[str, str]:
+    """What the reader of the numbers should know."""
+    from outgrow.training.precision import FAST_BF16, _cpu_flags
+
+    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return {
+        "processor": (names[0].partition(":")[2].strip() if names else platform.processor())
+        + f", {os.cpu_count()} cores, {', '.join(sorted(FAST_BF16 & _cpu_flags())) or 'no fast bf16'}",
+        "software": f"Python {platform.python_version()}, "
+        + ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "scikit-learn")),
+        "day": f"{datetime.now(UTC):%Y-%m-%d}",
+    }
+
+
+def _work(name: str) -> Callable[[], list[Measured]]:
+    module, _, function = name.partition(".")
+    found: Callable[[], list[Measured]] = getattr(import_module(f"bench.{module}"), function)
+    return found
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--out", type=Path, default=FILE)
+    asked = parser.parse_args()
+    if unknown := set(asked.parts) - set(PARTS):
+        parser.error(f"no part {min(unknown)}: choose of {', '.join(PARTS)}")
+    main({name: _work(PARTS[name]) for name in asked.parts or PARTS}, asked.out)

@@ -1,0 +1,74 @@
+"""Measurements side by side, `python -m bench`: turns, ratios, processes, and the tables made of them."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from text_files import REPOSITORY
+
+
+@pytest.fixture
+def turns(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(REPOSITORY))
+    return importlib.import_module("bench.turns")
+
+
+@pytest.fixture
+def tables(turns: ModuleType) -> ModuleType:
+    return importlib.import_module("bench.tables")
+
+
+def test_contestants_take_turns(turns: ModuleType) -> None:
+    called: list[str] = []
+
+    def work(name: str) -> dict[str, float]:
+        called.append(name)
+        return {"s": float(len(called))}
+
+    found, load = turns.in_turns({"a": lambda: work("a"), "b": lambda: work("b")}, repeats=3)
+    assert called == ["a", "b"] * 3
+    assert found == {"s": {"a": [1.0, 3.0, 5.0], "b": [2.0, 4.0, 6.0]}}
+    assert len(load) == 3
+
+
+def test_a_ratio_above_one_is_better_whatever_the_unit(turns: ModuleType) -> None:
+    values = {"ours": [2.0, 4.0], "plain": [4.0, 4.0]}
+    of = {unit: turns.Measured(work="w", unit=unit, values=values, baseline="plain") for unit in ("s", "examples/s")}
+    assert of["s"].ratios("ours") == [1.0, 2.0]  # 4 / 4 and 4 / 2 seconds
+    assert of["examples/s"].ratios("ours") == [0.5, 1.0]
+
+
+def test_a_process_is_measured_and_a_failure_says_what_was_printed(turns: ModuleType) -> None:
+    took = turns.process(["json.tool", "--help"])
+    assert took["s"] > 0
+    assert 0 < took["s of a core"] < 60
+    assert 1 < took["MB"] < 1000
+    with pytest.raises(SystemExit, match="No module named nothing_of_the_kind"):
+        turns.process(["nothing_of_the_kind"])
+
+
+def test_a_table_has_medians_ratios_and_load(turns: ModuleType, tables: ModuleType) -> None:
+    values = {"ours": [1.0, 2.0, 30.0], "plain": [3.0, 4.0, 30.0]}  # ratios 3, 2, 1
+    record = turns.Measured(work="one fit", unit="s", values=values, baseline="plain", load=[0.5, 1.0, 2.0])
+    percent = turns.Measured(work="one fit", unit="% ceiling", values={"ours": [50.0]}, baseline="")
+    assert tables.table([record, percent]).splitlines() == [
+        "| work | unit | ours | plain | ours: times better | load |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+        "| one fit | s | 2.00 | 4.00 | 2.00 (1.00–3.00) | 0.5–2.0 |",
+        "| one fit | % ceiling | 50.0 |  |  |  |",
+    ]
+
+
+def test_a_part_that_is_not_asked_for_stays(turns: ModuleType, tmp_path: Path) -> None:
+    main = importlib.import_module("bench.__main__").main
+    file = tmp_path / "performance.json"
+    records = {n: [turns.Measured(work="w", unit="s", values={"ours": [float(n)]})] for n in range(3)}
+    main({"a": lambda: records[0], "b": lambda: records[1]}, file)
+    main({"b": lambda: records[2]}, file)
+    found = turns.read(file)
+    assert {part: each[0].values["ours"] for part, each in found.items()} == {"a": [0.0], "b": [2.0]}
+    assert set(json.loads(file.read_text())["machine"]) == {"processor", "software", "day"}
