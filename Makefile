@@ -34,7 +34,7 @@ bench: .venv/dev  ## how fast, beside plain scripts: ONLY="training fit" for som
 
 docs: .venv/dev  ## every figure of the documentation, made anew
 	$(BIN)/outgrow run examples/chess.toml --report report.html
-	$(BIN)/python docs/refresh.py
+	$(BIN)/python -m docs.refresh
 
 clean:
 	rm -rf .venv mutants runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

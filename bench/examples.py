@@ -13,9 +13,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from outgrow import api
 from outgrow.experiment.grid import cells, targets
 from outgrow.graph import walk
+from outgrow.source import resolved
 from outgrow.store import Store
 from outgrow.store.manifest import Manifest
 
@@ -34,7 +34,7 @@ HEADER = ("figure", "whole", "minutes of a core", "quick form", "minutes of a co
 
 def minutes(example: str, sets: Sequence[str], store: Store) -> float | None:
     """What the steps of an experiment took together; None where one is not stored."""
-    keys = [step.key for step in walk(targets(cells(api.resolved(FOLDER / f"{example}.toml", sets=sets))))]
+    keys = [step.key for step in walk(targets(cells(resolved(FOLDER / f"{example}.toml", sets=sets))))]
     found = store.manifests(keys)
     took = [each.provenance["seconds"] for each in found.values() if isinstance(each, Manifest)]
     return sum(took) / 60 if len(took) == len(set(keys)) else None

@@ -1,4 +1,4 @@
-"""Which hyperparameters suit a model on a task? `python -m bench.recipes examples/sst2.toml` prints the table.
+"""Which hyperparameters suit a model on a task? `python -m bench.recipes examples/text-saliency.toml` prints the table.
 
 Only floors (the weak models, on weak_train) and ceilings (the strong ones, on the ground truth of transfer) are
 fitted, and only validation is read: never a student, never test. What is chosen goes into src/outgrow/recipes.toml,

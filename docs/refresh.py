@@ -1,4 +1,4 @@
-"""Put results into the documentation, and a picture of the demo's report: `make docs`, or with the pages to refresh."""
+"""Put results into the documentation: `python -m docs.refresh PAGE ...`, or `make docs` with a picture of a report."""
 
 from __future__ import annotations
 
@@ -9,21 +9,41 @@ import sys
 import tempfile
 from pathlib import Path
 
+from docs import claims
+
 ROOT = Path(__file__).parents[1]
-MARKS = re.compile(r"<!-- results: ((?:outgrow|bench\.tables) .*?) -->\n(.*?)<!-- end -->", re.DOTALL)
+MARKS = re.compile(r"<!-- results: ((?:outgrow|bench\.\w+) .*?) -->\n(.*?)<!-- end -->", re.DOTALL)
+FIGURES = re.compile(r"<!-- figure: (outgrow .*?) -->\n!\[.*?\]\((.*?)\)")
+CLAIMS = re.compile(r"<!-- claims -->\n(.*?)<!-- end -->", re.DOTALL)
+NOT_STORED = "score yet"  # why a PGR is withheld where an experiment has not run
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-background-networking")
 
 
 def results(page: Path) -> None:
-    """The tables between the marks of a page, each by the command that stands in its first mark."""
-    page.write_text(MARKS.sub(_made, page.read_text()))
+    """The tables and figures of a page, each by the command that stands in its mark, and the claims that are read from
+    them. A table stays as it is where results are not stored."""
+    text = page.read_text()
+    page.write_text(MARKS.sub(_made, text))
+    table = claims.of_folder(ROOT / "docs/results")
+    page.write_text(CLAIMS.sub(lambda mark: f"<!-- claims -->\n\n{table}\n\n<!-- end -->", page.read_text()))
+    for command, name in FIGURES.findall(text):
+        (page.parent / name).write_text(_printed(command))
 
 
 def _made(mark: re.Match[str]) -> str:
-    command = [sys.executable, "-m", *mark[1].split()]
-    printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    shown = over_all_seeds(printed) if mark[1].startswith("outgrow") else printed.strip()
+    printed = _printed(mark[1])
+    if NOT_STORED in printed:
+        print(f"not stored, its table stays: {mark[1]}")
+        return mark[0]
+    shown = printed.strip()
+    if mark[1].startswith("outgrow") and " --analysis " not in mark[1]:
+        shown = over_all_seeds(printed)
     return f"<!-- results: {mark[1]} -->\n\n{shown}\n\n<!-- end -->"
+
+
+def _printed(command: str) -> str:
+    run = [sys.executable, "-m", *command.split()]
+    return subprocess.run(run, cwd=ROOT, check=True, capture_output=True, text=True).stdout
 
 
 def over_all_seeds(printed: str) -> str:

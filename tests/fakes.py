@@ -123,6 +123,25 @@ class FakeMethod(TextMethod):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SlowMethod(FakeMethod):
+    """Takes its time in pieces of 20 ms, with checkpoints. `log`: a file to which each piece is added."""
+
+    pieces: int = 100
+    log: str = not_hashed(default="")
+
+    def fit(self, model: Model, readout: Readout, loss: Loss, data: TrainingData, seed: int, ctx: Context) -> Predictor:
+        last = ctx.last_checkpoint()
+        for piece in range(int((last / "done").read_text()) if last else 0, self.pieces):
+            time.sleep(0.02)
+            with Path(self.log).open("a") as log:
+                log.write(f"{ctx.scratch.parent.name} {piece}\n")
+            ctx.progress(piece / self.pieces)
+            if ctx.checkpoint_due():
+                ctx.save_checkpoint(lambda folder, done=piece + 1: (folder / "done").write_text(str(done)) and None)
+        return super().fit(model, readout, loss, data, seed, ctx)
+
+
+@dataclass(frozen=True, kw_only=True)
 class BrokenMethod(FakeMethod):
     """Fails in the way it is told."""
 

@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 from fakes import FakeMethod, FakeModel, FakeTask
 
 from outgrow.executors.inline import Inline
+from outgrow.experiment.cell import Cell
 from outgrow.experiment.data import LabelsStep
 from outgrow.experiment.definition import Experiment
-from outgrow.experiment.grid import Cell, cells, targets
+from outgrow.experiment.grid import cells, targets
 from outgrow.experiment.steps import Fit, Predict, Relabel
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Outcome, run

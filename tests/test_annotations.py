@@ -77,3 +77,28 @@ def test_annotations_are_stored(tmp_path: Path) -> None:
     assert (again.ids, again.annotators) == (found.ids, ("ann",))
     for name in ("probs", "offsets", "given"):
         assert np.array_equal(getattr(again, name), getattr(found, name))
+
+
+def test_probabilities_with_nan_for_abstentions_as_in_cleanlab() -> None:
+    probs = np.array([[[0.25, 0.75], [np.nan] * 2, [np.nan] * 2], [[np.nan] * 2, [np.nan] * 2, [1.0, 0.0]]])
+    found = Annotations.from_probabilities(("a", "b", "c"), probs, ("x", "y"))
+    assert found.ids == ("a", "c"), "no annotator labels b"
+    assert found.given.tolist() == [[True, False], [False, True]]
+    assert found.classes().tolist() == [[[0.25, 0.75], [0, 0]], [[0, 0], [1, 0]]]
+    assert found.matrix().tolist() == [[1, -1], [-1, 0]]
+    probs[0, 1, 0] = 0.5
+    with pytest.raises(UserError, match="'b' has a probability that is NaN"):
+        Annotations.from_probabilities(("a", "b", "c"), probs)
+    with pytest.raises(UserError, match="do not fit"):
+        Annotations.from_probabilities(("a", "b"), probs)
+
+
+def test_some_of_them_in_another_order() -> None:
+    both = Annotations.from_labels(
+        [Labels.from_rows(("a", "b"), [[0.5, 0.5], [0.1, 0.2, 0.7]]), Labels.from_rows(("c",), [[1.0]])], ("x", "y")
+    )
+    found = both.taken(("c", "nobody", "b"))
+    assert (found.ids, found.annotators) == (("c", "b"), ("x", "y"))
+    assert found.offsets.tolist() == [0, 1, 4]
+    assert found.given.tolist() == [[False, True], [True, False]]
+    assert np.allclose(found.probs, [[0, 0.1, 0.2, 0.7], [1, 0, 0, 0]])

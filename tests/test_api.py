@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,16 @@ def test_run_gives_records_a_table_and_a_report(tmp_path: Path) -> None:
     assert "naive" in found.table()
     assert found.report(tmp_path / "page.html") == tmp_path / "page.html"
     assert (tmp_path / "page.html").exists()
+
+
+def test_a_frame_has_a_row_for_each_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = outgrow.run(experiment(), store=tmp_path, on="inline")
+    table = found.frame("pyarrow")
+    assert table.to_pylist() == found.records
+    assert table["student"].to_pylist() == [record["student"] for record in found.records]
+    monkeypatch.setitem(sys.modules, "pandas", None)  # as where it is not installed
+    with pytest.raises(outgrow.UserError, match=r'pip install pandas, or say frame\("pyarrow"\)'):
+        found.frame()
 
 
 def test_by_a_facet(tmp_path: Path) -> None:

@@ -12,7 +12,15 @@ from test_cli import QUIZ
 import outgrow
 from outgrow import api
 
-DOCUMENTED = [api.plan, api.run, api.results, api.Results, api.Results.report]
+DOCUMENTED = [
+    api.plan,
+    api.run,
+    api.results,
+    api.Results,
+    api.Results.report,
+    api.Results.frame,
+    api.Results.findings.func,
+]
 
 
 @pytest.mark.parametrize("documented", DOCUMENTED, ids=lambda each: each.__qualname__)
@@ -29,7 +37,7 @@ def test_the_example_runs(documented: Any, tmp_path: Path, monkeypatch: pytest.M
 def test_every_argument_is_documented(documented: Any) -> None:
     arguments = [name for name in documented.__annotations__ if name != "return"]
     section = documented.__doc__.partition("Args:")[2].partition("Returns:")[0]
-    shared = ("source", "store", "sets", "seeds", "plugins")
+    shared = ("source", "store", "sets", "seeds", "analyses", "plugins")
     missing = [name for name in arguments if f"{name}:" not in section and name not in shared]
     assert missing == []
     assert "Raises:" in documented.__doc__

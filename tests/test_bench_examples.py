@@ -10,8 +10,8 @@ import pytest
 from text_files import REPOSITORY
 
 import outgrow
-from outgrow import api
 from outgrow.experiment.grid import cells
+from outgrow.source import resolved
 from outgrow.store import Store
 from outgrow.store.manifest import Manifest
 
@@ -31,7 +31,7 @@ def test_a_quick_form_has_the_techniques_of_the_whole(figure: str, bench: Module
     assert tuple(bench.SHOWN) == FIGURES
     whole, quick, sets = bench.SHOWN[figure]
     techniques = [
-        {cell.method.shown for cell in cells(api.resolved(REPOSITORY / f"examples/{name}.toml", sets=own))}
+        {cell.method.shown for cell in cells(resolved(REPOSITORY / f"examples/{name}.toml", sets=own))}
         for name, own in ((whole, ()), (quick, sets))
     ]
     assert techniques[0] == techniques[1]

@@ -92,6 +92,85 @@ def test_an_interrupt_keeps_what_is_finished(folder: Path, on: str) -> None:
     assert ", 0 cached" not in out.splitlines()[0]
 
 
+SIGNALS = {signal.SIGTERM: "terminated\n", signal.SIGINT: "interrupted\n", signal.SIGHUP: "hung up\n"}
+
+# Runs the command line as `python -m outgrow` does, and stops it by a signal when a module is imported.
+STOPPED = """
+import os, sys
+module, number = sys.argv[1:]
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == module:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), int(number))
+sys.meta_path.insert(0, Finder())
+from outgrow.__main__ import main
+sys.argv[1:] = ["plan", "quiz.toml"]
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["outgrow.cli", "typer", "pydantic"])
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_during_imports_is_one_line(folder: Path, module: str, number: signal.Signals) -> None:
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])}
+    command = [sys.executable, "-c", STOPPED, module, str(int(number))]
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", SIGNALS[number])
+
+
+# As when a signal arrives while dataclasses run generated code, or Python makes a class.
+INSIDE = {
+    "exec": "exec('import os; os.kill(os.getpid(), int(sys.argv[1])); [0 for _ in range(1000)]')",
+    "class": "type('Made', (), {'field': Field()})",
+}
+MAIN = """
+import os, sys
+class Field:
+    def __set_name__(self, owner, name):
+        os.kill(os.getpid(), int(sys.argv[1])); [0 for _ in range(1000)]
+import outgrow.cli
+def command_line(arguments):
+    CODE
+outgrow.cli.main = command_line
+from outgrow.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("where", INSIDE)
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_inside_generated_code_keeps_its_exit_code(folder: Path, where: str, number: signal.Signals) -> None:
+    script = folder / "script.py"
+    script.write_text(MAIN.replace("CODE", INSIDE[where]))
+    done = subprocess.run([sys.executable, str(script), str(int(number))], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (128 + number, SIGNALS[number])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_at_any_moment(folder: Path, number: signal.Signals) -> None:
+    """From when the handlers are installed to the end of a plan: the signal's code and line, or the plan is done."""
+    for moment in range(2, 22):
+        process = start(folder, "plan", "quiz.toml")
+        time.sleep(moment / 10)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+        assert (process.returncode, err) in [(128 + number, SIGNALS[number]), (-number, ""), (0, "")], moment
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no SIGHUP here")
+def test_under_nohup_a_hang_up_is_ignored(folder: Path) -> None:
+    command = ["nohup", sys.executable, "-m", "outgrow", "plan", "quiz.toml"]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])}
+    process = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGHUP)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "steps to do" in out
+
+
 def test_a_cached_run_is_quick(folder: Path) -> None:
     """Within 4 s on a quiet machine. Processor time, because the wall clock of a busy one says little."""
     assert outgrow(folder, "run", "quiz.toml", "--on", "inline")[0] == 0

@@ -10,6 +10,7 @@ import pytest
 
 from outgrow import content
 from outgrow.content import digest_of
+from outgrow.types import UserError
 
 
 def test_a_digest_follows_its_file(tmp_path: Path) -> None:
@@ -37,3 +38,12 @@ def test_a_file_that_has_just_changed_is_read_again(tmp_path: Path) -> None:
     path.write_text("one")
     digest_of(path)
     assert not [key for key in content._digests if key[0] == path]
+
+
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").symlink_to("/proc/self/mem")
+    if not (tmp_path / "data.csv").is_file():
+        pytest.skip("there is no /proc here")
+    for path in (tmp_path / "data.csv", tmp_path):
+        with pytest.raises(UserError, match=r"data\.csv cannot be read: Input/output error"):
+            digest_of(path)

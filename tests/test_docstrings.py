@@ -14,7 +14,7 @@ import pytest
 
 import outgrow
 
-ROOMS = ("experiment", "measures", "report", "supervisors", "training", "config")
+ROOMS = ("experiment", "measures", "practice", "report", "supervisors", "training", "config")
 MODULES = (
     *("outgrow.api", "outgrow.experiment.steps", "outgrow.experiment.setup", "outgrow.types", "outgrow.annotations"),
     *(f"outgrow.{room}.base" for room in ("tasks", "models", "losses", "labelling", "methods", "executors")),

@@ -8,8 +8,9 @@ import pytest
 
 import outgrow
 from outgrow.config import read
+from outgrow.experiment.cell import Cell
 from outgrow.experiment.data import Gold
-from outgrow.experiment.grid import Cell, cells
+from outgrow.experiment.grid import cells
 from outgrow.experiment.steps import Adapt, Fit, Predict, Relabel
 from outgrow.graph import walk
 from outgrow.losses.confidence import Confidence

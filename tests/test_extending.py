@@ -153,6 +153,27 @@ def test_a_measure_written_in_one_file_is_a_column(
     assert record["shortfall"] == pytest.approx(record["ceiling"] - record["student"])
 
 
+def test_errors_written_in_one_file_are_of_a_simulated_supervisor(project: Path) -> None:
+    asked = 'weak={ name = "simulated", accuracy = 0.8, errors = "my_errors:Long" }'
+    results = outgrow.run("smooth.toml", on="inline", sets=[*SETS, asked])
+    assert not results.failures
+    record = results.records[0]
+    assert record["weak"] == "simulated/my-errors-0.8"
+    assert record["floor"] == pytest.approx(0.8)
+    assert record["label_accuracy"] == pytest.approx(0.8)
+
+
+def test_an_analysis_written_in_one_file_is_asked_of_a_finished_experiment(project: Path) -> None:
+    assert not outgrow.run("quiz.toml", on="inline", sets=SETS).failures
+    results = outgrow.run("quiz.toml", on="inline", sets=SETS, analyses=["my_analyses:Unlearning"])
+    assert results.outcome.computed == ()
+    finding = results.findings["my_analyses:Unlearning"]
+    lost = [interval.mean for _, interval in finding.table.rows]
+    agreed = [record["agreement_right"] for record in results.records if record["seed"] is None]
+    assert lost == pytest.approx([1 - share for share in agreed])  # of two classes
+    assert finding.sentence == f"Students lose up to {100 * max(lost):.0f} % of what is right."
+
+
 def test_every_loss_is_one_short_file() -> None:
     for name in names("loss"):
         path = Path(__file__).parents[1] / f"src/outgrow/losses/{name.replace('-', '_')}.py"

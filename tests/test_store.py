@@ -161,7 +161,8 @@ def test_prune_frees_what_is_not_kept_and_nothing_else(store: Store, monkeypatch
 
 def test_prune_stays_away_from_live_work(store: Store) -> None:
     commit(store)
-    with store.lease(KEY):
+    with store.leases() as leases:
+        assert leases.take([KEY])
         assert store.prune(set()) == 0
     assert store.prune(set()) > 0
 

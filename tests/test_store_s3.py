@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from s3_server import make_bucket, s3_server, use_server
 from toys import Add, Blob, Const
 
 from outgrow.executors.inline import Inline
 from outgrow.graph import Outcome, Step, load, plan, run
 from outgrow.store import Damaged, Store, as_digests, digest_of_text
+from outgrow.store.lease import hold
 from outgrow.types import UserError
 
 KEY = "const-0123456789ab"
@@ -21,38 +23,15 @@ KEY = "const-0123456789ab"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    moto = pytest.importorskip("moto.moto_server.werkzeug_app")
-    pytest.importorskip("s3fs")
-    from werkzeug.serving import make_server
-
-    backend, one_at_a_time = moto.DomainDispatcherApplication(moto.create_backend_app), threading.Lock()
-
-    def atomic(environ: Any, start: Any) -> list[bytes]:
-        """moto looks whether a key is there and then writes it: between the two, S3 lets nobody in."""
-        with one_at_a_time:
-            return list(backend(environ, start))
-
-    running = make_server("127.0.0.1", 0, atomic, threaded=True, request_handler=moto.MotoRequestHandler)
-    thread = threading.Thread(target=running.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{running.server_port}"
-    running.shutdown()
-    thread.join()
+    with s3_server() as url:
+        yield url
 
 
 @pytest.fixture
 def store(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    import s3fs
-
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    environment = {"AWS_ACCESS_KEY_ID": "toy", "AWS_SECRET_ACCESS_KEY": "toy", "AWS_DEFAULT_REGION": "us-east-1"}
-    for name, value in {**environment, "AWS_ENDPOINT_URL": server, "OUTGROW_CACHE": str(tmp_path / "cache")}.items():
-        monkeypatch.setenv(name, value)
-    s3fs.S3FileSystem.clear_instance_cache()
-    bucket = f"bucket-{tmp_path.name.replace('_', '-').lower()}"[:60].strip("-")
-    s3fs.S3FileSystem(endpoint_url=server).mkdir(bucket)
-    return Store(f"s3://{bucket}/prefix")
+    monkeypatch.setenv("OUTGROW_CACHE", str(tmp_path / "cache"))
+    use_server(monkeypatch, server)
+    return Store(f"s3://{make_bucket(server, tmp_path.name)}/prefix")
 
 
 def done(step: Step[Any], store: Store) -> Outcome:
@@ -171,11 +150,13 @@ def test_prune_frees_on_s3(store: Store) -> None:
 
 def test_a_lease_on_s3_is_waited_for(store: Store) -> None:
     told: list[str] = []
-    with store.lease(KEY):
-        timer = threading.Timer(0.5, lambda: store.commit(KEY, Blob(b"x").save, identity={}, provenance={}))
-        timer.start()
-        with store.lease(KEY, told.append):
-            assert store.has(KEY)
+    with store.leases() as leases:
+        taken = leases.take([KEY, "other"])
+        assert taken is not None
+        threading.Timer(0.5, lambda: taken.keep({"other"})).start()
+        with hold(store.storage, KEY, told.append) as mine:
+            assert taken.keys == {"other"}
+            assert mine.keys == {KEY}
     assert len(told) == 1
 
 

@@ -47,7 +47,8 @@ def finished(name: str) -> outgrow.Results:
 
 
 def test_every_kind_is_on_the_page() -> None:
-    assert set(re.findall(r'"(words|file|zero-shot)"', PAGE)) == set(names("supervisor")) - {"fitted", "ensemble"}
+    kinds = set(re.findall(r'"(words|file|zero-shot|rules|simulated)"', PAGE))
+    assert kinds == set(names("supervisor")) - {"fitted", "ensemble"}
     for link in re.findall(r"\]\(#([\w-]+)\)", PAGE):
         assert f"## {link.replace('-', ' ')}" in PAGE.lower(), link
 
@@ -66,6 +67,19 @@ def test_a_file_of_labels_teaches(project: Path) -> None:
     (note,) = notes(results.experiment, Settings())
     assert note.startswith("supervisor file/llm on task text/reviews: labels ")
     assert "0 of its 240 rows name no example" in note
+
+
+def test_rules_teach(project: Path) -> None:
+    """Reviews whose number is 4 more than a multiple of 6 have no label; the others are right."""
+    results = finished("rules.toml")
+    record = results.records[0]
+    assert record["weak"] == "rules/rules"
+    test = results.experiment.tasks[0].examples("test", 30, 0)
+    numbers = [int(re.match(r"film(\d+)", row.prompt)[1]) for row in test.rows]  # type: ignore[index]
+    assert record["coverage"] == pytest.approx(sum(i % 6 != 4 for i in numbers) / 30)
+    assert record["floor"] == 1
+    (note,) = notes(results.experiment, Settings())
+    assert note.startswith("supervisor rules/rules on task text/reviews: 2 functions label ")
 
 
 def test_a_model_that_is_asked_teaches(project: Path) -> None:
@@ -89,4 +103,10 @@ def test_the_lines_of_the_page_are_supervisors(project: Path) -> None:
     assert [[supervisor.name for supervisor in each] for each in found] == [
         ["hf/small"],
         ["words", "words (ngrams 1-1, min df 2)"],
+        ["simulated/uniform-0.7", "simulated/one-class-0.7"],
     ]
+
+
+def test_every_structure_of_errors_is_on_the_page() -> None:
+    section = PAGE.partition("## Simulated errors")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `(?:\{ name = \")?([\w-]+)", section, re.M)) == set(names("errors"))

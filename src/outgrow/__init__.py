@@ -10,15 +10,17 @@ Names are imported when they are first used, so that `import outgrow` costs next
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # typing.TYPE_CHECKING without an import, which would take most of the time
 if TYPE_CHECKING:
+    from typing import Any
+
     from outgrow.api import Results, plan, results, run
     from outgrow.config import read
     from outgrow.experiment.definition import Experiment
     from outgrow.experiment.technique import Technique
-    from outgrow.graph import Plan, Settings
+    from outgrow.graph import Plan, Resources, Settings, Worker
+    from outgrow.practice.classifier import WeakToStrongClassifier
+    from outgrow.sharing import status, work
     from outgrow.store import Store
     from outgrow.types import Example, Examples, Labels, Scores, UserError
 
@@ -28,7 +30,9 @@ _HOMES = {
     "outgrow.api": ("Results", "plan", "results", "run"),
     "outgrow.config": ("read",),
     "outgrow.experiment.definition": ("Experiment",),
-    "outgrow.graph": ("Plan", "Settings"),
+    "outgrow.graph": ("Plan", "Resources", "Settings", "Worker"),
+    "outgrow.practice.classifier": ("WeakToStrongClassifier",),
+    "outgrow.sharing": ("status", "work"),
     "outgrow.store": ("Store",),
     "outgrow.experiment.technique": ("Technique",),
     "outgrow.types": ("Example", "Examples", "Labels", "Scores", "UserError"),
@@ -39,20 +43,27 @@ __all__ = [
     "Experiment",
     "Labels",
     "Plan",
+    "Resources",
     "Results",
     "Scores",
     "Settings",
     "Store",
     "Technique",
     "UserError",
+    "WeakToStrongClassifier",
+    "Worker",
     "plan",
     "read",
     "results",
     "run",
+    "status",
+    "work",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
     for module, names in _HOMES.items():
         if name in names:
             found = globals()[name] = getattr(import_module(module), name)

@@ -90,8 +90,64 @@ class Annotations:
             given=given[kept].T,
         )
 
+    @classmethod
+    def from_probabilities(cls, ids: Sequence[str], probs: Doubles, annotators: Sequence[str] = ()) -> Self:
+        """Annotations from probabilities [a, n, k] that sum to 1, with a row of NaN for an abstention, as in cleanlab.
+
+        Examples that no annotator labels are left out. Raises UserError for shapes that do not fit and for a row of
+        which a part is NaN.
+        """
+        if probs.ndim != 3 or probs.shape[1] != len(ids):
+            raise UserError(f"{len(ids)} ids and probabilities of shape {probs.shape} do not fit: give [a, n, k]")
+        missing = np.isnan(probs)
+        if (parts := missing.any(2) & ~missing.all(2)).any():
+            raise UserError(
+                f"example {ids[int(np.argwhere(parts)[0, 1])]!r} has a probability that is NaN: all or none"
+            )
+        given = np.asarray(~missing.all(2))
+        kept = np.flatnonzero(given.any(0))
+        return cls(
+            ids=tuple(ids[i] for i in kept.tolist()),
+            annotators=tuple(annotators) or tuple(str(j) for j in range(len(probs))),
+            probs=np.nan_to_num(probs[:, kept]).reshape(len(probs), -1),
+            offsets=np.arange(len(kept) + 1, dtype=np.int64) * probs.shape[2],
+            given=given[:, kept],
+        )
+
     def __len__(self) -> int:
         return len(self.ids)
+
+    def matrix(self, abstain: int = -1) -> Ints:
+        """The most probable class of each annotator (the first of ties), int64 [n, a], `abstain` for an abstention.
+
+        Raises UserError if the number of choices differs between examples.
+        """
+        if not len(self):
+            return np.zeros((0, len(self.annotators)), dtype=np.int64)
+        return np.where(self.given, self.classes().argmax(2), abstain).T
+
+    def speaking(self) -> Self:
+        """These annotations without the annotators that label nothing."""
+        speaks = np.asarray(self.given.any(1))
+        names = tuple(name for name, each in zip(self.annotators, speaks, strict=True) if each)
+        return type(self)(
+            ids=self.ids, annotators=names, probs=self.probs[speaks], offsets=self.offsets, given=self.given[speaks]
+        )
+
+    def taken(self, ids: Sequence[str]) -> Self:
+        """The annotations of these examples, in this order; those that no annotator labels are left out."""
+        place = {id: i for i, id in enumerate(self.ids)}
+        kept = np.array([place[id] for id in ids if id in place], dtype=np.int64)
+        widths = np.diff(self.offsets)[kept]
+        offsets = np.concatenate([[0], np.cumsum(widths)]).astype(np.int64)
+        columns = np.arange(offsets[-1]) + np.repeat(self.offsets[:-1][kept] - offsets[:-1], widths)
+        return type(self)(
+            ids=tuple(self.ids[i] for i in kept.tolist()),
+            annotators=self.annotators,
+            probs=self.probs[:, columns],
+            offsets=offsets,
+            given=self.given[:, kept],
+        )
 
     def labels(self) -> tuple[Labels, ...]:
         """The labels of each annotator, without the examples on which it abstains."""

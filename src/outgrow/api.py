@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from outgrow import graph
-from outgrow.config import Seeds, as_toml, experiment_from, read, seeds_from
+from outgrow.config import Seeds
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells, targets
 from outgrow.graph import LOGGER, Failure, Outcome, Plan, Report, Settings, ignore_events
 from outgrow.plugins import find, is_ours
-from outgrow.preflight import check_device, check_space, checked, notes
+from outgrow.preflight import check_device, check_space, notes
+from outgrow.source import DEFAULT_SETTINGS, Source, resolved, toml_of
 from outgrow.store import Store
 from outgrow.types import UserError
 
 if TYPE_CHECKING:
     from outgrow.executors.base import Executor
+    from outgrow.finding import Finding
     from outgrow.report.results import Results as Numbers
-
-Source = Experiment | Mapping[str, Any] | str | Path  # records, a table, or a TOML file
-DEFAULT_SETTINGS = Settings()
 
 
 @dataclass(frozen=True)
@@ -68,6 +67,27 @@ class Results:
         """
         return [record.to_dict() for record in self.numbers.records]
 
+    def frame(self, library: Literal["pandas", "pyarrow"] = "pandas") -> Any:
+        """The records as a table: a `pandas.DataFrame`, or a `pyarrow.Table`, which needs no other package.
+
+        Raises:
+            UserError: pandas is not installed.
+
+        Example:
+            >>> results = outgrow.results("experiment.toml", seeds=[0])
+            >>> results.frame("pyarrow").num_rows == len(results.records)
+            True
+        """
+        if library == "pandas":
+            try:
+                import pandas as pd
+            except ImportError:
+                raise UserError('a frame needs pandas: pip install pandas, or say frame("pyarrow")') from None
+            return pd.DataFrame(self.records)
+        import pyarrow as pa
+
+        return pa.Table.from_pylist(self.records)
+
     def sliced(self, facet: str) -> Numbers:
         """`numbers` over all seeds, for each slice of the test examples. See `by`."""
         from outgrow.report.slices import read_by
@@ -84,6 +104,19 @@ class Results:
             UserError: No task knows the facet; the message lists the facets that they know.
         """
         return [record.to_dict() for record in self.sliced(facet).records]
+
+    @cached_property
+    def findings(self) -> dict[str, Finding]:
+        """What each analysis of the experiment found, by its name: a sentence, a table and a figure as data.
+
+        Example:
+            >>> results = outgrow.results("experiment.toml", analyses=["imitation"])
+            >>> results.findings["imitation"].sentence
+            'Nothing of it is computed yet: run the experiment.'
+        """
+        from outgrow.report.findings import read as read_findings
+
+        return read_findings(self.experiment, self.store, self.failures)
 
     def table(self, width: int = 140) -> str:
         """The records over all seeds as a text table of at most `width` columns."""
@@ -116,50 +149,13 @@ class Results:
         return Path(path)
 
 
-def resolved(
-    source: Source,
-    *,
-    sets: Sequence[str] = (),
-    seeds: Seeds | None = None,
-    plugins: bool = True,
-    settings: Settings = DEFAULT_SETTINGS,
-) -> Experiment:
-    """An experiment as records, every task and model identified by its content. Arguments as in `run`.
-
-    Raises:
-        UserError: The experiment is wrong, or asks for what does not exist: data, splits, and the headers and
-            tokenizers of checkpoints are read. A CollectedError has several such messages.
-    """
-    if isinstance(source, Experiment):
-        if sets:
-            raise UserError("sets are changes to a file or a table: change an Experiment with dataclasses.replace")
-        experiment = source if seeds is None else replace(source, seeds=seeds_from(seeds))
-    else:
-        make: Any = experiment_from if isinstance(source, Mapping) else read
-        experiment = make(source, sets, seeds, plugins=plugins)
-    if not plugins:
-        _refuse_foreign(experiment)
-    return checked(experiment, settings)
-
-
-def _refuse_foreign(record: Any) -> None:
-    """Raise UserError if a record, or one in its fields, is of a class from outside the package."""
-    if is_dataclass(record) and not isinstance(record, type):
-        if not is_ours(type(record)):
-            name = f"{type(record).__module__}:{type(record).__qualname__}"
-            raise UserError(f"{name!r} is from outside the package, which --no-plugins (plugins=False) refuses")
-        record = tuple(getattr(record, each.name) for each in fields(record))
-    inner = record.values() if isinstance(record, Mapping) else record if isinstance(record, tuple) else ()
-    for each in inner:
-        _refuse_foreign(each)
-
-
 def plan(
     source: Source,
     *,
     store: str | Path | Store = "runs",
     sets: Sequence[str] = (),
     seeds: Seeds | None = None,
+    analyses: Sequence[str] = (),
     plugins: bool = True,
     settings: Settings = DEFAULT_SETTINGS,
 ) -> Plan:
@@ -170,6 +166,7 @@ def plan(
         store: The folder or URL of finished steps.
         sets: Changes to a file or a table, such as `"sizes.test=500"`.
         seeds: How many seeds (`5`) or which (`[0, 1, 2]`), instead of the experiment's own.
+        analyses: Names of analyses to add to those of the experiment, such as `["imitation"]`; no fit is computed anew.
         plugins: Import classes from outside the package, which runs their code; False refuses them.
         settings: The device and other options of this machine, which do not change the results.
 
@@ -187,7 +184,7 @@ def plan(
         (True, 0)
     """
     check_device(settings)
-    experiment = resolved(source, sets=sets, seeds=seeds, plugins=plugins, settings=settings)
+    experiment = resolved(source, sets=sets, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings)
     planned = graph.plan(targets(cells(experiment)), opened(store))
     check_space(planned.todo, planned.store, settings)
     return planned
@@ -199,13 +196,14 @@ def results(
     store: str | Path | Store = "runs",
     sets: Sequence[str] = (),
     seeds: Seeds | None = None,
+    analyses: Sequence[str] = (),
     plugins: bool = True,
     settings: Settings = DEFAULT_SETTINGS,
 ) -> Results:
     """The stored results of an experiment, without computing anything; numbers that are missing are None.
 
     Args:
-        source, store, sets, seeds, plugins, settings: As in `plan`.
+        source, store, sets, seeds, analyses, plugins, settings: As in `plan`.
 
     Returns:
         The results. Reading them raises UserError where two scores are of different test examples.
@@ -218,8 +216,8 @@ def results(
         >>> results.records[0]["status"]
         'missing'
     """
-    experiment = resolved(source, sets=sets, seeds=seeds, plugins=plugins, settings=settings)
-    return Results(experiment, opened(store), toml=_toml(source, sets, seeds))
+    experiment = resolved(source, sets=sets, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings)
+    return Results(experiment, opened(store), toml=toml_of(source, sets, seeds, analyses))
 
 
 def run(
@@ -230,6 +228,7 @@ def run(
     workers: int | None = None,
     sets: Sequence[str] = (),
     seeds: Seeds | None = None,
+    analyses: Sequence[str] = (),
     settings: Settings = DEFAULT_SETTINGS,
     watch: Report = ignore_events,
     plugins: bool = True,
@@ -240,7 +239,7 @@ def run(
     logger `outgrow` of `logging`.
 
     Args:
-        source, store, sets, seeds, plugins: As in `plan`.
+        source, store, sets, seeds, analyses, plugins: As in `plan`.
         on: An executor, or the name of one: `"inline"`, `"pool"` or `"package.module:Class"`. By default a pool where
             there are several cores.
         workers: Processes of the pool; by default one a core.
@@ -259,7 +258,7 @@ def run(
         ['naive', 'other']
     """
     check_device(settings)
-    experiment = resolved(source, sets=sets, seeds=seeds, plugins=plugins, settings=settings)
+    experiment = resolved(source, sets=sets, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings)
     for note in notes(experiment, settings):
         LOGGER.warning("note: %s", note)
     opened_store, wanted = opened(store), targets(cells(experiment))
@@ -267,11 +266,7 @@ def run(
         check_space(graph.plan(wanted, opened_store).todo, opened_store, settings)
     with executor(on, workers, plugins=plugins) if isinstance(on, str) else on as runner:
         outcome = graph.run(wanted, opened_store, runner, settings, watch)
-    return Results(experiment, opened_store, outcome, _toml(source, sets, seeds))
-
-
-def _toml(source: Source, sets: Sequence[str], seeds: Seeds | None) -> str:
-    return "" if isinstance(source, Experiment) else as_toml(source, sets, seeds)
+    return Results(experiment, opened_store, outcome, toml_of(source, sets, seeds, analyses))
 
 
 def executor(name: str = "", workers: int | None = None, *, plugins: bool = True) -> Executor:

@@ -19,7 +19,7 @@ _digests: dict[tuple[Path, Stamp], str] = {}
 def digest_of(path: Path) -> str:
     """SHA-256 of a file's bytes, or of the names and contents of a folder's files, as 16 hex digits.
 
-    Raises UserError if the path does not exist.
+    Raises UserError if the path does not exist or a file cannot be read.
     """
     if not os.path.exists(path):  # noqa: PTH110 - False for a path that is too long or invalid
         raise UserError(f"{path} does not exist: check the path")
@@ -49,8 +49,11 @@ def _sha256(path: Path) -> str:
     key = path.absolute(), stamp(path)
     if key in _digests:
         return _digests[key]
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:  # /proc has files that exist and cannot be read, and disks fail
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
     if time.time() - max(key[1][3:]) / 1e9 > _SETTLED and stamp(path) == key[1]:
         _digests[key] = digest
     return digest

@@ -25,6 +25,8 @@ FOLDERS = {
     "method": "methods",
     "metric": "metrics",
     "supervisor": "supervisors",
+    "errors": "errors",
+    "analysis": "analyses",
     "executor": "executors",
 }
 # The methods that a plug-in must define; of several names in an inner tuple, one is enough.
@@ -78,6 +80,20 @@ def is_a(kind: str, name: str, *, plugins: bool = True) -> bool:
 def names(kind: str) -> tuple[str, ...]:
     """The names of the bundled plug-ins of a kind, sorted: their file names with hyphens."""
     return tuple(path.stem.replace("_", "-") for path in _files(kind))
+
+
+def model_of(text: str) -> tuple[str, str]:
+    """The family and the size of a model that a text names: `minilm/l6`, `package.module:Class/size`; all else is a
+    checkpoint, ("hf", its folder or its name on the hub). Raises UserError for a name that looks like a family's."""
+    family, _, size = text.partition("/")
+    if ":" in family or family in names("model"):
+        return family, size
+    if typo := difflib.get_close_matches(family, names("model"), n=1, cutoff=0.8):
+        literal = f'{{ name = "hf", size = "{text}" }}'
+        raise UserError(
+            f"no model family called {family!r}. Did you mean '{typo[0]}/{size}'? (a checkpoint: {literal})"
+        )
+    return "hf", text
 
 
 def described(kind: str) -> dict[str, str]:

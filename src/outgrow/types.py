@@ -275,12 +275,16 @@ class Labels:
         Raises UserError for an example without labels or with another number of probabilities than choices, and for an
         id that occurs twice.
         """
-        labels = self if self.ids == examples.ids else self._take(self._indices(examples.ids), examples.ids)
+        labels = self.of(examples.ids)
         choices = np.fromiter((len(row.choices) for row in examples.rows), np.int64, len(examples))
         if (differs := labels.widths != choices).any():
             i = int(differs.argmax())
             raise UserError(f"example {labels.ids[i]!r} has {choices[i]} choices but {labels.widths[i]} probabilities")
         return labels
+
+    def of(self, ids: tuple[str, ...]) -> Labels:
+        """The labels of these examples, in their order. Raises UserError as `aligned`."""
+        return self if self.ids == ids else self._take(self._indices(ids), ids)
 
     def _indices(self, wanted: tuple[str, ...]) -> Ints:
         """The index of each wanted id. pyarrow looks them up in a third of the time of a dict."""

@@ -24,8 +24,9 @@ import tiny
 
 import outgrow
 from outgrow.chess.corpus import Mix
+from outgrow.experiment.cell import Cell
 from outgrow.experiment.definition import Experiment
-from outgrow.experiment.grid import Cell, cells
+from outgrow.experiment.grid import cells
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Step, T, walk
 from outgrow.graph.step import kind_of

@@ -132,3 +132,39 @@ def test_the_options_of_a_run_are_those_of_a_plan(verb: str, quiz: Path, monkeyp
 def test_a_device_that_is_not_there_is_told_when_planning(quiz: Path) -> None:
     with pytest.raises(UserError, match="no device 'cuda:9' here"):
         outgrow("plan", "quiz.toml", "--device", "cuda:9")
+
+
+FOREIGN = {"quiz.toml": b"", "notes.txt": b"my notes", "data.csv": b"text,y\na,b\n", "weights.bin": bytes(range(256))}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize(
+    ("verb", "option", "kind"),
+    [("run", "--report", "HTML page"), ("report", "--out", "HTML page"), ("run", "--log", "log")],
+)
+def test_a_file_of_another_kind_is_not_overwritten(
+    verb: str, option: str, kind: str, name: str, quiz: Path, capsys
+) -> None:
+    path = quiz / name
+    path.write_bytes(FOREIGN[name] or path.read_bytes())
+    before = path.read_bytes()
+    code, text = ended(capsys, verb, "quiz.toml", option, name)
+    assert (code, text.count("\n")) == (2, 1)
+    assert text.startswith(f"error: {option} {name} exists and is no ")
+    assert text.endswith("and is not overwritten: name another file\n")
+    assert kind in text
+    assert path.read_bytes() == before
+    assert not (quiz / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("verb", "option", "name"),
+    [("run", "--report", "run.log"), ("report", "--out", "run.log"), ("run", "--log", "page.html")],
+)
+def test_a_log_and_a_report_do_not_replace_each_other(verb: str, option: str, name: str, quiz: Path, capsys) -> None:
+    made = outgrow("run", "quiz.toml", "--on", "inline", "--report", "page.html", "--log", "run.log")
+    assert made.exit_code == 0
+    before = (quiz / name).read_bytes()
+    code, text = ended(capsys, verb, "quiz.toml", option, name)
+    assert (code, text.startswith(f"error: {option} {name} exists and is no ")) == (2, True)
+    assert (quiz / name).read_bytes() == before

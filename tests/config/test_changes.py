@@ -103,7 +103,7 @@ ERRORS = {
     "methods[-1].label=x": "'methods[-1].label' is no place: write it as methods[0].loss.weight=0.5",
     "methods[0]label=x": "'methods[0]label' is no place",
     "a..b=x": "'a..b' is no place",
-    "[0]=x": "no field called '0'. Known: direct, methods, metric, pairs",
+    "[0]=x": "no field called '0'. Known: analyses, direct, methods, metric, pairs",
     'weak=["a"': """weak: '["a"' is neither a name nor a TOML value""",
     "seeds=0": "seeds = 0 asks for no seeds: for the one seed 0 write [0]",
     "sizes" + ".a" * 60 + "=1": "tables and lists are nested more than 50 deep",

@@ -13,8 +13,8 @@ from test_api import experiment
 from test_cli import QUIZ
 
 import outgrow
-from outgrow.api import resolved
 from outgrow.config import read, seeds_from
+from outgrow.source import resolved
 from outgrow.types import UserError
 
 FORMS: list[tuple[Any, tuple[int, ...]]] = [

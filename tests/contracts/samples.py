@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TypeVar
@@ -11,15 +12,23 @@ from typing import TypeVar
 import gguf_file
 import mpnet_parts
 import pytest
-from slots import MEDIUM, SMALL
+from slots import BASE, LARGE, MEDIUM, SMALL
 from text_files import reviews, write_jsonl
 
+from outgrow.analyses.base import Analysis
+from outgrow.errors.base import Errors
+from outgrow.experiment.definition import Experiment
 from outgrow.models.base import Model
 from outgrow.plugins import find
 from outgrow.supervisors.base import Supervisor
 from outgrow.tasks.base import Task
 
 T = TypeVar("T")
+SIMULATED = tuple(
+    find("supervisor", "simulated")(accuracy=0.7, errors=errors)
+    for errors in (find("errors", "uniform")(), find("errors", "slice")(facet="parity", value="odd"))
+)
+TWO_SEEDS = replace(BASE, seeds=(0, 1), strong=(MEDIUM, LARGE))
 
 
 def _text(folder: Path) -> Task:
@@ -77,6 +86,16 @@ def _labelled(folder: Path) -> Supervisor:
     return made
 
 
+def _rules(folder: Path) -> Supervisor:
+    """Two functions, each of which labels a part of the fake task's questions."""
+    (folder / "rules.py").write_text(
+        "def even(text):\n    return 'no' if sum(map(ord, text)) % 2 else None\n\n"
+        "def odd(text):\n    return None if sum(map(ord, text)) % 2 else 'yes'\n"
+    )
+    made: Supervisor = find("supervisor", "rules")(path=str(folder / "rules.py"))
+    return made
+
+
 def tiny_checkpoint(folder: Path) -> Path:
     """A BERT with two layers of width eight and a vocabulary of a few words, random weights."""
     import torch
@@ -116,8 +135,28 @@ SUPERVISORS: dict[str, Callable[[Path], Supervisor]] = {
     "ensemble": lambda folder: find("supervisor", "ensemble")(members=(SMALL, MEDIUM)),
     "file": _labelled,
     "fitted": lambda folder: find("supervisor", "fitted")(model=SMALL),
+    "rules": _rules,
+    "simulated": lambda folder: find("supervisor", "simulated")(
+        accuracy=0.7, errors=find("errors", "model")(model=SMALL)
+    ),
     "words": lambda folder: find("supervisor", "words")(),
     "zero-shot": lambda folder: find("supervisor", "zero-shot")(model=SMALL),
+}
+ERRORS: dict[str, Callable[[], Errors]] = {
+    "difficulty": lambda: find("errors", "difficulty")(facet="number"),
+    "linear": lambda: find("errors", "linear")(model=SMALL),
+    "model": lambda: find("errors", "model")(model=SMALL),
+    "one-class": lambda: find("errors", "one-class")(),
+    "slice": lambda: find("errors", "slice")(value="t1"),
+    "uniform": lambda: find("errors", "uniform")(),
+}
+# An analysis, and an experiment that has what it needs.
+ANALYSES: dict[str, Callable[[], tuple[Analysis, Experiment]]] = {
+    "calibration": lambda: (find("analysis", "calibration")(), TWO_SEEDS),
+    "difficulty": lambda: (find("analysis", "difficulty")(facet="number"), TWO_SEEDS),
+    "error-structure": lambda: (find("analysis", "error-structure")(), replace(TWO_SEEDS, weak=SIMULATED)),
+    "label-worth": lambda: (find("analysis", "label-worth")(), TWO_SEEDS),
+    "imitation": lambda: (find("analysis", "imitation")(), TWO_SEEDS),
 }
 
 

@@ -15,7 +15,7 @@ import pytest
 from toys import Add, Boom, Chain, Const, Dies, Number, Sleep
 
 from outgrow.executors.pool import Pool
-from outgrow.graph import Context, Event, Settings, Step, load, run
+from outgrow.graph import Context, Event, Job, Resources, Settings, Step, ignore_events, load, run
 from outgrow.store import Store
 
 
@@ -128,11 +128,15 @@ def test_a_step_whose_workers_die_fails_alone_and_says_so(store: Store, marks: P
     assert len(list(marks.iterdir())) == 2
 
 
-def test_cancelling_stops_what_runs(store: Store, marks: Path) -> None:
-    from outgrow.graph import Job, Resources, ignore_events
+def job_of(step: Step[Any], store: Store) -> Job:
+    lease = store.leases().take([step.key])
+    assert lease is not None
+    return Job(steps=(step,), tickets=(lease.ticket,), store=store, settings=Settings())
 
+
+def test_cancelling_stops_what_runs(store: Store, marks: Path) -> None:
     with Pool(1) as pool:
-        job = Job(steps=(Sleep(seconds=60, marks=marks),), store=store, settings=Settings())
+        job = job_of(Sleep(seconds=60, marks=marks), store)
         running = pool.submit(job, Resources(), ignore_events)
         queued = pool.submit(job, Resources(), ignore_events)
         until(lambda: any(marks.iterdir()))
@@ -141,7 +145,7 @@ def test_cancelling_stops_what_runs(store: Store, marks: Path) -> None:
         assert running.cancel()
         until(lambda: not alive(pid))
         until(running.done)
-        fresh = pool.submit(Job(steps=(Const(value=1),), store=store, settings=Settings()), Resources(), ignore_events)
+        fresh = pool.submit(job_of(Const(value=1), store), Resources(), ignore_events)
         (computed,) = fresh.result(20)
         assert computed.kind == "computed"
 

@@ -11,9 +11,10 @@ import pytest
 from fakes import FakeLoss, FakeMethod, FakeModel, FakeTask
 
 from outgrow.executors.inline import Inline
+from outgrow.experiment.cell import Cell
 from outgrow.experiment.data import Gold, Prepare
 from outgrow.experiment.definition import MOST_SEED, Experiment
-from outgrow.experiment.grid import Cell, cells, targets
+from outgrow.experiment.grid import cells, targets
 from outgrow.experiment.leaks import check_no_leaks, check_test_unused
 from outgrow.experiment.steps import Fit, Relabel, predicted
 from outgrow.experiment.technique import Technique

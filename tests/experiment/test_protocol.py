@@ -18,9 +18,10 @@ import pytest
 from fakes import FakeLoss, FakeMethod, FakeModel, FakeTask
 
 from outgrow.chess import board as chess
+from outgrow.experiment.cell import Cell
 from outgrow.experiment.data import Gold, Prepare
 from outgrow.experiment.definition import Experiment
-from outgrow.experiment.grid import Cell, cells, targets
+from outgrow.experiment.grid import cells, targets
 from outgrow.experiment.leaks import check_no_leaks
 from outgrow.experiment.scoring import Majority, Score
 from outgrow.experiment.steps import Features, Fit, Predict, Relabel, ZeroShot

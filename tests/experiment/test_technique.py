@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from slots import BASE, HEADED, LARGE, MEDIUM, SLOW, SMALL, Hard, Worded, cell, done, teacher
 
 from outgrow.executors.inline import Inline
+from outgrow.experiment.cell import Cell
 from outgrow.experiment.data import Gold, Prepare
-from outgrow.experiment.grid import Cell, cells, targets
+from outgrow.experiment.grid import cells, targets
 from outgrow.experiment.scoring import Score
 from outgrow.experiment.steps import Adapt, Features, Fit, Predict, Select
 from outgrow.experiment.technique import Technique

@@ -149,12 +149,24 @@ def _column(rng: Random, values: list[Any]) -> Any:
         return pa.array([str(value).encode("utf-8", "replace") for value in values], pa.binary()).cast(kind)
 
 
+def _arrow(rng: Random, rows: Rows) -> bytes:
+    """A file or a stream of the same columns, with or without compressed buffers."""
+    table = pq.read_table(io.BytesIO(_parquet(rng, rows)))
+    out = io.BytesIO()
+    options = pa.ipc.IpcWriteOptions(compression=rng.choice([None, "lz4", "zstd"]))
+    make = rng.choice([pa.ipc.new_file, pa.ipc.new_stream])
+    with make(out, table.schema, options=options) as writer:
+        writer.write_table(table)
+    return out.getvalue()
+
+
 FORMATS: dict[str, Callable[[Random, Rows], str | bytes]] = {
     ".csv": lambda rng, rows: _separated(rng, rows, ","),
     ".tsv": lambda rng, rows: _separated(rng, rows, "\t"),
     ".jsonl": lambda rng, rows: rng.choice(["\n", "\n\n", "\r\n"]).join(map(json.dumps, rows)),
     ".json": _json,
     ".parquet": _parquet,
+    ".arrow": _arrow,
 }
 
 

@@ -108,7 +108,8 @@ def harm(root: Path, outside: Path, rng: Random) -> None:
             (root / rng.choice(["leases", "manifests", "damaged", "scratch"])).mkdir(exist_ok=True)
             folder = root / rng.choice(["leases", "manifests", "damaged"])
             if folder.is_dir() and not folder.is_symlink():
-                owner = json.dumps({"host": nonsense(rng), "pid": nonsense(rng), "started": nonsense(rng)})
+                fields = {name: nonsense(rng) for name in ("host", "pid", "started", "keys", "running")}
+                owner = json.dumps(fields)
                 (folder / name).write_bytes(rng.choice([owner.encode(), bytes_of(owner.encode(), rng)]))
         case 6:
             os.rename(path, path.with_name(rng.choice(["x", f"{CHAIN.key}.json", "-", "a" * 200])))  # noqa: PTH104
@@ -118,7 +119,9 @@ def harm(root: Path, outside: Path, rng: Random) -> None:
 
 def operations(store: Store, keys: list[str]) -> Iterator[Callable[[], Any]]:
     def locked(key: str) -> None:
-        with store.lease(key):
+        with store.leases() as leases:
+            leases.look()
+            leases.take([key])
             store.scratch(key, "me")
 
     def computed() -> None:

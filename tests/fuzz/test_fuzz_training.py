@@ -43,9 +43,13 @@ def test_rules_give_probabilities_for_examples_that_somebody_labelled(inputs: In
         kind = rng.choice(RULES)
         given = said if kind.aggregates else said[:1]
         features = np.array([[rng.choice([0.0, rng.gauss(0, 1), 1e6])] * 2 for _ in given[0].ids])
+        answers = Labels.from_rows(given[0].ids, [odd_rows(rng, counts[id]) for id in given[0].ids])
+        evidence = Evidence(
+            features=dict.fromkeys(kind.needs, features), predictions=dict.fromkeys(kind.needs, answers)
+        )
         labelled = {id for labels in given for id in labels.ids}
         try:
-            found = kind().apply(given, Evidence(features=dict.fromkeys(kind.needs, features)))
+            found = kind().apply(given, evidence)
         except UserError:
             continue
         assert set(found.ids) <= labelled

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from outgrow.labelling.dawid_skene import DawidSkene, _votes
+from outgrow.labelling.dawid_skene import DawidSkene, estimate, votes_of
 from outgrow.types import Labels, UserError
 
 # What three supervisors say of seven examples.
@@ -162,4 +162,52 @@ def test_many_supervisors_leave_no_probability_that_underflows() -> None:
 
 def test_a_vote_is_shared_by_hand() -> None:
     probs = np.array([[[0.4, 0.4, 0.2], [1 / 3, 1 / 3, 1 / 3], [0.0, 0.9, 0.1]]])
-    assert _votes(probs).tolist() == [[[0.5, 0.5, 0.0], [0.0, 0.0, 0.0], [0.0, 1.0, 0.0]]]
+    assert votes_of(probs).tolist() == [[[0.5, 0.5, 0.0], [0.0, 0.0, 0.0], [0.0, 1.0, 0.0]]]
+
+
+# What crowd-kit 1.4.2's DawidSkene(n_iter=4, tol=-1e9) says of these votes, to 8 digits.
+CROWD = [
+    [2, 2, 1, 1], [2, 1, 1, 1], [2, 0, 2, 1], [2, 2, 2, 2], [1, 1, 0, 1], [2, 2, 2, 2],
+    [2, 0, 0, 2], [0, 1, 0, 1], [0, 0, 2, 1], [2, 0, 2, 1], [2, 0, 0, 2], [1, 2, 2, 1],
+]  # fmt: skip
+CROWD_POSTERIOR = [
+    [0.0, 0.70946869, 0.29053131], [0.0, 0.99996103, 3.897e-05], [0.55807393, 0.00201844, 0.43990763], [0.0, 0.0, 1.0],
+    [4.703e-05, 0.99994387, 9.09e-06], [0.0, 0.0, 1.0], [0.77737691, 0.0, 0.22262309],
+    [0.04771454, 0.95228456, 9e-07], [0.9841922, 0.00372022, 0.01208758], [0.55807393, 0.00201844, 0.43990763],
+    [0.77737691, 0.0, 0.22262309], [0.0, 0.33492898, 0.66507102],
+]  # fmt: skip
+CROWD_FIRST = [[0.27867864, 0.0, 0.72130865], [0.23874191, 0.33335617, 0.42790193], [0.00281599, 0.1549292, 0.84225481]]
+CROWD_PRIOR = [0.30857128840234876, 0.3336953539138032, 0.3577333576838479]
+
+
+def crowd() -> np.ndarray:
+    return np.eye(3)[np.array(CROWD).T]
+
+
+def test_it_equals_crowd_kit() -> None:
+    """Its errors are [vote, true class]; the confusion here is [true class, vote]."""
+    found = estimate(crowd(), iterations=4, tolerance=0.0)
+    assert found.posterior == pytest.approx(np.array(CROWD_POSTERIOR), abs=1e-6)
+    assert found.confusions[0] == pytest.approx(np.array(CROWD_FIRST), abs=2e-5), "it counts 1e-10 where nothing is"
+    assert found.prior == pytest.approx(np.array(CROWD_PRIOR), abs=1e-6)
+
+
+def test_weights_are_repetitions() -> None:
+    votes, weights = crowd(), np.array([3.0, 1, 2, 1, 1, 1, 4, 1, 1, 1, 2, 1])
+    repeated = np.repeat(votes, weights.astype(int), axis=1)
+    found, again = estimate(votes, weights=weights, smoothing=0.01), estimate(repeated, smoothing=0.01)
+    assert found.confusions == pytest.approx(again.confusions, abs=1e-5)
+    assert found.prior == pytest.approx(again.prior, abs=1e-5)
+
+
+def test_an_annotator_with_few_votes_is_drawn_to_the_others() -> None:
+    """One vote, right by the others: its own count says it is always right in that class, with 4 pooled votes not."""
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 2, 500)
+    said = np.where(rng.random((3, 500)) < 0.8, truth, 1 - truth)
+    votes = np.concatenate([np.eye(2)[said], np.zeros((1, 500, 2))])
+    votes[3, 0, truth[0]] = 1
+    own = estimate(votes).confusions[3, truth[0]].max()
+    drawn = estimate(votes, pooled=4.0).confusions[3, truth[0]].max()
+    assert own == pytest.approx(1)
+    assert 0.8 < drawn < 0.9

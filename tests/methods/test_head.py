@@ -166,6 +166,42 @@ def test_balanced_classes_count_alike_whatever_their_share() -> None:
     assert answers[True] > 0.5
 
 
+@pytest.mark.parametrize("hidden", [(), (64,)])
+def test_a_head_that_is_not_stopped_is_that_of_its_last_epoch(hidden: tuple[int, ...]) -> None:
+    """Labels that are noise: the longer a head trains, the worse it is for other labels of the kind."""
+    rng = np.random.default_rng(4)
+    data = some_data(np.eye(2)[rng.integers(0, 2, 500)], rng.normal(size=(500, 40)), 200)
+    losses = {}
+    for keep in ("best", "last"):
+        method = Head(hidden=hidden, penalties=(0.0,), epochs=30, keep=keep)
+        head = method.fit(data, Descended(), 0)
+        probs = method.predict(head, data.validation_features)
+        losses[keep] = -(data.validation_labels * np.log(probs)).sum(1).mean()
+        curve = [record["validation_loss"] for record in head.curve]
+        assert losses[keep] == pytest.approx({"best": min(curve), "last": curve[-1]}[keep], rel=1e-4)
+    assert losses["last"] > 1.1 * losses["best"]
+
+
+@pytest.mark.parametrize(("loss", "hidden"), [(CrossEntropy(), ()), (Confidence(), ()), (CrossEntropy(), (8,))])
+def test_a_head_that_is_stored_says_what_it_said_before(loss: Loss, hidden: tuple[int, ...], tmp_path: Path) -> None:
+    """Solved or trained: trained weights come as transposed arrays."""
+    data, method = xor(120), Head(hidden=hidden, epochs=3)
+    head = method.fit(data, loss, 0)
+    head.save(tmp_path)
+    stored = method.predict(HeadWeights.load(tmp_path), data.validation_features)
+    assert np.array_equal(stored, method.predict(head, data.validation_features))
+    agreement = (stored.argmax(1) == data.validation_labels.argmax(1)).mean()
+    assert agreement in [pytest.approx(record["validation_agreement"], abs=1e-6) for record in head.curve]
+
+
+def test_a_linear_head_that_is_not_stopped_has_epochs() -> None:
+    """It is trained, where it would be solved otherwise; the penalty is still chosen on the held-out labels."""
+    head = Head(keep="last", epochs=3).fit(xor(90), CrossEntropy(), 0)
+    assert {record["epoch"] for record in head.curve} == {1.0, 2.0, 3.0}
+    with pytest.raises(UserError, match="keep is 'first'"):
+        Head(keep="first")  # type: ignore[arg-type]
+
+
 def test_random_numbers_of_the_process_are_left_as_they_were() -> None:
     import torch
 

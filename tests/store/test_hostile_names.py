@@ -166,7 +166,7 @@ def test_a_key_that_is_none_is_refused_by_every_operation(key: str) -> None:
         return
     with TemporaryDirectory() as temporary:
         store = Store(f"{temporary}/store")
-        for operation in (store.has, store.manifest, store.fetch, store.scratch, store.lease):
+        for operation in (store.has, store.manifest, store.fetch, store.scratch):
             with pytest.raises(UserError, match="is no key"):
                 operation(key)
         with pytest.raises(UserError, match="is no key"):
@@ -231,8 +231,8 @@ def test_nothing_is_written_or_removed_through_a_link(
     before = seen(tmp_path / "outside")
 
     def locked() -> None:
-        with store.lease(KEY):
-            pass
+        with store.leases() as leases:
+            leases.take([KEY])
 
     operations: list[Any] = [
         lambda: store.commit("const-ffffffffffff", Blob(DATA).save, identity={}, provenance={}),

@@ -9,14 +9,16 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from toys import Blob, Chain
+from toys import Chain
 
 from outgrow.graph import Context
-from outgrow.store import LeaseLost, Store, lease
+from outgrow.store import Lease, LeaseLost, Store, lease, owner
 from outgrow.store.storage import Storage
 from outgrow.types import UserError
 
@@ -28,8 +30,8 @@ def store(tmp_path: Path) -> Store:
     return Store(str(tmp_path / "store"))
 
 
-def commit(store: Store, key: str = KEY, data: bytes = b"data") -> bool:
-    return store.commit(key, Blob(data).save, identity={"value": 1.5}, provenance={"seconds": 2.0})
+def held(store: Store, waiting: Callable[[str], None] = lambda owner: None) -> AbstractContextManager[Lease]:
+    return lease.hold(store.storage, KEY, waiting)
 
 
 def test_a_live_owner_is_waited_for(store: Store) -> None:
@@ -41,10 +43,10 @@ def test_a_live_owner_is_waited_for(store: Store) -> None:
         waiting.set()
 
     def second() -> None:
-        with store.lease(KEY, tell):
+        with held(store, tell):
             order.append("second")
 
-    with store.lease(KEY):
+    with held(store):
         thread = threading.Thread(target=second)
         thread.start()
         assert waiting.wait(5)
@@ -53,13 +55,6 @@ def test_a_live_owner_is_waited_for(store: Store) -> None:
     assert order[1:] == ["first done", "second"]
     assert str(os.getpid()) in order[0]
     assert store.storage.names("leases") == set()
-
-
-def test_a_waiter_goes_on_when_the_artifact_is_there(store: Store) -> None:
-    with store.lease(KEY):
-        commit(store)
-        with store.lease(KEY):
-            pass
 
 
 def test_many_rivals_hold_a_lease_one_at_a_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +69,7 @@ def test_many_rivals_hold_a_lease_one_at_a_time(store: Store, monkeypatch: pytes
     monkeypatch.setattr(Storage, "write", late)
 
     def baseline_cell() -> None:
-        with store.lease(KEY):
+        with held(store):
             inside.append(1)
             most.append(len(inside))
             time.sleep(0.03)
@@ -91,13 +86,13 @@ def test_many_rivals_hold_a_lease_one_at_a_time(store: Store, monkeypatch: pytes
 def test_a_dead_owner_on_this_host_is_followed_at_once(store: Store) -> None:
     code = (
         "import os, sys, signal; from outgrow.store import Store; s = Store(sys.argv[1]);\n"
-        f"with s.lease({KEY!r}): (s.scratch({KEY!r}) / 'left').touch(); os.kill(os.getpid(), signal.SIGKILL)"
+        f"s.leases().take([{KEY!r}]); (s.scratch({KEY!r}) / 'left').touch(); os.kill(os.getpid(), signal.SIGKILL)"
     )
     subprocess.run([sys.executable, "-c", code, store.url], check=False)
     assert store.storage.names("leases") != set()
     told: list[str] = []
     started = time.monotonic()
-    with store.lease(KEY, told.append):
+    with held(store, told.append):
         assert (store.scratch(KEY) / "left").exists()
     assert time.monotonic() - started < 2
     assert not told
@@ -105,12 +100,12 @@ def test_a_dead_owner_on_this_host_is_followed_at_once(store: Store) -> None:
 
 
 def test_a_silent_owner_elsewhere_is_followed_in_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    owner = {"host": "elsewhere", "pid": 1, "started": "1", "beat": 3}
-    store.storage.write(f"leases/{KEY}.abc", json.dumps(owner).encode())
+    owner = {"host": "elsewhere", "pid": 1, "started": "1", "beat": 3, "keys": [KEY]}
+    store.storage.write("leases/abc", json.dumps(owner).encode())
     monkeypatch.setattr(lease, "PATIENCE", 0.8)
     told: list[str] = []
     started = time.monotonic()
-    with store.lease(KEY, told.append):
+    with held(store, told.append):
         assert time.monotonic() - started > 0.8
     assert told == ["process 1 on elsewhere"]
 
@@ -121,10 +116,10 @@ def test_a_beating_owner_elsewhere_lives_whatever_its_clock_says(store: Store, m
 
     def beat() -> None:
         for i in range(1000):
-            owner = {"host": "far", "pid": 1, "started": "1", "beat": i}
-            store.storage.write(f"leases/{KEY}.abc", json.dumps(owner).encode())
+            owner = {"host": "far", "pid": 1, "started": "1", "beat": i, "keys": [KEY]}
+            store.storage.write("leases/abc", json.dumps(owner).encode())
             if stop.wait(0.1):
-                store.storage.remove([f"leases/{KEY}.abc"])
+                store.storage.remove(["leases/abc"])
                 return
 
     thread = threading.Thread(target=beat)
@@ -132,7 +127,7 @@ def test_a_beating_owner_elsewhere_lives_whatever_its_clock_says(store: Store, m
     threading.Timer(2, stop.set).start()
     time.sleep(0.1)
     started = time.monotonic()
-    with store.lease(KEY):
+    with held(store):
         assert time.monotonic() - started > 1.5
     thread.join()
 
@@ -149,14 +144,60 @@ def test_two_runs_on_one_store_commit_once_and_both_succeed(tmp_path: Path) -> N
     assert all(len(list((tmp_path / "store" / key).iterdir())) == 1 for key in computed)
 
 
-# ---- leases that say nonsense
+# ---- bundles of keys
+
+
+def test_keys_that_another_run_has_are_given_up_and_the_others_are_kept(store: Store) -> None:
+    with store.leases() as mine, store.leases() as theirs:
+        first = mine.take(["a", "b"])
+        second = theirs.take(["b", "c"])
+        assert first is not None
+        assert second is not None
+        assert (first.keys, second.keys) == ({"a", "b"}, {"c"})
+        assert str(os.getpid()) in theirs.holder("b")
+        assert theirs.take(["a", "b"]) is None
+        first.keep({"a"})
+        theirs.look()
+        assert theirs.holder("b") == ""
+        third = theirs.take(["a", "b"])
+        assert third is not None
+        assert third.keys == {"b"}
+    assert store.storage.names("leases") == set()
+
+
+def test_a_bundle_is_one_file_and_one_listing_whatever_its_size(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    listings: list[str] = []
+    files = Storage.files
+    monkeypatch.setattr(Storage, "files", lambda self, folder: listings.append(folder) or files(self, folder))
+    with store.leases() as leases:
+        lease = leases.take([f"const-{i:012}" for i in range(600)])
+        assert lease is not None
+        assert len(lease.keys) == 600
+        assert len(store.storage.names("leases")) == 1
+    assert listings == ["leases"]
+
+
+def test_a_file_is_read_once_until_its_keys_change(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    with store.leases() as mine, store.leases() as theirs:
+        lease = theirs.take(["a", "b", "c"])
+        assert lease is not None
+        mine.look()
+        asked: list[str] = []
+        read = Storage.read
+        monkeypatch.setattr(Storage, "read", lambda self, paths: asked.extend(paths) or read(self, paths))
+        mine.look()
+        assert asked == []
+        monkeypatch.undo()
+        lease.keep({"a"})
+        mine.look()
+        assert mine.holder("a")
+        assert not mine.holder("c")
+
+
+# ---- files with other content
 
 
 ODD: list[Any] = [
-    [],
-    7,
-    None,
-    "text",
     {},
     {"host": 1, "pid": 1, "started": "1"},
     {"host": "here"},
@@ -169,19 +210,30 @@ ODD: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("owner", [*map(json.dumps, ODD), "[" * 100_000, "9" * 6000, "", "\x00", "{" + " " * 10**6])
-def test_time_will_tell_of_a_lease_that_says_anything_else(
-    store: Store, monkeypatch: pytest.MonkeyPatch, owner: str
+@pytest.mark.parametrize("fields", ODD)
+def test_a_lease_of_an_unknown_owner_expires(
+    store: Store, monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(lease, "_host", lambda: "here")
+    monkeypatch.setattr(owner, "_host", lambda: "here")
     monkeypatch.setattr(lease, "PATIENCE", 0.2)
-    store.storage.write(f"leases/{KEY}.odd", owner.encode())
+    store.storage.write("leases/odd", json.dumps({**fields, "keys": [KEY, 7]}).encode())
     store.prune(set())
     told: list[str] = []
-    with store.lease(KEY, told.append):
-        assert store.storage.names("leases") == {store.storage.names("leases").pop()}
+    with held(store, told.append) as own:
+        assert store.storage.names("leases") == {own.owner}
     (who,) = told
     assert who.isprintable()
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["[]", "7", "null", '"text"', '{"keys": 7}', '{"keys": [[1], {}]}', "[" * 100_000, "9" * 6000, "", "\x00", "{ "],
+)
+def test_a_file_that_names_no_keys_stops_nobody(store: Store, content: str) -> None:
+    store.storage.write("leases/odd", content.encode())
+    store.prune(set())
+    with held(store, pytest.fail):
+        assert "odd" in store.storage.names("leases")
 
 
 # ---- owners that sleep
@@ -200,7 +252,7 @@ def test_a_heart_goes_on_after_any_error(store: Store, monkeypatch: pytest.Monke
         return read(self, paths)
 
     monkeypatch.setattr(Storage, "read", fails)
-    with store.lease(KEY):
+    with held(store):
         assert beaten.wait(20)
 
 
@@ -208,11 +260,11 @@ def test_a_robbed_owner_stops_before_it_touches_anything(store: Store, monkeypat
     step = Chain(seed=1)
     monkeypatch.setattr(lease, "BEAT", 1000.0)  # the heart is suspended
     monkeypatch.setattr(lease, "PATIENCE", 0.2)
-    with store.lease(step.key) as mine:
-        context = Context(step=step, store=store, lease=mine)
+    with lease.hold(store.storage, step.key, pytest.fail) as mine:
+        context = Context(step=step, store=store, lease=mine.ticket)
         context.save_checkpoint(lambda folder: (folder / "state").write_text("first") and None)
-        with store.lease(step.key) as theirs:
-            taken = Context(step=step, store=store, lease=theirs)
+        with lease.hold(store.storage, step.key, lambda owner: None) as theirs:
+            taken = Context(step=step, store=store, lease=theirs.ticket)
             last = taken.last_checkpoint()
             assert last is not None
             assert (last / "state").read_text() == "first"
@@ -230,7 +282,7 @@ def test_a_robbed_owner_stops_before_it_touches_anything(store: Store, monkeypat
 def test_an_owner_that_was_only_slow_goes_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease, "BEAT", 1000.0)
     monkeypatch.setattr(lease, "PATIENCE", 0.1)
-    with store.lease(KEY) as mine:
+    with held(store) as mine:
         time.sleep(0.3)
         mine.check()
 
@@ -241,12 +293,13 @@ def test_of_two_that_meet_after_a_long_silence_the_sleeper_withdraws(
     """Between the rival's file and the removal of the sleeper's: the sleeper's file is still there, and it writes."""
     monkeypatch.setattr(lease, "BEAT", 1000.0)
     monkeypatch.setattr(lease, "PATIENCE", 0.1)
-    with store.lease(KEY) as mine:
+    with held(store) as mine:
         time.sleep(0.2)
-        store.storage.write(f"leases/{KEY}.rival", b"a rival that has seen nobody live")
+        rival = {"keys": [KEY], "host": "a rival that has seen nobody live"}
+        store.storage.write("leases/rival", json.dumps(rival).encode())
         with pytest.raises(LeaseLost):
             mine.check()
-    assert store.storage.names("leases") == {f"{KEY}.rival"}
+    assert store.storage.names("leases") == {"rival"}
 
 
 SLEEPER = """

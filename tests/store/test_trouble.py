@@ -134,7 +134,7 @@ def test_what_does_not_pass_is_one_line(store: Store, monkeypatch: pytest.Monkey
         lambda: store.commit(KEY, Blob(b"x").save, identity={}, provenance={}),
         lambda: store.storage.files(""),
         lambda: store.storage.remove([KEY]),
-        lambda: store.lease(KEY).__enter__(),
+        lambda: store.leases().take([KEY]),
     ]
     for operation in operations:
         with pytest.raises(UserError, match="flaky://bucket/store") as caught:

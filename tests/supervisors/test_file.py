@@ -12,8 +12,9 @@ import pytest
 from slots import BASE, HEADED, LARGE, SMALL, done
 
 from outgrow.config import experiment_from
+from outgrow.experiment.cell import Cell
 from outgrow.experiment.definition import Experiment
-from outgrow.experiment.grid import Cell, cells
+from outgrow.experiment.grid import cells
 from outgrow.experiment.steps import Relabel, Select
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Settings, load, walk

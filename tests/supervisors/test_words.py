@@ -12,8 +12,9 @@ from slots import BASE, SMALL, done
 from text_files import write_jsonl
 
 from outgrow.config import experiment_from
+from outgrow.experiment.cell import Cell
 from outgrow.experiment.data import Gold, LabelsStep, Prepare
-from outgrow.experiment.grid import Cell, cells
+from outgrow.experiment.grid import cells
 from outgrow.experiment.leaks import check_no_leaks
 from outgrow.experiment.steps import Fit
 from outgrow.graph import Settings, load, walk

@@ -65,6 +65,38 @@ def test_scores_go_through_a_softmax(tmp_path: Path) -> None:
     assert found["q2"] == YES
 
 
+def test_a_cell_with_a_number_for_each_class(tmp_path: Path) -> None:
+    """A list in the order of the choices, or an object with their names; in CSV as JSON. ln 3 and 0 are 3/4 and 1/4."""
+    text = 'id,label\nq0,"[0.25, 0.75]"\nq1,"{""Yes"": 1, ""no"": 0}"\nq2,\nq3,yes\n'
+    assert told(read(tmp_path, text)) == {"": {"q0": [0.25, 0.75], "q1": YES, "q3": YES}}
+    rows = [{"id": "q0", "gpt": {"no": 1.0986123, "yes": 0}, "llama": [0, -1000]}, {"id": "q1", "gpt": None}]
+    lines = "\n".join(map(json.dumps, rows))
+    found = told(read(tmp_path, lines, name="a.jsonl", annotators=("gpt", "llama"), form="scores"))
+    assert found["gpt"]["q0"] == pytest.approx([0.75, 0.25])
+    assert found["llama"] == {"q0": NO}
+
+
+def test_the_order_of_a_list_is_that_of_the_classes_that_are_given(tmp_path: Path) -> None:
+    found = read(tmp_path, 'id,label\nq0,"[0.25, 0.75]"\nq1,"{""1"": 1, ""yes"": 0}"\n', classes=("yes", "no"))
+    assert told(found) == {"": {"q0": [0.75, 0.25], "q1": NO}}
+
+
+def test_one_number_for_two_classes_is_that_of_the_second(tmp_path: Path) -> None:
+    assert told(read(tmp_path, "id,p\nq0,0.75\nq1,\n", label="p", form="probabilities"))[""] == {"q0": [0.25, 0.75]}
+    found = told(read(tmp_path, "id,s\nq0,1.0986123\nq1,-1\n", label="s", form="scores"))[""]
+    assert found["q0"] == pytest.approx([0.25, 0.75])
+    assert found["q1"] == pytest.approx([0.7310586, 0.2689414]), "-1 is a score, no abstention"
+
+
+def test_probabilities_are_normalized_on_request_only(tmp_path: Path) -> None:
+    text = 'id,label\nq0,"[1, 3]"\n'
+    with pytest.raises(UserError, match=r"row 1: 1, 3 \(sum 4\) are no probabilities.*normalize = true"):
+        read(tmp_path, text)
+    assert told(read(tmp_path, text, normalize=True)) == {"": {"q0": [0.25, 0.75]}}
+    with pytest.raises(UserError, match=r"-1, 3 \(sum 2\) are no probabilities"):
+        read(tmp_path, text.replace("1,", "-1,"), normalize=True)
+
+
 def test_several_annotators_with_gaps_in_columns_of_their_own(tmp_path: Path) -> None:
     found = read(tmp_path, "id,ann,bob,eve\nq0,no,yes,\nq1,,yes,\nq2,,,\n", annotators=("ann", "bob", "eve"))
     assert told(found) == {"ann": {"q0": NO}, "bob": {"q0": YES, "q1": YES}}, "eve labels nothing"
@@ -167,6 +199,11 @@ def test_every_format_of_tables_is_read(suffix: str, tmp_path: Path) -> None:
         ("id,no,yes\nq0,inf,0\n", {"form": "scores"}, "row 1: the scores are not finite"),
         ("id,no,yes\nq0,-inf,-inf\n", {"form": "scores"}, "row 1: the scores are not finite"),
         ("worker,id,label\n,q0,no\n", {"annotator": "worker"}, "row 1: 'worker' is empty"),
+        ('id,label\nq0,"[0.5, 0.25, 0.25]"\n', {}, r"row 1: 3 numbers for 2 classes \(no, yes\): give one for each"),
+        ('id,label\nq0,"{""no"": 1, ""maybe"": 0}"\n', {}, "row 1: 'maybe' is no class: they are no, yes"),
+        ('id,label\nq0,"{""no"": 1}"\n', {}, "row 1 has no value for the class 'yes'"),
+        ('id,label\nq0,"[0.5 0.5]"\n', {}, r"row 1: '\[0.5 0.5\]' is no list or object in JSON"),
+        ('id,label\nq0,"[0.5, ""x""]"\n', {}, "row 1: 'x' is no number for the class 'yes'"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_said_in_one_line(text: str, layout: dict[str, Any], said: str, tmp_path: Path) -> None:
@@ -181,7 +218,6 @@ def test_what_cannot_be_read_is_said_in_one_line(text: str, layout: dict[str, An
         ({"id": "a", "prompt": "{b}"}, "id and prompt are given"),
         ({"label": "a", "annotators": ("b",)}, "annotators and label are given"),
         ({"annotator": "a", "annotators": ("b",)}, "annotators and annotator are given"),
-        ({"form": "scores", "label": "a"}, "leave label and annotators out"),
         ({"form": "logits"}, 'choose "auto", "classes", "probabilities" or "scores"'),
         ({"annotators": ("a", "a")}, "annotators lists 'a' twice"),
         ({"classes": ("a", "a")}, "classes lists 'a' twice"),

@@ -108,3 +108,9 @@ def test_sixty_thousand_phrases_are_quick() -> None:
     found = Near(texts[:10_000], 0.5).find(texts)
     assert found[:10_000].all()
     assert time.process_time() - started < 20  # about 2 s on a machine that does nothing else
+
+
+def test_pairs_in_one_index() -> None:
+    texts = ["one two three four five", "other words are here", "Two three four five", "five four three two one", "hm"]
+    assert Near([*texts, "HM!"], 0.5).pairs().tolist() == [[0, 2], [0, 3], [4, 5]]
+    assert Near([], 0.5).pairs().shape == (0, 2)

@@ -106,7 +106,7 @@ def test_json_may_have_a_row_a_line(tmp_path: Path) -> None:
         ("a.jsonl", b'{"b": {"\\ud800": 1, "\\udc00": 2}}', "an object names '\ufffd' twice"),
         ("a.jsonl", b'{"a": 1}\n3', "row 2: this is no object"),
         ("a.json", b"3", "holds one int: it needs a list"),
-        ("a.xlsx", b"", "format is not known: use .csv, .tsv, .jsonl, .json, .parquet"),
+        ("a.xlsx", b"", "format is not known: use .csv, .tsv, .jsonl, .json, .parquet, .arrow, .feather"),
         ("table", b"", "format is not known"),
     ],
 )

@@ -7,12 +7,13 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from outgrow.cli.options import (
     RUNS,
+    Analyses,
     Device,
     File,
     Log,
@@ -26,11 +27,20 @@ from outgrow.cli.options import (
     Workers,
     app,
 )
-from outgrow.cli.running import fail, logging_to, resumable, writable_file
+from outgrow.cli.running import (
+    fail,
+    logging_to,
+    path_of,
+    print_json,
+    read_experiment,
+    resumable,
+    settings_from,
+    source_from,
+    writable_file,
+)
 
 if TYPE_CHECKING:
     from outgrow.api import Results
-    from outgrow.graph import Settings
     from outgrow.report.results import Results as Numbers
 
 
@@ -40,6 +50,7 @@ def run(
     store: StoreAt = RUNS,
     sets: Sets = None,
     seeds: Seeds = None,
+    analyses: Analyses = "",
     on: Annotated[str, typer.Option(help="inline, pool, or package.module:Class; a pool if there are cores.")] = "",
     workers: Workers = None,
     device: Device = "cpu",
@@ -59,9 +70,9 @@ def run(
     from outgrow.types import UserError
 
     started = time.monotonic()
-    settings = replace(_settings(device, trust_pickle, trust_remote_code, offline), microbatch=microbatch)
-    _experiment(file, sets, seeds, no_plugins)  # a wrong one is refused before anything is opened
-    asked, opened_store = _asked(file, sets, seeds, no_plugins), api.opened(store)
+    settings = replace(settings_from(device, trust_pickle, trust_remote_code, offline), microbatch=microbatch)
+    read_experiment(file, sets, seeds, no_plugins, analyses)  # a wrong one is refused before anything is opened
+    asked, opened_store = source_from(file, sets, seeds, no_plugins, analyses), api.opened(store)
     path = writable_file(report or _page(file), "--report", opened_store, is_page, "HTML page")
     if log and os.path.realpath(log) == os.path.realpath(path):
         raise UserError(f"--log and --report are one file, {log}: name two")
@@ -74,6 +85,8 @@ def run(
         results = api.run(**asked, store=opened_store, on=executor, settings=settings, watch=watch)
     written = _refresh(results, path)  # before anything is printed, maybe to a closed pipe
     _print_table(results.numbers)
+    for name, finding in results.findings.items():
+        typer.echo(f"{name}: {finding.sentence}")
     for note in notes(results.experiment, settings):
         typer.echo(f"note: {note}")
     typer.echo(f"report: {path}{'' if written else ' (up to date)'}")
@@ -91,6 +104,7 @@ def plan(
     store: StoreAt = RUNS,
     sets: Sets = None,
     seeds: Seeds = None,
+    analyses: Analyses = "",
     device: Device = "cpu",
     trust_pickle: TrustPickle = False,
     trust_remote_code: TrustRemoteCode = False,
@@ -105,13 +119,14 @@ def plan(
     from outgrow import api
     from outgrow.experiment.texts import new_texts
     from outgrow.preflight import notes
+    from outgrow.source import resolved
 
-    settings = _settings(device, trust_pickle, trust_remote_code, offline)
-    experiment = api.resolved(_experiment(file, sets, seeds, no_plugins), settings=settings)
+    settings = settings_from(device, trust_pickle, trust_remote_code, offline)
+    experiment = resolved(read_experiment(file, sets, seeds, no_plugins, analyses), settings=settings)
     planned = api.plan(experiment, store=store, settings=settings)
     if as_json:
         todo = [{"key": step.key, "title": step.title, "why": planned.why[step.key]} for step in planned.todo]
-        _print_json({"todo": todo, "cached": [{"key": step.key, "title": step.title} for step in planned.cached]})
+        print_json({"todo": todo, "cached": [{"key": step.key, "title": step.title} for step in planned.cached]})
         return
     for note in notes(experiment, settings):
         typer.echo(f"note: {note}")
@@ -128,23 +143,32 @@ def results(
     store: StoreAt = RUNS,
     sets: Sets = None,
     seeds: Seeds = None,
-    format: Annotated[str, typer.Option("--format", help="table, json, csv or md.")] = "table",
+    format: Annotated[str, typer.Option("--format", help="table, json, csv or md; svg of an analysis.")] = "table",
     by: Annotated[str | None, typer.Option("--by", metavar="FACET", help="By rating, theme, difficulty ...")] = None,
+    analysis: Annotated[str, typer.Option("--analysis", metavar="NAME", help="What this analysis found.")] = "",
     device: Device = "cpu",
     trust_pickle: TrustPickle = False,
     trust_remote_code: TrustRemoteCode = False,
     offline: Offline = False,
     no_plugins: NoPlugins = False,
 ) -> None:
-    """Print the stored results of an experiment, over all test examples or by a facet of them."""
+    """Print the stored results of an experiment: over all test examples, by a facet, or what an analysis found."""
     from outgrow import api
+    from outgrow.report.findings import FINDING_FORMATS
+    from outgrow.report.findings import text as finding_text
     from outgrow.report.tables import FORMATS, text
     from outgrow.types import UserError
 
-    if format not in FORMATS:
-        raise UserError(f"no format called {format!r}: choose one of {', '.join(FORMATS)}")
-    settings = _settings(device, trust_pickle, trust_remote_code, offline)
-    stored = api.results(**_asked(file, sets, seeds, no_plugins), store=store, settings=settings)
+    formats = FINDING_FORMATS if analysis else FORMATS
+    if format not in formats:
+        raise UserError(f"no format called {format!r}: choose one of {', '.join(formats)}")
+    settings = settings_from(device, trust_pickle, trust_remote_code, offline)
+    if analysis and by is not None:
+        raise UserError("--analysis and --by are two views of the results: give one of them")
+    stored = api.results(**source_from(file, sets, seeds, no_plugins, analysis), store=store, settings=settings)
+    if analysis:
+        print(finding_text(analysis, stored.findings[analysis], format), end="")
+        return
     numbers = stored.numbers if by is None else stored.sliced(by)
     if format == "table":
         _print_table(numbers)
@@ -158,6 +182,7 @@ def report(
     store: StoreAt = RUNS,
     sets: Sets = None,
     seeds: Seeds = None,
+    analyses: Analyses = "",
     out: Annotated[Path | None, typer.Option("--out", help="By default NAME-report.html.")] = None,
     device: Device = "cpu",
     trust_pickle: TrustPickle = False,
@@ -169,41 +194,16 @@ def report(
     from outgrow import api
     from outgrow.report.page import is_page
 
-    _experiment(file, sets, seeds, no_plugins)
+    read_experiment(file, sets, seeds, no_plugins, analyses)
     opened_store = api.opened(store)
     path = writable_file(out or _page(file), "--out", opened_store, is_page, "HTML page")
-    settings = _settings(device, trust_pickle, trust_remote_code, offline)
-    asked = _asked(file, sets, seeds, no_plugins)
+    settings = settings_from(device, trust_pickle, trust_remote_code, offline)
+    asked = source_from(file, sets, seeds, no_plugins, analyses)
     typer.echo(f"report: {api.results(**asked, store=opened_store, settings=settings).report(path)}")
 
 
-def _settings(device: str, trust_pickle: bool, trust_remote_code: bool, offline: bool) -> Settings:
-    from outgrow.graph import Settings
-
-    return Settings(device=device, trust_pickle=trust_pickle, trust_remote_code=trust_remote_code, offline=offline)
-
-
-def _path(file: Path | None) -> Path:
-    if file:
-        return file
-    from outgrow.config import bundled_example
-
-    return bundled_example()
-
-
 def _page(file: Path | None) -> Path:
-    return Path(f"{_path(file).stem}-report.html")
-
-
-def _experiment(file: Path | None, sets: list[str] | None, seeds: str | None, no_plugins: bool) -> Any:
-    from outgrow.config import read
-
-    return read(_path(file), sets or (), seeds, plugins=not no_plugins)
-
-
-def _asked(file: Path | None, sets: list[str] | None, seeds: str | None, no_plugins: bool) -> dict[str, Any]:
-    """The same for `api.run` and `api.results`, which embed the file in the report."""
-    return {"source": _path(file), "sets": sets or (), "seeds": seeds, "plugins": not no_plugins}
+    return Path(f"{path_of(file).stem}-report.html")
 
 
 def _print_table(numbers: Numbers) -> None:
@@ -220,12 +220,6 @@ def _print_table(numbers: Numbers) -> None:
         typer.echo("scored on validation: for choosing a set-up, not a result")
 
 
-def _print_json(data: Any) -> None:
-    import json
-
-    typer.echo(json.dumps(data, indent=1))
-
-
 def _refresh(results: Results, path: Path) -> bool:
     """Write the report unless the file shows these numbers already, since drawing takes seconds. Returns whether it
     was written."""
@@ -235,7 +229,7 @@ def _refresh(results: Results, path: Path) -> bool:
     from outgrow.types import UserError
 
     failures = [str(failure) for failure in results.failures]
-    content = json.dumps([results.records, failures, results.toml], sort_keys=True)
+    content = json.dumps([results.records, failures, results.toml, repr(results.findings)], sort_keys=True)
     mark = f"\n<!-- {hashlib.sha256(content.encode()).hexdigest()} -->\n"
     assert results.outcome is not None
     if not results.outcome.computed and path.is_file() and path.read_bytes().endswith(mark.encode()):

@@ -14,7 +14,8 @@ def list_plugins(
     kind: Annotated[
         str,
         typer.Argument(
-            metavar="KIND", help="tasks, models, supervisors, losses, labelling, methods, metrics or executors."
+            metavar="KIND",
+            help="tasks, models, supervisors, losses, analyses: any folder of plug-ins.",
         ),
     ],
 ) -> None:

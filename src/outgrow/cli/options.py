@@ -17,8 +17,9 @@ app = typer.Typer(
 )  # fmt: skip
 
 
-def _not_empty(text: str) -> str:
-    if not text.strip():
+def not_empty(text: str | None) -> str | None:
+    """The text of an option. Raises BadParameter for an empty one."""
+    if text is not None and not text.strip():
         raise typer.BadParameter("it is empty")
     return text
 
@@ -26,7 +27,7 @@ def _not_empty(text: str) -> str:
 File = Annotated[Path | None, typer.Argument(help="A TOML file; the bundled chess experiment if there is none.")]
 StoreAt = Annotated[
     str,
-    typer.Option("--store", envvar="OUTGROW_STORE", callback=_not_empty, help="Folder or URL of the stored steps."),
+    typer.Option("--store", envvar="OUTGROW_STORE", callback=not_empty, help="Folder or URL of the stored steps."),
 ]
 Sets = Annotated[
     list[str] | None,
@@ -35,6 +36,9 @@ Sets = Annotated[
 Seeds = Annotated[
     str | None,
     typer.Option("--seeds", metavar="N|LIST", help="How many seeds (5), or which (0,1,2 or 0-4; one alone as 7,)."),
+]
+Analyses = Annotated[
+    str, typer.Option("--analyses", metavar="NAME,...", help="Ask these, too: `outgrow list analyses`.")
 ]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, max=1024, help="Processes; by default one a core.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or mps.")]

@@ -1,4 +1,4 @@
-"""Shared by the commands that compute: writable paths, the log file, and how a run ends."""
+"""Shared by the commands on experiments: what was asked for, writable paths, the log file, and how a run ends."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
-    from outgrow.graph import Failure
+    from outgrow.graph import Failure, Settings
     from outgrow.store import Store
 
 
@@ -113,6 +113,50 @@ class _LogFile(logging.FileHandler):
         if not self.failed:
             self.failed = True
             typer.echo(f"warning: the log is incomplete ({sys.exc_info()[1]}): the run goes on", err=True)
+
+
+def settings_from(device: str, trust_pickle: bool, trust_remote_code: bool, offline: bool) -> Settings:
+    """The settings that the options of a command mean."""
+    from outgrow.graph import Settings
+
+    return Settings(device=device, trust_pickle=trust_pickle, trust_remote_code=trust_remote_code, offline=offline)
+
+
+def path_of(file: Path | None) -> Path:
+    """The given TOML file, or the bundled experiment."""
+    if file:
+        return file
+    from outgrow.config import bundled_example
+
+    return bundled_example()
+
+
+def read_experiment(
+    file: Path | None, sets: list[str] | None, seeds: str | None, no_plugins: bool, analyses: str = ""
+) -> Any:
+    """The experiment that the arguments of a command mean. analyses: names with commas between. Raises UserError."""
+    from outgrow.config import read
+
+    return read(path_of(file), sets or (), seeds, _names(analyses), plugins=not no_plugins)
+
+
+def source_from(
+    file: Path | None, sets: list[str] | None, seeds: str | None, no_plugins: bool, analyses: str = ""
+) -> dict[str, Any]:
+    """The same as arguments of `api.run` and `api.results`, which embed the file in the report."""
+    changes = {"sets": sets or (), "seeds": seeds, "analyses": _names(analyses)}
+    return {"source": path_of(file), **changes, "plugins": not no_plugins}
+
+
+def _names(analyses: str) -> list[str]:
+    return [name.strip() for name in analyses.split(",") if name.strip()]
+
+
+def print_json(data: Any) -> None:
+    """Print data as indented JSON."""
+    import json
+
+    typer.echo(json.dumps(data, indent=1))
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from contextlib import suppress
 import typer
 
 from outgrow.cli.options import app
+from outgrow.memory import out_of_memory
 
 USAGE = typer.BadParameter.__mro__[1]  # UsageError, of the click that typer brings
 CLOSED_PIPE = 141  # 128 + SIGPIPE, as a shell reports it
@@ -24,6 +25,7 @@ def main(arguments: list[str]) -> int:
     """Run the command line and return its exit code. A UserError is printed on one line, with exit code 2; other errors
     keep their traceback."""
     _replace_unencodable()
+    sys.unraisablehook = _unraisable
     warnings.formatwarning = lambda message, *rest, **named: f"warning: {message}\n"
     try:
         command = typer.main.get_command(app)
@@ -35,6 +37,8 @@ def main(arguments: list[str]) -> int:
     except typer.Abort:
         return _print_error("aborted", code=1)
     except Exception as error:
+        if lacking := out_of_memory(error):
+            return _print_error(f"error: {lacking}")
         from outgrow.types import UserError
 
         if isinstance(error, UserError):
@@ -58,6 +62,12 @@ def _replace_unencodable() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for as long as Python runs
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=PLAIN)
+
+
+def _unraisable(failed: sys.UnraisableHookArgs) -> None:
+    """Print an error of a finalizer as Python does, except a lack of memory, which the command says in a line."""
+    if not out_of_memory(failed.exc_value):
+        sys.__unraisablehook__(failed)
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:

@@ -123,9 +123,9 @@ def _confirmed(question: str) -> bool:
 
 def _steps(files: list[Path], device: str, plugins: bool) -> list[Step]:  # type: ignore[type-arg]
     """Every step of the experiments."""
-    from outgrow.api import resolved
     from outgrow.experiment.grid import cells, targets
     from outgrow.graph import Settings, walk
+    from outgrow.source import resolved
 
     experiments = [resolved(file, plugins=plugins, settings=Settings(device=device)) for file in files]
     return [step for experiment in experiments for step in walk(targets(cells(experiment)))]

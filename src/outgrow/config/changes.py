@@ -1,4 +1,4 @@
-"""Applies `--set` and `--seeds` to a document."""
+"""Applies `--set`, `--seeds` and `--analyses` to a document."""
 
 from __future__ import annotations
 
@@ -18,17 +18,32 @@ _PART = re.compile(
       |(?P<dot>\.?)\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|'(?P<literal>[^']*)'|(?P<plain>[^.\[\]"'=\s][^.\[\]"'=]*)))\s*""",
     re.VERBOSE | re.ASCII,
 )
-_NAMED = ("task", "loss", "fit", "rules")  # fields in which a plain name is short for the table { name = ... }
+_NAMED = (
+    "task",
+    "loss",
+    "fit",
+    "rules",
+    "analyses",
+)  # fields in which a plain name is short for the table { name = ... }
 
 
 @dataclass(frozen=True)
 class Change:
-    """Sets the field `where` to `value`. text: the value as typed. option: the whole option as typed."""
+    """Sets the field `where` to `value`. text: the value as typed. option: the whole option as typed. adds: whether
+    `value` is a list of names that are added to those that the field has."""
 
     option: str
     where: Where
     text: str
     value: Any
+    adds: bool = False
+
+
+def asked(sets: Sequence[str], given: Seeds | None, names: Sequence[str]) -> list[Change]:
+    """The changes that `--set`, `--seeds` and `--analyses` make, in this order. Raises UserError."""
+    found = [assignment(argument) for argument in sets]
+    found += [] if given is None else [seeds(given)]
+    return found + ([analyses(names)] if names else [])
 
 
 def assignment(argument: str) -> Change:
@@ -60,13 +75,22 @@ def seeds(given: Seeds) -> Change:
     return Change(f"--seeds {_cut(text)}", ("seeds",), text, list(parsed))
 
 
+def analyses(names: Sequence[str]) -> Change:
+    """The change that `--analyses` makes. Raises UserError for names that are not text."""
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise UserError(f'analyses is {shown(names)} but should be a list of names, such as ["imitation"]')
+    text = ",".join(names)
+    return Change(f"--analyses {_cut(text)}", ("analyses",), text, list(names), adds=True)
+
+
 def changed(document: Document, changes: Sequence[Change]) -> Document:
     """A copy of the document with all changes applied. Raises UserError that names the option."""
     table, typed = copied(document.table), dict(document.typed)
     for change in changes:
         where = change.where
         try:
-            where = _assign(table, where, copied(change.value))
+            value = _added(table, where, change.value) if change.adds else change.value
+            where = _assign(table, where, copied(value))
             refuse_odd(table)
         except WrongError as wrong:
             raise UserError(f"{change.option}: {wrong.text}") from None
@@ -105,6 +129,14 @@ def _parsed(text: str) -> Any:
     except (ValueError, RecursionError):
         return text
     return table["value"] if table.keys() == {"value"} else text
+
+
+def _added(table: dict[str, Any], where: Where, names: list[str]) -> list[Any]:
+    """The list that a field of the document has, and those of the names that it lacks."""
+    given = table.get(str(where[0]), [])
+    listed = given if isinstance(given, list) else [given]
+    known = [each.get("name") if isinstance(each, dict) else each for each in listed]
+    return [*listed, *(name for name in dict.fromkeys(names) if name not in known)]
 
 
 def _assign(table: dict[str, Any], where: Where, value: Any) -> Where:

@@ -23,27 +23,36 @@ from outgrow.tasks.base import SPLITS, Split, Task
 from outgrow.types import UserError
 
 OPTIONS = ("pairs", "score", "too_long", "precision", "direct")  # plain values
-KEYS = ("task", "weak", "strong", "methods", "seeds", "sizes", "recipes", "metric", *OPTIONS)
+KEYS = ("task", "weak", "strong", "methods", "seeds", "sizes", "recipes", "metric", "analyses", *OPTIONS)
 EXAMPLES = {"task": '"chess-puzzles"', "weak": '"ladder/pawn"', "strong": '["ladder/knight", "ladder/bishop"]'}
 
 V = TypeVar("V")
 
 
-def read(path: str | Path, sets: Sequence[str] = (), seeds: Seeds | None = None, *, plugins: bool = True) -> Experiment:
+def read(
+    path: str | Path,
+    sets: Sequence[str] = (),
+    seeds: Seeds | None = None,
+    analyses: Sequence[str] = (),
+    *,
+    plugins: bool = True,
+) -> Experiment:
     """Reads an experiment from a TOML file.
 
-    sets: changes such as "sizes.test=500". seeds: replace those of the file; 5, [0, 1, 2], "5" or "0,1,2". plugins:
-    whether classes from outside the package may be imported; if not, they are an error.
+    sets: changes such as "sizes.test=500". seeds: replace those of the file; 5, [0, 1, 2], "5" or "0,1,2". analyses:
+    names of some to add to those of the file. plugins: whether classes from outside the package may be imported; if
+    not, they are an error.
 
     Raises UserError with the file and line, or the option, and what is wrong.
     """
-    return _experiment(load(Path(path)), sets, seeds, plugins)
+    return _experiment(load(Path(path)), changes.asked(sets, seeds, analyses), plugins)
 
 
 def experiment_from(
     table: Mapping[str, Any],
     sets: Sequence[str] = (),
     seeds: Seeds | None = None,
+    analyses: Sequence[str] = (),
     *,
     folder: Path = Path(),
     plugins: bool = True,
@@ -56,7 +65,7 @@ def experiment_from(
         refuse_odd(table)
     except WrongError as wrong:
         raise UserError(wrong.text) from None
-    return _experiment(Document(copied(table), folder), sets, seeds, plugins)
+    return _experiment(Document(copied(table), folder), changes.asked(sets, seeds, analyses), plugins)
 
 
 def bundled_example() -> Path:
@@ -65,10 +74,7 @@ def bundled_example() -> Path:
     return next((path for path in candidates if path.exists()), candidates[-1])
 
 
-def _experiment(document: Document, sets: Sequence[str], seeds: Seeds | None, plugins: bool) -> Experiment:
-    to_apply = [changes.assignment(argument) for argument in sets]
-    if seeds is not None:
-        to_apply.append(changes.seeds(seeds))
+def _experiment(document: Document, to_apply: Sequence[Change], plugins: bool) -> Experiment:
     try:
         return _built(changed(document, to_apply), plugins)
     except WrongError as error:
@@ -96,6 +102,9 @@ def _built(document: Document, plugins: bool) -> Experiment:
     options_given: dict[str, Any] = {key: table[key] for key in OPTIONS if key in table}
     if "metric" in table:
         options_given["metric"] = plugin("metric", table["metric"], ("metric",), options)
+    if "analyses" in table:
+        asked = _axis(table["analyses"], ("analyses",), lambda raw, where: plugin("analysis", raw, where, options))
+        options_given["analyses"] = asked
     if "seeds" in table:
         options_given["seeds"] = _seeds(table["seeds"])
     try:

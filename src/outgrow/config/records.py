@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import types
 from collections.abc import Iterable, Mapping
@@ -14,18 +13,19 @@ from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, Val
 
 from outgrow.config.changes import as_text
 from outgrow.config.document import Where, WrongError, describe_place, shown
+from outgrow.errors.base import Errors
 from outgrow.graph import identity
 from outgrow.labelling.base import Rule
 from outgrow.losses.base import Loss
 from outgrow.methods.base import Method
 from outgrow.models.base import Model
-from outgrow.plugins import find, is_a, is_ours, names, nearest
+from outgrow.plugins import find, is_a, is_ours, model_of, names, nearest
 from outgrow.supervisors.base import Supervisor
 from outgrow.supervisors.ensemble import Ensemble
 from outgrow.tasks.base import Task
 from outgrow.types import UserError
 
-BASES: dict[type, str] = {Task: "task", Model: "model", Loss: "loss", Rule: "rule", Method: "method"}
+BASES: dict[type, str] = {Task: "task", Model: "model", Loss: "loss", Rule: "rule", Method: "method", Errors: "errors"}
 COMPUTED = ("digest", "alias")  # fields that a document cannot set
 
 V = TypeVar("V")
@@ -54,15 +54,11 @@ def model(raw: Any, where: Where, options: ReadOptions) -> Model:
     raw = options.named(raw, where)
     if isinstance(raw, str):
         _refuse_half_written(raw, where)
-        family, _, size = raw.partition("/")
-        if ":" in family or family in names("model"):
-            raw = {"name": family, "size": size}
-        elif typo := difflib.get_close_matches(family, names("model"), n=1, cutoff=0.8):
-            literal = f'{{ name = "hf", size = "{raw}" }}'
-            text = f"no model family called {family!r}. Did you mean '{typo[0]}/{size}'? (a checkpoint: {literal})"
-            raise WrongError(where, text, raw)
-        else:
-            raw = {"name": "hf", "size": raw}
+        try:
+            family, size = model_of(raw)
+        except UserError as error:
+            raise WrongError(where, str(error), raw) from None
+        raw = {"name": family, "size": size}
     made: Model = plugin("model", raw, where, options)
     return made
 

@@ -12,14 +12,18 @@ from outgrow.config.document import Document, copied, key, load, quoted
 from outgrow.config.seeds import Seeds
 
 
-def as_toml(source: str | Path | Mapping[str, Any], sets: Sequence[str] = (), seeds: Seeds | None = None) -> str:
+def as_toml(
+    source: str | Path | Mapping[str, Any],
+    sets: Sequence[str] = (),
+    seeds: Seeds | None = None,
+    analyses: Sequence[str] = (),
+) -> str:
     """The TOML of an experiment: the text of a file that nothing changes, else its table with the changes.
 
     Arguments as in `outgrow.config.read` and `experiment_from`, which refuse what is wrong.
     """
     document = Document(copied(source)) if isinstance(source, Mapping) else load(Path(source))
-    to_apply = [changes.assignment(argument) for argument in sets]
-    to_apply += [] if seeds is None else [changes.seeds(seeds)]
+    to_apply = changes.asked(sets, seeds, analyses)
     if document.text and not to_apply:
         return document.text
     return written(changed(document, to_apply).table)

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Self
 
-from outgrow.graph import Job, JobResult, Report, Resources
+from outgrow.graph import STOPPING, Job, JobResult, Report, Resources
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -29,6 +29,10 @@ class Executor(ABC):
         report: called with the events of the job, possibly from another thread. An exception of the step is part of its
         `JobResult`; the future raises only if the job could not be run at all.
         """
+
+    def stop(self) -> None:
+        """Asks running jobs to save a checkpoint and end. Called in a signal handler."""
+        STOPPING.set()
 
     def close(self) -> None:  # noqa: B027 - the default is for executors with nothing to stop
         """Stops all running jobs."""

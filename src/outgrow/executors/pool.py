@@ -17,7 +17,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 
 from outgrow.executors.base import THREADS, Executor, cores, limit_threads
-from outgrow.graph import Event, Job, JobResult, Report, Resources
+from outgrow.graph import STOPPING, Event, Job, JobResult, Report, Resources
 from outgrow.types import UserError
 
 ATTEMPTS = 2  # how often a step is tried if its worker dies (killed, out of memory)
@@ -52,6 +52,11 @@ class Pool(Executor):
         self._tasks.put(task)
         return task
 
+    def stop(self) -> None:
+        super().stop()
+        for task in list(self._unfinished):
+            task.stop()
+
     def close(self) -> None:
         for task in list(self._unfinished):
             task.cancel()
@@ -83,6 +88,12 @@ class _Task(Future[tuple[JobResult, ...]]):
             if self._worker:
                 self._worker.process.kill()
             return True
+
+    def stop(self) -> None:
+        """Ask the job to save a checkpoint and end. It takes no lock, since a signal handler calls it."""
+        if (worker := self._worker) and worker.process.pid:
+            with suppress(ProcessLookupError):
+                os.kill(worker.process.pid, signal.SIGTERM)
 
     def run_on(self, worker: _Worker, data: bytes) -> tuple[JobResult, ...]:
         """Runs the job on a worker. Raises _Died if the worker dies or is killed by `cancel`."""
@@ -175,14 +186,16 @@ def _serve(tasks: queue.SimpleQueue[_Task | None]) -> None:
 
 
 def _death(code: int | None) -> str:
-    if code == -signal.SIGKILL:
-        return "killed: perhaps this machine lacks memory; try fewer workers or a smaller --microbatch"
+    if code in (-signal.SIGKILL, -signal.SIGABRT):  # by the kernel, or by a library that cannot allocate
+        how = "killed" if code == -signal.SIGKILL else "aborted"
+        return f"{how}: perhaps this machine lacks memory; try fewer workers or a smaller --microbatch"
     return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
 
 
 def _work(pipe: Connection) -> None:
-    """The main function of a worker: runs one job after the other until its parent exits."""
+    """The main function of a worker: runs one job after the other until its parent exits, or it is asked to stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: STOPPING.set())
     threading.Thread(target=_die_with_parent, daemon=True).start()
     lock = threading.Lock()
 
@@ -191,7 +204,7 @@ def _work(pipe: Connection) -> None:
             pipe.send((number, message))
 
     with suppress(EOFError, ConnectionError):
-        while True:
+        while not STOPPING.is_set():
             number, data = pipe.recv()
             try:
                 job: Job = pickle.loads(data)

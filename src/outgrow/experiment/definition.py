@@ -15,6 +15,7 @@ from functools import partial
 from itertools import product
 from typing import Any, Literal, TypeVar
 
+from outgrow.analyses.base import Analysis
 from outgrow.experiment.recipes import bundled
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Settings, identity
@@ -53,6 +54,7 @@ class Experiment:
     too_long: Literal["drop", "cut", "refuse"] = "drop"  # examples that are too long for some model
     precision: Precision = "auto"  # auto: bf16 where the device is faster in it, else fp32; `pinned` decides
     metric: Metric = field(default_factory=Accuracy)  # what is reported; no fit reads it
+    analyses: tuple[Analysis, ...] = ()  # open questions that its results are asked, in no key
     direct: bool = True  # fit each student to its supervisor's ground truth too: one more fit a student and seed
     # The limits that drop rows of a task: found by `pinned`.
     length_limits: Mapping[Task, tuple[LengthLimit, ...]] = field(default_factory=dict)
@@ -64,6 +66,7 @@ class Experiment:
             if not values:
                 raise UserError(f"the experiment has no {name}: give at least one")
             _check_unique(name, values)
+        _check_unique("analyses", self.analyses)
         for supervisor in self.supervisors:
             parts = [part.model if isinstance(part, Fitted) else part for part in supervisor.parts]
             _check_unique("an ensemble", parts)

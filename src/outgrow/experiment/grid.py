@@ -2,67 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from typing import Any
 
+from outgrow.analyses.base import Analysis
+from outgrow.experiment.cell import Cell
 from outgrow.experiment.data import Gold, LabelsStep, Prepare
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.leaks import check_no_leaks, check_test_unused
 from outgrow.experiment.scoring import Majority, Score
 from outgrow.experiment.setup import CellSetup
 from outgrow.experiment.steps import Fit, Select, predicted
-from outgrow.experiment.students import Labeller, before_training, ceiling, direct, ensemble_labels, student
+from outgrow.experiment.students import before_training, ceiling, direct, student
 from outgrow.experiment.technique import Technique
-from outgrow.graph import Interner, Settings, Step
+from outgrow.experiment.weak_labels import Labeller, ensemble_labels
+from outgrow.graph import Interner, Settings, Step, walk
 from outgrow.models.base import Model
 from outgrow.supervisors.base import Supervisor
 from outgrow.tasks.base import SPLITS, Split, Task
 from outgrow.training.continuing import Generative
-from outgrow.types import UserError
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """One point of the grid: its scores and its fits. If the experiment scores validation, `test` stands for it.
-
-    label_accuracy: the labels that the student learned from, on the examples of transfer that it learned from.
-    zero_shot: the student before any training, for tasks that are answered by next tokens. frozen_probe: a linear probe
-    on its frozen features that learned the weak labels, for the other tasks: there a model has no answer yet.
-    direct: the student on its supervisor's ground truth; None where the supervisor read none, or the experiment leaves
-    it out. majority: the majority class of weak_train, for tasks whose examples share their choices.
-    """
-
-    task: Task
-    weak: Supervisor
-    strong: Model
-    method: Technique
-    seed: int
-    supervisors: tuple[Fit, ...]
-    student_fit: Fit
-    floor: Score
-    student: Score
-    ceiling: Score
-    label_accuracy: Score
-    zero_shot: Score | None = None
-    frozen_probe: Score | None = None
-    direct: Score | None = None
-    majority: Score | None = None
-    matched_floor: Score | None = None  # where the technique adapts: a supervisor and a ceiling that are adapted too
-    matched_ceiling: Score | None = None
-
-    @property
-    def targets(self) -> tuple[Step[Any], ...]:
-        always = (self.floor, self.student, self.ceiling, self.label_accuracy)
-        before = (self.zero_shot, self.frozen_probe, self.direct, self.majority)
-        others = (*before, self.matched_floor, self.matched_ceiling)
-        return (*always, *(score for score in others if score))
-
-    @property
-    def test(self) -> Prepare:
-        return self.floor.gold.examples
+from outgrow.types import Problems, UserError
 
 
 def cells(experiment: Experiment) -> tuple[Cell, ...]:
@@ -72,7 +34,27 @@ def cells(experiment: Experiment) -> tuple[Cell, ...]:
     found = tuple(grid.cell(task, *pair, method, seed) for task, pair, method, seed in every)
     check_no_leaks(cell.student_fit for cell in found if not cell.method.oracle)
     check_test_unused(cell.student_fit for cell in found)
-    return found
+    return _with_evidence(found, experiment.analyses, grid.once)
+
+
+def _with_evidence(
+    found: tuple[Cell, ...], analyses: Sequence[Analysis], once: Callable[[Any], Any]
+) -> tuple[Cell, ...]:
+    """The cells with the steps that each analysis reads of them. Raises UserError where an analysis lacks something."""
+    lacking = Problems()
+    for analysis in analyses:
+        with lacking.collecting():
+            analysis.check(found)
+    lacking.raise_collected()
+    if not analyses:
+        return found
+    asked = tuple(
+        {each.name: {name: once(step) for name, step in each.steps(cell).items()} for each in analyses}
+        for cell in found
+    )
+    steps = [step for evidence in asked for named in evidence.values() for step in named.values()]
+    check_test_unused(step for step in walk(steps) if isinstance(step, Fit))
+    return tuple(replace(cell, evidence=evidence) for cell, evidence in zip(found, asked, strict=True))
 
 
 def _pairs(experiment: Experiment) -> list[tuple[Supervisor, Model]]:
@@ -120,12 +102,15 @@ class _Grid:
         on_truth = lambda: predicted(direct(setup, strong, method), test)  # noqa: E731
         prior = lambda: Majority(examples=test, gold=Gold(examples=setup.splits["weak_train"]))  # noqa: E731
         has_direct, has_majority = self.experiment.direct and weak.fitted, task.readout == "head"
+        others: dict[str, Any] = {before: self._scored(setup, before, start, weak, strong)}
+        others |= {"matched_floor": floor(adapt), "matched_ceiling": top(adapt)} if adapt else {}
         return Cell(
             task=task,
             weak=weak,
             strong=strong,
             method=method,
             seed=seed,
+            setup=setup,
             supervisors=self._only("fits", lambda: tuple(map(self.once, weak.fits(setup))), setup, weak),
             student_fit=fitted,
             floor=floor(),
@@ -134,8 +119,7 @@ class _Grid:
             label_accuracy=self._only("labels", lambda: self.once(_label_accuracy(fitted, detailed)), fitted),
             direct=self._scored(setup, "direct", on_truth, strong, method.fit) if has_direct else None,
             majority=self._scored(setup, "majority", prior, detailed=True) if has_majority else None,
-            **{before: self._scored(setup, before, start, weak, strong)},
-            **({"matched_floor": floor(adapt), "matched_ceiling": top(adapt)} if adapt else {}),
+            **others,
         )
 
     def _labeller(self, setup: CellSetup, weak: Supervisor, adapt: Generative | None = None) -> Labeller:

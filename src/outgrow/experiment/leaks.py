@@ -1,13 +1,17 @@
-"""Checks against leaks: of ground truth to students, and of test examples to any fit."""
+"""Checks against leaks: of ground truth to students, and of test examples to any fit.
+
+A simulated supervisor is made of ground truth: `Corrupt` is the one step that may read that of what it labels.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from outgrow.experiment.data import Gold, Prepare
 from outgrow.experiment.steps import Fit
 from outgrow.graph import Step, topological_order
+from outgrow.supervisors.simulated import Corrupt
 from outgrow.types import UserError
 
 
@@ -41,8 +45,15 @@ def _first_below(fits: Iterable[Fit], reason_of: Callable[[Step[Any]], str]) -> 
     """The first non-empty `reason_of` a step and its ancestors, for each step by its id()."""
     reasons: dict[int, str] = {}
     for step in topological_order(tuple(fits)):
-        reasons[id(step)] = reason_of(step) or next(filter(None, (reasons[id(each)] for each in step.inputs())), "")
+        reasons[id(step)] = reason_of(step) or next(filter(None, (reasons[id(each)] for each in _told(step))), "")
     return reasons
+
+
+def _told(step: Step[Any]) -> Sequence[Step[Any]]:
+    """The inputs whose ground truth reaches the readers of a step: of simulated labels, not what they are made of."""
+    if isinstance(step, Corrupt):
+        return [each for each in (step.examples, step.features, step.predictions) if each is not None]
+    return step.inputs()
 
 
 def _forbidden_truth(step: Step[Any]) -> str:

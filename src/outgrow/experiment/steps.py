@@ -333,7 +333,7 @@ class Relabel(LabelsStep):
         features = {
             name: step.values(ctx.load(step), ids, ctx) for name, step in self.evidence if isinstance(step, Features)
         }
-        predictions = {name: ctx.load(step) for name, step in self.evidence if isinstance(step, LabelsStep)}
+        predictions = {name: ctx.load(step).of(ids) for name, step in self.evidence if isinstance(step, LabelsStep)}
         return Evidence(features=features, predictions=predictions, seed=self.seed)
 
 

@@ -5,45 +5,19 @@ Chains, adaptation, features and rules become steps, so whatever two techniques 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from outgrow.experiment.data import Gold, LabelsStep, Prepare
 from outgrow.experiment.setup import CellSetup
-from outgrow.experiment.steps import Features, Fit, Relabel, predicted
+from outgrow.experiment.steps import Fit, predicted
 from outgrow.experiment.technique import Technique
-from outgrow.labelling.base import Rule
-from outgrow.labelling.harden import Harden
-from outgrow.labelling.mean import Mean
+from outgrow.experiment.weak_labels import Labeller, weak_labels
 from outgrow.methods.base import FeatureMethod
 from outgrow.methods.head import Head
 from outgrow.models.base import Model
-from outgrow.tasks.base import Task
 from outgrow.training.continuing import Generative
-from outgrow.training.features import FeatureSpec
 from outgrow.types import UserError
-
-
-@dataclass(frozen=True, kw_only=True)
-class Labeller:
-    """The source of weak labels: a supervisor, or the last rung of a chain. labels: gives the steps that label
-    examples, one for each annotator."""
-
-    name: str
-    models: tuple[Model, ...]
-    labels: Callable[[Prepare], tuple[LabelsStep, ...]]
-
-    @classmethod
-    def of_fit(cls, fit: Fit) -> Labeller:
-        return cls(name=fit.model.name, models=(fit.model,), labels=lambda examples: (predicted(fit, examples),))
-
-
-def ensemble_labels(labeller: Labeller, examples: Prepare) -> LabelsStep:
-    """The labels of examples: the mean over annotators, where there are several."""
-    labels = labeller.labels(examples)
-    return Relabel(rule=Mean(), labels=labels, examples=examples) if len(labels) > 1 else labels[0]
 
 
 def student(setup: CellSetup, model: Model, technique: Technique, supervisor: Labeller) -> Fit:
@@ -59,9 +33,9 @@ def student(setup: CellSetup, model: Model, technique: Technique, supervisor: La
     labeller = supervisor
     for number, rung in enumerate(technique.chain, start=1):
         own = setup.part(number if technique.chain_data == "fresh" else 0)
-        labels = _weak_labels(setup, labeller, rung, own, technique)
+        labels = weak_labels(setup, labeller, rung, own, technique)
         labeller = Labeller.of_fit(setup.fit(rung, own, validation, labels=labels))
-    weak, weak_validation = _weak_labels(setup, labeller, model, part, technique)
+    weak, weak_validation = weak_labels(setup, labeller, model, part, technique)
     if technique.oracle == "stop":
         learned = setup.fit(model, part, validation, labels=(weak, Gold(examples=validation)), **slots)
         is_monitored = not (learned.features or weak_validation.partial)  # the ground truth has the whole slice
@@ -98,74 +72,6 @@ def before_training(setup: CellSetup, model: Model, supervisor: Labeller, exampl
     starts at random, and a linear probe on frozen features that learned the weak labels stands for it."""
     if setup.task.readout == "tokens":
         return setup.zero_shot(model, examples)
-    labels = _weak_labels(setup, supervisor, model, setup.part(0), Technique())
+    labels = weak_labels(setup, supervisor, model, setup.part(0), Technique())
     probe = setup.fit(model, setup.part(0), setup.validation, labels=labels, method=Head())
     return predicted(probe, examples)
-
-
-def _weak_labels(
-    setup: CellSetup, labeller: Labeller, learner: Model, examples: Prepare, technique: Technique
-) -> tuple[LabelsStep, LabelsStep]:
-    """The labels to train on, and those of the validation slice, to which selecting rules are not applied."""
-    rules = _rules(technique, setup.task)
-    whole = tuple(rule for rule in rules if not rule.selects)
-    return (
-        _apply_rules(rules, setup, labeller, learner, examples),
-        _apply_rules(whole, setup, labeller, learner, setup.validation),
-    )
-
-
-def _rules(technique: Technique, task: Task) -> tuple[Rule, ...]:
-    """The rules of a technique and its task, in the order in which they are applied."""
-    usual = () if task.soft_labels else (Harden(),)
-    named = usual if technique.rules is None else technique.rules
-    if technique.rules and not any(rule.transforms for rule in technique.rules):
-        named = (*technique.rules, *usual)
-    ordered: list[Rule] = []
-    for rule in named:
-        at = len(ordered)
-        while rule.selects and at and ordered[at - 1].rescales:
-            at -= 1
-        ordered.insert(at, rule)
-    return tuple(ordered)
-
-
-def _apply_rules(
-    rules: tuple[Rule, ...], setup: CellSetup, labeller: Labeller, learner: Model, examples: Prepare
-) -> LabelsStep:
-    """The labels of examples after all rules: several annotators are joined first, by the mean unless a rule does."""
-    labels = labeller.labels(examples)
-    if len(labels) == 1:
-        rules = tuple(rule for rule in rules if not rule.aggregates)
-    elif not (rules and rules[0].aggregates):
-        rules = (Mean(), *rules)
-    elif len(labels) < rules[0].min_supervisors:
-        name, needed = type(rules[0]).__name__, rules[0].min_supervisors
-        raise UserError(f"{name} needs {needed} supervisors, {labeller.name} are {len(labels)}: use mean, or name more")
-    for rule in rules:
-        if rule.shared_choices and setup.task.readout == "tokens":
-            raise UserError(
-                f"{type(rule).__name__} needs a task whose examples share their choices: {setup.task.name} has none"
-            )
-        evidence = tuple((need, _evidence(need, rule, setup, labeller, learner, examples)) for need in rule.needs)
-        seed = setup.seed if rule.needs else 0
-        labels = (Relabel(rule=rule, labels=labels, examples=examples, evidence=evidence, seed=seed),)
-    return labels[0]
-
-
-def _evidence(
-    need: str, rule: Rule, setup: CellSetup, labeller: Labeller, learner: Model, examples: Prepare
-) -> Features | LabelsStep:
-    """The step for what a rule needs, such as `student/features@-2`. Raises UserError if there is none."""
-    who, _, what = need.partition("/")
-    what, _, layer = what.partition("@")
-    models = {"student": (learner,), "supervisor": labeller.models}.get(who, ())
-    is_known = (what == "features" and re.fullmatch(r"(-?\d{1,3})?", layer)) or need.endswith("/zero_shot")
-    if not (is_known and models):
-        raise UserError(f"{type(rule).__name__} needs {need!r}, which {labeller.name} does not have: remove the rule")
-    if what == "features":
-        spec = FeatureSpec(layer=int(layer or -1), precision=setup.precision)
-        return Features(source=models[0], examples=examples, spec=spec)
-    if setup.task.readout != "tokens":
-        raise UserError(f"{type(rule).__name__} needs zero-shot answers: {setup.task.name} has none, remove it")
-    return setup.zero_shot(models[0], examples)

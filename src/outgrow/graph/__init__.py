@@ -1,16 +1,19 @@
 """A graph of steps: what a step is, the plan of those that are still to do, and running them."""
 
 from outgrow.graph.artifact import Artifact, T
-from outgrow.graph.compute import Job, JobResult, compute
-from outgrow.graph.context import Context, Event, Report, Settings, ignore_events, load
+from outgrow.graph.compute import Job, JobResult
+from outgrow.graph.context import STOPPING, Context, Event, Report, Settings, ignore_events, load
 from outgrow.graph.interned import Interner
 from outgrow.graph.log import LOGGER
 from outgrow.graph.plan import Plan, plan
-from outgrow.graph.run import Failure, Outcome, run
+from outgrow.graph.run import Failure, Outcome, Worker, run
+from outgrow.graph.schedule import lacking
+from outgrow.graph.status import RunningStep, Status, status
 from outgrow.graph.step import Resources, Step, defaults_of, identity, not_hashed, topological_order, walk
 
 __all__ = [
     "LOGGER",
+    "STOPPING",
     "Artifact",
     "Context",
     "Event",
@@ -22,17 +25,21 @@ __all__ = [
     "Plan",
     "Report",
     "Resources",
+    "RunningStep",
     "Settings",
+    "Status",
     "Step",
     "T",
-    "compute",
+    "Worker",
     "defaults_of",
     "identity",
     "ignore_events",
+    "lacking",
     "load",
     "not_hashed",
     "plan",
     "run",
+    "status",
     "topological_order",
     "walk",
 ]

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
-from outgrow.graph.context import Context, Event, Kind, Report, Settings
+from outgrow.graph.context import Context, Event, Kind, Report, Settings, Stopped
 from outgrow.graph.plan import compare
 from outgrow.graph.step import Step, identity
 from outgrow.notes import notes_of
-from outgrow.store import Damaged, LeaseLost, Manifest, Store, machine, versions
+from outgrow.store import Damaged, LeaseLost, Manifest, Store, Ticket, machine, versions
 from outgrow.types import UserError
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobResult:
-    """How a step of a job ended. damaged: the key of the input that could not be read. notes: those of the artifact."""
+    """How a step of a job ended. damaged: the key of the input that could not be read. notes: those of the artifact.
 
-    kind: Literal["computed", "found", "failed", "damaged"]
+    found: another run has computed it. lost: another run has taken over its lease. stopped: its process was asked to
+    stop, and its work is in a checkpoint.
+    """
+
+    kind: Literal["computed", "found", "failed", "damaged", "lost", "stopped"]
     seconds: float = 0.0
     text: str = ""
     notes: tuple[str, ...] = ()
@@ -33,9 +36,10 @@ class JobResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A step, or several of one group, with what they need to run in another process."""
+    """A step, or several of one group, with what they need to run in another process. tickets: of the lease of each."""
 
     steps: tuple[Step[Any], ...]
+    tickets: tuple[Ticket, ...]
     store: Store
     settings: Settings
 
@@ -43,22 +47,32 @@ class Job:
         """How each step ended, in their order."""
         if len(self.steps) > 1:
             try:
-                return _compute_group(self.steps, self.store, self.settings, report)
+                return _compute_group(self, report)
+            except Stopped:
+                return tuple(JobResult(kind="stopped") for _ in self.steps)
             except Exception as error:  # computed alone, the step that is to blame names its error
                 text = f"{len(self.steps)} steps could not be computed together ({error}): now one by one"
                 _send(report, self.steps[0], "waiting", text)
-        return tuple(compute(step, self.store, self.settings, report) for step in self.steps)
+        each = zip(self.steps, self.tickets, strict=True)
+        return tuple(_compute(step, ticket, self.store, self.settings, report) for step, ticket in each)
 
 
-def compute(step: Step[Any], store: Store, settings: Settings, report: Report) -> JobResult:
+def _compute(step: Step[Any], lease: Ticket, store: Store, settings: Settings, report: Report) -> JobResult:
     """Run one step whose inputs are stored, and commit its artifact. Errors are returned, not raised."""
     started = time.time()
     try:
-        while True:
-            try:
-                return _attempt(step, store, settings, report, started)
-            except LeaseLost:  # this process was suspended: wait for the run that took over
-                report(Event(kind="waiting", key=step.key, title=step.title, text="another run took over"))
+        try:
+            return _attempt(step, lease, store, settings, report, started)
+        except (LeaseLost, Stopped):
+            raise
+        except Exception:
+            with suppress(UserError):  # of a store that cannot be reached
+                lease.verify()  # another run may have removed what was missing
+            raise
+    except LeaseLost:  # this process was suspended
+        ended = JobResult(kind="lost")
+    except Stopped:
+        ended = JobResult(kind="stopped")
     except UserError as error:
         ended = JobResult(kind="failed", text=str(error), user_error=True)
     except Exception as error:
@@ -67,70 +81,57 @@ def compute(step: Step[Any], store: Store, settings: Settings, report: Report) -
     return replace(ended, seconds=time.time() - started)
 
 
-def _attempt(step: Step[Any], store: Store, settings: Settings, report: Report, started: float) -> JobResult:
+def _attempt(
+    step: Step[Any], lease: Ticket, store: Store, settings: Settings, report: Report, started: float
+) -> JobResult:
     send = partial(_send, report, step)
-    with store.lease(step.key, partial(_send_waiting, send)) as lease:
-        if _finished(step, store, send):
-            return JobResult(kind="found")
-        lease.check()
-        send("started")
-        context = Context(step=step, store=store, settings=settings, report=report, lease=lease)
-        try:
-            artifact = step.run(context)
-        except Damaged as damage:
-            report(Event(kind="damaged", key=damage.key, text=damage.why))
-            store.quarantine(damage)
-            return JobResult(
-                kind="damaged", damaged=damage.key, text=f"{damage}, more than once in this run: check the disk"
-            )
-        _commit(step, artifact, context, store, _provenance(step, started, settings))
+    if _finished(step, store, send):
+        return JobResult(kind="found")
+    lease.check()
+    send("started")
+    context = Context(step=step, store=store, settings=settings, report=report, lease=lease)
+    try:
+        artifact = step.run(context)
+    except Damaged as damage:
+        report(Event(kind="damaged", key=damage.key, text=damage.why))
+        store.quarantine(damage)
+        return JobResult(
+            kind="damaged", damaged=damage.key, text=f"{damage}, more than once in this run: check the disk"
+        )
+    _commit(step, artifact, context, store, _provenance(step, started, settings))
     return JobResult(kind="computed", seconds=time.time() - started, notes=notes_of(artifact))
 
 
-def _compute_group(
-    steps: Sequence[Step[Any]], store: Store, settings: Settings, report: Report
-) -> tuple[JobResult, ...]:
-    """Run the steps of a group together and commit them one by one. Raises whatever any of them raises.
-
-    Leases are taken in the order of the keys, so that two runs that group otherwise cannot wait for each other.
-    """
-    started = time.time()
+def _compute_group(job: Job, report: Report) -> tuple[JobResult, ...]:
+    """Run the steps of a group together and commit them one by one. Raises whatever any of them raises."""
+    started, store, settings = time.time(), job.store, job.settings
     results: dict[str, JobResult] = {}
     contexts: dict[str, Context] = {}
-    with ExitStack() as leases:
-        for step in sorted(steps, key=lambda step: step.key):
-            send = partial(_send, report, step)
-            waiting = partial(_send_waiting, send)
-            lease = leases.enter_context(store.lease(step.key, waiting))
-            if _finished(step, store, send):
-                results[step.key] = JobResult(kind="found")
-                continue
-            lease.check()
-            send("started")
-            contexts[step.key] = Context(step=step, store=store, settings=settings, report=report, lease=lease)
-        todo = [step for step in steps if step.key in contexts]
-        artifacts = type(todo[0]).run_group(todo, [contexts[step.key] for step in todo]) if todo else []
-        seconds = (time.time() - started) / max(len(todo), 1)  # each step's share
-        for step, artifact in zip(todo, artifacts, strict=True):
-            provenance = {**_provenance(step, started, settings), "seconds": seconds, "group": len(todo)}
-            _commit(step, artifact, contexts[step.key], store, provenance)
-            results[step.key] = JobResult(kind="computed", seconds=seconds, notes=notes_of(artifact))
-    return tuple(results[step.key] for step in steps)
+    for step, lease in zip(job.steps, job.tickets, strict=True):
+        send = partial(_send, report, step)
+        if _finished(step, store, send):
+            results[step.key] = JobResult(kind="found")
+            continue
+        lease.check()
+        send("started")
+        contexts[step.key] = Context(step=step, store=store, settings=settings, report=report, lease=lease)
+    todo = [step for step in job.steps if step.key in contexts]
+    artifacts = type(todo[0]).run_group(todo, [contexts[step.key] for step in todo]) if todo else []
+    seconds = (time.time() - started) / max(len(todo), 1)  # each step's share
+    for step, artifact in zip(todo, artifacts, strict=True):
+        provenance = {**_provenance(step, started, settings), "seconds": seconds, "group": len(todo)}
+        _commit(step, artifact, contexts[step.key], store, provenance)
+        results[step.key] = JobResult(kind="computed", seconds=seconds, notes=notes_of(artifact))
+    return tuple(results[step.key] for step in job.steps)
 
 
 def _commit(step: Step[Any], artifact: Any, context: Context, store: Store, provenance: dict[str, Any]) -> None:
     store.commit(step.key, artifact.save, identity=identity(step), provenance=provenance)
-    shutil.rmtree(context.scratch, ignore_errors=True)
-    with suppress(OSError):  # a run that lost its lease may have left a folder beside it
-        context.scratch.parent.rmdir()
+    context.finished()
 
 
 def _send(report: Report, step: Step[Any], kind: Kind, text: str = "") -> None:
     report(Event(kind=kind, key=step.key, title=step.title, text=text))
-
-
-def _send_waiting(send: Callable[..., None], owner: str) -> None:
-    send("waiting", f"{owner} is computing it")
 
 
 def _finished(step: Step[Any], store: Store, send: Callable[..., None]) -> bool:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 from outgrow.graph.artifact import T, T_co
-from outgrow.store import Damaged, Lease, Rows, Store, flush
+from outgrow.store import Damaged, Rows, Store, Ticket, flush
 
 Kind = Literal["planned", "found", "started", "progress", "finished", "failed", "damaged", "waiting"]
 
@@ -60,6 +61,11 @@ class StepProtocol(Protocol[T_co]):
     def run(self, ctx: Context) -> T_co: ...
 
 
+class Stopped(Exception):  # noqa: N818 - not an error: the step goes on elsewhere
+    """This process was asked to stop. The work of the step is in a checkpoint."""
+
+
+STOPPING = threading.Event()  # set where this process is asked to stop: a checkpoint is due at once, and is the last
 DEFAULTS = Settings()
 Report = Callable[[Event], None]
 
@@ -71,7 +77,7 @@ def ignore_events(event: Event) -> None:
 class Context:
     """The argument of `Step.run`: reads inputs, reports progress, keeps checkpoints in a scratch folder."""
 
-    _lease: Lease | None = None
+    _lease: Ticket | None = None
     _writing: Callable[[Path], AbstractContextManager[Any]] = nullcontext  # a full disk becomes one line
 
     def __init__(
@@ -81,13 +87,14 @@ class Context:
         store: Store,
         settings: Settings = DEFAULTS,
         report: Report = ignore_events,
-        lease: Lease | None = None,
+        lease: Ticket | None = None,
     ) -> None:
         self.settings = settings
         self._lease, self._writing = lease, store.storage.writing
         self.scratch = store.scratch(step.key, lease.owner) if lease else store.scratch(step.key)
         for draft in self.scratch.glob("draft-*"):  # of a process that was killed while writing it
             shutil.rmtree(draft)
+        self._moved = lease is not None and store.pull_checkpoint(step.key, self.scratch)
         self._step, self._store, self._report = step, store, report
         self._readable = {parent.key for parent in step.inputs()}
         self._interval = float(os.environ.get("OUTGROW_CHECKPOINT_SECONDS", "45"))
@@ -114,14 +121,18 @@ class Context:
             )
 
     def checkpoint_due(self) -> bool:
-        """Whether the last checkpoint is 45 s old, so that none is older than 60 s when the process is killed.
+        """Whether the last checkpoint is 45 s old, so that none is older than 60 s when the process is killed; or the
+        process is asked to stop.
 
         The environment variable OUTGROW_CHECKPOINT_SECONDS sets another age.
         """
-        return time.monotonic() - self._saved >= self._interval
+        return STOPPING.is_set() or time.monotonic() - self._saved >= self._interval
 
     def save_checkpoint(self, write: Callable[[Path], None]) -> None:
-        """Call `write` with an empty folder, which then replaces the last checkpoint atomically."""
+        """Call `write` with an empty folder, which then replaces the last checkpoint atomically.
+
+        Raises Stopped, after saving, where the process is asked to stop.
+        """
         self._check()
         draft = self.scratch / f"draft-{uuid.uuid4().hex}"
         draft.mkdir()
@@ -138,7 +149,17 @@ class Context:
         flush(self.scratch, files=False)
         if last:
             shutil.rmtree(last.rename(draft))  # renamed first, so that no reader sees half a checkpoint
-        self._saved = time.monotonic()
+        if STOPPING.is_set():
+            self._store.push_checkpoint(self._step.key, self.scratch / f"checkpoint-{number:09d}")
+        self.saved()
+
+    def finished(self) -> None:
+        """Delete the checkpoints of the step, whose artifact is stored."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        with suppress(OSError):  # a run that lost its lease may have left a folder beside it
+            self.scratch.parent.rmdir()
+        if self._moved:
+            self._store.drop_checkpoint(self._step.key)
 
     def writing(self) -> AbstractContextManager[Any]:
         """For a block in which other code writes to `scratch`: a full disk becomes one line."""
@@ -150,8 +171,13 @@ class Context:
         return self._store.rows(name)
 
     def saved(self) -> None:
-        """Tell that all work until now is stored elsewhere, such as in rows: no checkpoint is due for another 45 s."""
+        """Tell that all work until now is stored, such as in rows: no checkpoint is due for another 45 s.
+
+        Raises Stopped where the process is asked to stop.
+        """
         self._saved = time.monotonic()
+        if STOPPING.is_set():
+            raise Stopped(self._step.key)
 
     def last_checkpoint(self) -> Path | None:
         """The folder of the last complete checkpoint, None if there is none."""

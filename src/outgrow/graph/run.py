@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import heapq
+import math
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from outgrow.graph.compute import Job, JobResult
-from outgrow.graph.context import DEFAULTS, Event, Kind, Report, Settings, ignore_events
+from outgrow.graph.context import DEFAULTS, STOPPING, Event, Kind, Report, Settings, ignore_events
 from outgrow.graph.log import LOGGER, log_event
 from outgrow.graph.plan import Plan, plan
+from outgrow.graph.schedule import Schedule, lacking
 from outgrow.graph.step import Resources, Step
-from outgrow.store import Damaged, Store
+from outgrow.store import Damaged, Lease, Store
+from outgrow.types import UserError
 
-LARGEST_GROUP = 64  # steps that are computed together
+BUNDLE = 60.0  # seconds of work a slot that are leased at once
+NEAR, FAR = 0.3, 20.0  # seconds between two looks at the work of others, in a folder and in a remote store
+UNFIT = 60.0  # seconds between two messages about a resource that is missing
 RECOMPUTED = 2  # times that a damaged artifact is computed again in one run before its reader fails
 
 
@@ -38,11 +43,24 @@ class Failure:
     user_error: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class Worker:
+    """One of several workers of a store. resources: what it has; steps that need more are left to others.
+
+    wait: stay until these are done, too. Steps that failed on another worker are not tried again.
+    """
+
+    name: str
+    resources: Resources
+    wait: bool = False
+
+
 @dataclass(frozen=True)
 class Outcome:
     """The steps of a run by how they ended. `skipped` steps depend on one that failed.
 
-    idle: the share of the time of all workers in which they computed no step, 0 to 1.
+    idle: the share of the time of all workers in which they computed no step, 0 to 1. unfit: the skipped steps that
+    could start, but need more than the worker has.
     """
 
     computed: tuple[Step[Any], ...]
@@ -50,6 +68,7 @@ class Outcome:
     failures: tuple[Failure, ...]
     skipped: tuple[Step[Any], ...]
     idle: float = 0.0
+    unfit: tuple[Step[Any], ...] = ()
 
 
 def run(
@@ -58,29 +77,33 @@ def run(
     executor: ExecutorProtocol,
     settings: Settings = DEFAULTS,
     watch: Report = ignore_events,
+    worker: Worker | None = None,
 ) -> Outcome:
     """Compute the steps that `targets` still need.
 
     A step that fails does not stop those that do not depend on it. An interrupt cancels running steps, and so does an
-    error of `watch`, which is raised.
+    error of `watch`, which is raised. worker: if given, this run is one of several workers of the store.
     """
-    going = _Run(targets, store, executor, settings, watch)
-    try:
-        return going.finish()
-    except BaseException:
-        for future in going.running:
-            future.cancel()
-        raise
+    return _Run(targets, store, executor, settings, watch, worker).finish()
 
 
 class _Run:
-    """The state of one run: the steps to do, running and ended."""
+    """The state of one run: the steps to do, leased, running, in work elsewhere, and ended."""
 
     def __init__(
-        self, targets: Sequence[Step[Any]], store: Store, executor: ExecutorProtocol, settings: Settings, watch: Report
+        self,
+        targets: Sequence[Step[Any]],
+        store: Store,
+        executor: ExecutorProtocol,
+        settings: Settings,
+        watch: Report,
+        worker: Worker | None,
     ) -> None:
         self.targets, self.store, self.executor, self.settings = targets, store, executor, settings
+        self.worker, self.leases = worker, store.leases(worker.name if worker else "")
         self.running: dict[Future[tuple[JobResult, ...]], tuple[Step[Any], ...]] = {}
+        self.held: dict[str, Lease] = {}  # by the key of each step that is leased
+        self.elsewhere: dict[str, Step[Any]] = {}  # ready steps that another run has leased
         self.computed: dict[str, Step[Any]] = {}
         self.failed: dict[str, Failure] = {}
         self.times: dict[str, int] = {}
@@ -89,38 +112,152 @@ class _Run:
         self.cached: dict[str, Step[Any]] = {}
         self.planned: set[str] = set()
         self._started, self._busy = time.monotonic(), 0.0  # seconds; of all workers together
+        self.unfit: dict[str, tuple[float, float]] = {}  # since when a step waits for resources, and the last message
+        self._pause = NEAR if store.storage.local else FAR
+        self._listed = time.monotonic()
         self.schedule = self._schedule(self._verified())
         LOGGER.info("%d steps to do, %d cached", len(self.planned), len(self.cached))
 
     def finish(self) -> Outcome:
-        while True:
-            while (free := self.executor.slots - len(self.running)) > 0 and (steps := self.schedule.next(free)):
-                job = Job(steps=steps, store=self.store, settings=self.settings)
-                self.running[self.executor.submit(job, steps[0].resources, self.report)] = steps
-            if not self.running:
-                break
-            done = wait(self.running, return_when=FIRST_COMPLETED).done
-            if self._watch_error:
-                raise self._watch_error
-            for future in done:
-                steps = self.running.pop(future)
-                for step, result in zip(steps, _results(future, steps), strict=True):
-                    self._ended(step, result)
+        with self.leases, self._cancelling():
+            if self.worker:
+                self._look()
+            while True:
+                self._fill()
+                if not self.running and (STOPPING.is_set() or not self._awaited()):
+                    break
+                self._wait()
         ended = self.computed.keys() | self.cached.keys() | self.failed.keys()
         skipped = [step for step in self.schedule.todo if step.key not in ended]
         counts = f"{len(self.computed)} steps computed, {len(self.cached)} cached"
         LOGGER.info("%s, %d failed, %d skipped", counts, len(self.failed), len(skipped))
         by_end = (tuple(self.computed.values()), tuple(self.cached.values()), tuple(self.failed.values()))
         available = (time.monotonic() - self._started) * self.executor.slots
-        return Outcome(
-            *by_end, skipped=tuple(skipped), idle=max(0.0, 1 - self._busy / available) if self._busy else 0.0
-        )
+        idle = max(0.0, 1 - self._busy / available) if self._busy else 0.0
+        return Outcome(*by_end, skipped=tuple(skipped), idle=idle, unfit=self.schedule.unfit)
+
+    @contextmanager
+    def _cancelling(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            for future in self.running:
+                future.cancel()
+            raise
+
+    def _fill(self) -> None:
+        """Start steps while there are free slots."""
+        while (free := self.executor.slots - len(self.running)) > 0 and not STOPPING.is_set():
+            if steps := self.schedule.next(free):
+                self._start(steps)
+            elif not self._lease_more():
+                return
+
+    def _start(self, steps: tuple[Step[Any], ...]) -> None:
+        tickets = tuple(self.held[step.key].ticket for step in steps)
+        for step in steps:
+            self.held[step.key].running[step.key] = {"title": step.title, "since": time.time(), "fraction": 0.0}
+        job = Job(steps=steps, tickets=tickets, store=self.store, settings=self.settings)
+        self.running[self.executor.submit(job, steps[0].resources, self.report)] = steps
+
+    def _lease_more(self) -> bool:
+        """Lease another bundle. False if there is nothing to lease now."""
+        busy = {step.key for steps in self.running.values() for step in steps}
+        for lease in {lease.owner: lease for lease in self.held.values()}.values():
+            if not lease.keys & busy:  # what is left of it waits for others
+                self._release(lease)
+        bundle = self.schedule.bundle(BUNDLE * self.executor.slots)
+        if not bundle:
+            return False
+        try:
+            taken = self.leases.take([step.key for step in bundle])
+        except UserError as error:  # the store cannot be written to
+            for step in self.schedule.lease(bundle, ()):
+                self._ended(step, JobResult(kind="failed", text=str(error), user_error=True))
+            return True
+        leased = taken.keys if taken else set()
+        if taken:
+            self.held |= dict.fromkeys(leased, taken)
+        for step in self.schedule.lease(bundle, leased):
+            self.elsewhere[step.key] = step
+            self._send("waiting", step, f"{self.leases.holder(step.key) or 'another run'} is computing it")
+        return True
+
+    def _release(self, lease: Lease) -> None:
+        self.schedule.give_up(lease.keys)
+        self.held = {key: each for key, each in self.held.items() if each is not lease}
+        self.leases.release(lease)
+
+    def _wait(self) -> None:
+        """Wait until a step ends, or until it is time to look at what others have done."""
+        if not self.running:
+            STOPPING.wait(self._pause)
+        pause = self._pause if self._awaited() else None
+        done = wait(self.running, timeout=pause, return_when=FIRST_COMPLETED).done
+        if self._watch_error:
+            raise self._watch_error
+        for future in done:
+            steps = self.running.pop(future)
+            for step, result in zip(steps, _results(future, steps), strict=True):
+                self._ended(step, result)
+        if self._awaited() and time.monotonic() - self._listed >= self._pause:
+            with suppress(*[UserError] * bool(self.running)):  # a store out of reach stops no step that runs
+                self._look()
+
+    def _awaited(self) -> bool:
+        """Whether a step that another run must do may let this one go on."""
+        return bool(self.elsewhere or (self.worker and self.worker.wait and self.schedule.unfit))
+
+    def _look(self) -> None:
+        """Look at what other runs have done, or left undone, with two listings."""
+        stored, failed = self.store.listings()
+        self.leases.look()
+        self._listed = time.monotonic()
+        for key, step in list(self.elsewhere.items()):
+            if key in stored or not self.leases.holder(key):
+                del self.elsewhere[key]
+                self.schedule.offer(step)
+        busy = {step.key for steps in self.running.values() for step in steps}
+        for step in self.schedule.todo:
+            if step.key in stored and not self._is_known(step.key) and step.key not in busy:
+                self._ended(step, JobResult(kind="found"))
+        if self.worker:
+            self._look_at_failures(failed - stored - busy)
+            if self.worker.wait:
+                self._report_unfit(self.worker.resources)
+
+    def _look_at_failures(self, keys: Collection[str]) -> None:
+        """Do not try what has failed on other workers."""
+        new = [step for step in self.schedule.todo if step.key in keys and not self._is_known(step.key)]
+        records = self.store.failures.read([step.key for step in new])
+        for step in new:
+            if (record := records.get(step.key)) and record.is_final:
+                self.failed[step.key] = Failure(step, record.text, record.user_error)
+                self.elsewhere.pop(step.key, None)
+                self.schedule.failed(step)
+                self._send("failed", step, f"{record.text} (on {record.host}; --retry tries it again)")
+
+    def _report_unfit(self, there: Resources) -> None:
+        """Say now and then which resource is missing, and for how long."""
+        now = time.monotonic()
+        for step in self.schedule.unfit:
+            since, last = self.unfit.get(step.key, (now, -math.inf))
+            if now - last >= UNFIT:
+                missing = lacking(step.resources, there)
+                self._send("waiting", step, f"it needs {missing}: waiting for another worker for {now - since:.0f} s")
+                last = now
+            self.unfit[step.key] = (since, last)
+
+    def _is_known(self, key: str) -> bool:
+        return key in self.computed or key in self.cached or key in self.failed
 
     def report(self, event: Event) -> None:
         """Log an event and pass it to `watch`, whose first error ends the job that sent the event, and then the run."""
         with self._lock:  # executors report from threads of their own
             if self._watch_error:
                 raise self._watch_error
+            if event.kind == "progress" and (lease := self.held.get(event.key)) and event.key in lease.running:
+                lease.running[event.key]["fraction"] = event.fraction
             try:
                 log_event(event)
                 self._watch(event)
@@ -146,7 +283,7 @@ class _Run:
                     damaged = True
         return plan(self.targets, self.store) if damaged else first
 
-    def _schedule(self, going: Plan) -> _Schedule:
+    def _schedule(self, going: Plan) -> Schedule:
         busy = {step.key for steps in self.running.values() for step in steps}
         announced = self.planned | busy
         for step in going.todo:
@@ -157,16 +294,37 @@ class _Run:
             if step.key not in self.computed and step.key not in self.cached:
                 self.cached[step.key] = step
                 self._send("found", step)
-        return _Schedule(going.todo, going.seconds, started=busy | self.failed.keys())
+        self.elsewhere = {}
+        return Schedule(
+            going.todo,
+            going.seconds,
+            started=busy | self.failed.keys(),
+            leased=self.held,
+            worker=self.worker.name if self.worker else "",
+            resources=self.worker.resources if self.worker else None,
+        )
 
     def _ended(self, step: Step[Any], ended: JobResult) -> None:
         self._busy += ended.seconds
+        if ended.kind == "lost":
+            self._lost(step)
+            return
+        if ended.kind == "stopped":
+            self.schedule.offer(step)
+            return
         if ended.kind == "damaged" and self.times.get(ended.damaged, 0) < RECOMPUTED:
             self.cached.pop(ended.damaged, None)
             self.computed.pop(ended.damaged, None)
             self.schedule = self._schedule(plan(self.targets, self.store))
-        elif ended.kind in ("failed", "damaged"):
+            return
+        if lease := self.held.pop(step.key, None):
+            lease.keys.discard(step.key)
+            lease.running.pop(step.key, None)
+        if ended.kind in ("failed", "damaged"):
             self.failed[step.key] = Failure(step, ended.text, ended.user_error)
+            if self.worker:
+                with suppress(UserError):  # of a store that cannot be reached
+                    self.store.failures.add(step.key, ended.text.strip().rpartition("\n")[2], ended.user_error)
             self._send("failed", step, ended.text, ended.seconds)
         else:
             elsewhere = ended.kind == "found"  # another run has computed it
@@ -174,6 +332,14 @@ class _Run:
             (self.cached if elsewhere else self.computed)[step.key] = step
             self._send("found" if elsewhere else "finished", step, "\n".join(ended.notes), ended.seconds)
             self.schedule.finished(step)
+
+    def _lost(self, step: Step[Any]) -> None:
+        """Another run has taken over the lease of a step, which is now waited for."""
+        if lease := self.held.get(step.key):
+            lease.lost = True
+            self._release(lease)
+        self.elsewhere[step.key] = step
+        self._send("waiting", step, "another run took over")
 
 
 def _results(future: Future[tuple[JobResult, ...]], steps: Sequence[Step[Any]]) -> tuple[JobResult, ...]:
@@ -186,51 +352,3 @@ def _results(future: Future[tuple[JobResult, ...]], steps: Sequence[Step[Any]]) 
     except Exception as error:  # of the executor: a step's own errors come back as a JobResult
         text = "{} could not be run: {}"
         return tuple(JobResult(kind="failed", text=text.format(step.key, error), user_error=True) for step in steps)
-
-
-class _Schedule:
-    """The steps that may start: those whose inputs are done, first the one whose remaining chain takes longest."""
-
-    def __init__(self, todo: Sequence[Step[Any]], seconds: Mapping[str, float], started: set[str]) -> None:
-        self.todo = todo
-        keys = {step.key for step in todo}
-        self._missing: dict[str, int] = {}
-        self._readers: dict[str, list[int]] = {step.key: [] for step in todo}
-        for i, step in enumerate(todo):
-            inputs = {parent.key for parent in step.inputs()} & keys
-            self._missing[step.key] = len(inputs)
-            for key in inputs:
-                self._readers[key].append(i)
-        self._chain = [0.0] * len(todo)
-        for i in reversed(range(len(todo))):  # readers come after their inputs
-            self._chain[i] = seconds[todo[i].key] + max(
-                (self._chain[j] for j in self._readers[todo[i].key]), default=0.0
-            )
-        free = (i for i, step in enumerate(todo) if self._missing[step.key] == 0 and step.key not in started)
-        self._ready = [(-self._chain[i], i) for i in free]
-        heapq.heapify(self._ready)
-
-    def next(self, slots: int = 1) -> tuple[Step[Any], ...]:
-        """The next step that may start, with its share of the ready steps of its group where `slots` workers are free;
-        () where none may start."""
-        if not self._ready:
-            return ()
-        first = self.todo[heapq.heappop(self._ready)[1]]
-        if first.group is None:
-            return (first,)
-        alike = sorted(each for each in self._ready if self._is_alike(self.todo[each[1]], first))
-        taken = alike[: min(-(-(len(alike) + 1) // slots), LARGEST_GROUP) - 1]
-        self._ready = [each for each in self._ready if each not in set(taken)]
-        heapq.heapify(self._ready)
-        return (first, *(self.todo[i] for _, i in taken))
-
-    @staticmethod
-    def _is_alike(step: Step[Any], first: Step[Any]) -> bool:
-        return type(step) is type(first) and step.group == first.group and step.resources == first.resources
-
-    def finished(self, step: Step[Any]) -> None:
-        for i in self._readers.get(step.key, ()):
-            key = self.todo[i].key
-            self._missing[key] -= 1
-            if self._missing[key] == 0:
-                heapq.heappush(self._ready, (-self._chain[i], i))

@@ -20,7 +20,7 @@ class Evidence:
     """The inputs of a rule beside the labels: every entry of its `needs`, by that name.
 
     features: float64 [n, width], one row for each of the first annotator's ids, in the same order. predictions: labels
-    of the same examples. seed: the seed of the experiment's cell.
+    of the same examples, in the same order. seed: the seed of the experiment's cell.
     """
 
     features: Mapping[str, Doubles] = field(default_factory=dict)
@@ -36,13 +36,14 @@ class Rule:
     """Base class of labelling rules. Subclass it, add fields, implement `apply`.
 
     A rule gets neither ground truth nor the text of examples. A rule that `aggregates` combines the labels of several
-    annotators; one that `selects` keeps a subset of the examples with their labels unchanged; every other rule
+    annotators; one that `selects` keeps a subset of the examples, their labels unchanged or hardened; every other rule
     transforms labels.
 
     needs: the evidence that `apply` reads; each entry becomes a step of the graph. "student/features" and
     "supervisor/features" are frozen features of the last layer, "student/features@-2" those of another layer;
     "student/zero_shot" and "supervisor/zero_shot" are the zero-shot predictions of the pretrained model, for tasks with
-    the readout "tokens".
+    the readout "tokens". "student/folds:5" and "supervisor/folds:5" are out-of-fold predictions: of a linear head on
+    the frozen features of the model, which learned from the labels of the other four folds (of whole groups).
     """
 
     kind: ClassVar[str]  # not needed by a plug-in from outside the package
@@ -65,6 +66,12 @@ class Rule:
             raise UserError(
                 f"{name} needs examples that share their choices, and this task's have their own: remove it"
             )
+
+    @property
+    def taught_by(self) -> Rule | None:
+        """The rule whose labels the heads of `folds` learn from, which may have the same `needs` in turn: so a rule in
+        rounds is taught by itself with one round less. Default: None, the labels as they are."""
+        return None
 
     @property
     def transforms(self) -> bool:

@@ -45,32 +45,81 @@ class DawidSkene(Rule):
         if len(labels) == 1:
             return labels[0]
         annotations = Annotations.from_labels(labels)
-        votes = _votes(annotations.classes())
+        votes = votes_of(annotations.classes())
         voters = int(votes.any((1, 2)).sum())
         if voters < self.min_supervisors:
             raise UserError(f"Dawid-Skene is not identified with {voters} supervisors that vote: use mean, or add some")
-        counts = votes.sum(0)
-        total = counts.sum(1, keepdims=True)
-        posterior: Doubles = np.where(total > 0, counts / np.maximum(total, 1), 1 / counts.shape[1])
-        for _ in range(self.iterations):
-            previous, posterior = posterior, self._em_step(votes, posterior)
-            if np.abs(posterior - previous).max() < 1e-6:
-                break
-        return Labels.from_rows(annotations.ids, list(posterior))
-
-    def _em_step(self, votes: Doubles, posterior: Doubles) -> Doubles:
-        """The M step (confusion matrices, class prior), then the E step: the posterior of the true class, [n, k]."""
-        confusions = posterior.T @ votes + self.smoothing  # [supervisors, true class, voted class]
-        confusions /= np.maximum(confusions.sum(2, keepdims=True), TINY)  # a class without votes stays at 0
-        log_confusions = np.log(np.maximum(confusions, TINY))
-        log_prior = np.log(np.maximum(posterior.mean(0), TINY))
-        logits = log_prior + (votes @ log_confusions.transpose(0, 2, 1)).sum(0)
-        likelihood = np.exp(logits - logits.max(1, keepdims=True))
-        updated: Doubles = likelihood / likelihood.sum(1, keepdims=True)
-        return updated
+        found = estimate(votes, iterations=self.iterations, smoothing=self.smoothing)
+        return Labels.from_rows(annotations.ids, list(found.posterior))
 
 
-def _votes(probs: Doubles) -> Doubles:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Estimated:
+    """posterior: of the true class of each item, float64 [n, k]. confusions: the probability of each vote given each
+    true class, float64 [annotators, true class, vote]; rows without any count are 0. prior: of the classes, [k]."""
+
+    posterior: Doubles
+    confusions: Doubles
+    prior: Doubles
+
+
+def estimate(
+    votes: Doubles,
+    *,
+    iterations: int = 100,
+    smoothing: float = 0.0,
+    pooled: float = 0.0,
+    weights: Doubles | None = None,
+    start: Doubles | None = None,
+    tolerance: float = 1e-6,
+) -> Estimated:
+    """Expectation maximisation from the mean vote, until no posterior changes by `tolerance`.
+
+    votes: [annotators, n, k], zeros where an annotator casts none. smoothing: added to every count of a confusion
+    matrix. pooled: votes of the average annotator that are added to the counts of each annotator and true class, for
+    annotators with few votes. weights: how often each item counts, [n]. start: a posterior to begin with, [n, k].
+    """
+    posterior = mean_vote(votes) if start is None else start
+    weight = np.ones(votes.shape[1]) if weights is None else weights
+    confusions, prior = _m_step(votes, posterior, weight, smoothing, pooled)
+    for _ in range(iterations):
+        previous, posterior = posterior, _e_step(votes, confusions, prior)
+        confusions, prior = _m_step(votes, posterior, weight, smoothing, pooled)
+        if np.abs(posterior - previous).max() < tolerance:
+            break
+    return Estimated(posterior=posterior, confusions=confusions, prior=prior)
+
+
+def mean_vote(votes: Doubles) -> Doubles:
+    """The share of each class among the votes of an item, [n, k]; equal shares where there are none."""
+    counts = votes.sum(0)
+    total = counts.sum(1, keepdims=True)
+    return np.asarray(np.where(total > 0, counts / np.maximum(total, 1), 1 / counts.shape[1]))
+
+
+def _m_step(
+    votes: Doubles, posterior: Doubles, weights: Doubles, smoothing: float, pooled: float
+) -> tuple[Doubles, Doubles]:
+    """The confusion matrices, [annotators, true class, vote], and the class prior."""
+    weighted = posterior * weights[:, None]
+    confusions = weighted.T @ votes + smoothing
+    if pooled:
+        together = confusions.sum(0)
+        confusions += pooled * together / np.maximum(together.sum(1, keepdims=True), TINY)
+    confusions /= np.maximum(confusions.sum(2, keepdims=True), TINY)  # a class without votes stays at 0
+    return confusions, weighted.sum(0) / weights.sum()
+
+
+def _e_step(votes: Doubles, confusions: Doubles, prior: Doubles) -> Doubles:
+    """The posterior of the true class, [n, k]."""
+    log_confusions = np.log(np.maximum(confusions, TINY))
+    logits = np.log(np.maximum(prior, TINY)) + (votes @ log_confusions.transpose(0, 2, 1)).sum(0)
+    likelihood = np.exp(logits - logits.max(1, keepdims=True))
+    updated: Doubles = likelihood / likelihood.sum(1, keepdims=True)
+    return updated
+
+
+def votes_of(probs: Doubles) -> Doubles:
     """The vote of each supervisor on each example, [supervisors, n, k]; all zeros where it casts none."""
     top = probs == probs.max(2, keepdims=True)
     ties = top.sum(2, keepdims=True)

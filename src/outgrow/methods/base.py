@@ -90,7 +90,9 @@ class HeadWeights:
     def save(self, folder: Path) -> None:
         from safetensors.numpy import save_file
 
-        save_file(dict(self.weights), folder / "head.safetensors")
+        # Contiguous: safetensors writes the bytes of a transposed array in the order of the array before.
+        arrays = {name: np.ascontiguousarray(array) for name, array in self.weights.items()}
+        save_file(arrays, folder / "head.safetensors")
         (folder / "curve.json").write_text(json.dumps(self.curve, indent=1))
 
     @classmethod

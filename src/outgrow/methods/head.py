@@ -14,7 +14,7 @@ import numpy as np
 
 from outgrow.losses.base import Loss
 from outgrow.methods.base import FeatureData, FeatureMethod, HeadWeights
-from outgrow.ranges import Range, above, check_ranges, whole
+from outgrow.ranges import Range, above, check_ranges, one_of, whole
 from outgrow.training.features import FeatureSpec
 from outgrow.training.linear import log_softmax, refuse_not_finite, regress
 from outgrow.types import Doubles, Floats, UserError
@@ -32,7 +32,8 @@ class Head(FeatureMethod):
     A linear head with cross-entropy is a multinomial regression, solved exactly. Other heads and losses are trained by
     gradient descent. hidden: the width of each hidden layer. dropout: of the inputs of every layer. balanced: every
     class has the same weight in the loss. penalties: on half the squared weights, (): a grid. The penalty, and the
-    epoch where there are some, is the one with the lowest cross-entropy to the labels of the validation slice.
+    epoch where there are some, is the one with the lowest cross-entropy to the labels of the validation slice. keep:
+    "last" is for heads without early stopping: all are trained, to the last epoch, and only the penalty is chosen.
     """
 
     kind: ClassVar[str] = "method/head"
@@ -46,12 +47,13 @@ class Head(FeatureMethod):
     epochs: int = 20
     batch: int = 128
     learning_rate: float = 1e-2
+    keep: Literal["best", "last"] = "best"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.feature_spec  # noqa: B018 - raises UserError for invalid values
         check_ranges(self, dropout=Range(least=0, most=0.95), epochs=whole(1, 10_000), batch=whole(1))
-        check_ranges(self, learning_rate=above(0, 10))
+        check_ranges(self, learning_rate=above(0, 10), keep=one_of("best", "last"))
         if wrong := [width for width in self.hidden if type(width) is not int or not 1 <= width <= 65_536]:
             raise UserError(f"hidden has a layer of {wrong[0]!r}: give widths between 1 and 65536")
         if wrong_penalties := [each for each in self.penalties if not 0 <= each < 1e9]:
@@ -69,7 +71,7 @@ class Head(FeatureMethod):
         are trained."""
         first = data[0]
         labels, validation_labels = [each.labels for each in data], [each.validation_labels for each in data]
-        if loss.fixed_targets and not (self.hidden or self.dropout or self.balanced):
+        if loss.fixed_targets and self.keep == "best" and not (self.hidden or self.dropout or self.balanced):
             penalties = self.penalties or PENALTIES
             solved = regress(first.design, labels, first.validation_features, validation_labels, penalties)
             return [HeadWeights(weights=_named([(each.weight, each.bias)]), curve=each.curve) for each in solved]
@@ -83,6 +85,7 @@ class Head(FeatureMethod):
             epochs=self.epochs,
             batch=self.batch,
             learning_rate=self.learning_rate,
+            keep=self.keep,
         )
         heads = train_heads(first.design, labels, first.validation_features, validation_labels, loss, config, seeds)
         return [HeadWeights(weights=_named(head.layers), curve=tuple(head.curve)) for head in heads]

@@ -17,9 +17,10 @@ from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import targets
 from outgrow.graph import Failure, Settings, Step, walk
 from outgrow.models.base import Model
-from outgrow.report import answers, figures, tables, verdicts
+from outgrow.report import answers, figures, findings, tables, verdicts
 from outgrow.report.measures import MEASURES
 from outgrow.report.observed import share
+from outgrow.report.panels import draw
 from outgrow.report.protocol import explained, fits_used, tasks_used
 from outgrow.report.record import Record, name_of
 from outgrow.report.results import Results, read
@@ -122,6 +123,9 @@ def html(experiment: Experiment, store: Store, failures: Sequence[Failure] = (),
         notes=_footnotes(results),
         notes_of=notes_of,
         figures=_figures(results, _weights(experiment), store),
+        analyses=_analyses(experiment, store, failures),
+        shown=findings.shown,
+        head=findings.head,
         glossary={m.head: m.definition for m in MEASURES.values() if m.definition} | TERMS,
         used=tasks_used(grid, store),
         fits=fits_used(grid),
@@ -161,10 +165,27 @@ def _downloads(results: Results, toml: str) -> list[tuple[str, str]]:
         "results.json": ("application/json", tables.text(results.records, "json")),
         "results.csv": ("text/csv", tables.text(results.records, "csv")),
     }
+    return [(name, _data_url(kind, text)) for name, (kind, text) in files.items() if text]
+
+
+def _data_url(kind: str, text: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(text.encode(errors='replace')).decode()}"
+
+
+def _analyses(experiment: Experiment, store: Store, failures: Sequence[Failure]) -> list[dict[str, Any]]:
+    """Each analysis with its question, its finding, the figure as SVG, and the table as a CSV to download."""
+    from markupsafe import Markup
+
+    found = findings.read(experiment, store, failures)
     return [
-        (name, f"data:{kind};base64,{base64.b64encode(text.encode(errors='replace')).decode()}")
-        for name, (kind, text) in files.items()
-        if text
+        {
+            "name": analysis.name,
+            "question": analysis.question,
+            "finding": (finding := found[analysis.name]),
+            "figure": Markup(draw(finding.figure, f"analysis-{analysis.name}")) if finding.figure else "",
+            "csv": _data_url("text/csv", findings.as_csv(finding.table)),
+        }
+        for analysis in experiment.analyses
     ]
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
+from outgrow.experiment.cell import Cell
 from outgrow.experiment.data import Gold, LabelsStep, Prepare
-from outgrow.experiment.grid import Cell
 from outgrow.experiment.steps import Fit, Predict, Relabel, Select
 from outgrow.graph import Step, T, load, walk
 from outgrow.labelling.harden import Harden

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from outgrow.experiment.cell import Cell
 from outgrow.experiment.definition import Experiment
-from outgrow.experiment.grid import Cell, cells
+from outgrow.experiment.grid import cells
 from outgrow.experiment.steps import Fit, Predict, Relabel
 from outgrow.graph import Failure
 from outgrow.report.measures import MEASURES

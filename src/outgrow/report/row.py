@@ -9,7 +9,7 @@ from functools import cached_property, partial
 import numpy as np
 import numpy.typing as npt
 
-from outgrow.experiment.grid import Cell
+from outgrow.experiment.cell import Cell
 from outgrow.experiment.scoring import Score
 from outgrow.measures.accuracy import accuracy, mean_among, share
 from outgrow.measures.agreement import Agreement, agreement

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from outgrow.experiment.steps import Fit
+from outgrow.numbers import percent
 from outgrow.report.drawing import MARKS, fitted, ink, panels, svg
 from outgrow.report.record import name_of
 from outgrow.report.results import Results, rows
-from outgrow.report.tables import percent
 from outgrow.store import Damaged, Store
 from outgrow.types import Doubles
 

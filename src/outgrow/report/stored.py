@@ -15,8 +15,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from outgrow.experiment.cell import Cell
 from outgrow.experiment.data import Prepare
-from outgrow.experiment.grid import Cell
 from outgrow.experiment.scoring import Score
 from outgrow.experiment.steps import Fit
 from outgrow.graph import Failure, Step, T, load, walk

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from outgrow.store.lease import lease
+from outgrow.store.lease import hold
 from outgrow.store.storage import Storage
 
 FOLDER = "rows"
@@ -133,7 +133,7 @@ class Rows:
     def filling(self, part: int, waiting: Callable[[str], None]) -> Iterator[None]:
         """While the `with` block runs, no other process is in such a block for this part of the rows. waiting: called
         with the current owner, if there is one."""
-        with lease(self.storage, f"{self.name}.{part}", waiting, lambda: False):
+        with hold(self.storage, f"{self.name}.{part}", waiting):
             yield
 
     def damaged(self) -> dict[str, str]:

@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
-from outgrow.store.trouble import BROKEN, CLOSED, FULL, cause, is_remote, one_line, with_retries
+from outgrow.store.trouble import BROKEN, CLOSED, FULL, cause, client_options, is_remote, one_line, with_retries
 from outgrow.types import UserError
 
+# Read in one request: s3fs else asks for the size of each file first, and lists its folder where there is none.
+AT_ONCE = {"max_concurrency": 1}
 ATTEMPTS = 10  # how often an operation is tried if other processes work in the same folder
 
 P = ParamSpec("P")
@@ -73,7 +75,7 @@ class Storage:
         import fsspec
 
         try:
-            fs, root = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
+            fs, root = fsspec.core.url_to_fs(self.url, use_listings_cache=False, **client_options(self.url))
         except (ImportError, ValueError) as error:
             raise UserError(f"the store {self} cannot be opened: {one_line(error)}") from None
         return fs, root.rstrip("/")
@@ -145,7 +147,8 @@ class Storage:
             return
         fs, root = self._opened
         left = {f"{root}/{path}": path for path in paths if path not in found}
-        contents = fs.cat(list(left), on_error="return") if left else {}
+        options = AT_ONCE if "s3" in fs.protocol else {}
+        contents = fs.cat(list(left), on_error="return", **options) if left else {}
         failed: Exception | None = None
         for full, content in contents.items():
             if isinstance(content, FileNotFoundError):

@@ -1,8 +1,10 @@
 """Content-addressed artifacts in a folder, on S3, or on another file system that fsspec supports.
 
 manifests/<key>.json        exists if and only if the artifact exists
+manifests/<key>.failed      the step failed on a worker that shares the store with others
 <key>/<prefix>/...          the artifact's files; a prefix without a manifest is left over from an unfinished commit
-leases/                     which run works on which key
+leases/                     which run works on which keys
+checkpoints/                checkpoints of steps whose worker was stopped, in a remote store
 damaged/                    manifests of damaged artifacts
 rows/<name>/                rows of numbers that several artifacts refer to
 scratch/<key>/<owner>/      unfinished work, such as checkpoints, of each run that worked on the key (for a remote
@@ -19,14 +21,19 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Set
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from outgrow.memory import out_of_memory
+from outgrow.store.checkpoints import FOLDER as CHECKPOINTS
+from outgrow.store.checkpoints import Checkpoints
+from outgrow.store.failures import SUFFIX as FAILED
+from outgrow.store.failures import Failures
 from outgrow.store.lease import FOLDER as LEASES
-from outgrow.store.lease import Lease, lease, live_keys
+from outgrow.store.lease import Leases, live_keys
 from outgrow.store.manifest import Damaged, Manifest, describe, digest
 from outgrow.store.names import is_key
 from outgrow.store.rows import FOLDER as ROWS
@@ -69,9 +76,17 @@ class Store:
 
     def listing(self) -> frozenset[str]:
         """The keys of all finished artifacts, from one listing."""
+        return self.listings()[0]
+
+    def listings(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The keys of all finished artifacts, and of the steps with a record of a failure, from one listing."""
         names = self.storage.names(MANIFESTS)
-        stems = (name.removesuffix(".json") for name in names if name.endswith(".json"))
-        return frozenset(key for key in stems if is_key(key))
+        return _keys(names, ".json"), _keys(names, FAILED)
+
+    @cached_property
+    def failures(self) -> Failures:
+        """The records of steps that failed on workers that share the store."""
+        return Failures(self.storage, MANIFESTS)
 
     def has(self, key: str) -> bool:
         """Whether there is an artifact of this key."""
@@ -163,11 +178,34 @@ class Store:
             take_over(above, above / owner)
         return above / owner
 
-    def lease(self, key: str, waiting: Callable[[str], None] = lambda owner: None) -> AbstractContextManager[Lease]:
-        """A context manager in which no other run works on `key`, or its artifact is finished. waiting: called with the
-        current owner, if there is one."""
-        _manifest(key)
-        return lease(self.storage, key, waiting, lambda: self.has(key))
+    def push_checkpoint(self, key: str, folder: Path) -> None:
+        """Uploads a checkpoint to a remote store, so that another machine can go on with a step. In a folder it is
+        there already."""
+        if self.storage.local is None:
+            Checkpoints(self.storage).push(key, folder)
+
+    def pull_checkpoint(self, key: str, scratch: Path) -> bool:
+        """Downloads the checkpoint that another machine left in a remote store, unless this one has its own. Returns
+        whether there is one in the store."""
+        if self.storage.local is not None or any(scratch.glob("checkpoint-*")):
+            return False
+        draft = scratch / f"draft-{uuid.uuid4().hex}"
+        with self.storage.writing(scratch):
+            draft.mkdir()
+        intact = Checkpoints(self.storage).pull(key, draft)
+        if intact:
+            draft.rename(scratch / "checkpoint-000000000")
+        else:
+            shutil.rmtree(draft, ignore_errors=True)
+        return intact
+
+    def drop_checkpoint(self, key: str) -> None:
+        """Removes the checkpoint of a step from a remote store."""
+        Checkpoints(self.storage).drop(key)
+
+    def leases(self, worker: str = "") -> Leases:
+        """The leases of one run, which keep other runs from doing the same work. worker: its name in `status`."""
+        return Leases(self.storage, worker)
 
     def check(self) -> Check:
         """Verifies the checksums of all artifacts."""
@@ -223,6 +261,8 @@ class Store:
             return old if rest.startswith(".") else rest.removesuffix(".json") not in keep
         if top == SCRATCH:
             return rest.partition("/")[0] not in keep
+        if top == CHECKPOINTS:
+            return rest.partition("/")[0].removesuffix(".json") not in keep
         if top == SET_ASIDE:
             return True
         if top == ROWS:
@@ -237,12 +277,12 @@ class Store:
         if root is None or not path.resolve().is_relative_to(root.resolve()):
             return False
         top = (*path.resolve().relative_to(root.resolve()).parts, "")[0]
-        return is_key(top) or top in (MANIFESTS, LEASES, SET_ASIDE, ROWS, SCRATCH)
+        return is_key(top) or top in (MANIFESTS, LEASES, SET_ASIDE, ROWS, SCRATCH, CHECKPOINTS)
 
     def explained(self, error: BaseException) -> str | None:
-        """A message for the user if a full or broken disk is the cause of `error`; otherwise None."""
+        """A message for the user if a full or broken disk, or a lack of memory, is the cause of `error`; or None."""
         explanation = self.storage.explained(error)
-        return str(explanation) if explanation else None
+        return str(explanation) if explanation else out_of_memory(error)
 
     @cached_property
     def _cache(self) -> Path:
@@ -291,6 +331,11 @@ class Store:
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+
+
+def _keys(names: Collection[str], suffix: str) -> frozenset[str]:
+    stems = (name.removesuffix(suffix) for name in names if name.endswith(suffix))
+    return frozenset(key for key in stems if is_key(key))
 
 
 def _manifest(key: str) -> str:

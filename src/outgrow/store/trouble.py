@@ -24,7 +24,7 @@ TEMPORARY = {
 CLIENTS = {"aiobotocore", "aiohttp", "botocore", "gcsfs", "google", "http", "requests", "urllib3"}
 INTERRUPTED = {
     *("HTTPClientError", "ClientError", "HTTPException", "HTTPError", "IncompleteReadError", "ResponseParserError"),
-    *("TransportError", "RequestException"),
+    *("TransportError", "RequestException", "EndpointConnectionError"),
 }  # the names of each client's errors for an interrupted connection or response
 RETRIED = 60.0  # seconds for which requests to a server are retried
 FORBIDDEN = 5.0  # seconds for which a 403 is retried, which is seldom temporary
@@ -47,6 +47,18 @@ def with_retries(attempt: Callable[[], R]) -> R:
                 raise
         time.sleep(wait)
         pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def client_options(url: str) -> dict[str, Any]:
+    """Options with which fsspec opens a client of a server. botocore's own retries are off: a server that never answers
+    would be asked fifty times, for 15 seconds each. What the user configures for fsspec counts first."""
+    from fsspec.config import conf
+
+    scheme = url.partition("://")[0]
+    if scheme not in ("s3", "s3a"):
+        return {}
+    configured = conf.get(scheme, {}).get("config_kwargs", {})
+    return {"config_kwargs": {"retries": {"max_attempts": 0}, **configured}}
 
 
 def retry_seconds(error: Exception) -> float:

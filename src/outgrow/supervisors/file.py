@@ -10,21 +10,17 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from outgrow.annotations import Annotations, Bools
 from outgrow.cache import cached
 from outgrow.experiment.data import LabelsStep, Prepare
 from outgrow.experiment.setup import CellSetup
 from outgrow.graph import Context, Settings, identity, not_hashed
-from outgrow.supervisors.base import Supervisor
-from outgrow.tasks.base import Split, Task
+from outgrow.supervisors.base import Supervisor, coverage_note, coverage_of, refuse_uncovered
+from outgrow.tasks.base import Task
 from outgrow.tasks.text import on_this_machine
 from outgrow.text.label_files import LabelFile, LabelFormat, read_labels
 from outgrow.text.opening import digest_of_files, refuse_changed
 from outgrow.training.continuing import Generative
-from outgrow.types import Example, Labels, UserError
-
-LEARNED_FROM: tuple[Split, ...] = ("transfer", "transfer_validation")
-SHOWN: tuple[Split, ...] = (*LEARNED_FROM, "test")
+from outgrow.types import Labels, UserError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,33 +59,14 @@ class File(LabelFormat, Supervisor):
         return replace(self, digest=digest_of_files([on_this_machine(self.path)]))
 
     def check(self, setup: CellSetup, settings: Settings) -> None:
-        for split in LEARNED_FROM:
-            found = self._coverage(setup.splits[split])
-            if not found["labelled"]:
-                raise UserError(
-                    f"task {setup.task.name}: {self.path} labels none of the {found['examples']:,} examples of {split} "
-                    f"(seed {setup.seed}), which students learn from: label them, or give the ids that the task has"
-                )
-            if split == "transfer" and found["constant"]:
-                raise UserError(
-                    f"task {setup.task.name}: {self.path} gives all {found['labelled']:,} labels of {split} to the "
-                    f"class {found['constant']!r}: nothing can be learned from them"
-                )
+        refuse_uncovered(setup, self.path, self._coverage, "label them, or give the ids that the task has")
 
     def notes(self, setups: Sequence[CellSetup]) -> tuple[str, ...]:
-        parts = [_counted(split, [self._coverage(setup.splits[split]) for setup in setups]) for split in SHOWN]
         facts = self._facts(setups[0].task)
-        by = f"{facts['annotators']} annotators label " if facts["annotators"] > 1 else "labels "
+        by = f"{facts['annotators']} annotators label" if facts["annotators"] > 1 else "labels"
         unknown = f"{facts['unknown']:,} of its {facts['rows']:,} rows name no example of the task"
         repeated = [f"{facts['repeated']:,} labels are given twice"] if facts["repeated"] else []
-        sentences = [
-            f"supervisor {self.name} on task {setups[0].task.name}: {by}{', '.join(parts)}",
-            unknown,
-            *repeated,
-        ]
-        if not self._coverage(setups[0].splits["test"])["labelled"]:
-            sentences.append("without labels of test there is no floor and no PGR")
-        return ("; ".join(sentences),)
+        return (coverage_note(self.name, by, setups, self._coverage, [unknown, *repeated]),)
 
     def labels(self, setup: CellSetup, examples: Prepare, adapt: Generative | None = None) -> tuple[LabelsStep, ...]:
         names = cached("annotators", self._key(setup.task), lambda: self._read(setup.task).annotations.annotators)
@@ -115,10 +92,7 @@ class File(LabelFormat, Supervisor):
         """How many of the examples have a label, and the only class of these labels, if there is but one."""
 
         def coverage() -> dict[str, Any]:
-            rows, annotations = examples.read().rows, self._read(examples.task).annotations
-            wanted = {row.id for row in rows}
-            at = np.array([id in wanted for id in annotations.ids])
-            return {"examples": len(rows), "labelled": int(at.sum()), "constant": _only_class(annotations, at, rows)}
+            return coverage_of(examples.read().rows, self._read(examples.task).annotations)
 
         found: dict[str, Any] = cached("coverage", [*self._key(examples.task), identity(examples)], coverage)
         return found
@@ -161,20 +135,3 @@ def _read(file: File, task: Task) -> LabelFile:
 def _by_annotator(file: File, task: Task) -> dict[str, Labels]:
     annotations = _read(file, task).annotations
     return dict(zip(annotations.annotators, annotations.labels(), strict=True))
-
-
-def _only_class(annotations: Annotations, at: Bools, rows: Sequence[Example]) -> str:
-    """The class of all labels where they are equal and certain, "" where they are not."""
-    choices = rows[0].choices
-    if not at.any() or any(row.choices != choices for row in rows):
-        return ""
-    given = annotations.classes()[annotations.given & at]
-    is_constant = bool((given == given[0]).all() and given[0].max() == 1)
-    return choices[int(given[0].argmax())] if is_constant else ""
-
-
-def _counted(split: Split, found: Sequence[dict[str, Any]]) -> str:
-    """`1,790 to 1,812 of 2,000 examples of transfer`, over seeds."""
-    counts = [each["labelled"] for each in found]
-    most = f" to {max(counts):,}" if max(counts) > min(counts) else ""
-    return f"{min(counts):,}{most} of {found[0]['examples']:,} examples of {split}"

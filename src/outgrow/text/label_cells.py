@@ -1,14 +1,15 @@
-"""The cells of a label file: the name or number of a class, or a number for each class."""
+"""The cells of labels: the name or number of a class, or a number for each class."""
 
 from __future__ import annotations
 
 import difflib
+import json
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -17,15 +18,87 @@ from outgrow.text.normal import caseless
 from outgrow.types import TOLERANCE, Example, UserError
 
 Said = int | tuple[float, ...]  # the index of a choice, or a probability for each
+Form = Literal["auto", "classes", "probabilities", "scores"]
 
 
 class Coding(Protocol):
-    """How a file writes classes and abstentions."""
+    """How a file writes labels and abstentions."""
 
     @property
     def classes(self) -> tuple[str, ...]: ...
     @property
     def abstain(self) -> str: ...
+    @property
+    def form(self) -> Form: ...
+    @property
+    def normalize(self) -> bool: ...
+
+
+def told(path: Path, number: int, value: Any, coding: Coding, example: Example) -> Said | None:
+    """What a cell says: a class, or, in a list or an object, a number for each class; None for an abstention.
+
+    A list has the order of the classes; the names of an object are classes. Where the form is "probabilities" or
+    "scores" and there are two classes, a number alone is that of the second one, the first being its complement or 0.
+    Raises UserError for another class, and as `distribution`.
+    """
+    named = finder(example.choices, coding.classes)
+    if coding.form in ("probabilities", "scores") or (is_spread(value) and _plain(value, named) is None):
+        return _spread(path, number, value, coding, example)
+    return chosen(path, number, value, coding, example)
+
+
+def is_spread(value: Any) -> bool:
+    """Whether a cell is a list or an object, or the JSON text of one."""
+    return isinstance(value, list | dict) or (isinstance(value, str) and value.lstrip()[:1] in ("[", "{"))
+
+
+def _plain(value: Any, named: Callable[[str], int | None]) -> int | None:
+    """The class that a text in brackets is the name of."""
+    return named(tables.name(value)) if isinstance(value, str) else None
+
+
+def unpacked(path: Path, number: int, value: Any) -> Any:
+    """The list or object of a cell; other cells as they are. Raises UserError for text that is no JSON."""
+    if not (isinstance(value, str) and is_spread(value)):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        raise UserError(f"{path}, row {number}: {value!r:.60} is no list or object in JSON: write [0.1, 0.9]") from None
+
+
+def _spread(path: Path, number: int, value: Any, coding: Coding, example: Example) -> Said | None:
+    """The probabilities of a cell with a number for each class, in the order of the example's choices."""
+    inner, choices = unpacked(path, number, value), coding.classes or example.choices
+    k, is_score = len(choices), coding.form == "scores"
+    match inner:
+        case dict():
+            place_of = finder(choices)
+            numbers = {str(j): j for j in range(k)} if coding.classes else {}
+            values: list[Any] = [None] * k
+            for key, each in inner.items():
+                name = tables.name(key)
+                place = numbers.get(name) if (found := place_of(name)) is None else found
+                if place is None:
+                    raise UserError(f"{path}, row {number}: {key!r:.60} is no class: they are {tables.listed(choices)}")
+                values[place] = each
+        case list():
+            values = inner
+        case _ if tables.cell(inner) in ("", coding.abstain) and not (is_score and tables.cell(inner)):
+            return None
+        case _ if k == 2:
+            single = _number(path, number, inner, choices[1])
+            values = [0.0 if is_score else 1.0 - single, single]
+        case _:
+            raise UserError(f"{path}, row {number}: {inner!r:.60} is one number for {k} classes: give a list of {k}")
+    if len(values) != k:
+        names = tables.listed(choices)
+        raise UserError(f"{path}, row {number}: {len(values)} numbers for {k} classes ({names}): give one for each")
+    probs = distribution(path, number, values, choices, is_score=is_score, normalize=coding.normalize)
+    if probs is None or not coding.classes:
+        return probs
+    order = [finder(example.choices, coding.classes)(str(j)) for j in range(k)]
+    return tuple(probs[order.index(i)] for i in range(k))
 
 
 def chosen(path: Path, number: int, value: Any, coding: Coding, example: Example) -> int | None:
@@ -72,12 +145,12 @@ def finder(choices: tuple[str, ...], classes: tuple[str, ...] = ()) -> Callable[
 
 
 def distribution(
-    path: Path, number: int, values: Sequence[Any], choices: Sequence[str], *, is_score: bool
+    path: Path, number: int, values: Sequence[Any], choices: Sequence[str], *, is_score: bool, normalize: bool = False
 ) -> tuple[float, ...] | None:
     """The probabilities of a row, from probabilities or from scores; None if all are missing.
 
     Raises UserError for a row of which a part is missing, for what is no finite number, and for probabilities that are
-    negative or do not sum to 1. A score of -inf is the probability 0.
+    negative or do not sum to 1; normalize: divide them by their sum instead. A score of -inf is the probability 0.
     """
     numbers = [_number(path, number, value, choice) for value, choice in zip(values, choices, strict=True)]
     if all(map(math.isnan, numbers)):
@@ -90,9 +163,11 @@ def distribution(
             raise UserError(f"{row}: the scores are not finite: give logits or log-probabilities")
         powers = np.exp(np.array(numbers) - max(numbers))
         return tuple((powers / powers.sum()).tolist())
+    if normalize and min(numbers) >= 0 and 0 < sum(numbers) < math.inf:
+        return tuple(each / sum(numbers) for each in numbers)
     if min(numbers) < 0 or not abs(sum(numbers) - 1) < TOLERANCE:
         shown = ", ".join(f"{each:.6g}" for each in numbers[:5]) + (", …" if len(numbers) > 5 else "")
-        hint = ', or say form = "scores" for logits and log-probabilities'
+        hint = ', say normalize = true, or form = "scores" for logits and log-probabilities'
         raise UserError(
             f"{row}: {shown} (sum {sum(numbers):.6g}) are no probabilities that sum to 1: correct them{hint}"
         )

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from outgrow.annotations import Annotations
 from outgrow.ranges import check_ranges, one_of
 from outgrow.text import tables
-from outgrow.text.label_cells import Said, chosen, distribution, finder
+from outgrow.text.label_cells import Form, Said, distribution, finder, told
 from outgrow.text.normal import caseless, normal_form
 from outgrow.types import Example, Labels, UserError
-
-Form = Literal["auto", "classes", "probabilities", "scores"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +26,14 @@ class LabelFormat:
     prompt: a template over columns, such as `{title}: {body}`, which names the example by its text instead, compared
     in normal form and without case. Default: the column `prompt`.
 
-    form: "classes", one cell with the name of a class; "probabilities", a column for each class, called as it;
-    "scores", the same with logits or log-probabilities, of which the softmax is taken; "auto", one of the first two, by
-    the columns. label: the column of the class. Default: `label`. annotators: columns with a class each, one an
-    annotator. annotator: the column with the annotator's name, in a table with a row for each annotator and example.
-    classes: the classes that the numbers 0, 1, ... stand for, in this order. Default: the file has the names of the
-    classes. abstain: a cell that stands for no label, as an empty one always does, unless a class has this name.
+    form: "classes", one cell with the name of a class; "probabilities", a column for each class, called as it, or
+    with `label` or `annotators` a cell with a list or an object of them; "scores", the same with logits or
+    log-probabilities, of which the softmax is taken; "auto", one of the first two, by the columns and cells. normalize:
+    divide probabilities by their sum, which is otherwise an error where it is not 1. label: the column of the label.
+    Default: `label`. annotators: columns with a label each, one an annotator. annotator: the column with the
+    annotator's name, in a table with a row for each annotator and example. classes: the classes that the numbers 0, 1,
+    ... stand for, in this order. Default: the file has the names of the classes. abstain: a cell that stands for no
+    label, as an empty one always does, unless a class has this name.
     """
 
     id: str = ""
@@ -44,6 +44,7 @@ class LabelFormat:
     annotator: str = ""
     classes: tuple[str, ...] = ()
     abstain: str = "-1"
+    normalize: bool = False
 
     def __post_init__(self) -> None:
         check_ranges(self, form=one_of("auto", "classes", "probabilities", "scores"))
@@ -52,8 +53,6 @@ class LabelFormat:
         if self.annotators and (self.label or self.annotator):
             other = "label" if self.label else "annotator"
             raise UserError(f"annotators and {other} are given: choose the one that the file has")
-        if self.form in ("probabilities", "scores") and (self.label or self.annotators):
-            raise UserError(f"form is {self.form!r}, a column for each class: leave label and annotators out")
         for name in ("annotators", "classes"):
             values = getattr(self, name)
             if twice := next((value for value in values if values.count(value) > 1), None):
@@ -76,13 +75,25 @@ class LabelFile:
 
 
 def read_labels(path: Path, layout: LabelFormat, examples: Sequence[Example]) -> LabelFile:
-    """The labels that a table has for these examples.
+    """The labels that a table has for these examples. Raises UserError as `labels_of`, and for missing columns."""
+    table = tables.read(path)
+    name_of, places = _names(path, layout, table.columns, examples)
+    return labels_of(path, layout, table, examples, name_of, places)
+
+
+def labels_of(
+    path: Path,
+    layout: LabelFormat,
+    table: tables.Table,
+    examples: Sequence[Example],
+    name_of: Callable[[int, dict[str, Any]], str],
+    places: Mapping[str, int],
+) -> LabelFile:
+    """The labels in a table that is read. name_of: the name of a row's example. places: each example by its name.
 
     Raises UserError for missing columns, for a class that an example does not have, for probabilities that are none,
     for two rows that contradict each other, and where no row labels an example.
     """
-    table = tables.read(path)
-    name_of, places = _names(path, layout, table.columns, examples)
     said_by = _votes(path, layout, table.columns, examples[0].choices)
     found: dict[str, dict[int, tuple[int, Said]]] = {}
     unknown: list[str] = []
@@ -175,20 +186,20 @@ def _votes(
     def annotator_of(number: int, row: dict[str, Any]) -> str:
         return _name(path, number, layout.annotator, row) if layout.annotator else ""
 
-    if form == "classes":
+    if form == "classes" or layout.label or layout.annotators:
         cells = [(name, name) for name in layout.annotators] or [("", layout.label or "label")]
 
-        def classes(number: int, row: dict[str, Any], example: Example) -> dict[str, Said]:
-            told = [(name, chosen(path, number, row.get(cell), layout, example)) for name, cell in cells]
-            return {name or annotator_of(number, row): said for name, said in told if said is not None}
+        def each_cell(number: int, row: dict[str, Any], example: Example) -> dict[str, Said]:
+            found = [(name, told(path, number, row.get(cell), layout, example)) for name, cell in cells]
+            return {name or annotator_of(number, row): said for name, said in found if said is not None}
 
-        return classes
+        return each_cell
 
     def distributions(number: int, row: dict[str, Any], example: Example) -> dict[str, Said]:
         if example.choices != choices:
             raise UserError(f"{path}: examples have choices of their own: give one label a row, not {form}")
         values = [row.get(column_of[i]) for i in range(len(choices))]
-        said = distribution(path, number, values, choices, is_score=form == "scores")
+        said = distribution(path, number, values, choices, is_score=form == "scores", normalize=layout.normalize)
         return {} if said is None else {annotator_of(number, row): said}
 
     return distributions
@@ -214,10 +225,11 @@ def _form(
             both = f"{path} has a column {label!r} and one for each class"
             raise UserError(f'{both}: say form = "classes", "probabilities" or "scores"')
         form = "classes" if is_labelled or layout.label or not column_of else "probabilities"
-    if form == "classes" and not is_labelled:
+    in_cells = form == "classes" or bool(layout.label or layout.annotators)
+    if in_cells and not is_labelled:
         listed = tables.listed(columns)
         raise UserError(f"{path} has no column {label!r}, and none for each class: it has {listed}: say label = ...")
-    if form != "classes" and not is_spread:
+    if not in_cells and not is_spread:
         missing = next(choice for i, choice in enumerate(choices) if i not in column_of)
         raise UserError(f"{path} has no column for the class {missing!r}: it has {tables.listed(columns)}")
     return form

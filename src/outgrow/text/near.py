@@ -60,7 +60,8 @@ class Near:
         self._fixed = re.compile("|".join(map(re.escape, fixed))) if fixed else None
         self._threshold = threshold
         self._numbers: dict[str, int] = {}
-        self._bags: set[tuple[str, ...]] = set()
+        self._bag_of: list[tuple[str, ...]] = []
+        self._first: dict[tuple[str, ...], int] = {}  # of the texts with these words
         self._rows: list[Trigrams] = []
         self._matrix: tuple[Trigrams, Any] | None = None
         self.add(texts)
@@ -68,13 +69,15 @@ class Near:
     def add(self, texts: Iterable[str]) -> None:
         """Adds texts to the index."""
         for text in texts:
-            self._bags.add(tuple(sorted(words(text))))
+            bag = tuple(sorted(words(text)))
+            self._first.setdefault(bag, len(self._bag_of))
+            self._bag_of.append(bag)
             self._rows.append(self._trigrams(text))
         self._matrix = None
 
     def find(self, texts: Sequence[str]) -> Bools:
         """Whether each text is a near-duplicate of a text in the index, bool [n]."""
-        near = np.array([tuple(sorted(words(text))) in self._bags for text in texts], dtype=np.bool_)
+        near = np.array([tuple(sorted(words(text))) in self._first for text in texts], dtype=np.bool_)
         rows = [self._trigrams(text) for text in texts]
         vocabulary, index = self._indexed()
         index_sizes = np.array([len(row) for row in self._rows])
@@ -85,6 +88,24 @@ class Near:
             enough = shared.data >= self._threshold * np.minimum(sizes[shared.row], index_sizes[shared.col])
             near[chunk[shared.row[enough]]] = True
         return near
+
+    def pairs(self) -> Ints:
+        """Each pair of near-duplicates in the index by their places, int64 [pairs, 2], the earlier text first."""
+        _, index = self._indexed()
+        rows, sizes = index.T.tocsr(), np.array([len(row) for row in self._rows])
+        found = [np.zeros((0, 2), dtype=np.int64)]
+        for chunk in _chunks(rows @ np.diff(index.indptr)):
+            shared = (rows[chunk] @ index).tocoo()
+            first, second = chunk[shared.row], shared.col.astype(np.int64)
+            near = shared.data >= self._threshold * np.minimum(sizes[first], sizes[second])
+            near &= first < second
+            found.append(np.stack([first[near], second[near]], 1))
+        return np.unique(np.concatenate([*found, self._equal()]), axis=0)
+
+    def _equal(self) -> Ints:
+        """Each text with the same words as an earlier one, beside the first such text."""
+        places = [(self._first[bag], i) for i, bag in enumerate(self._bag_of) if self._first[bag] != i]
+        return np.array(places, dtype=np.int64).reshape(-1, 2)
 
     def __contains__(self, text: str) -> bool:
         return bool(self.find([text])[0])

@@ -1,4 +1,4 @@
-"""Reads tables: CSV, TSV, JSONL, JSON or Parquet, uncompressed or compressed with gzip or zstd."""
+"""Reads tables: CSV, TSV, JSONL, JSON, Parquet or Arrow, uncompressed or compressed with gzip or zstd."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from outgrow.text import opening
+from outgrow.text.arrow import arrow
 from outgrow.text.json_rows import json_document, json_lines
 from outgrow.text.normal import readable
 from outgrow.text.opening import opened
@@ -138,4 +139,6 @@ _FORMATS: dict[str, Callable[[Path, BinaryIO], Numbered]] = {
     ".jsonl": json_lines,
     ".json": json_document,
     ".parquet": parquet,
+    ".arrow": arrow,
+    ".feather": arrow,
 }

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class HeadConfig:
     """hidden: the width of each hidden layer, with ReLU after it. penalties: on half the squared weights of
     standardised features, each tried. balanced: every class has the same weight in the loss, by its share of the
-    labels."""
+    labels. keep: the epoch with the lowest validation loss, or the last."""
 
     hidden: tuple[int, ...]
     dropout: float
@@ -36,6 +36,7 @@ class HeadConfig:
     epochs: int
     batch: int
     learning_rate: float
+    keep: Literal["best", "last"] = "best"
 
 
 @dataclass(eq=False)
@@ -58,8 +59,9 @@ def train_heads(
 ) -> list[TrainedHead]:
     """One head for each label set, [n, classes] with [m, classes] of the validation slice, and its seed.
 
-    Of all penalties and epochs, the head with the lowest cross-entropy to the validation labels is kept. A head comes
-    out the same alone and beside others, up to rounding. Raises UserError where a number is not finite.
+    Of all penalties and epochs (of the last epoch, where that is kept) the head with the lowest cross-entropy to the
+    validation labels is taken. A head comes out the same alone and beside others, up to rounding. Raises UserError
+    where a number is not finite.
     """
     import torch
 
@@ -156,7 +158,7 @@ class _Run:
 
 
 class _Best:
-    """The weights of the epoch with the lowest validation loss, for each head and penalty."""
+    """The weights of the epoch that is kept, and its validation loss, for each head and penalty."""
 
     def __init__(self, run: _Run, x: torch.Tensor, wanted: torch.Tensor) -> None:
         import torch
@@ -174,10 +176,12 @@ class _Best:
             losses = -(self.wanted * log_probs).sum(3).mean(2)
             agreement = (log_probs.argmax(3) == self.wanted.argmax(3)).float().mean(2)
             refuse_not_finite("a validation loss", losses.numpy())
-            better = losses < self.losses
+            better = torch.full_like(losses, True, dtype=torch.bool)
+            if self.run.config.keep == "best":
+                better = losses < self.losses
             for kept, now in zip(self.weights, (*self.run.weights, *self.run.biases), strict=True):
                 kept[better] = now.detach()[better]
-            self.losses = torch.minimum(losses, self.losses)
+            self.losses = torch.where(better, losses, self.losses)
         for curve, own, agrees in zip(self.curves, losses.tolist(), agreement.tolist(), strict=True):
             for penalty, value, share in zip(self.run.config.penalties, own, agrees, strict=True):
                 record = {"penalty": penalty, "validation_loss": value, "validation_agreement": share}

@@ -1,0 +1,1 @@
+"""Analyses: open questions that the results of an experiment are asked. One file for each."""

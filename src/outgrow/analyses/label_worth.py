@@ -1,0 +1,237 @@
+"""Label worth: how many weak labels replace one label of ground truth?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from outgrow.analyses.base import Analysis, Comparison, told_apart
+from outgrow.experiment.cell import Cell
+from outgrow.experiment.data import Gold
+from outgrow.experiment.scoring import Score
+from outgrow.experiment.setup import CellSetup
+from outgrow.experiment.steps import Fit, predicted
+from outgrow.experiment.students import ceiling, student
+from outgrow.experiment.weak_labels import Labeller
+from outgrow.finding import Axis, Column, Figure, Finding, Mark, Panel, Series, Table
+from outgrow.graph import Step
+from outgrow.measures.accuracy import accuracy
+from outgrow.measures.crossed import Interval
+from outgrow.measures.effects import Effect, effects
+from outgrow.measures.exchange import learning_values, worth_values
+from outgrow.ranges import SHARE
+from outgrow.types import Doubles, Scores, UserError
+
+KINDS = {"weak": "weak labels", "truth": "ground truth"}
+PANELS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelWorth(Analysis):
+    """The exchange rate of weak labels for labels of ground truth, from students on parts of transfer.
+
+    Beside the student and its ceiling, which learn from all of transfer, the same model is fitted to weak labels and to
+    ground truth of smaller parts, `shares` of it. The students on ground truth give accuracy as a line in the logarithm
+    of the number of labels; where it reaches the student's accuracy is how many labels of ground truth are worth as
+    much as all weak labels. Methods that are oracles are left out.
+    """
+
+    question: ClassVar[str] = "How many weak labels replace one label of ground truth?"
+
+    shares: tuple[float, ...] = (0.125, 0.25, 0.5)
+
+    def __post_init__(self) -> None:
+        if not self.shares or not all(SHARE.holds(share) and 0 < share < 1 for share in self.shares):
+            raise UserError(f"shares is {list(self.shares)}: give parts of transfer, between 0 and 1")
+
+    def check(self, cells: Sequence[Cell]) -> None:
+        """Raises UserError for a transfer set without a size."""
+        for cell in cells:
+            if cell.setup.splits["transfer"].n is None:
+                raise UserError(
+                    f"analysis label-worth fits students to parts of transfer, which has no size on task "
+                    f"{cell.task.name}: say sizes = {{ transfer = 1000 }}"
+                )
+
+    def steps(self, cell: Cell) -> Mapping[str, Step[Any]]:
+        if cell.method.oracle:
+            return {}
+        whole = cell.setup.splits["transfer"].n or 0
+        found: dict[str, Step[Any]] = {}
+        for size in sorted({max(round(share * whole), 1) for share in self.shares}):
+            setup = _smaller(cell, size)
+            labeller = Labeller(name=cell.weak.name, models=cell.weak.models, labels=partial(cell.weak.labels, setup))
+            found[f"weak/{size}"] = _scored(student(setup, cell.strong, cell.method, labeller), cell)
+            found[f"truth/{size}"] = _scored(ceiling(setup, cell.strong, cell.method), cell)
+        return {**found, f"weak/{whole}": cell.student, f"truth/{whole}": cell.ceiling}
+
+    def finding(self, comparisons: Sequence[Comparison]) -> Finding:
+        measured = list(map(_measured, told_apart(comparisons), comparisons))
+        flat = tuple(
+            f"{each.name}: more labels of ground truth do not surely make a better student, so a weak label has no rate"
+            for each in measured
+            if each.worth is None
+        )
+        outside = tuple(
+            f"{each.name}: the rate is beyond the sizes that were fitted, so it rests on the line alone"
+            for each in measured
+            if each.worth is not None and not each.sizes[0] <= each.replaced.mean <= each.sizes[-1]
+        )
+        return Finding(
+            sentence=_sentence([each for each in measured if each.worth is not None]),
+            table=_table(measured),
+            figure=_figure(measured),
+            notes=(*flat, *outside),
+        )
+
+
+def _smaller(cell: Cell, size: int) -> CellSetup:
+    """The set-up of a cell with the first examples of transfer alone."""
+    splits = cell.setup.splits
+    return replace(cell.setup, splits={**splits, "transfer": replace(splits["transfer"], n=size)})
+
+
+def _scored(fit: Fit, cell: Cell) -> Score:
+    return Score(predictions=predicted(fit, cell.test), examples=cell.test, gold=Gold(examples=cell.test))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Measured:
+    """The scores of one comparison by kind and number of labels, [S, N] each.
+
+    worth: the influence values of log2 of the exchange rate; None where more ground truth does not surely help.
+    """
+
+    name: str
+    sizes: tuple[int, ...]
+    scores: Mapping[str, tuple[Doubles, ...]]
+    groups: npt.NDArray[Any]
+    worth: Doubles | None
+
+    @property
+    def rate(self) -> Interval:
+        """How many weak labels replace one of ground truth."""
+        assert self.worth is not None
+        (found,) = effects([self.worth], [self.groups])
+        return _power(found.interval)
+
+    @property
+    def replaced(self) -> Interval:
+        """How many labels of ground truth are worth as much as all weak labels."""
+        rate, whole = self.rate, self.sizes[-1]
+        return Interval(
+            mean=whole / rate.mean, low=whole / rate.high, high=whole / rate.low, seed_noise=rate.seed_noise
+        )
+
+
+def _measured(name: str, each: Comparison) -> _Measured:
+    sizes = tuple(sorted(int(key.removeprefix("truth/")) for key in each.found if key.startswith("truth/")))
+    first: Scores = each.found[f"truth/{sizes[0]}"][0]
+    scores = {kind: tuple(_table_of(each.found[f"{kind}/{size}"], first.ids) for size in sizes) for kind in KINDS}
+    _, groups = np.unique(first.groups, return_inverse=True)
+    (learns,) = effects([learning_values(sizes, scores["truth"])], [groups])
+    worth = None
+    if learns.sign > 0:
+        worth = worth_values(sizes[-1], scores["weak"][-1], sizes, scores["truth"])
+    return _Measured(name=name, sizes=sizes, scores=scores, groups=groups, worth=worth)
+
+
+def _table_of(scores: Sequence[Scores], ids: tuple[str, ...]) -> Doubles:
+    rows = [dict(zip(each.ids, each.correct.tolist(), strict=True)) for each in scores]
+    return np.array([[row[id] for id in ids] for row in rows])
+
+
+def _power(log2: Interval) -> Interval:
+    """2 to the power of an interval; its ends stay finite."""
+    low, mean, high = (float(2 ** np.clip(end, -60, 60)) for end in (log2.low, log2.mean, log2.high))
+    return Interval(mean=mean, low=low, high=high, seed_noise=log2.seed_noise)
+
+
+def _sentence(measured: Sequence[_Measured]) -> str:
+    if not measured:
+        return "More labels of ground truth do not surely make a better student, so a weak label has no rate."
+    found = effects([each.worth for each in measured if each.worth is not None], [each.groups for each in measured])
+    if len(measured) > 1:
+        rates = sorted(each.rate.mean for each in measured)
+        much = f"{_few(rates[0])} to {_few(rates[-1])} weak labels replace one label of ground truth"
+        return f"{much}: {_certain(found)}."
+    (each,) = measured
+    rate, replaced = each.rate, each.replaced
+    return (
+        f"{each.sizes[-1]:,} weak labels make as good a student as {replaced.mean:,.0f} labels of ground truth: "
+        f"{_few(rate.mean)} of them replace one ({_few(rate.low)} to {_few(rate.high)}); {_certain(found)}."
+    )
+
+
+def _certain(found: Sequence[Effect]) -> str:
+    """What is certain of the rates, and which would have been seen where nothing is."""
+    worth = {1: "surely worth less than one of ground truth", -1: "surely worth more than one of ground truth"}
+    of = "" if len(found) == 1 else f" of {len(found)} comparisons"
+    clauses = [
+        f"a weak label is {words}" + (f" in {count}{of}" if of else "")
+        for sign, words in worth.items()
+        if (count := sum(effect.sign == sign for effect in found))
+    ]
+    if unseen := [effect.smallest for effect in found if not effect.sign]:
+        seen = f"a rate of {_few(float(2 ** min(max(unseen), 60.0)))} would have been seen"
+        where = f" in {len(unseen)}{of}" if of else ""
+        clauses.append(f"no evidence that it is worth less or more than one of ground truth{where}; {seen}")
+    return "; ".join(clauses)
+
+
+def _few(value: float) -> str:
+    """A number with two digits: `4.2`, `0.31`, `1,200`."""
+    return f"{float(f'{value:.2g}'):,g}" if value < 1e6 else "more than a million"
+
+
+def _table(measured: Sequence[_Measured]) -> Table:
+    columns = (
+        Column(head="comparison"),
+        Column(head="labels"),
+        *(Column(head=f"student on {words}", unit="%") for words in KINDS.values()),
+        Column(head="weak labels for one of ground truth"),
+    )
+    rows = tuple(
+        (
+            each.name,
+            size,
+            *(accuracy(each.scores[kind][i], each.groups) for kind in KINDS),
+            each.rate if each.worth is not None and size == each.sizes[-1] else None,
+        )
+        for each in measured
+        for i, size in enumerate(each.sizes)
+    )
+    return Table(columns=columns, rows=rows)
+
+
+def _figure(measured: Sequence[_Measured]) -> Figure:
+    panels = tuple(
+        Panel(
+            title=each.name,
+            x=Axis(label="labels", ticks=tuple((float(np.log2(size)), f"{size:,}") for size in each.sizes)),
+            y=Axis(label="accuracy of the student", percent=True),
+            series=tuple(
+                Series(
+                    name=words,
+                    colour="student" if kind == "weak" else "ceiling",
+                    marks=tuple(
+                        Mark.at(float(np.log2(size)), accuracy(table, each.groups))
+                        for size, table in zip(each.sizes, each.scores[kind], strict=True)
+                    ),
+                )
+                for kind, words in KINDS.items()
+            ),
+        )
+        for each in measured[:PANELS]
+    )
+    return Figure(
+        title="Accuracy by the number of labels",
+        panels=panels,
+        caption="Test accuracy of the same model by how many labels it learned from, weak ones or ground truth, with "
+        "95 % intervals. How far the first curve lies to the right of the second is the exchange rate.",
+    )

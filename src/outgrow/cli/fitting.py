@@ -1,0 +1,197 @@
+"""The commands for people with cheap labels and a model: fit, predict, export."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from outgrow.cli.data_options import (
+    Abstain,
+    Annotator,
+    Classes,
+    Data,
+    Form,
+    Gold,
+    Id,
+    Normalize,
+    Replies,
+    Text,
+    Weak,
+    data_from,
+)
+from outgrow.cli.options import (
+    RUNS,
+    Device,
+    NoPlugins,
+    Offline,
+    Seeds,
+    Sets,
+    StoreAt,
+    TrustPickle,
+    TrustRemoteCode,
+    Workers,
+    app,
+)
+from outgrow.cli.running import resumable
+
+if TYPE_CHECKING:
+    from outgrow.practice.data import PracticeData
+    from outgrow.practice.fit import Fitted
+
+
+@app.command()
+def fit(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", help="The folder for the model, its card and its predictions.")],
+    model: Annotated[str, typer.Option(help="minilm/l6, a checkpoint's folder, or its name on the hub.")] = "minilm/l6",
+    text: Text = None,
+    weak: Weak = None,
+    gold: Gold = None,
+    id: Id = None,
+    annotator: Annotator = None,
+    replies: Replies = None,
+    classes: Classes = "",
+    form: Form = "auto",
+    abstain: Abstain = "-1",
+    normalize: Normalize = False,
+    audited: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Audits: labels --to-audit, with answers.")
+    ] = None,
+    method: Annotated[str, typer.Option(help="auto, naive, audited, a labelling rule or a loss.")] = "auto",
+    finetune: Annotated[bool, typer.Option("--finetune", help="Finetune after the head on frozen features.")] = False,
+    minutes: Annotated[float | None, typer.Option(min=0.01, help="Finetune for so long at most.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
+    store: StoreAt = RUNS,
+    workers: Workers = None,
+    device: Device = "cpu",
+    trust_pickle: TrustPickle = False,
+    trust_remote_code: TrustRemoteCode = False,
+    offline: Offline = False,
+) -> None:
+    """Fit a model to cheap labels: a head on its frozen features first, then, if asked, finetuning."""
+    from outgrow import api
+    from outgrow.graph import Settings
+    from outgrow.practice.audits import of_data, read_audits
+    from outgrow.practice.folder import refuse_foreign, write_folder
+    from outgrow.practice.models import named
+    from outgrow.practice.report import lines
+    from outgrow.progress import duration, showing
+
+    started = time.monotonic()
+    refuse_foreign(out)
+    settings = Settings(device=device, trust_pickle=trust_pickle, trust_remote_code=trust_remote_code, offline=offline)
+    table = data_from(
+        data, text=text, weak=weak, gold=gold, id=id, annotator=annotator, replies=replies, classes=classes, form=form,
+        abstain=abstain, normalize=normalize,
+    )  # fmt: skip
+    table, audits = read_audits(audited, table) if audited else (table, of_data(table))
+    common: dict[str, Any] = {
+        "method": method,
+        "audits": audits,
+        "seed": seed,
+        "settings": settings,
+        "store": api.opened(store),
+    }
+    chosen, command = named(model), shlex.join(["outgrow", *sys.argv[1:]])
+    with resumable(), api.executor("", workers) as executor, showing(sys.stderr, executor.slots) as watch:
+        common |= {"on": executor, "watch": watch}
+        fitted = _frozen(table, chosen, common)
+        write_folder(fitted, out, settings, command)
+        if finetune or minutes:
+            typer.echo("a head on frozen features, whose folder is written already:")
+            _print(lines(fitted))
+            fitted = _finetuned(table, chosen, fitted, minutes, common)
+            write_folder(fitted, out, settings, command)
+            typer.echo(f"\nfinetuned ({_how(fitted)}):")
+    _print(lines(fitted))
+    typer.echo(
+        f"{out}: the model, README.md, report.html and predictions.parquet, in {duration(time.monotonic() - started)}"
+    )
+
+
+def _frozen(data: PracticeData, model: Any, common: dict[str, Any]) -> Fitted:
+    from outgrow.practice.fit import fit
+
+    return fit(data, model, **common)
+
+
+def _finetuned(data: PracticeData, model: Any, frozen: Fitted, minutes: float | None, common: dict[str, Any]) -> Fitted:
+    from outgrow.practice.budget import finetuning, within
+    from outgrow.practice.fit import fit
+
+    pinned, settings, seed = frozen.wanted.model, common["settings"], common["seed"]
+    how = finetuning(pinned, settings)
+    if minutes:
+        how = within(minutes, data, pinned, how, seed=seed, settings=settings)
+    return fit(data, model, how=how, others={"a head on frozen features": frozen.scored}, **common)
+
+
+def _how(fitted: Fitted) -> str:
+    how: Any = fitted.wanted.method
+    return f"{type(how).__name__.lower()}, {how.updates or how.epochs:g} {'updates' if how.updates else 'epochs'}"
+
+
+def _print(lines: list[str]) -> None:
+    for line in lines:
+        typer.echo(line)
+
+
+@app.command()
+def predict(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that fit or export has written.")],
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="A CSV, TSV, JSONL or Parquet file.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The Parquet file for the predictions.")],
+    text: Text = None,
+    id: Id = None,
+    device: Device = "cpu",
+    trust_remote_code: TrustRemoteCode = False,
+) -> None:
+    """Predict the rows of a file, in constant memory."""
+    from outgrow.graph import Settings
+    from outgrow.practice.predict import predict_file
+
+    shown = sys.stderr.isatty()
+
+    def told(rows: int, seconds: float) -> None:
+        if shown:
+            print(f"\r{rows:,} rows, {rows / max(seconds, 1e-9):,.0f} rows/s", end="", file=sys.stderr, flush=True)
+
+    started, settings = time.monotonic(), Settings(device=device, trust_remote_code=trust_remote_code)
+    rows = predict_file(folder, data, out, text=text or "", id=id or "", settings=settings, progress=told)
+    seconds = time.monotonic() - started
+    if shown:
+        print(file=sys.stderr)
+    typer.echo(f"{out}: {rows:,} rows, {rows / seconds:,.0f} rows/s")
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="A TOML file whose results are stored.")],
+    cell: Annotated[str, typer.Argument(metavar="CELL", help="Its task/weak/strong/method/seed, or enough of it.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder for the student.")],
+    store: StoreAt = RUNS,
+    sets: Sets = None,
+    seeds: Seeds = None,
+    device: Device = "cpu",
+    trust_pickle: TrustPickle = False,
+    trust_remote_code: TrustRemoteCode = False,
+    offline: Offline = False,
+    no_plugins: NoPlugins = False,
+) -> None:
+    """Write a fitted student of an experiment into a folder, as a checkpoint that transformers loads."""
+    from outgrow import api
+    from outgrow.graph import Settings
+    from outgrow.practice import export as exporting
+    from outgrow.practice.folder import refuse_foreign
+    from outgrow.source import resolved
+
+    refuse_foreign(folder)
+    settings = Settings(device=device, trust_pickle=trust_pickle, trust_remote_code=trust_remote_code, offline=offline)
+    experiment = resolved(file, sets=sets or (), seeds=seeds, plugins=not no_plugins, settings=settings)
+    found = exporting.export(experiment, cell, folder, api.opened(store), settings)
+    typer.echo(f"{folder}: the student of {exporting.name_of(found)}")

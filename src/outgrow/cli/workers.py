@@ -1,0 +1,186 @@
+"""`outgrow work` and `outgrow status`: many workers on one store, without a server."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from outgrow.cli.options import (
+    RUNS,
+    Device,
+    File,
+    Log,
+    NoPlugins,
+    Offline,
+    Seeds,
+    Sets,
+    StoreAt,
+    TrustPickle,
+    TrustRemoteCode,
+    Workers,
+    app,
+    not_empty,
+)
+from outgrow.cli.running import fail, logging_to, print_json, read_experiment, resumable, settings_from, source_from
+
+if TYPE_CHECKING:
+    from outgrow.executors.base import Executor
+    from outgrow.graph import Outcome, Status, Worker
+
+GRACE = 20  # seconds until running steps are stopped without a checkpoint; schedulers kill after 30 or more
+REQUEUE = 75  # EX_TEMPFAIL: a scheduler that stopped the worker should start it again
+
+
+@app.command()
+def work(
+    file: File = None,
+    store: StoreAt = RUNS,
+    sets: Sets = None,
+    seeds: Seeds = None,
+    name: Annotated[
+        str | None,
+        typer.Option(callback=not_empty, help="Unique among the workers of the store; by default host and process."),
+    ] = None,
+    cores: Annotated[int | None, typer.Option(min=1, max=1024, help="Cores of this worker; by default all.")] = None,
+    gpus: Annotated[float, typer.Option(min=0, help="GPUs of this worker.")] = 0,
+    memory_gb: Annotated[float | None, typer.Option(min=0, help="Memory; by default that of the machine.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Stay until the steps that need more are done, too.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Try steps again that failed on any worker.")] = False,
+    on: Annotated[str, typer.Option(help="inline, pool, or package.module:Class; a pool if there are cores.")] = "",
+    workers: Workers = None,
+    device: Device = "cpu",
+    microbatch: Annotated[int | None, typer.Option(min=1, help="Examples at once: fewer need less memory.")] = None,
+    trust_pickle: TrustPickle = False,
+    trust_remote_code: TrustRemoteCode = False,
+    offline: Offline = False,
+    log: Log = None,
+    no_plugins: NoPlugins = False,
+) -> None:
+    """Compute steps of an experiment as one of several workers that share a store, until none is left.
+
+    Start it as often as you like, on any machine that reaches the store. The exit code is 75 if SIGTERM ended it: start
+    it again to go on.
+    """
+    from outgrow import api, sharing
+    from outgrow.executors.base import cores as all_cores
+    from outgrow.graph import Resources, Worker
+    from outgrow.progress import duration, showing
+
+    started = time.monotonic()
+    settings = replace(settings_from(device, trust_pickle, trust_remote_code, offline), microbatch=microbatch)
+    read_experiment(file, sets, seeds, no_plugins)  # a wrong one is refused before anything is opened
+    resources = Resources(cores=cores or all_cores(), gpus=gpus, memory_gb=memory_gb or _memory_gb())
+    worker = Worker(name=name or f"{platform.node()}:{os.getpid()}", resources=resources, wait=wait)
+    opened_store = api.opened(store)
+    slots = workers or (None if on == "inline" else resources.cores)
+    with (
+        logging_to(log, opened_store),
+        resumable(),
+        api.executor(on, slots, plugins=not no_plugins) as executor,
+        _requeued(executor),
+        showing(sys.stderr, executor.slots) as watch,
+    ):
+        asked = source_from(file, sets, seeds, no_plugins)
+        shared: dict[str, Any] = {"store": opened_store, "worker": worker, "on": executor, "retry": retry}
+        outcome = sharing.work(**asked, **shared, settings=settings, watch=watch)
+    _report(outcome, worker, duration(time.monotonic() - started))
+
+
+def _report(outcome: Outcome, worker: Worker, took: str) -> None:
+    from outgrow.graph import lacking
+
+    typer.echo(f"{len(outcome.computed)} steps computed here, {len(outcome.cached)} elsewhere, in {took}")
+    for step in outcome.unfit:
+        missing = lacking(step.resources, worker.resources)
+        typer.echo(f"left to others: {step.title} ({step.key}) needs {missing}")
+    if outcome.failures:
+        fail(outcome.failures, len(outcome.skipped))
+
+
+@app.command()
+def status(
+    file: File = None,
+    store: StoreAt = RUNS,
+    sets: Sets = None,
+    seeds: Seeds = None,
+    trust_pickle: TrustPickle = False,
+    trust_remote_code: TrustRemoteCode = False,
+    offline: Offline = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    no_plugins: NoPlugins = False,
+) -> None:
+    """Show what the workers of a store have done for an experiment, what they are doing, and what failed."""
+    from outgrow import sharing
+
+    settings = settings_from("cpu", trust_pickle, trust_remote_code, offline)
+    found = sharing.status(**source_from(file, sets, seeds, no_plugins), store=store, settings=settings)
+    if as_json:
+        print_json(_as_json(found))
+    else:
+        _print_status(found)
+
+
+def _print_status(found: Status) -> None:
+    from outgrow.progress import duration
+
+    left = "" if found.seconds_left is None else f", about {duration(found.seconds_left)} left"
+    typer.echo(f"{found.done} of {found.total} steps done, {len(found.failed)} failed; {found.workers} workers{left}")
+    for each in sorted(found.running, key=lambda each: -each.seconds):
+        where = f"{each.worker or 'a run'} on {each.host}"
+        typer.echo(f"running: {each.title} ({each.key}), {each.fraction:.0%} after {duration(each.seconds)}, {where}")
+    for key, (step, record) in found.failed.items():
+        tried = "" if record.is_final else " (will be tried again)"
+        typer.echo(f"failed: {step.title} ({key}) on {record.host}{tried}: {record.text}")
+
+
+def _as_json(found: Status) -> dict[str, object]:
+    from dataclasses import asdict
+
+    failed = {key: {"title": step.title, **asdict(record)} for key, (step, record) in found.failed.items()}
+    return {**asdict(replace(found, failed={})), "failed": failed}
+
+
+class _Late(BaseException):
+    """A running step has not stopped in time."""
+
+
+@contextmanager
+def _requeued(executor: Executor) -> Iterator[None]:
+    """Exit with code 75 on SIGTERM, which schedulers send at a time limit: after running steps have saved a checkpoint,
+    or after `GRACE` seconds."""
+    from outgrow.graph import STOPPING
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        executor.stop()
+        signal.alarm(GRACE)
+
+    def late(number: int, frame: FrameType | None) -> NoReturn:
+        raise _Late
+
+    before = signal.signal(signal.SIGTERM, stop), signal.signal(signal.SIGALRM, late)
+    try:
+        with suppress(_Late):
+            yield
+        if STOPPING.is_set():
+            typer.echo("terminated: finished steps and checkpoints are stored, start it again to go on", err=True)
+            raise typer.Exit(REQUEUE)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGALRM, before[1])
+        STOPPING.clear()
+
+
+def _memory_gb() -> float:
+    """The memory of this machine."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9

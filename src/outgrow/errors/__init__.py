@@ -1,0 +1,1 @@
+"""Structures of errors: which examples a simulated supervisor gets wrong, and how. One file for each."""

@@ -1,0 +1,46 @@
+"""Linear: the examples on one side of a plane in a model's features go wrong, all to the same class."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+import numpy as np
+
+from outgrow.errors.base import Errors, Seen
+from outgrow.models.base import Model
+from outgrow.types import Doubles, Ints
+
+
+@dataclass(frozen=True, kw_only=True)
+class Linear(Errors):
+    """Errors that are easy to imitate: beyond a plane in the frozen features of `model` all answers are one class, the
+    first.
+
+    The seed draws the direction, in standardised features. If the examples of other classes do not suffice for the
+    accuracy, those of the first class go wrong from the other side, to the second. model: the student's own, so that it
+    can see the direction.
+    """
+
+    kind: ClassVar[str] = "errors/linear"
+    needs: ClassVar[str] = "features"
+    shared_choices: ClassVar[bool] = True
+
+    model: Model
+
+    def map_models(self, change: Callable[[Model], Model]) -> Self:
+        return replace(self, model=change(self.model))
+
+    def order(self, seen: Seen) -> Doubles:
+        assert seen.features is not None
+        seed = int.from_bytes(hashlib.blake2b(f"direction {seen.seed}".encode(), digest_size=8).digest(), "big")
+        direction = np.random.default_rng(seed).normal(size=seen.features.shape[1])
+        scaled = (seen.features - seen.features.mean(0)) / np.maximum(seen.features.std(0), 1e-6)
+        along = scaled @ direction
+        place = 1 / (1 + np.exp(-along / max(float(along.std()), 1e-6)))  # in (0, 1)
+        return np.asarray(np.where(seen.right() != 0, 1 + place, -place), dtype=np.float64)
+
+    def answers(self, seen: Seen) -> Ints:
+        return np.where(seen.right() != 0, 0, 1)

@@ -1,0 +1,158 @@
+"""The labels that a student learns from: those of its labeller, changed by the rules of a technique.
+
+Rules and what they need become steps, so whatever two techniques share is computed once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from outgrow.experiment.data import LabelsStep, Prepare
+from outgrow.experiment.folds import OtherFolds, OutOfFold
+from outgrow.experiment.setup import CellSetup
+from outgrow.experiment.steps import Features, Fit, Relabel, predicted
+from outgrow.experiment.technique import Technique
+from outgrow.labelling.base import Rule
+from outgrow.labelling.harden import Harden
+from outgrow.labelling.mean import Mean
+from outgrow.methods.head import Head
+from outgrow.models.base import Model
+from outgrow.tasks.base import Task
+from outgrow.training.features import FeatureSpec
+from outgrow.types import UserError
+
+_NEED = re.compile(
+    r"(?P<who>student|supervisor)/(features(@(?P<layer>-?\d{1,3}))?|folds:(?P<folds>[2-9]|[1-9]\d)|zero_shot)"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labeller:
+    """The source of weak labels: a supervisor, or the last rung of a chain. labels: gives the steps that label
+    examples, one for each annotator."""
+
+    name: str
+    models: tuple[Model, ...]
+    labels: Callable[[Prepare], tuple[LabelsStep, ...]]
+
+    @classmethod
+    def of_fit(cls, fit: Fit) -> Labeller:
+        return cls(name=fit.model.name, models=(fit.model,), labels=lambda examples: (predicted(fit, examples),))
+
+
+def ensemble_labels(labeller: Labeller, examples: Prepare) -> LabelsStep:
+    """The labels of examples: the mean over annotators, where there are several."""
+    labels = labeller.labels(examples)
+    return Relabel(rule=Mean(), labels=labels, examples=examples) if len(labels) > 1 else labels[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """What a learner is taught: labels of its examples, and of the validation slice. Several annotators until a rule
+    has joined them."""
+
+    setup: CellSetup
+    labeller: Labeller
+    learner: Model
+    examples: Prepare
+    labels: tuple[LabelsStep, ...]
+    validation_labels: tuple[LabelsStep, ...]
+
+    @property
+    def validation(self) -> Prepare:
+        return self.setup.validation
+
+    def fit(self, model: Model, labels: LabelsStep) -> Fit:
+        """A linear head on the frozen features of a model, which learns from these labels of the examples."""
+        both = labels, self.validation_labels[0]
+        return self.setup.fit(model, self.examples, self.validation, labels=both, method=Head())
+
+
+def weak_labels(
+    setup: CellSetup, labeller: Labeller, learner: Model, examples: Prepare, technique: Technique
+) -> tuple[LabelsStep, LabelsStep]:
+    """The labels to train on, and those of the validation slice, to which selecting rules are not applied."""
+    labels, held_out = labeller.labels(examples), labeller.labels(setup.validation)
+    for rule in _joined(rules_of(technique, setup.task), labeller, len(labels)):
+        if rule.shared_choices and setup.task.readout == "tokens":
+            raise UserError(
+                f"{type(rule).__name__} needs a task whose examples share their choices: {setup.task.name} has none"
+            )
+        lesson = Lesson(
+            setup=setup,
+            labeller=labeller,
+            learner=learner,
+            examples=examples,
+            labels=labels,
+            validation_labels=held_out,
+        )
+        labels = (_relabelled(lesson, rule),)
+        held_out = held_out if rule.selects else (_relabelled(lesson, rule, on_validation=True),)
+    return labels[0], held_out[0]
+
+
+def rules_of(technique: Technique, task: Task) -> tuple[Rule, ...]:
+    """The rules of a technique and its task, in the order in which they are applied."""
+    usual = () if task.soft_labels else (Harden(),)
+    named = usual if technique.rules is None else technique.rules
+    if technique.rules and not any(rule.transforms for rule in technique.rules):
+        named = (*technique.rules, *usual)
+    ordered: list[Rule] = []
+    for rule in named:
+        at = len(ordered)
+        while rule.selects and at and ordered[at - 1].rescales:
+            at -= 1
+        ordered.insert(at, rule)
+    return tuple(ordered)
+
+
+def _joined(rules: tuple[Rule, ...], labeller: Labeller, annotators: int) -> tuple[Rule, ...]:
+    """The rules for so many annotators: several are joined first, by the mean unless a rule does."""
+    if annotators == 1:
+        return tuple(rule for rule in rules if not rule.aggregates)
+    if not (rules and rules[0].aggregates):
+        return (Mean(), *rules)
+    if annotators < rules[0].min_supervisors:
+        name, needed = type(rules[0]).__name__, rules[0].min_supervisors
+        raise UserError(f"{name} needs {needed} supervisors, {labeller.name} are {annotators}: use mean, or name more")
+    return rules
+
+
+def _relabelled(lesson: Lesson, rule: Rule, on_validation: bool = False) -> Relabel:
+    """The labels of the examples, or those of the validation slice, as a rule changes them."""
+    examples = lesson.validation if on_validation else lesson.examples
+    labels = lesson.validation_labels if on_validation else lesson.labels
+    evidence = tuple((need, _evidence(need, lesson, rule, examples)) for need in rule.needs)
+    seed = lesson.setup.seed if rule.needs else 0
+    return Relabel(rule=rule, labels=labels, examples=examples, evidence=evidence, seed=seed)
+
+
+def _evidence(need: str, lesson: Lesson, rule: Rule, examples: Prepare) -> Features | LabelsStep:
+    """The step for what a rule needs, such as `student/features@-2`. Raises UserError if there is none."""
+    setup, asked = lesson.setup, _NEED.fullmatch(need)
+    models = () if not asked else (lesson.learner,) if asked["who"] == "student" else lesson.labeller.models
+    if not (asked and models):
+        name = lesson.labeller.name
+        raise UserError(f"{type(rule).__name__} needs {need!r}, which {name} does not have: remove the rule")
+    if asked["folds"]:
+        return _out_of_fold(lesson, rule, models[0], int(asked["folds"]), examples)
+    if "features" in need:
+        spec = FeatureSpec(layer=int(asked["layer"] or -1), precision=setup.precision)
+        return Features(source=models[0], examples=examples, spec=spec)
+    if setup.task.readout != "tokens":
+        raise UserError(f"{type(rule).__name__} needs zero-shot answers: {setup.task.name} has none, remove it")
+    return setup.zero_shot(models[0], examples)
+
+
+def _out_of_fold(lesson: Lesson, rule: Rule, model: Model, folds: int, examples: Prepare) -> LabelsStep:
+    """Predictions by heads that have not learned from the label of the example: of the other folds; for the validation
+    slice, of all examples, since none of them is in it."""
+    labels = lesson.labels[0] if rule.taught_by is None else _relabelled(lesson, rule.taught_by)
+    if examples is lesson.validation:
+        return predicted(lesson.fit(model, labels), examples)
+    seed = lesson.setup.seed
+    others = (OtherFolds(examples=examples, labels=labels, fold=fold, folds=folds, seed=seed) for fold in range(folds))
+    predictions = tuple(predicted(lesson.fit(model, each), examples) for each in others)
+    return OutOfFold(examples=examples, predictions=predictions, seed=seed)

@@ -1,0 +1,25 @@
+"""Errors of a machine, or of a limit such as `ulimit -v`, that lacks memory, whatever a library calls them."""
+
+from __future__ import annotations
+
+SIGNS = (
+    *("bad_alloc", "cannot allocate memory", "can't allocate memory", "unable to allocate", "out of memory"),
+    *("failed to map segment", "can't start new thread"),
+)  # of C++, the kernel, torch, numpy, CUDA, the dynamic linker and Python's threads, in lower case
+HINT = "free some, raise the limit, or use fewer --workers, a smaller --microbatch or smaller models"
+
+
+def out_of_memory(error: BaseException | None) -> str | None:
+    """One line for the user if a lack of memory is the cause of an error, also if a library has wrapped it; else None.
+
+    >>> out_of_memory(MemoryError())
+    'not enough memory: free some, raise the limit, or use fewer --workers, a smaller --microbatch or smaller models'
+    """
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        text = str(error).lower()
+        if isinstance(error, MemoryError) or any(sign in text for sign in SIGNS):
+            return f"not enough memory: {HINT}"
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return None

@@ -1,0 +1,81 @@
+"""Finetuning within memory and time: full or low-rank, and how many updates."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.util import find_spec
+from typing import Any
+
+from outgrow import graph
+from outgrow.cache import cached
+from outgrow.executors.inline import Inline
+from outgrow.experiment.recipes import bundled
+from outgrow.experiment.steps import Fit
+from outgrow.graph import Settings, identity
+from outgrow.methods.finetune import Finetune
+from outgrow.methods.lora import LoRA
+from outgrow.models.base import Model
+from outgrow.practice.choice import NAIVE
+from outgrow.practice.data import PracticeData
+from outgrow.practice.fit import checked
+from outgrow.practice.graph import Wanted, graph_of
+from outgrow.practice.memory import bytes_for, fits
+from outgrow.store import Store
+from outgrow.types import UserError
+
+SAFE = 0.85  # of the time, that is planned for
+TRIED = (2, 8)  # updates of two trials: their difference tells the time of one
+READING = 1 / 3  # of the time to learn from a text, to answer it
+
+
+def finetuning(model: Model, settings: Settings) -> Finetune | LoRA:
+    """How a model is finetuned: by its recipe, or by low-rank updates where memory is too small for it."""
+    recipe = bundled("text", model.short_name)
+    if fits(model, settings, bytes_for(recipe)) or find_spec("peft") is None:
+        return recipe
+    return LoRA(epochs=recipe.epochs)
+
+
+def within(
+    minutes: float, data: PracticeData, model: Model, how: Finetune | LoRA, *, seed: int, settings: Settings
+) -> Finetune | LoRA:
+    """The same with so many updates as this machine makes in the time, with a reserve, and no more than without a
+    limit. The speed is measured once for a model on a machine, so that a fit that is run again is the same.
+
+    Raises UserError where the time is too short for a single update.
+    """
+    wanted = checked(data, model, method=NAIVE, how=how, seed=seed, settings=settings)
+    key = [identity(wanted.model), identity(how), settings.device, settings.threads]
+    update, start = cached("speed", key, lambda: _measured(wanted, how, settings))
+    answering = len(data) * READING * update / how.batch
+    updates = int((SAFE * 60 * minutes - start - answering) / update)
+    if updates < 1:
+        needed = (start + answering + update) / SAFE / 60
+        raise UserError(f"--minutes {minutes:g} is too short: opening the model and reading the rows take {needed:.1f}")
+    return replace(how, updates=min(updates, how.total(len(data.annotations))))
+
+
+def _measured(wanted: Wanted, how: Finetune | LoRA, settings: Settings) -> list[float]:
+    """Seconds of an update, and of everything before the first one."""
+    times = [_timed(replace(wanted, method=replace(how, updates=updates)), settings) for updates in TRIED]
+    update = max((times[1] - times[0]) / (TRIED[1] - TRIED[0]), 1e-4)
+    return [update, max(times[0] - TRIED[0] * update, 0.0)]
+
+
+def _timed(wanted: Wanted, settings: Settings) -> float:
+    """Seconds of a fit, with its inputs stored."""
+    fit: Fit = graph_of(wanted).fit
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(folder)
+        _run(fit.inputs(), store, settings)
+        started = time.monotonic()
+        _run([fit], store, settings)
+        return time.monotonic() - started
+
+
+def _run(steps: Sequence[Any], store: Store, settings: Settings) -> None:
+    if failures := graph.run(steps, store, Inline(), settings).failures:
+        raise UserError(failures[0].error_text.strip())

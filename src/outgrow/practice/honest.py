@@ -1,0 +1,108 @@
+"""What stands beside a model: the weak labels, the majority class, the audited rows alone, the model when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from outgrow.annotations import Bools
+from outgrow.measures.ppi import Powered
+from outgrow.practice.audits import Audits, audited_mean, weights
+from outgrow.practice.data import PracticeData
+from outgrow.types import Doubles, Labels
+
+FEWEST = 20  # audited rows, below which no accuracy is stated
+MODEL = "this model"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """How a labeller does on the audited rows. accuracy: on rows that it answers, with a 95 % interval; None for too
+    few. answered: the share of the audited rows that it answers. versus: its accuracy minus the model's on the rows
+    that it answers; None for the model itself."""
+
+    name: str
+    accuracy: Powered | None
+    answered: float = 1.0
+    versus: Powered | None = None
+
+    @property
+    def is_better(self) -> bool:
+        """Surely better than the model."""
+        return self.versus is not None and self.versus.low > 0
+
+    @property
+    def is_no_worse(self) -> bool:
+        """At least as good as the model in these rows."""
+        return self.versus is not None and self.versus.mean >= 0
+
+
+def beside(data: PracticeData, audits: Audits, answers: Mapping[str, Labels]) -> tuple[Beside, ...]:
+    """Every labeller on the audited rows that the model is scored on, the model first.
+
+    No guesses of the accuracy enter, as they do in `powered_mean`: the model has learned from the weak labels of the
+    other rows, and would agree with them there more than on rows that it has not learned from.
+
+    Args:
+        data: The rows, some with ground truth.
+        audits: How these were chosen, so that rows that were not drawn at random do not count for others.
+        answers: The labels of each labeller by its name. Those of the model, `MODEL`, are of the rows that score it.
+    """
+    scored = np.isin(np.array(data.ids), answers[MODEL].ids)
+    assert data.gold is not None
+    known = replace(data, gold=np.where(scored, data.gold, -1))
+    own = _correct(known, answers[MODEL])
+    found = {name: own if name == MODEL else _correct(known, labels) for name, labels in answers.items()}
+    shares = np.bincount(known.gold_labels().hard(), weights=weights(known, audits)[scored])
+    found["majority class"] = np.where(scored, (data.gold == shares.argmax()).astype(np.float64), np.nan)
+    return tuple(_beside(name, correct, own, scored, known, audits) for name, correct in found.items())
+
+
+def _beside(name: str, correct: Doubles, own: Doubles, scored: Bools, data: PracticeData, audits: Audits) -> Beside:
+    at = ~np.isnan(correct)
+    answered = float(at[scored].mean())
+    if at[scored].sum() < FEWEST:
+        return Beside(name=name, accuracy=None, answered=answered)
+    among = at | ~scored if not at[~scored].any() else at  # of other rows it is not known whether they are answered
+    mean = partial(audited_mean, data, audits, guesses=np.zeros(len(data)), among=among, finite=False)
+    versus = None if name == MODEL else mean(np.nan_to_num(correct) - np.nan_to_num(own), proportion=False)
+    return Beside(name=name, accuracy=mean(np.nan_to_num(correct)), answered=answered, versus=versus)
+
+
+def _correct(data: PracticeData, labels: Labels) -> Doubles:
+    """For each row 1 for a right answer, 0 for a wrong one or where the right one is not known, and NaN for none."""
+    assert data.gold is not None
+    answer = dict(zip(labels.ids, labels.hard().tolist(), strict=True))
+    pairs = zip(data.ids, data.gold.tolist(), strict=True)
+    return np.array([float(answer[id] == right) if id in answer else np.nan for id, right in pairs])
+
+
+def verdict(rows: Sequence[Beside], audited: int) -> tuple[str, ...]:
+    """What to know first, a sentence each: whether something simpler is better than the model, then how good it is."""
+    if not rows:
+        return ("how good this model is cannot be said, because no row is audited",)
+    model = next(row for row in rows if row.name == MODEL)
+    if model.accuracy is None:
+        return (f"how good this model is cannot be said: {audited} audited rows are fewer than {FEWEST}",)
+    own = f"{model.accuracy.mean:.1%} of such rows ({_range(model.accuracy)})"
+    first = [_warning(row) for row in rows if row.is_better] + [
+        _warning(row) for row in rows if row.is_no_worse and not row.is_better
+    ]
+    return (*first, f"this model is right on {own}, by {audited} audited ones that it has not learned from")
+
+
+def _warning(row: Beside) -> str:
+    assert row.versus is not None
+    assert row.accuracy is not None
+    points = f"{100 * row.versus.mean:+.1f} points, {100 * row.versus.low:.1f} to {100 * row.versus.high:.1f}"
+    where = f" on the {row.answered:.0%} of rows that have one" if row.answered < 1 else ""
+    if row.is_better:
+        return f"{row.name}: {row.accuracy.mean:.1%}{where}, better than this model ({points}): use that"
+    return f"{row.name}: {row.accuracy.mean:.1%}{where}, no worse than this model ({points}): it has shown no gain"
+
+
+def _range(interval: Powered) -> str:
+    return f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"

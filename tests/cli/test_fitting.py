@@ -1,0 +1,117 @@
+"""outgrow fit, predict and export on the command line: what is printed, what is written, how it ends."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cheap
+import pyarrow.parquet as pq
+import pytest
+from test_cli import ended, outgrow
+
+from outgrow.models.hf import HF
+from outgrow.practice import memory
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OUTGROW_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("OUTGROW_STORE", raising=False)
+    cheap.table(tmp_path / "data.csv", 60, audited=10)
+    return tmp_path
+
+
+@pytest.fixture
+def bert(place: Path) -> HF:
+    return cheap.model(place)
+
+
+def test_fit_says_the_verdict_first_and_predict_reads_the_folder(place: Path, bert: HF) -> None:
+    found = outgrow("fit", "data.csv", "--model", "bert", "--out", "out", "--workers", "1")
+    assert found.exit_code == 0
+    stored = json.loads(Path("out/report.json").read_text())
+    said = found.stdout.splitlines()
+    assert said[: len(stored["verdict"])] == stored["verdict"]
+    assert said[0] == "how good this model is cannot be said: 10 audited rows are fewer than 20"
+    assert said[1].startswith("method: naive (10 audited rows are too few to learn from, and 60 labelled rows are ")
+    assert said[-1].startswith("out: the model, README.md, report.html and predictions.parquet, in ")
+    told = outgrow("predict", "out", "data.csv", "-o", "p.parquet").stdout
+    assert told.startswith("p.parquet: 60 rows, ")
+    assert told.endswith(" rows/s\n")
+    first, again = (pq.read_table(path)["label"].to_pylist() for path in ("out/predictions.parquet", "p.parquet"))
+    assert first == again
+    assert outgrow("fit", "data.csv", "--model", "bert", "--out", "out", "--workers", "1").exit_code == 0
+
+
+@pytest.mark.slow
+def test_finetuning_comes_after_the_head_and_keeps_to_its_time(place: Path, bert: HF) -> None:
+    found = outgrow(
+        "fit", "data.csv", "--model", "bert", "--out", "out", "--workers", "1", "--minutes", "0.5", "--method", "naive"
+    )
+    assert found.exit_code == 0
+    assert "a head on frozen features, whose folder is written already:" in found.stdout
+    assert "finetuned (finetune, " in found.stdout
+    assert "updates):" in found.stdout
+    assert json.loads(Path("out/outgrow.json").read_text())["kind"] == "classifier"
+    assert "a head on frozen features" in [
+        row["name"] for row in json.loads(Path("out/report.json").read_text())["beside"]
+    ]
+
+
+def test_what_is_wrong_is_one_line_before_anything_is_computed(
+    place: Path, bert: HF, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = ("fit", "data.csv", "--model", "bert", "--workers", "1", "--out")
+    Path("other").mkdir()
+    Path("other/thesis.txt").touch()
+    for arguments, said in (
+        (
+            (*fit, "other"),
+            "error: other exists and holds no model of ours, and is not overwritten: name another folder",
+        ),
+        ((*fit, "out", "--method", "magic"), "error: no method called 'magic'. Known: auto, naive, audited, "),
+        ((*fit, "out", "--text", "body"), "error: data.csv has no column 'body': it has text, weak, gold"),
+        (
+            ("fit", "data.csv", "--model", "minilmm/l6", "--out", "out"),
+            "error: no model family called 'minilmm'. Did you",
+        ),
+        (("fit", "no.csv", "--out", "out"), "error: there is no file no.csv"),
+        (("predict", "other", "data.csv", "-o", "p.parquet"), "error: other holds no model that outgrow fit or export"),
+    ):
+        code, line = ended(capsys, *arguments)
+        assert code == 2
+        assert line.startswith(said)
+        assert line.count("\n") == 1
+    monkeypatch.setattr(memory, "free_memory", lambda device: 1000)
+    code, line = ended(capsys, *fit, "out")
+    assert (code, "name a smaller model" in line) == (2, True)
+    assert not Path("runs").exists()
+    assert not Path("out").exists()
+
+
+EXPERIMENT = """\
+task = { name = "text", path = "rows.jsonl", prompt = "{text}", label = "label" }
+weak = "bert"
+strong = "bert"
+seeds = [0]
+sizes = { weak_train = 40, transfer = 40, transfer_validation = 5, validation = 5, test = 20 }
+recipes = { bert = { name = "head" } }
+"""
+
+
+@pytest.mark.slow
+def test_export_writes_a_student_of_an_experiment(place: Path, bert: HF, capsys: pytest.CaptureFixture[str]) -> None:
+    texts, truth = cheap.rows(300)
+    lines = (json.dumps({"text": text, "label": name}) for text, name in zip(texts, truth, strict=True))
+    Path("rows.jsonl").write_text("\n".join(dict.fromkeys(lines)))
+    Path("words.toml").write_text(EXPERIMENT.replace("recipes = { bert", 'recipes = { "hf/bert"'))
+    assert ended(capsys, "export", "words.toml", "naive/0", "student")[0] == 2
+    assert outgrow("run", "words.toml", "--on", "inline").exit_code == 0
+    assert outgrow("export", "words.toml", "naive/0", "student").stdout == (
+        "student: the student of text-rows/hf-bert/hf-bert/naive/0\n"
+    )
+    cheap.table(place / "new.csv", 10)
+    assert outgrow("predict", "student", "new.csv", "-o", "p.parquet").exit_code == 0
+    assert set(pq.read_table("p.parquet")["label"].to_pylist()) <= set(cheap.CLASSES)

@@ -1,0 +1,93 @@
+"""What every structure of errors keeps to. A new file in outgrow/errors is tested by itself, once it has a sample."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from samples import ERRORS
+from slots import LARGE, SMALL
+
+from outgrow.errors.base import Errors, Seen
+from outgrow.graph import identity
+from outgrow.plugins import find, names
+from outgrow.supervisors.simulated import corrupted
+from outgrow.types import Example, Examples, Labels, UserError
+
+N = 90
+
+
+@pytest.fixture(params=names("errors"))
+def errors(request: pytest.FixtureRequest) -> Errors:
+    if request.param not in ERRORS:
+        pytest.fail(f"the errors {request.param!r} have no sample: add one to ERRORS in samples.py")
+    return ERRORS[request.param]()
+
+
+def seen(seed: int = 0) -> Seen:
+    """Ninety examples of three classes, with features, predictions and facets that know something of them."""
+    rng = np.random.default_rng(7)
+    truth = rng.integers(0, 3, N)
+    rows = tuple(Example(id=f"q{i}", group=f"g{i}", prompt="?", choices=("a", "b", "c")) for i in range(N))
+    probs = rng.dirichlet([1, 1, 1], N) + 0.5 * np.eye(3)[truth]
+    facets = {"number": {f"q{i}": i for i in range(N)}, "theme": {f"q{i}": (f"t{i % 4}",) for i in range(N)}}
+    return Seen(
+        examples=Examples(rows=rows),
+        truth=Labels.from_rows([row.id for row in rows], np.eye(3)[truth]),
+        facets=facets,
+        features=rng.normal(size=(N, 5)),
+        predictions=Labels.from_rows([row.id for row in rows], probs / probs.sum(1, keepdims=True)),
+        seed=seed,
+    )
+
+
+def test_no_sample_is_left_over() -> None:
+    assert set(ERRORS) == set(names("errors"))
+
+
+def test_it_is_one_documented_frozen_record_with_a_name(errors: Errors) -> None:
+    assert type(errors).__doc__
+    assert dataclasses.is_dataclass(errors)
+    assert identity(errors)["@kind"].startswith("errors/")
+    assert errors.name
+
+
+@pytest.mark.parametrize("accuracy", [0.0, 0.4, 0.7, 0.95, 1.0])
+def test_the_accuracy_is_met_and_wrong_answers_are_wrong(errors: Errors, accuracy: float) -> None:
+    found = seen()
+    labels = corrupted(found, errors, accuracy)
+    assert labels.ids == found.examples.ids
+    right = found.truth.probability_of(labels.hard()) > 0
+    assert right.sum() == round(accuracy * N)
+    assert labels.confidence().min() == 1
+
+
+def test_a_lower_accuracy_keeps_the_errors_of_a_higher_one(errors: Errors) -> None:
+    found = seen()
+    few, many = (corrupted(found, errors, accuracy).hard() != found.right() for accuracy in (0.8, 0.5))
+    assert (many | ~few).all()
+
+
+def test_equal_seeds_give_equal_errors(errors: Errors) -> None:
+    one, again = (corrupted(seen(3), errors, 0.6) for _ in range(2))
+    assert (one.hard() == again.hard()).all()
+
+
+def test_it_follows_a_change_of_its_model(errors: Errors) -> None:
+    changed = errors.map_models(lambda model: LARGE if model == SMALL else model)
+    assert changed.models == tuple(LARGE for _ in errors.models)
+    assert (changed == errors) == (not errors.models)
+    assert errors.needs in ("", "features", "predictions")
+    assert bool(errors.needs) == bool(errors.models)
+
+
+def test_what_cannot_be_wrong_is_an_error(errors: Errors) -> None:
+    found = replace(seen(), truth=Labels.from_rows(seen().examples.ids, np.full((N, 3), 1 / 3)))
+    with pytest.raises(UserError, match="45 labels should be wrong and 0 can be: give a higher accuracy"):
+        corrupted(found, errors, 0.5)
+
+
+def test_a_class_that_is_found_by_its_name_is_that_of_the_sample(errors: Errors) -> None:
+    assert any(find("errors", name) is type(errors) for name in names("errors"))

@@ -1,0 +1,125 @@
+"""Input that is wrong or odd: one clear line, or a counted and stated decision."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+
+from outgrow.graph import Settings
+from outgrow.practice import memory
+from outgrow.practice.data import PracticeData, read_data
+from outgrow.practice.frozen import frozen_features
+from outgrow.practice.labels import label_report
+from outgrow.practice.memory import refuse_too_large
+from outgrow.types import UserError
+
+TWO = "text,llm\na b c,x\nd e f,y\n"
+
+
+def read(folder: Path, content: str | bytes, name: str = "data.csv", **roles: Any) -> PracticeData:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_data(path, **roles)
+
+
+@pytest.mark.parametrize(
+    ("content", "roles", "said"),
+    [
+        ("text,llm\na,x\nb\n", {}, "row 2: 1 cells, but the header has 2"),
+        (TWO, {"classes": ("x", "z")}, "row 2: 'y' is no class of the task. The classes are x, z"),
+        (TWO, {"classes": ("x", "x")}, "classes lists 'x' twice"),
+        ("text,llm,gold\na b c,x,no\nd e f,y,yes\n", {}, "labels are x, y, and 'gold' has no, yes: write them alike"),
+        ("text,llm,gold\na b c,0,no\nd e f,1,yes\n", {}, r"the labels are 0, 1, and 'gold' has no, yes: list them in"),
+        ("text,llm\na b c,\nd e f,-1\n", {}, r"llm has no label: an answer needs two classes"),
+        ("text,llm\na b c,\nd e f,\n", {"classes": ("x", "y"), "weak": "llm"}, "labels no example: all its labels are"),
+        ("text,llm\na b c,x\nd e f,x\n", {}, "llm is always 'x': an answer needs two classes"),
+        ("text,no,yes\na b c,0.5,0.6\nd e f,1,0\n", {}, r"row 1: 0\.5, 0\.6 \(sum 1\.1\) are no probabilities"),
+        ("text,no,yes\na b c,0.5,nan\nd e f,1,0.\n", {}, "row 1 has no value for the class 'yes'"),
+        ("text,no,yes\na b c,inf,0.5\nd e f,1,0\n", {}, r"row 1: inf, 0\.5 \(sum inf\) are no probabilities"),
+        ("text,s\na b c,\"[1, 2]\"\nd e f,\"[1, 2, 3]\"\n", {"weak": "s"}, "the lists of labels have 2, 3 numbers"),
+        ("text,s\na b c,\"[0.5]\"\nd e f,\"[0.5]\"\n", {"weak": "s"}, "'s' has one number a row"),
+        ('text,s,gold\na b c,"[0.5, 0.5]",no\nd e f,"[1, 0]",yes\n', {"weak": "s"}, "which of no, yes do the 2"),
+        ("id,text,llm\n1,a b c,x\n1,d e f,y\n", {}, "rows 1 and 2 have the same id '1': give each item an id"),
+        ("id,text,llm\n,a b c,x\n2,d e f,y\n", {}, "row 1: 'id' is empty"),
+        ("text,rater,label\na,r,x\na,r,y\n", {}, "rows 1 and 2 label example 'a' differently"),
+        ("id,text,rater,label\n1,a,r,x\n1,b,s,y\n", {}, "rows 1 and 2 have the id '1' and different texts"),
+        ("rater,label\nr,x\ns,y\n", {}, "a row for each annotator needs the item's id or text"),
+        ("id,rater,label,gold\n1,r,x,x\n1,s,y,y\n2,r,x,\n", {}, "rows 1 and 2 have different 'gold' of one item"),
+        ("text,llm,gold\na b c,x,\nd e f,y,\n", {}, "the column 'gold' is empty: name another one"),
+        (",llm\n,x\n,y\n", {"text": ""}, ""),
+        ("text,llm\n,x\n ,y\n", {}, "all its 2 rows have an empty text"),
+        ("text,more\na b,c d e\nf g,h i j\nk l,m n o\n", {}, "no column looks like labels: it has text, more"),
+        (TWO, {"weak": "nope"}, "has no column 'nope': it has text, llm"),
+        (TWO, {"weak": "llm", "gold": "llm"}, "the column 'llm' has two roles"),
+        (TWO, {"text": "{nope}"}, "has no column 'nope'"),
+        (TWO, {"text": "{"}, "is no template"),
+        (TWO, {"text": "{}"}, "names no column"),
+        (TWO, {"replies": "text"}, "replies are two columns, and 1 are named"),
+        (TWO.encode("utf-16"), {}, "is UTF-16: save the file as UTF-8"),
+        (TWO.encode() + "é,x\n".encode("latin-1"), {}, "line 4: this is not UTF-8"),
+        ("text,llm\n" + "".join(f"t {i},c{i}\n" for i in range(30)), {}, "llm has 30 different values: say so if"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_in_one_line(
+    content: str | bytes, roles: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    if not said:  # an empty name of a column is a name
+        assert read(tmp_path, content, **roles).classes == ("x", "y")
+        return
+    with pytest.raises(UserError, match=said) as error:
+        read(tmp_path, content, **roles)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "roles", "said"),
+    [
+        ("text,llm\na b c,x\n,x\nd e f,y\n", {}, "1 rows are left out: a text is empty"),
+        ("id,text,llm\n1,a b c,x\n1,a b c,x\n2,d e f,y\n", {}, "1 rows are left out: the same row again"),
+        ("text,rater,label\na b,r,x\na b,r,x\na b,s,y\n", {}, "1 labels are given twice"),
+        ("text,a,b\na b c,x,\nd e f,y,\n", {"weak": "a,b"}, "b labels nothing and is left out"),
+        ("text,a,b\na b c,x,y\nd e f,y,y\n", {"weak": "a,b"}, "b always says 'y'"),
+        ("text,llm\na b c,Good\nd e f,good\ng h i,bad\n", {}, "'Good' and 'good' count as different classes"),
+        ("text,llm,gold\na b c,x,z\nd e f,y,x\n", {}, "no label ever says 'z', which the ground truth has"),
+        ("text,llm\na b c,x\nd e f,y\n", {"classes": ("x", "y", "z")}, "no label ever says 'z'"),
+        ("text,llm\na b c,x\nd e f,x\n", {"classes": ("x", "y")}, "llm always says 'x'"),
+        ("text,no,yes\na b c,-1.5,2\nd e f,1,0\n", {}, "form: scores (guessed; --form names another)"),
+    ],
+)
+def test_what_is_odd_is_counted_and_said(content: str, roles: dict[str, Any], said: str, tmp_path: Path) -> None:
+    data = read(tmp_path, content, **roles)
+    assert any(said in note for note in data.notes), data.notes
+    label_report(data)
+
+
+def test_probabilities_are_normalized_on_request(tmp_path: Path) -> None:
+    data = read(tmp_path, "text,no,yes\na b c,1.5,0.5\nd e f,1,0.\n", normalize=True)
+    assert data.annotations.classes()[0].tolist() == [[0.75, 0.25], [1, 0]]
+
+
+def test_a_model_without_a_padding_token(tmp_path: Path) -> None:
+    """Texts of one length need none: their features are those of the model with one."""
+    data = PracticeData.from_values([0, 1, 0], ["w1 w2", "w3 w4", "w5 w6 w7"])
+    found = [
+        frozen_features(
+            tiny.TinyModel(path=str(tiny.checkpoint(tmp_path / str(pad), pad=pad))), data.examples(), Settings()
+        )
+        for pad in (True, False)
+    ]
+    assert found[0].shape[0] == 3
+    assert np.allclose(found[0], found[1], atol=0.05)
+
+
+def test_a_model_that_does_not_fit_is_refused_before_it_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny.TinyModel(path=str(tiny.checkpoint(tmp_path / "tiny")))
+    refuse_too_large(model, Settings())
+    assert (memory.free_memory("cpu") or 2**30) > 2**20
+    monkeypatch.setattr(memory, "free_memory", lambda device: 1000.0)
+    with pytest.raises(UserError, match=r"needs .* GiB of memory and cpu has 0\.0 GiB free: name a smaller model"):
+        refuse_too_large(model, Settings())

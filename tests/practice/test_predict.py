@@ -1,0 +1,124 @@
+"""Predictions of a file: the same as of the texts at once, in constant memory."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cheap
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from outgrow.graph import Settings
+from outgrow.models.hf import HF
+from outgrow.practice import predict
+from outgrow.practice.checkpoint import read_model
+from outgrow.practice.fit import fit
+from outgrow.practice.folder import write_folder
+from outgrow.practice.predict import predict_file
+from outgrow.types import UserError
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("model")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OUTGROW_CACHE", str(place / "cache"))
+        model: HF = cheap.model(place)
+        write_folder(fit(cheap.data(60), model, store=str(place / "store")), place / "out", Settings())
+    return place / "out"
+
+
+def write(path: Path, rows: list[dict[str, object]]) -> Path:
+    if path.suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    elif path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_batches_change_nothing(suffix: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predict, "ROWS", 8)
+    texts, _ = cheap.rows(30, seed=5)
+    source = write(tmp_path / f"data{suffix}", [{"id": f"r{i}", "text": text} for i, text in enumerate(texts)])
+    told: list[int] = []
+    done = predict_file(folder, source, tmp_path / "p.parquet", progress=lambda rows, _: told.append(rows))
+    assert (done, told) == (30, [8, 16, 24, 30])
+    found = pq.read_table(tmp_path / "p.parquet").to_pylist()
+    probs = read_model(folder, Settings()).predict(texts)
+    assert [row["id"] for row in found] == [f"r{i}" for i in range(30)]
+    assert [row["label"] for row in found] == [cheap.CLASSES[i] for i in probs.argmax(1)]
+    assert [row["confidence"] for row in found] == pytest.approx(probs.max(1), abs=1e-5)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([f"data{suffix}", "p.parquet"])
+
+
+def test_a_text_may_be_made_of_columns_and_rows_have_numbers(folder: Path, tmp_path: Path) -> None:
+    source = write(tmp_path / "data.csv", [{"first": "w1 w2", "second": "w3"}, {"first": "w30", "second": "w31"}])
+    predict_file(folder, source, tmp_path / "p.parquet", text="{first} {second}")
+    found = pq.read_table(tmp_path / "p.parquet").to_pylist()
+    probs = read_model(folder, Settings()).predict(["w1 w2 w3", "w30 w31"])
+    assert [row["id"] for row in found] == ["1", "2"]
+    assert [row["confidence"] for row in found] == pytest.approx(probs.max(1), abs=1e-5)
+
+
+def test_a_row_without_a_text_has_no_prediction_and_a_long_text_is_cut(folder: Path, tmp_path: Path) -> None:
+    source = write(tmp_path / "data.csv", [{"text": " "}, {"text": " ".join(["w1"] * 200)}])
+    assert predict_file(folder, source, tmp_path / "p.parquet") == 2
+    empty, long = pq.read_table(tmp_path / "p.parquet").to_pylist()
+    assert (empty["label"], empty["confidence"]) == (None, None)
+    assert long["label"] in cheap.CLASSES
+
+
+def test_what_is_wrong_is_one_line(folder: Path, tmp_path: Path) -> None:
+    source, out = write(tmp_path / "data.csv", [{"words": "w1", "n": "1"}]), tmp_path / "p.parquet"
+    with pytest.raises(UserError, match=r"which column is the text\? It has words, n"):
+        predict_file(folder, source, out)
+    with pytest.raises(UserError, match="has no column 'body': it has words, n"):
+        predict_file(folder, source, out, text="body")
+    with pytest.raises(UserError, match="has no column 'key'"):
+        predict_file(folder, source, out, text="words", id="key")
+    with pytest.raises(UserError, match="holds no model that outgrow fit or export has written"):
+        predict_file(tmp_path, source, out, text="words")
+    with pytest.raises(UserError, match="is a folder: name a file in it"):
+        predict_file(folder, source, tmp_path, text="words")
+    with pytest.raises(UserError, match="there is no file"):
+        predict_file(folder, tmp_path / "no.csv", out)
+    (tmp_path / "empty.csv").write_text("text\n")
+    with pytest.raises(UserError, match="is empty"):
+        predict_file(folder, tmp_path / "empty.csv", out)
+    assert not out.exists()
+
+
+PEAK = """
+import resource, sys
+from pathlib import Path
+from outgrow.practice.predict import predict_file
+predict_file(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_file(folder: Path, tmp_path: Path) -> None:
+    """Ten times as many rows, of 20 MB, take the same memory, within 15 MB."""
+    peaks = []
+    for rows in (10_000, 100_000):
+        source = tmp_path / f"{rows}.csv"
+        with source.open("w") as file:
+            file.write("text,other\n")
+            file.writelines(f"w{i % 40} w{i % 7} w{i % 11},{'x' * 180}\n" for i in range(rows))
+        command = [sys.executable, "-c", PEAK, str(folder), str(source), str(tmp_path / "p.parquet")]
+        printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        peaks.append(int(printed) / 1024)
+        assert pq.read_metadata(tmp_path / "p.parquet").num_rows == rows
+    assert peaks[1] < peaks[0] + 15

@@ -1,0 +1,18 @@
+"""A task of texts that the tiny models read, with a head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from slots import Worded
+
+from outgrow.tasks.base import Readout
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordedHead(Worded):
+    """Two classes that all examples share."""
+
+    readout: ClassVar[Readout] = "head"
+    name = "worded"
