@@ -34,10 +34,10 @@ PARTS = {
 
 
 def main(parts: Mapping[str, Callable[[], list[Measured]]], file: Path) -> None:
-    stored: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {"parts": {}}
     for name, measure in parts.items():
         records = measure()
         show(name, records)
+        stored: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {"parts": {}}
         stored = {"machine": machine(), "parts": {**stored["parts"], name: [each.to_dict() for each in records]}}
         file.write_text(json.dumps(stored, indent=1) + "\n")
 

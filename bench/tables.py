@@ -11,8 +11,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.turns import ROOT, Measured, read
+from bench.turns import FASTER, ROOT, Measured, read
 
+COMPARED = ("s", "s of a core", "MB", "MB stored", *FASTER)  # units with ratios; accuracies and losses have none
 FILE = ROOT / "docs/performance.json"
 
 
@@ -34,7 +35,7 @@ def table(records: Sequence[Measured]) -> str:
 
 
 def _ratio(record: Measured, name: str) -> str:
-    if not record.baseline or name == record.baseline or name not in record.values or record.unit.startswith("%"):
+    if not record.baseline or name == record.baseline or name not in record.values or record.unit not in COMPARED:
         return ""
     ratios = record.ratios(name)
     return f"{statistics.median(ratios):.2f} ({ratios[0]:.2f}–{ratios[-1]:.2f})"

@@ -25,7 +25,7 @@ def test_a_plain_pair_has_the_accuracies_of_ours(work: ModuleType) -> None:
     percents = {record.unit: record.values for record in records if record.unit.startswith("% ")}
     assert {unit.split()[1] for unit in percents} == {"floor", "student", "ceiling", "direct", "zero-shot"}
     zero_shot = percents["% zero-shot ladder/knight"]
-    assert zero_shot["outgrow"] == pytest.approx(zero_shot["Trainer"], abs=1.0)  # the same model and rows, no training
+    assert zero_shot["outgrow"] == pytest.approx(zero_shot["Trainer"], abs=3.0)  # bf16 beside fp32, no training
     assert all(abs(each["outgrow"][0] - each["Trainer"][0]) < 12 for each in percents.values())
     assert {"s", "s of a core", "MB", "MB stored"} <= {record.unit for record in records}
 
