@@ -195,8 +195,8 @@ class Labels:
             raise UserError(f"example {self.ids[int(empty.argmax())]!r} has no probabilities: give one for each choice")
         if not len(self):
             return
-        starts = self.offsets[:-1]
-        sums, lowest = np.add.reduceat(self.probs, starts, dtype=np.float64), np.minimum.reduceat(self.probs, starts)
+        starts, probs = self.offsets[:-1], self.probs
+        sums, lowest = np.add.reduceat(probs, starts, dtype=np.float64), np.minimum.reduceat(probs, starts)
         invalid = ~((np.abs(sums - 1.0) < TOLERANCE) & (lowest >= 0))  # negated, so that NaN is invalid too
         if invalid.any():
             i = int(invalid.argmax())
@@ -250,8 +250,7 @@ class Labels:
 
     def probability_of(self, choices: Ints) -> Floats:
         """The probability of one choice of each example, float32 [n]. choices: its index, int64 [n]."""
-        selected: Floats = self.probs[self.offsets[:-1] + choices]
-        return selected
+        return np.asarray(self.probs[self.offsets[:-1] + choices], dtype=np.float32)
 
     def hardened(self) -> Labels:
         """One-hot labels: probability 1 on the most probable choice of each example."""
@@ -275,8 +274,7 @@ class Labels:
         Raises UserError for an example without labels or with another number of probabilities than choices, and for an
         id that occurs twice.
         """
-        labels = self.of(examples.ids)
-        choices = np.fromiter((len(row.choices) for row in examples.rows), np.int64, len(examples))
+        labels, choices = self.of(examples.ids), np.array([len(row.choices) for row in examples.rows], dtype=np.int64)
         if (differs := labels.widths != choices).any():
             i = int(differs.argmax())
             raise UserError(f"example {labels.ids[i]!r} has {choices[i]} choices but {labels.widths[i]} probabilities")

@@ -85,9 +85,12 @@ def test_several_comparisons_are_counted() -> None:
 
 def test_a_rate_beyond_the_sizes_has_a_note() -> None:
     finding = LabelWorth().finding([draw(np.random.default_rng(5), 16.0, n=3000)])
-    assert finding.notes == (
-        "small → large: the rate is beyond the sizes that were fitted, so it rests on the line alone",
+    said = "small → large: more than 8 weak labels replace one, since the student is beyond those on ground truth"
+    assert finding.notes == (said,)
+    assert finding.sentence.startswith(
+        "More than 8 weak labels replace one label of ground truth; a weak label is surely"
     )
+    assert finding.table.rows[-1][-1] is None
 
 
 def test_students_on_parts_of_transfer_are_as_the_student_and_its_ceiling() -> None:

@@ -84,6 +84,9 @@ def test_ground_truth_is_joined_by_place_and_may_have_gaps() -> None:
         ([[0.5, 0.5]], {"classes": ("a", "b", "c")}, "2 numbers for 3 classes"),
         ([{"a": 1}, "b"], {}, "a label holds a dict"),
         (["a", "b"], {"form": "probabilities"}, "a label is no number"),
+        ([[0.0]], {"form": "scores"}, "an answer needs two classes at least"),
+        (["a", "a"], {"classes": ("a",)}, "classes lists 'a' alone"),
+        (["a", "b"], {"classes": ("a", "a")}, "classes lists 'a' twice"),
     ],
 )
 def test_what_is_refused(weak: Any, more: dict[str, Any], said: str) -> None:

@@ -48,20 +48,20 @@ def test_who_abstains_is_compared_where_he_answers() -> None:
 def test_what_is_better_is_said_first() -> None:
     rows = beside(DATA, RANDOM, {MODEL: labels(20), "the audited rows alone": labels(38)})
     first, *_, last = verdict(rows, N)
-    assert first.startswith("the audited rows alone: 95.0%, better than this model (+45.0 points, ")
+    assert first.startswith("the audited rows alone: 95.0 %, better than this model (+45.0 points, ")
     assert first.endswith("use that")
-    assert last.startswith("this model is right on 50.0% of such rows (")
+    assert last.startswith("this model is right on 50.0 % of such rows (")
 
 
 def test_what_is_as_good_is_said_before_the_model_too() -> None:
     rows = beside(DATA, RANDOM, {MODEL: labels(36), "the weak labels": labels(36)})
-    assert verdict(rows, N)[0].startswith("the weak labels: 90.0%, no worse than this model (+0.0 points")
+    assert verdict(rows, N)[0].startswith("the weak labels: 90.0 %, no worse than this model (0.0 points")
     assert verdict(rows, N)[0].endswith("it has shown no gain")
 
 
 def test_a_clear_gain_has_one_sentence() -> None:
     (only,) = verdict(beside(DATA, RANDOM, {MODEL: labels(39), "the weak labels": labels(25)}), N)
-    assert only.startswith("this model is right on 97.5%")
+    assert only.startswith("this model is right on 97.5 %")
 
 
 def test_too_few_audits_and_none_state_no_accuracy() -> None:

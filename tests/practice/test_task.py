@@ -75,8 +75,14 @@ def test_too_few_labels_and_one_class_are_refused() -> None:
     with pytest.raises(UserError, match="the data has 9 rows with a label: give 10 at least"):
         task_of(cheap.data(9))
     texts, _ = cheap.rows(20)
-    with pytest.raises(UserError, match="labels of one class only, 'low': nothing can be learned"):
+    with pytest.raises(UserError, match="has the same label in every row, 'low': nothing can be learned"):
         task_of(PracticeData.from_values(["low"] * 20, texts, classes=cheap.CLASSES))
+
+
+def test_probabilities_that_all_prefer_one_class_can_be_learned_from() -> None:
+    texts, truth = cheap.rows(20)
+    weak = [[0.9, 0.1] if name == "low" else [0.6, 0.4] for name in truth]
+    assert len(ids(task_of(PracticeData.from_values(weak, texts)), "transfer")) == 18
 
 
 def test_fresh_parts_for_a_chain_are_refused() -> None:

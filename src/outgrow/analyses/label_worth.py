@@ -78,9 +78,9 @@ class LabelWorth(Analysis):
             if each.worth is None
         )
         outside = tuple(
-            f"{each.name}: the rate is beyond the sizes that were fitted, so it rests on the line alone"
+            f"{each.name}: {_bound(each)} weak labels replace one, since the student is beyond those on ground truth"
             for each in measured
-            if each.worth is not None and not each.sizes[0] <= each.replaced.mean <= each.sizes[-1]
+            if each.worth is not None and not each.inside
         )
         return Finding(
             sentence=_sentence([each for each in measured if each.worth is not None]),
@@ -121,6 +121,11 @@ class _Measured:
         return _power(found.interval)
 
     @property
+    def inside(self) -> bool:
+        """Whether the rate lies between the fitted sizes, up to twice the largest: it is stated only there."""
+        return self.sizes[0] <= self.replaced.mean <= 2 * self.sizes[-1]
+
+    @property
     def replaced(self) -> Interval:
         """How many labels of ground truth are worth as much as all weak labels."""
         rate, whole = self.rate, self.sizes[-1]
@@ -157,15 +162,25 @@ def _sentence(measured: Sequence[_Measured]) -> str:
         return "More labels of ground truth do not surely make a better student, so a weak label has no rate."
     found = effects([each.worth for each in measured if each.worth is not None], [each.groups for each in measured])
     if len(measured) > 1:
-        rates = sorted(each.rate.mean for each in measured)
-        much = f"{_few(rates[0])} to {_few(rates[-1])} weak labels replace one label of ground truth"
-        return f"{much}: {_certain(found)}."
+        rates = sorted(each.rate.mean for each in measured if each.inside)
+        bounds = [f"{_bound(each)} on {each.name}" for each in measured if not each.inside]
+        inside = f"{_few(rates[0])} to {_few(rates[-1])}" if len(rates) > 1 else "".join(map(_few, rates))
+        much = ", ".join(filter(None, [inside, *bounds]))
+        return f"Weak labels that replace one label of ground truth: {much}; {_certain(found)}."
     (each,) = measured
+    if not each.inside:
+        return f"{_bound(each).capitalize()} weak labels replace one label of ground truth; {_certain(found)}."
     rate, replaced = each.rate, each.replaced
     return (
         f"{each.sizes[-1]:,} weak labels make as good a student as {replaced.mean:,.0f} labels of ground truth: "
         f"{_few(rate.mean)} of them replace one ({_few(rate.low)} to {_few(rate.high)}); {_certain(found)}."
     )
+
+
+def _bound(each: _Measured) -> str:
+    """What can be said of a rate beyond the fitted sizes: `more than 8`."""
+    few = each.replaced.mean < each.sizes[0]
+    return f"more than {_few(each.sizes[-1] / each.sizes[0])}" if few else "less than 0.5"
 
 
 def _certain(found: Sequence[Effect]) -> str:
@@ -201,7 +216,7 @@ def _table(measured: Sequence[_Measured]) -> Table:
             each.name,
             size,
             *(accuracy(each.scores[kind][i], each.groups) for kind in KINDS),
-            each.rate if each.worth is not None and size == each.sizes[-1] else None,
+            each.rate if each.worth is not None and each.inside and size == each.sizes[-1] else None,
         )
         for each in measured
         for i, size in enumerate(each.sizes)

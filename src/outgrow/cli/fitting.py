@@ -77,9 +77,7 @@ def fit(
     from outgrow import api
     from outgrow.graph import Settings
     from outgrow.practice.audits import of_data, read_audits
-    from outgrow.practice.folder import refuse_foreign, write_folder
-    from outgrow.practice.models import named
-    from outgrow.practice.report import lines
+    from outgrow.practice.folder import refuse_foreign
     from outgrow.progress import duration, showing
 
     started = time.monotonic()
@@ -90,34 +88,33 @@ def fit(
         abstain=abstain, normalize=normalize,
     )  # fmt: skip
     table, audits = read_audits(audited, table) if audited else (table, of_data(table))
-    common: dict[str, Any] = {
-        "method": method,
-        "audits": audits,
-        "seed": seed,
-        "settings": settings,
-        "store": api.opened(store),
-    }
-    chosen, command = named(model), shlex.join(["outgrow", *sys.argv[1:]])
+    opened = api.opened(store)
     with resumable(), api.executor("", workers) as executor, showing(sys.stderr, executor.slots) as watch:
-        common |= {"on": executor, "watch": watch}
-        fitted = _frozen(table, chosen, common)
-        write_folder(fitted, out, settings, command)
-        if finetune or minutes:
-            typer.echo("a head on frozen features, whose folder is written already:")
-            _print(lines(fitted))
-            fitted = _finetuned(table, chosen, fitted, minutes, common)
-            write_folder(fitted, out, settings, command)
-            typer.echo(f"\nfinetuned ({_how(fitted)}):")
-    _print(lines(fitted))
-    typer.echo(
-        f"{out}: the model, README.md, report.html and predictions.parquet, in {duration(time.monotonic() - started)}"
-    )
+        common: dict[str, Any] = {"method": method, "audits": audits, "seed": seed, "settings": settings}
+        common |= {"store": opened, "on": executor, "watch": watch}
+        _fit(table, model, out, common, finetune=finetune or bool(minutes), minutes=minutes)
+    took = duration(time.monotonic() - started)
+    typer.echo(f"{out}: the model, README.md, report.html and predictions.parquet, in {took}")
 
 
-def _frozen(data: PracticeData, model: Any, common: dict[str, Any]) -> Fitted:
+def _fit(
+    data: PracticeData, name: str, out: Path, common: dict[str, Any], *, finetune: bool, minutes: float | None
+) -> None:
+    """Fit the head and write its folder; then, if asked, do the same with the finetuned model."""
     from outgrow.practice.fit import fit
+    from outgrow.practice.folder import write_folder
+    from outgrow.practice.models import named
 
-    return fit(data, model, **common)
+    command, model, settings = shlex.join(["outgrow", *sys.argv[1:]]), named(name), common["settings"]
+    fitted = fit(data, model, **common)
+    write_folder(fitted, out, settings, command)
+    if finetune:
+        typer.echo("a head on frozen features, whose folder is written already:")
+        _print(fitted)
+        fitted = _finetuned(data, model, fitted, minutes, common)
+        write_folder(fitted, out, settings, command)
+        typer.echo(f"\nfinetuned ({_how(fitted)}):")
+    _print(fitted)
 
 
 def _finetuned(data: PracticeData, model: Any, frozen: Fitted, minutes: float | None, common: dict[str, Any]) -> Fitted:
@@ -136,8 +133,10 @@ def _how(fitted: Fitted) -> str:
     return f"{type(how).__name__.lower()}, {how.updates or how.epochs:g} {'updates' if how.updates else 'epochs'}"
 
 
-def _print(lines: list[str]) -> None:
-    for line in lines:
+def _print(fitted: Fitted) -> None:
+    from outgrow.practice.report import lines
+
+    for line in lines(fitted):
         typer.echo(line)
 
 

@@ -73,7 +73,10 @@ class Lesson:
 def weak_labels(
     setup: CellSetup, labeller: Labeller, learner: Model, examples: Prepare, technique: Technique
 ) -> tuple[LabelsStep, LabelsStep]:
-    """The labels to train on, and those of the validation slice, to which selecting rules are not applied."""
+    """The labels to train on, and those of the validation slice, to which selecting rules are not applied.
+
+    Raises UserError for rules that do not fit the task or the labeller.
+    """
     labels, held_out = labeller.labels(examples), labeller.labels(setup.validation)
     for rule in _joined(rules_of(technique, setup.task), labeller, len(labels)):
         if rule.shared_choices and setup.task.readout == "tokens":

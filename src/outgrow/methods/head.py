@@ -37,6 +37,7 @@ class Head(FeatureMethod):
     """
 
     kind: ClassVar[str] = "method/head"
+    version: ClassVar[int] = 2  # 2: weights of trained heads are stored in their order
 
     pooling: Literal["auto", "mean", "last"] = "auto"
     layer: int = -1

@@ -178,7 +178,7 @@ def read_model(folder: Path, settings: Settings) -> Loaded:
 
     facts = Facts.load(folder)
     if facts.readout != "head":
-        raise UserError(f"{folder} compares replies, and this reads single texts: load it with transformers")
+        raise UserError(f"{folder} answers no single texts with a class ({facts.readout}): load it with transformers")
     if facts.kind == "classifier":
         return Loaded(facts=facts, network=open_network(folder, "head", settings), head=None, settings=settings)
     from safetensors.numpy import load_file

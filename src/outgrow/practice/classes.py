@@ -27,8 +27,7 @@ def classes_of(
 
     Raises UserError for fewer than two classes, for too many, and where labels and ground truth have none in common.
     """
-    if twice := next((name for name in given if given.count(name) > 1), None):
-        raise UserError(f"classes lists {twice!r} twice: name each once")
+    refuse_classes(given)
     if roles.replies:
         return (given or (("first", "second") if roles.weak[0].endswith(MADE_UP) else roles.replies)), ()
     gold = _names(path, table, [roles.gold] if roles.gold else [], abstain)
@@ -48,6 +47,14 @@ def classes_of(
     _refuse_apart(path, roles, Counter({*weak, *keys}), gold)
     _refuse_count(path, roles, names, len(table.rows))
     return names, ()
+
+
+def refuse_classes(given: tuple[str, ...]) -> None:
+    """Raises UserError for listed classes of which one occurs twice, or that are one alone."""
+    if twice := next((name for name in given if given.count(name) > 1), None):
+        raise UserError(f"classes lists {twice!r} twice: name each once")
+    if len(given) == 1:
+        raise UserError(f"classes lists {given[0]!r} alone: an answer needs two classes at least")
 
 
 def coding_of(path: Path, table: tables.Table, column: str, classes: tuple[str, ...], abstain: str) -> tuple[str, ...]:

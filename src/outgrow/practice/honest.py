@@ -10,6 +10,7 @@ import numpy as np
 
 from outgrow.annotations import Bools
 from outgrow.measures.ppi import Powered
+from outgrow.numbers import percent, signed, span
 from outgrow.practice.audits import Audits, audited_mean, weights
 from outgrow.practice.data import PracticeData
 from outgrow.types import Doubles, Labels
@@ -87,7 +88,7 @@ def verdict(rows: Sequence[Beside], audited: int) -> tuple[str, ...]:
     model = next(row for row in rows if row.name == MODEL)
     if model.accuracy is None:
         return (f"how good this model is cannot be said: {audited} audited rows are fewer than {FEWEST}",)
-    own = f"{model.accuracy.mean:.1%} of such rows ({_range(model.accuracy)})"
+    own = f"{percent(model.accuracy.mean)} % of such rows ({span(model.accuracy.low, model.accuracy.high)})"
     first = [_warning(row) for row in rows if row.is_better] + [
         _warning(row) for row in rows if row.is_no_worse and not row.is_better
     ]
@@ -97,12 +98,9 @@ def verdict(rows: Sequence[Beside], audited: int) -> tuple[str, ...]:
 def _warning(row: Beside) -> str:
     assert row.versus is not None
     assert row.accuracy is not None
-    points = f"{100 * row.versus.mean:+.1f} points, {100 * row.versus.low:.1f} to {100 * row.versus.high:.1f}"
-    where = f" on the {row.answered:.0%} of rows that have one" if row.answered < 1 else ""
+    points = f"{signed(row.versus.mean)} points, {span(row.versus.low, row.versus.high)}"
+    where = f" on the {100 * row.answered:.0f} % of rows that have one" if row.answered < 1 else ""
+    said = f"{row.name}: {percent(row.accuracy.mean)} %{where}"
     if row.is_better:
-        return f"{row.name}: {row.accuracy.mean:.1%}{where}, better than this model ({points}): use that"
-    return f"{row.name}: {row.accuracy.mean:.1%}{where}, no worse than this model ({points}): it has shown no gain"
-
-
-def _range(interval: Powered) -> str:
-    return f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"
+        return f"{said}, better than this model ({points}): use that"
+    return f"{said}, no worse than this model ({points}): it has shown no gain"

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from outgrow.numbers import percent, signed, span
 from outgrow.practice.fit import Fitted
 from outgrow.practice.honest import Beside, verdict
 
@@ -43,7 +44,7 @@ def lines(fitted: Fitted) -> list[str]:
         *found["verdict"],
         f"method: {found['method']} ({found['why']})",
         *table,
-        f"{counts}{found['differs']:.1%}",
+        f"{counts}{percent(found['differs'])} %",
         *(f"note: {note}" for note in found["notes"]),
     ]
 
@@ -82,14 +83,14 @@ def _row(row: Beside) -> dict[str, Any]:
 def _accuracy(row: Beside) -> str:
     if row.accuracy is None:
         return "too few rows"
-    where = f" of the {row.answered:.0%} that have one" if row.answered < 1 else ""
-    return f"{row.accuracy.mean:.1%} ({100 * row.accuracy.low:.1f} to {100 * row.accuracy.high:.1f}){where}"
+    where = f" of the {100 * row.answered:.0f} % that have one" if row.answered < 1 else ""
+    return f"{percent(row.accuracy.mean)} % ({span(row.accuracy.low, row.accuracy.high)}){where}"
 
 
 def _difference(row: Beside) -> str:
     if row.versus is None:
         return ""
-    return f"{100 * row.versus.mean:+.1f} points ({100 * row.versus.low:.1f} to {100 * row.versus.high:.1f})"
+    return f"{signed(row.versus.mean)} points ({span(row.versus.low, row.versus.high)})"
 
 
 def _most_differing(fitted: Fitted) -> list[tuple[str, str, str, float]]:

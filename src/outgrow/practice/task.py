@@ -55,7 +55,7 @@ class Practice(Task):
         return Source([Row(example=row, answer=(1 / len(row.choices),) * len(row.choices)) for row in rows])
 
     def annotations(self) -> Annotations:
-        """The weak labels."""
+        """The weak labels, of each source."""
         return _stored(self.folder).annotations
 
     def audited(self) -> Labels:
@@ -76,7 +76,10 @@ class Practice(Task):
     def examples(
         self, split: Split, n: int | None, seed: int, part: int = 0, too_long: Set[str] = frozenset()
     ) -> Examples:
-        """The rows of a split, in the order of the data; `n`, `seed` and `too_long` play no part."""
+        """The rows of a split, in the order of the data; `n`, `seed` and `too_long` play no part.
+
+        Raises UserError for a later `part`, which a chain asks for.
+        """
         if part:
             raise UserError('a chain over your own data takes no fresh parts: say chain_data = "same"')
         rows = _stored(self.folder).examples.rows
@@ -108,11 +111,10 @@ def task_of(data: PracticeData) -> Practice:
     labels = data.annotations
     if len(labels) < FEWEST:
         raise UserError(f"{data.name} has {len(labels)} rows with a label: give {FEWEST} at least")
-    votes = labels.classes().sum(0)
-    if len(seen := np.unique(votes.argmax(1))) < 2:
-        raise UserError(
-            f"{data.name} has labels of one class only, {data.classes[int(seen[0])]!r}: nothing can be learned"
-        )
+    mean = labels.classes().sum(0) / labels.given.sum(0)[:, None]
+    if np.ptp(mean, axis=0).max() < 1e-6:
+        same = data.classes[int(mean[0].argmax())]
+        raise UserError(f"{data.name} has the same label in every row, {same!r}: nothing can be learned")
     digest = _digest(data)
     folder = cache_folder() / "practice" / digest
     if not folder.is_dir():

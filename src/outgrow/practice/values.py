@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from outgrow.annotations import Annotations
-from outgrow.practice.classes import odd_classes
+from outgrow.practice.classes import odd_classes, refuse_classes
 from outgrow.text import tables
 from outgrow.text.label_cells import Form, distribution
 from outgrow.types import Doubles, Ints, UserError
@@ -32,6 +32,7 @@ def read(
     """The fields of `PracticeData` that these values give. Raises UserError."""
     array = _array(weak)
     names = tuple(tables.name(name) for name in classes)
+    refuse_classes(names)
     own_ids = tuple(str(i) for i in range(len(array))) if len(ids) == 0 else tuple(tables.name(id) for id in ids)
     for what, values in (("texts", texts), ("gold", gold), ("ids", own_ids)):
         if values is not None and len(values) not in ((0, len(array)) if what == "texts" else (len(array),)):
@@ -153,6 +154,10 @@ def _distributions(array: Names, *, is_score: bool) -> Doubles:
             raise UserError(f"a label is no number ({error}): give one a row, or form='classes'") from None
         array = np.stack([np.where(np.isnan(second), math.nan, 0.0) if is_score else 1 - second, second], 1)
     cube = array if array.ndim == 3 else array[:, None, :]
+    if cube.shape[2] < 2:
+        raise UserError(
+            "labels have one number for each item in a row of its own: an answer needs two classes at least"
+        )
     numbers = tuple(map(str, range(cube.shape[2])))
     empty = (math.nan,) * cube.shape[2]
     rows = [

@@ -136,7 +136,10 @@ def shown(value: Value, column: Column) -> tuple[str, str]:
     """A value of a table for people, and its interval or ""."""
     if isinstance(value, Interval):
         number, _ = shown(value.mean, column)
-        return number, span(value.low, value.high, is_percent=bool(column.unit))
+        if column.unit:
+            return number, span(value.low, value.high)
+        ends = [shown(end, column)[0] for end in (value.low, value.high)]
+        return number, (" to " if "−" in "".join(ends) else "–").join(ends)
     if value is None or isinstance(value, str):
         return (ABSENT if value is None else one_line(value)), ""
     if column.unit:
