@@ -17,6 +17,7 @@ from typing import Any
 from bench.turns import REPEATS, Measured, measured, process
 from bench.work import OURS, rows_of
 from outgrow import api
+from outgrow.config import as_toml
 from outgrow.graph import Settings
 
 PLAIN = "scikit-learn"
@@ -39,7 +40,7 @@ def measure(experiment: Mapping[str, Any] = GRID, repeats: int = REPEATS) -> lis
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         (folder / "job.json").write_text(json.dumps(plain_job(experiment)))
-        (folder / "experiment.toml").write_text(api.as_toml(experiment))
+        (folder / "experiment.toml").write_text(as_toml(experiment))
         contestants = {OURS: partial(ours, experiment, folder), PLAIN: partial(plain, folder)}
         return measured("grid of linear heads, 5 seeds", contestants, PLAIN, repeats)
 

@@ -23,6 +23,7 @@ from typing import Any
 
 from bench.turns import REPEATS, ROOT, Measured, measured, process
 from outgrow import api, graph
+from outgrow.config import as_toml
 from outgrow.experiment.data import Gold, Prepare
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.scoring import Score
@@ -84,7 +85,7 @@ def compared(work: str, experiment: dict[str, Any], cores: int, repeats: int) ->
 def _compared(work: str, experiment: dict[str, Any], folder: Path, cores: int, repeats: int) -> list[Measured]:
     (folder / "job.json").write_text(json.dumps(plain_job(experiment, "fit" if work == "one fit" else "grid")))
     (folder / "experiment.json").write_text(json.dumps(experiment))
-    (folder / "experiment.toml").write_text(api.as_toml(experiment))
+    (folder / "experiment.toml").write_text(as_toml(experiment))
     contestants = {OURS: partial(ours, work, folder, cores), PLAIN: partial(other, folder, cores)}
     for name, variable in PEERS.items():
         if peer := os.environ.get(variable):
