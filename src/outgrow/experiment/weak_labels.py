@@ -24,7 +24,7 @@ from outgrow.training.features import FeatureSpec
 from outgrow.types import UserError
 
 _NEED = re.compile(
-    r"(?P<who>student|supervisor)/(features(@(?P<layer>-?\d{1,3}))?|folds:(?P<folds>[2-9]|[1-9]\d)|zero_shot)"
+    r"(?P<who>student|supervisor)/(features(@(?P<layer>(-?\d{1,3})?))?|folds:(?P<folds>[2-9]|[1-9]\d)|zero_shot)"
 )
 
 
