@@ -20,8 +20,9 @@ from outgrow.graph.step import Resources, Step
 from outgrow.store import Damaged, Lease, Store
 from outgrow.types import UserError
 
-BUNDLE = 60.0  # seconds of work a slot that are leased at once
-NEAR, FAR = 0.3, 20.0  # seconds between two looks at the work of others, in a folder and in a remote store
+BUNDLE = 60.0  # seconds of work a slot that are leased at once, at most
+NEAR, FAR = 0.3, 12.5  # seconds between two looks at the work of others, in a folder and in a remote store
+LEASES = 4  # one look of so many is at the leases, too
 UNFIT = 60.0  # seconds between two messages about a resource that is missing
 RECOMPUTED = 2  # times that a damaged artifact is computed again in one run before its reader fails
 
@@ -114,7 +115,7 @@ class _Run:
         self._started, self._busy = time.monotonic(), 0.0  # seconds; of all workers together
         self.unfit: dict[str, tuple[float, float]] = {}  # since when a step waits for resources, and the last message
         self._pause = NEAR if store.storage.local else FAR
-        self._listed = time.monotonic()
+        self._listed, self._looks = time.monotonic(), 0
         self.schedule = self._schedule(self._verified())
         LOGGER.info("%d steps to do, %d cached", len(self.planned), len(self.cached))
 
@@ -166,7 +167,7 @@ class _Run:
         for lease in {lease.owner: lease for lease in self.held.values()}.values():
             if not lease.keys & busy:  # what is left of it waits for others
                 self._release(lease)
-        bundle = self.schedule.bundle(BUNDLE * self.executor.slots)
+        bundle = self.schedule.bundle(self._bundle_seconds())
         if not bundle:
             return False
         try:
@@ -182,6 +183,13 @@ class _Run:
             self.elsewhere[step.key] = step
             self._send("waiting", step, f"{self.leases.holder(step.key) or 'another run'} is computing it")
         return True
+
+    def _bundle_seconds(self) -> float:
+        """How much work to lease: half of a fair share of what is left, so that all workers end together, but enough
+        for the time until the next look."""
+        share = self.schedule.seconds_left / (2 * (1 + self.leases.living))
+        slots = self.executor.slots
+        return min(BUNDLE * slots, max(self._pause * slots, share))
 
     def _release(self, lease: Lease) -> None:
         self.schedule.give_up(lease.keys)
@@ -209,9 +217,11 @@ class _Run:
         return bool(self.elsewhere or (self.worker and self.worker.wait and self.schedule.unfit))
 
     def _look(self) -> None:
-        """Look at what other runs have done, or left undone, with two listings."""
+        """Look at what other runs have done, with one listing; now and then also at what they have left undone."""
         stored, failed = self.store.listings()
-        self.leases.look()
+        if self._looks % LEASES == 0:
+            self.leases.look()
+        self._looks += 1
         self._listed = time.monotonic()
         for key, step in list(self.elsewhere.items()):
             if key in stored or not self.leases.holder(key):

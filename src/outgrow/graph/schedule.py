@@ -134,6 +134,11 @@ class Schedule:
         self._ended.add(self._index[step.key])
 
     @property
+    def seconds_left(self) -> float:
+        """How long the steps take that have not ended."""
+        return sum(seconds for i, seconds in enumerate(self._seconds) if i not in self._ended)
+
+    @property
     def unfit(self) -> Steps:
         """The steps that may start, but need more than the worker has."""
         return tuple(

@@ -201,6 +201,11 @@ class Leases:
         """The live run that has leased a key, such as `process 12 on host`; "" if there is none."""
         return next((described(each.data) for each in self._others.values() if key in each.keys and each.is_alive), "")
 
+    @property
+    def living(self) -> int:
+        """How many leases other live runs have, as last seen."""
+        return sum(each.is_alive for each in self._others.values())
+
     def take(self, keys: Sequence[str]) -> Lease | None:
         """A lease for those of the keys that no other live run has leased; None if there are none."""
         lease = Lease(self._storage, self._free(keys), self._worker)
