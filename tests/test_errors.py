@@ -12,6 +12,7 @@ import pytest
 
 from outgrow.config.document import WrongError
 from outgrow.executors.pool import _Died
+from outgrow.graph.context import Stopped
 from outgrow.measures.crossed import OneGroupError
 from outgrow.metrics.base import UndefinedError
 from outgrow.plugins import PACKAGE
@@ -28,6 +29,7 @@ SAMPLES: list[Exception] = [
     CollectedError([]),
     Damaged("key", "prefix", "why"),
     LeaseLost("gone"),
+    Stopped("fit-3f9ac01b2d4e"),
     DivergedError("at step 3"),
     NotFiniteError("not finite"),
     UndefinedError("one class"),

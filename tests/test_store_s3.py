@@ -14,7 +14,7 @@ from toys import Add, Blob, Const
 
 from outgrow.executors.inline import Inline
 from outgrow.graph import Outcome, Step, load, plan, run
-from outgrow.store import Damaged, Store, as_digests, digest_of_text
+from outgrow.store import Damaged, Store, as_digests, digest_of_text, trouble
 from outgrow.store.lease import hold
 from outgrow.types import UserError
 
@@ -170,6 +170,7 @@ def test_a_missing_bucket_is_one_line(store: Store) -> None:
 def test_an_unreachable_server_is_one_line(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     import s3fs
 
+    monkeypatch.setattr(trouble, "RETRIED", 1.0)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     monkeypatch.setattr(s3fs.S3FileSystem, "retries", 1)

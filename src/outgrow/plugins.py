@@ -117,8 +117,8 @@ def is_ours(kind: type) -> bool:
 
 
 def _files(kind: str) -> list[Path]:
-    hidden = ("__init__", "base")
-    return sorted(path for path in (PACKAGE / FOLDERS[kind]).glob("*.py") if path.stem not in hidden)
+    every = (PACKAGE / FOLDERS[kind]).glob("*.py")
+    return sorted(path for path in every if path.stem != "base" and not path.stem.startswith("_"))
 
 
 def _external(kind: str, name: str, root: type) -> type:

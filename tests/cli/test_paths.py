@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from test_cli import QUIZ, ended, outgrow
 
-from outgrow import __version__, api
+from outgrow import __version__, source
 from outgrow.graph import Settings
 from outgrow.types import UserError
 
@@ -122,8 +122,8 @@ def test_no_plugins_on_the_command_line(quiz: Path, capsys) -> None:
 def test_the_options_of_a_run_are_those_of_a_plan(verb: str, quiz: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tokenizers and headers are read with the trust that is given, before a run too."""
     given: list[Settings] = []
-    checked = api.checked
-    monkeypatch.setattr(api, "checked", lambda asked, settings: given.append(settings) or checked(asked, settings))
+    checked = source.checked
+    monkeypatch.setattr(source, "checked", lambda asked, settings: given.append(settings) or checked(asked, settings))
     done = outgrow(verb, "quiz.toml", "--trust-pickle", "--trust-remote-code", "--offline")
     assert done.exit_code == 0, done.output
     assert {(each.trust_pickle, each.trust_remote_code, each.offline) for each in given} == {(True, True, True)}

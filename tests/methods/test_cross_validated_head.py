@@ -71,4 +71,4 @@ def test_both_ways_round_of_a_pair_are_in_one_fold() -> None:
         validation_labels=given.validation_labels,
     )
     curve = CrossValidatedHead().fit(mirrored, CrossEntropy(), 0).curve
-    assert min(curve, key=lambda point: point["loss"])["penalty"] >= 1
+    assert min(curve, key=lambda point: point["loss"])["penalty"] >= 0.1  # the smallest is 0.0001

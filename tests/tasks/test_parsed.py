@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from text_files import reviews, write_jsonl
 
-from outgrow.tasks import base, parsed, text
+from outgrow.tasks import _parsed as parsed
+from outgrow.tasks import base, text
 from outgrow.tasks.base import Row, Source
 from outgrow.tasks.text import Text
 from outgrow.types import Example, UserError

@@ -15,8 +15,8 @@ from outgrow.chess.puzzle import Puzzle, number_in, of_lichess, row_format
 from outgrow.chess.themes import themes
 from outgrow.graph import not_hashed
 from outgrow.ranges import check_ranges, one_of, whole
+from outgrow.tasks._parsed import parsed
 from outgrow.tasks.base import Facet, Passage, Readout, Row, Source, Split, Task
-from outgrow.tasks.parsed import parsed
 from outgrow.tasks.text import on_this_machine
 from outgrow.text import tables
 from outgrow.text.opening import digest_of_files, refuse_changed

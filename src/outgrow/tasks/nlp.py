@@ -16,8 +16,8 @@ from outgrow import hub
 from outgrow.graph import not_hashed
 from outgrow.ranges import SHARE, check_ranges, whole
 from outgrow.tasks import text
+from outgrow.tasks._parsed import parsed
 from outgrow.tasks.base import Source, Task
-from outgrow.tasks.parsed import parsed
 from outgrow.text import tables
 from outgrow.text.near import Similarity
 from outgrow.text.normal import caseless

@@ -16,8 +16,8 @@ from typing import Any, ClassVar, Self
 
 from outgrow.graph import not_hashed
 from outgrow.ranges import SHARE, check_ranges, whole
+from outgrow.tasks._parsed import parsed
 from outgrow.tasks.base import Passage, Readout, Row, Source, Task
-from outgrow.tasks.parsed import parsed
 from outgrow.tasks.text import on_this_machine
 from outgrow.text import tables
 from outgrow.text.near import Similarity

@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Self
 
 from outgrow.graph import not_hashed
 from outgrow.ranges import SHARE, check_ranges, whole
+from outgrow.tasks._parsed import parsed
 from outgrow.tasks.base import Row, Source, Task
-from outgrow.tasks.parsed import parsed
 from outgrow.text import tables
 from outgrow.text.near import Similarity
 from outgrow.text.normal import caseless as normal
