@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from s3_server import make_bucket, s3_server, use_server
-from toys import Add, Blob, Const
+from toys import Add, Blob, Chain, Const
 
 from outgrow.executors.inline import Inline
-from outgrow.graph import Outcome, Step, load, plan, run
+from outgrow.graph import STOPPING, Event, Outcome, Step, load, plan, run
 from outgrow.store import Damaged, Store, as_digests, digest_of_text, trouble
 from outgrow.store.lease import hold
 from outgrow.types import UserError
@@ -158,6 +158,50 @@ def test_a_lease_on_s3_is_waited_for(store: Store) -> None:
             assert taken.keys == {"other"}
             assert mine.keys == {KEY}
     assert len(told) == 1
+
+
+def test_a_stopped_step_goes_on_on_another_machine(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = Chain(seed=3, pieces=40)
+
+    def stop(event: Event) -> None:
+        if event.kind == "progress" and (event.fraction or 0) > 0.4:
+            STOPPING.set()
+
+    try:
+        stopped = run([chain], store, Inline(), watch=stop)
+    finally:
+        STOPPING.clear()
+    assert not stopped.computed
+    assert not stopped.failures
+    assert store.storage.files("checkpoints")
+    monkeypatch.setenv("OUTGROW_CACHE", str(tmp_path / "another machine"))
+    events: list[Event] = []
+    again = run([chain], Store(store.url), Inline(), watch=events.append)
+    assert len(again.computed) == 1
+    assert min(event.fraction for event in events if event.fraction is not None) > 0.4
+    alone = Store(str(tmp_path / "alone"))
+    run([chain], alone, Inline())
+    assert alone.manifest(chain.key).files == store.manifest(chain.key).files
+    assert not store.storage.files("checkpoints")
+
+
+def test_a_damaged_checkpoint_of_another_machine_is_left_alone(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain, folder = Chain(seed=3, pieces=3), tmp_path / "checkpoint"
+    folder.mkdir()
+    (folder / "done.txt").write_text("2")
+    (folder / "state.bin").write_bytes(b"not the state")
+    store.push_checkpoint(chain.key, folder)
+    for path in store.storage.files("checkpoints"):
+        if path.endswith("state.bin"):
+            store.storage.write(path, b"changed since")
+    assert len(run([chain], store, Inline()).computed) == 1
+    alone = Store(str(tmp_path / "alone"))
+    run([chain], alone, Inline())
+    assert alone.manifest(chain.key).files == store.manifest(chain.key).files
 
 
 def test_a_missing_bucket_is_one_line(store: Store) -> None:
