@@ -16,7 +16,7 @@ from outgrow.graph.context import Stopped
 from outgrow.measures.crossed import OneGroupError
 from outgrow.metrics.base import UndefinedError
 from outgrow.plugins import PACKAGE
-from outgrow.store import Damaged, LeaseLost
+from outgrow.store import Damaged, LeaseLost, StoreError
 from outgrow.tasks.reward import _NoTextError
 from outgrow.training.loop import DivergedError
 from outgrow.training.precision import NotFiniteError
@@ -30,6 +30,7 @@ SAMPLES: list[Exception] = [
     Damaged("key", "prefix", "why"),
     LeaseLost("gone"),
     Stopped("fit-3f9ac01b2d4e"),
+    StoreError("the store is full"),
     DivergedError("at step 3"),
     NotFiniteError("not finite"),
     UndefinedError("one class"),

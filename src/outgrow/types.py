@@ -73,10 +73,8 @@ class Problems:
 
     def raise_collected(self) -> None:
         """Raises CollectedError for several recorded errors, UserError for a single one, and nothing for none."""
-        if len(set(self.messages)) == 1:
-            raise UserError(self.messages[0])
         if self.messages:
-            raise CollectedError(self.messages)
+            raise CollectedError(self.messages) if len(set(self.messages)) > 1 else UserError(self.messages[0])
 
 
 @dataclass(frozen=True, kw_only=True)

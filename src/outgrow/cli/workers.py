@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -79,7 +79,9 @@ def work(
     started = time.monotonic()
     settings = replace(settings_from(device, trust_pickle, trust_remote_code, offline), microbatch=microbatch)
     read_experiment(file, sets, seeds, no_plugins)  # a wrong one is refused before anything is opened
-    resources = Resources(cores=cores or all_cores(), gpus=gpus, memory_gb=memory_gb or _memory_gb())
+    resources = Resources(
+        cores=cores or all_cores(), gpus=gpus, memory_gb=_memory_gb() if memory_gb is None else memory_gb
+    )
     worker = Worker(name=name or f"{platform.node()}:{os.getpid()}", resources=resources, wait=wait)
     opened_store = api.opened(store)
     slots = workers or (None if on == "inline" else resources.cores)
@@ -159,18 +161,24 @@ def _requeued(executor: Executor) -> Iterator[None]:
     """Exit with code 75 on SIGTERM, which schedulers send at a time limit: after running steps have saved a checkpoint,
     or after `GRACE` seconds."""
     from outgrow.graph import STOPPING
+    from outgrow.types import UserError
 
     def stop(number: int, frame: FrameType | None) -> None:
+        signal.alarm(GRACE)  # first: whatever happens next, the worker ends in time
         executor.stop()
-        signal.alarm(GRACE)
 
     def late(number: int, frame: FrameType | None) -> NoReturn:
         raise _Late
 
     before = signal.signal(signal.SIGTERM, stop), signal.signal(signal.SIGALRM, late)
     try:
-        with suppress(_Late):
+        try:
             yield
+        except _Late:
+            pass
+        except UserError:
+            if not STOPPING.is_set():  # else the store may be the reason, and the next try may find it
+                raise
         if STOPPING.is_set():
             typer.echo("terminated: finished steps and checkpoints are stored, start it again to go on", err=True)
             raise typer.Exit(REQUEUE)

@@ -189,7 +189,7 @@ def _send(number: int, mailbox: Any, event: Event) -> None:
 def _failed(job: Job, missing: str) -> Future[tuple[JobResult, ...]]:
     future: Future[tuple[JobResult, ...]] = Future()
     text = f"it needs {missing}: add such a node"
-    future.set_result(tuple(JobResult(kind="failed", text=text, user_error=True) for _ in job.steps))
+    future.set_result(tuple(JobResult(kind="failed", text=text, user_error=True, here=True) for _ in job.steps))
     return future
 
 

@@ -14,13 +14,14 @@ from outgrow.graph.context import Context, Event, Kind, Report, Settings, Stoppe
 from outgrow.graph.plan import compare
 from outgrow.graph.step import Step, identity
 from outgrow.notes import notes_of
-from outgrow.store import Damaged, LeaseLost, Manifest, Store, Ticket, machine, versions
+from outgrow.store import Damaged, LeaseLost, Manifest, Store, StoreError, Ticket, machine, versions
 from outgrow.types import UserError
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobResult:
     """How a step of a job ended. damaged: the key of the input that could not be read. notes: those of the artifact.
+    here: it failed for a reason of this machine or of the store, so that another worker may succeed.
 
     found: another run has computed it. lost: another run has taken over its lease. stopped: its process was asked to
     stop, and its work is in a checkpoint.
@@ -31,6 +32,7 @@ class JobResult:
     text: str = ""
     notes: tuple[str, ...] = ()
     user_error: bool = False
+    here: bool = False
     damaged: str = ""
 
 
@@ -74,10 +76,10 @@ def _compute(step: Step[Any], lease: Ticket, store: Store, settings: Settings, r
     except Stopped:
         ended = JobResult(kind="stopped")
     except UserError as error:
-        ended = JobResult(kind="failed", text=str(error), user_error=True)
+        ended = JobResult(kind="failed", text=str(error), user_error=True, here=isinstance(error, StoreError))
     except Exception as error:
-        explained = store.explained(error)
-        ended = JobResult(kind="failed", text=explained or traceback.format_exc(), user_error=bool(explained))
+        explained, known = store.explained(error), traceback.format_exc()
+        ended = JobResult(kind="failed", text=explained or known, user_error=bool(explained), here=bool(explained))
     return replace(ended, seconds=time.time() - started)
 
 

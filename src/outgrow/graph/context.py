@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from outgrow.graph.artifact import T, T_co
 from outgrow.store import Damaged, Rows, Store, Ticket, flush
+from outgrow.types import UserError
 
 Kind = Literal["planned", "found", "started", "progress", "finished", "failed", "damaged", "waiting"]
 
@@ -150,7 +151,8 @@ class Context:
         if last:
             shutil.rmtree(last.rename(draft))  # renamed first, so that no reader sees half a checkpoint
         if STOPPING.is_set():
-            self._store.push_checkpoint(self._step.key, self.scratch / f"checkpoint-{number:09d}")
+            with suppress(UserError):  # of a store out of reach: the checkpoint stays on this machine
+                self._store.push_checkpoint(self._step.key, self.scratch / f"checkpoint-{number:09d}")
         self.saved()
 
     def finished(self) -> None:

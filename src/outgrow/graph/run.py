@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import contextmanager, suppress
@@ -107,7 +108,7 @@ class _Run:
         self.elsewhere: dict[str, Step[Any]] = {}  # ready steps that another run has leased
         self.computed: dict[str, Step[Any]] = {}
         self.failed: dict[str, Failure] = {}
-        self.times: dict[str, int] = {}
+        self.damages: Counter[str] = Counter()  # how often an artifact was found damaged
         self._watch, self._lock = watch, threading.Lock()
         self._watch_error: BaseException | None = None  # what `watch` raised
         self.cached: dict[str, Step[Any]] = {}
@@ -148,6 +149,8 @@ class _Run:
 
     def _fill(self) -> None:
         """Start steps while there are free slots."""
+        for lease in {lease.owner: lease for lease in self.held.values() if lease.lost}.values():
+            self._release(lease)  # another run does what has not started
         while (free := self.executor.slots - len(self.running)) > 0 and not STOPPING.is_set():
             if steps := self.schedule.next(free):
                 self._start(steps)
@@ -173,14 +176,21 @@ class _Run:
         try:
             taken = self.leases.take([step.key for step in bundle])
         except UserError as error:  # the store cannot be written to
-            for step in self.schedule.lease(bundle, ()):
-                self._ended(step, JobResult(kind="failed", text=str(error), user_error=True))
-            return True
+            ready = self.schedule.lease(bundle, ())
+            if self.worker and not self.running:
+                raise
+            for step in ready:
+                if self.worker:
+                    self.schedule.offer(step)  # once more when a step that runs has ended
+                else:
+                    self._ended(step, JobResult(kind="failed", text=str(error), user_error=True))
+            return not self.worker
         leased = taken.keys if taken else set()
         if taken:
             self.held |= dict.fromkeys(leased, taken)
         for step in self.schedule.lease(bundle, leased):
             self.elsewhere[step.key] = step
+            self._looks = 0  # the next look is at the leases, too
             self._send("waiting", step, f"{self.leases.holder(step.key) or 'another run'} is computing it")
         return True
 
@@ -204,10 +214,12 @@ class _Run:
         done = wait(self.running, timeout=pause, return_when=FIRST_COMPLETED).done
         if self._watch_error:
             raise self._watch_error
+        ended: list[tuple[Step[Any], JobResult]] = []
         for future in done:
             steps = self.running.pop(future)
-            for step, result in zip(steps, _results(future, steps), strict=True):
-                self._ended(step, result)
+            ended += zip(steps, _results(future, steps), strict=True)
+        for step, result in sorted(ended, key=lambda each: each[1].kind == "damaged"):  # which need a new plan
+            self._ended(step, result)
         if self._awaited() and time.monotonic() - self._listed >= self._pause:
             with suppress(*[UserError] * bool(self.running)):  # a store out of reach stops no step that runs
                 self._look()
@@ -241,7 +253,7 @@ class _Run:
         new = [step for step in self.schedule.todo if step.key in keys and not self._is_known(step.key)]
         records = self.store.failures.read([step.key for step in new])
         for step in new:
-            if (record := records.get(step.key)) and record.is_final:
+            if (record := records.get(step.key)) and (record.is_final or step in self.schedule.unfit):
                 self.failed[step.key] = Failure(step, record.text, record.user_error)
                 self.elsewhere.pop(step.key, None)
                 self.schedule.failed(step)
@@ -305,7 +317,7 @@ class _Run:
                 self.cached[step.key] = step
                 self._send("found", step)
         self.elsewhere = {}
-        return Schedule(
+        schedule = Schedule(
             going.todo,
             going.seconds,
             started=busy | self.failed.keys(),
@@ -313,6 +325,9 @@ class _Run:
             worker=self.worker.name if self.worker else "",
             resources=self.worker.resources if self.worker else None,
         )
+        for failure in self.failed.values():
+            schedule.failed(failure.step)
+        return schedule
 
     def _ended(self, step: Step[Any], ended: JobResult) -> None:
         self._busy += ended.seconds
@@ -322,7 +337,8 @@ class _Run:
         if ended.kind == "stopped":
             self.schedule.offer(step)
             return
-        if ended.kind == "damaged" and self.times.get(ended.damaged, 0) < RECOMPUTED:
+        if ended.kind == "damaged" and self.damages[ended.damaged] < RECOMPUTED:
+            self.damages[ended.damaged] += 1
             self.cached.pop(ended.damaged, None)
             self.computed.pop(ended.damaged, None)
             self.schedule = self._schedule(plan(self.targets, self.store))
@@ -330,15 +346,18 @@ class _Run:
         if lease := self.held.pop(step.key, None):
             lease.keys.discard(step.key)
             lease.running.pop(step.key, None)
+            if not lease.keys:
+                self.leases.release(lease)
         if ended.kind in ("failed", "damaged"):
             self.failed[step.key] = Failure(step, ended.text, ended.user_error)
             if self.worker:
                 with suppress(UserError):  # of a store that cannot be reached
-                    self.store.failures.add(step.key, ended.text.strip().rpartition("\n")[2], ended.user_error)
+                    self.store.failures.add(
+                        step.key, ended.text.strip().rpartition("\n")[2], ended.user_error and not ended.here
+                    )
             self._send("failed", step, ended.text, ended.seconds)
         else:
             elsewhere = ended.kind == "found"  # another run has computed it
-            self.times[step.key] = self.times.get(step.key, 0) + 1
             (self.cached if elsewhere else self.computed)[step.key] = step
             self._send("found" if elsewhere else "finished", step, "\n".join(ended.notes), ended.seconds)
             self.schedule.finished(step)
@@ -358,7 +377,9 @@ def _results(future: Future[tuple[JobResult, ...]], steps: Sequence[Step[Any]]) 
         results = future.result()
         return results if len(results) == len(steps) else results[:1] * len(steps)  # one for a job that was not read
     except CancelledError:
-        return tuple(JobResult(kind="failed", text="cancelled", user_error=True) for _ in steps)
+        return tuple(JobResult(kind="failed", text="cancelled", user_error=True, here=True) for _ in steps)
     except Exception as error:  # of the executor: a step's own errors come back as a JobResult
         text = "{} could not be run: {}"
-        return tuple(JobResult(kind="failed", text=text.format(step.key, error), user_error=True) for step in steps)
+        return tuple(
+            JobResult(kind="failed", text=text.format(step.key, error), user_error=True, here=True) for step in steps
+        )

@@ -71,22 +71,29 @@ class Schedule:
         return (first, *(self.todo[i] for _, i in taken))
 
     def bundle(self, seconds: float) -> Steps:
-        """Steps to lease that take about so many seconds: ready ones, each followed by those that then may start.
+        """Steps to lease that take about so many seconds: ready ones, each followed by those that then may start. Of a
+        group that it begins it has all of these, since they are cheaper together.
 
         They are given once: afterwards `lease` has those that were leased, and `offer` is for ready ones that were not.
         """
         bundle: list[int] = []
+        groups: set[str] = set()
         missing: dict[int, int] = {}
         total = 0.0
         while total < seconds and (root := self._pop(self._free)):
             following = [self._index[root.key]]
-            while following and (total < seconds or not bundle):
+            while following:
                 i = following.pop()
+                if bundle and total >= seconds and self.todo[i].group not in groups:
+                    continue
                 bundle.append(i)
                 total += self._seconds[i]
+                if (group := self.todo[i].group) and group not in groups:
+                    groups.add(group)
+                    following += self._pop_group(group)
                 for j in self._readers[i]:
                     missing[j] = missing.get(j, self._missing[j]) - 1
-                    if not missing[j] and self._fits[j] and j not in self._ended:
+                    if not missing[j] and self._fits[j] and j not in self._ended and j not in self._leased:
                         following.append(j)
         return tuple(self.todo[i] for i in bundle)
 
@@ -115,8 +122,9 @@ class Schedule:
 
     def offer(self, step: Step[Any]) -> None:
         """A ready step that may be leased again."""
-        self._leased.discard(self._index[step.key])
-        self._offer(self._index[step.key])
+        if (i := self._index.get(step.key)) is not None:  # a new plan may need it no more
+            self._leased.discard(i)
+            self._offer(i)
 
     def finished(self, step: Step[Any]) -> None:
         """A step whose artifact is stored, by whatever run. Steps that missed only that may start."""
@@ -131,7 +139,8 @@ class Schedule:
 
     def failed(self, step: Step[Any]) -> None:
         """A step that will not be computed, so that those that need it cannot start."""
-        self._ended.add(self._index[step.key])
+        if (i := self._index.get(step.key)) is not None:
+            self._ended.add(i)
 
     @property
     def seconds_left(self) -> float:
@@ -152,6 +161,13 @@ class Schedule:
             if (i := heapq.heappop(heap)[1]) not in self._ended:
                 return self.todo[i]
         return None
+
+    def _pop_group(self, group: str) -> list[int]:
+        """The free steps of a group."""
+        mates = [i for _, i in self._free if self.todo[i].group == group and i not in self._ended]
+        self._free = [each for each in self._free if each[1] not in set(mates)]
+        heapq.heapify(self._free)
+        return mates
 
     def _offer(self, i: int) -> None:
         if self._fits[i] and i not in self._ended:

@@ -51,14 +51,15 @@ def status(targets: Sequence[Step[Any]], store: Store) -> Status:
     left = sum(planned.seconds[key] for key in todo if key not in failed)
     left -= sum(planned.seconds[each.key] * each.fraction for each in running)
     total = len(walk(targets))
+    workers = len({(str(each.get("host")), each.get("pid"), each.get("started")) for each in leases})
     return Status(
         done=total - len(todo),
         total=total,
         leased=len(leased),
-        workers=len(leases),
+        workers=workers,
         running=running,
         failed={key: (todo[key], record) for key, record in failed.items()},
-        seconds_left=left / len(leases) if leases else None,
+        seconds_left=left / workers if workers else None,
     )
 
 
@@ -71,7 +72,12 @@ def _running(lease: dict[str, Any]) -> list[RunningStep]:
     found = []
     for each in lease.get("running", []) if isinstance(lease.get("running"), list) else []:
         match each:
-            case {"key": str(key), "title": str(title), "since": int() | float() as since, "fraction": float(fraction)}:
+            case {
+                "key": str(key),
+                "title": str(title),
+                "since": int() | float() as since,
+                "fraction": int() | float() as fraction,
+            }:
                 written = lease.get("written")
                 now = written if isinstance(written, int | float) else time.time()
                 found.append(

@@ -8,6 +8,7 @@ from outgrow.store.owner import host_name
 from outgrow.store.rows import Rows, as_digests, digest_of_text
 from outgrow.store.storage import flush
 from outgrow.store.store import Check, Store
+from outgrow.store.trouble import StoreError
 
 __all__ = [
     "Check",
@@ -20,6 +21,7 @@ __all__ = [
     "Manifest",
     "Rows",
     "Store",
+    "StoreError",
     "Ticket",
     "as_digests",
     "digest_of_text",

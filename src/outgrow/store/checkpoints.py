@@ -34,6 +34,11 @@ class Checkpoints:
         if before:
             self._remove(before)
 
+    def name(self, key: str) -> str:
+        """The name of the checkpoint of a step, which orders it among others; "" if there is none."""
+        manifest = self._manifest(key)
+        return str(manifest.identity.get("name", "")) if manifest else ""
+
     def pull(self, key: str, target: Path) -> bool:
         """Downloads the checkpoint of a step into the folder `target`. False if there is none that is intact."""
         manifest = self._manifest(key)

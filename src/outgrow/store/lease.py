@@ -118,12 +118,12 @@ class Ticket:
 
     def __init__(self, storage: Storage, owner: str) -> None:
         self._storage, self.owner = storage, owner
-        self._called, self._lost = time.monotonic(), False
+        self._verified, self._lost = time.monotonic(), False
 
     def check(self) -> None:
-        """Raises LeaseLost if the lease was lost. Cheap: it reads the store only if it was not called for long."""
-        silent_since, self._called = self._called, time.monotonic()
-        if self._lost or self._called - silent_since > PATIENCE / 2:
+        """Raises LeaseLost if the lease was lost. Cheap: it reads the store now and then only."""
+        if self._lost or time.monotonic() - self._verified > PATIENCE / 2:
+            self._verified = time.monotonic()
             with suppress(UserError):  # an unreachable store is unreachable for others, too
                 self.verify()
 
@@ -171,7 +171,7 @@ class Leases:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._stop.set()
         if self._heart.ident is not None:
-            self._heart.join()
+            self._heart.join(timeout=BEAT)  # it may wait for a store that is out of reach
         for lease in list(self._own):
             self.release(lease)
 
@@ -215,12 +215,12 @@ class Leases:
         try:
             lease.write()
             self.look()
+            free = self._free(lease.keys)
+            if len(free) < len(lease.keys):
+                lease.keep(free)
         except BaseException:
             self.release(lease)
             raise
-        free = self._free(lease.keys)
-        if len(free) < len(lease.keys):
-            lease.keep(free)
         if not lease.keys:
             self._own.remove(lease)
             return None
@@ -235,7 +235,8 @@ class Leases:
 
     def release(self, lease: Lease) -> None:
         """Gives up a lease."""
-        self._own.remove(lease)
+        if lease in self._own:
+            self._own.remove(lease)
         with suppress(UserError):  # if the store is unreachable, the file remains, with the id of a dead process
             lease.keep(())
 

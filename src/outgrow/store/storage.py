@@ -18,7 +18,17 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
-from outgrow.store.trouble import BROKEN, CLOSED, FULL, cause, client_options, is_remote, one_line, with_retries
+from outgrow.store.trouble import (
+    BROKEN,
+    CLOSED,
+    FULL,
+    StoreError,
+    cause,
+    client_options,
+    is_remote,
+    one_line,
+    with_retries,
+)
 from outgrow.types import UserError
 
 # Read in one request: s3fs else asks for the size of each file first, and lists its folder where there is none.
@@ -261,9 +271,9 @@ class Storage:
             if isinstance(error, OSError) and folder is None:
                 why = error.strerror if error.errno in CLOSED else ""
                 hint = f" ({why}): choose another with --store" if why else f": {one_line(error)}"
-                raise UserError(f"the store {self} cannot be written to{hint}") from error
+                raise StoreError(f"the store {self} cannot be written to{hint}") from error
             if is_remote(error):
-                raise UserError(f"the store {self} cannot be reached: {one_line(error)}") from error
+                raise StoreError(f"the store {self} cannot be reached: {one_line(error)}") from error
             raise
 
     @contextmanager
@@ -278,12 +288,12 @@ class Storage:
                 raise full from error
             why = one_line(error.strerror if self.local and error.strerror else error)
             where = f" of {error.filename}" if self.local and error.filename else ""
-            raise UserError(
+            raise StoreError(
                 f"the store {self} cannot be read ({why}{where}): try again, or choose another with --store"
             ) from error
         except Exception as error:
             if is_remote(error):
-                raise UserError(f"the store {self} cannot be reached: {one_line(error)}") from error
+                raise StoreError(f"the store {self} cannot be reached: {one_line(error)}") from error
             raise
 
     def explained(self, error: BaseException, folder: Path | None = None) -> UserError | None:
@@ -297,7 +307,7 @@ class Storage:
         else:
             why = f"lies on a disk that failed ({os.strerror(code or 0)}): check it and run again"
         kept = "what is finished and the last checkpoints are kept"
-        return UserError(f"{where} {why}, or choose another with --store; {kept}")
+        return StoreError(f"{where} {why}, or choose another with --store; {kept}")
 
 
 def _files(root: Path, folder: Path) -> Iterator[tuple[str, tuple[int, float]]]:

@@ -161,8 +161,18 @@ class Store:
         data = self.storage.read([path]).get(path)
         if data is None or (damage.prefix and damage.prefix.encode() not in data):
             return
+        if not damage.prefix and self._is_readable(damage.key, data):
+            return  # committed again since
         self.storage.write(f"{SET_ASIDE}/{damage.key}.{uuid.uuid4().hex[:8]}.json", data)
         self.storage.remove([path])
+
+    @staticmethod
+    def _is_readable(key: str, data: bytes) -> bool:
+        try:
+            Manifest.parse(key, data)
+        except Damaged:
+            return False
+        return True
 
     def scratch(self, key: str, owner: str = "alone") -> Path:
         """A local folder for the unfinished work of an owner of the lease of `key`.
@@ -185,19 +195,22 @@ class Store:
             Checkpoints(self.storage).push(key, folder)
 
     def pull_checkpoint(self, key: str, scratch: Path) -> bool:
-        """Downloads the checkpoint that another machine left in a remote store, unless this one has its own. Returns
-        whether there is one in the store."""
-        if self.storage.local is not None or any(scratch.glob("checkpoint-*")):
+        """Downloads the checkpoint that another machine left in a remote store, unless there is a newer one here.
+        Returns whether there is one in the store."""
+        if self.storage.local is not None:
             return False
+        remote = Checkpoints(self.storage)
+        name = remote.name(key)
+        if not CHECKPOINT.fullmatch(name) or any(each.name >= name for each in scratch.glob("checkpoint-*")):
+            return bool(name)
         draft = scratch / f"draft-{uuid.uuid4().hex}"
         with self.storage.writing(scratch):
             draft.mkdir()
-        intact = Checkpoints(self.storage).pull(key, draft)
-        if intact:
-            draft.rename(scratch / "checkpoint-000000000")
+        if remote.pull(key, draft):
+            draft.rename(scratch / name)
         else:
             shutil.rmtree(draft, ignore_errors=True)
-        return intact
+        return True
 
     def drop_checkpoint(self, key: str) -> None:
         """Removes the checkpoint of a step from a remote store."""

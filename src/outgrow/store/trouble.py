@@ -34,6 +34,10 @@ LITTLE = 1 << 20  # bytes: a disk with less free space counts as full
 R = TypeVar("R")
 
 
+class StoreError(UserError):
+    """A store or its machine is in trouble: full, broken or out of reach. The same may work elsewhere, or later."""
+
+
 def with_retries(attempt: Callable[[], R]) -> R:
     """The result of `attempt`. Temporary errors are retried with exponential backoff and random jitter, so that many
     clients do not retry at the same time."""
