@@ -12,6 +12,7 @@ from test_cli import ended, outgrow
 
 from outgrow.models.hf import HF
 from outgrow.practice import memory
+from outgrow.types import UserError
 
 
 @pytest.fixture
@@ -43,6 +44,18 @@ def test_fit_says_the_verdict_first_and_predict_reads_the_folder(place: Path, be
     first, again = (pq.read_table(path)["label"].to_pylist() for path in ("out/predictions.parquet", "p.parquet"))
     assert first == again
     assert outgrow("fit", "data.csv", "--model", "bert", "--out", "out", "--workers", "1").exit_code == 0
+    assert {path.stat().st_mode & 0o777 for path in Path("out").rglob("*") if path.is_file()} == {
+        Path("data.csv").stat().st_mode & 0o777
+    }
+
+
+def test_a_folder_with_files_of_others_is_not_replaced(place: Path, bert: HF) -> None:
+    fit = ("fit", "data.csv", "--model", "bert", "--workers", "1", "--out", "out", "--method", "naive")
+    assert outgrow(*fit).exit_code == 0
+    Path("out/notes.txt").write_text("mine")
+    with pytest.raises(UserError, match=r"out holds notes\.txt, which outgrow did not write there, and is not over"):
+        outgrow(*fit)
+    assert Path("out/notes.txt").read_text() == "mine"
 
 
 @pytest.mark.slow

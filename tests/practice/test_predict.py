@@ -79,6 +79,18 @@ def test_a_row_without_a_text_has_no_prediction_and_a_long_text_is_cut(folder: P
     assert long["label"] in cheap.CLASSES
 
 
+def test_only_predictions_are_overwritten(folder: Path, tmp_path: Path) -> None:
+    source = write(tmp_path / "data.parquet", [{"text": "w1"}])
+    before = source.read_bytes()
+    with pytest.raises(UserError, match="exists and holds no predictions, and is not overwritten"):
+        predict_file(folder, source, source)
+    assert source.read_bytes() == before
+    with pytest.raises(UserError, match=r"name one that ends in \.parquet"):
+        predict_file(folder, source, tmp_path / "p.csv")
+    assert predict_file(folder, source, tmp_path / "p.parquet") == 1
+    assert predict_file(folder, source, tmp_path / "p.parquet") == 1
+
+
 def test_what_is_wrong_is_one_line(folder: Path, tmp_path: Path) -> None:
     source, out = write(tmp_path / "data.csv", [{"words": "w1", "n": "1"}]), tmp_path / "p.parquet"
     with pytest.raises(UserError, match=r"which column is the text\? It has words, n"):

@@ -102,12 +102,14 @@ def _fit(
 ) -> None:
     """Fit the head and write its folder; then, if asked, do the same with the finetuned model."""
     from outgrow.practice.fit import fit
-    from outgrow.practice.folder import write_folder
+    from outgrow.practice.folder import earlier_command, write_folder
     from outgrow.practice.models import named
 
     command, model, settings = shlex.join(["outgrow", *sys.argv[1:]]), named(name), common["settings"]
-    fitted = fit(data, model, **common)
+    fitted, earlier = fit(data, model, **common), earlier_command(out)
     write_folder(fitted, out, settings, command)
+    if earlier not in ("", command):
+        typer.echo(f"{out} held the model of `{earlier}`, which is replaced")
     if finetune:
         typer.echo("a head on frozen features, whose folder is written already:")
         _print(fitted)

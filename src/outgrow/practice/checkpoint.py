@@ -35,7 +35,8 @@ CLOSE = 1e-3  # of a probability, between a head and the same head inside a chec
 class Facts:
     """What a folder says of its model. kind: "classifier", an ordinary checkpoint; "head", an encoder whose pooled
     hidden states a head in `head.safetensors` reads. classes: in the order of the outputs. text: the column or template
-    of the texts that it learned from, "" where they had none. layer, pooling: which states a head reads."""
+    of the texts that it learned from, "" where they had none. layer, pooling: which states a head reads. files: of the
+    folder."""
 
     kind: Literal["classifier", "head"]
     readout: Readout
@@ -47,6 +48,7 @@ class Facts:
     layer: int = -1
     longest: int | None = None
     format: int = 1
+    files: tuple[str, ...] = ()
 
     def save(self, folder: Path) -> None:
         (folder / FACTS).write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False), encoding="utf-8")
@@ -56,7 +58,7 @@ class Facts:
         """Raises UserError for a folder that none of these was saved in."""
         try:
             found = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-            return cls(**{**found, "classes": tuple(found["classes"])})
+            return cls(**{**found, "classes": tuple(found["classes"]), "files": tuple(found.get("files", ()))})
         except FileNotFoundError:
             raise UserError(f"{folder} holds no model that outgrow fit or export has written: check the path") from None
         except (OSError, ValueError, KeyError, TypeError) as error:

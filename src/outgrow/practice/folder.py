@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from outgrow.graph import Settings
-from outgrow.practice.checkpoint import FACTS, write_model
+from outgrow.practice.checkpoint import FACTS, Facts, write_model
 from outgrow.practice.fit import Fitted
 from outgrow.practice.report import rendered, report
 from outgrow.store import flush
@@ -23,6 +25,25 @@ def refuse_foreign(folder: Path) -> None:
     """Raise UserError for a folder that holds something else than a model of ours, which is not overwritten."""
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / FACTS).is_file()):
         raise UserError(f"{folder} exists and holds no model of ours, and is not overwritten: name another folder")
+    if folder.is_dir() and any(folder.iterdir()):
+        foreign = sorted(set(_files(folder)) - set(Facts.load(folder).files))
+        if foreign:
+            raise UserError(
+                f"{folder} holds {foreign[0]}, which outgrow did not write there, and is not overwritten: "
+                "move it, or name another folder"
+            )
+
+
+def earlier_command(folder: Path) -> str:
+    """The command that made the model which a folder holds; "" if there is none."""
+    try:
+        return str(json.loads((folder / "report.json").read_text(encoding="utf-8"))["command"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
 
 
 def write_folder(fitted: Fitted, folder: Path, settings: Settings, command: str = "") -> None:
@@ -58,6 +79,9 @@ def replaced(folder: Path) -> Iterator[Path]:
     try:
         draft.mkdir(parents=True)
         yield draft
+        facts = Facts.load(draft)
+        replace(facts, files=tuple(_files(draft))).save(draft)
+        _open_to_all(draft)
         flush(draft)
         if folder.is_dir():
             shutil.rmtree(folder)
@@ -66,6 +90,14 @@ def replaced(folder: Path) -> Iterator[Path]:
         raise UserError(f"{folder} cannot be written ({error.strerror}): name another folder") from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _open_to_all(folder: Path) -> None:
+    """Give the files the permissions of new files: libraries keep those of their temporary files."""
+    mask = os.umask(0)
+    os.umask(mask)
+    for name in _files(folder):
+        (folder / name).chmod(0o666 & ~mask)
 
 
 def write_predictions(fitted: Fitted, path: Path) -> None:

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from outgrow.graph import Settings
-from outgrow.practice.checkpoint import Loaded, read_model
+from outgrow.practice.checkpoint import Facts, Loaded, read_model
 from outgrow.practice.roles import ID, TEXT, columns_of
 from outgrow.text import tables
 from outgrow.types import UserError
 
 ROWS = 2048  # that are in memory at once
+COLUMNS = ["id", "label", "confidence"]
 
 Progress = Callable[[int, float], None]
 
@@ -56,12 +57,11 @@ def predict_file(
     if not first:
         raise UserError(f"{source} is empty: it needs rows")
     columns = tuple(first[0][1])
-    if out.exists() and out.is_dir():
-        raise UserError(f"{out} is a folder: name a file in it, such as {out / 'predictions.parquet'}")
+    _check_out(out)
     if id and id not in columns:
         raise UserError(f"{source} has no column {id!r}: it has {tables.listed(columns)}")
+    text = _text_of(source, columns, text, Facts.load(folder).text)
     model = read_model(folder, settings)
-    text = _text_of(source, columns, text, model.facts.text)
     id = id or next((name for name in columns if name.lower() in ID), "")
     return _written(model, source, chain(first, rows), out, text, id, progress)
 
@@ -109,6 +109,23 @@ def _table(schema: Any, model: Loaded, ids: list[str], texts: list[str]) -> Any:
     return pa.table({"id": ids, "label": labels, "confidence": pa.array(confidence, from_pandas=True)}, schema)
 
 
+def _check_out(out: Path) -> None:
+    """Raise UserError for a file that is no Parquet file of predictions, which is not overwritten."""
+    import pyarrow.parquet as pq
+
+    if out.is_dir():
+        raise UserError(f"{out} is a folder: name a file in it, such as {out / 'predictions.parquet'}")
+    if out.suffix != ".parquet":
+        raise UserError(f"{out}: predictions are a Parquet file: name one that ends in .parquet")
+    if out.exists():
+        try:
+            ours = pq.read_schema(out).names[:3] == COLUMNS
+        except (OSError, ValueError):
+            ours = False
+        if not ours:
+            raise UserError(f"{out} exists and holds no predictions, and is not overwritten: name another file")
+
+
 def _text_of(source: Path, columns: tuple[str, ...], asked: str, learned: str) -> str:
     """The column or template of the text. Raises UserError where there is none."""
     lower = {name.lower(): name for name in reversed(columns)}
@@ -117,8 +134,9 @@ def _text_of(source: Path, columns: tuple[str, ...], asked: str, learned: str) -
         missing = [name for name in columns_of(template) if name not in columns]
         if not missing:
             return template
-        if asked:
-            raise UserError(f"{source} has no column {missing[0]!r}: it has {tables.listed(columns)}")
+        why = "" if asked else ", which the model learned from"
+        has = tables.listed(columns)
+        raise UserError(f"{source} has no column {missing[0]!r}{why}: it has {has}: name the text (--text body)")
     raise UserError(f"{source}: which column is the text? It has {tables.listed(columns)}: say it (--text body)")
 
 
