@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from outgrow.experiment.technique import Technique
 from outgrow.labelling.base import Rule
 from outgrow.labelling.dawid_skene import DawidSkene
@@ -18,7 +20,7 @@ from outgrow.types import UserError
 AUTO, NAIVE, AUDITED = "auto", "naive", "audited"
 ENOUGH_AUDITED = 30  # audited rows from which a model learns something
 ENOUGH_ROWS = 200  # labelled rows of which half may be set aside
-GRADED = 0.25  # the share of labels that are less sure than the surest, from which on confidence says something
+GRADED = 0.25  # the share of labels surer than the median, from which on the surest half is no random choice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +83,7 @@ def _why_naive(data: PracticeData) -> str:
     if len(labels) < ENOUGH_ROWS:
         return f"{len(labels):,} labelled rows are too few to set some aside"
     sure = (labels.classes().sum(0) / labels.given.sum(0)[:, None]).max(1)
-    graded = float((sure < sure.max() - 1e-6).mean())
+    graded = float((sure > np.median(sure) + 1e-6).mean())
     return "" if graded >= GRADED else "the labels do not say how sure they are"
 
 
