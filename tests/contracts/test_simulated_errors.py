@@ -7,16 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from ninety import N, seen
 from samples import ERRORS
 from slots import LARGE, SMALL
 
-from outgrow.errors.base import Errors, Seen
+from outgrow.errors.base import Errors
 from outgrow.graph import identity
 from outgrow.plugins import find, names
 from outgrow.supervisors.simulated import corrupted
-from outgrow.types import Example, Examples, Labels, UserError
-
-N = 90
+from outgrow.types import Labels, UserError
 
 
 @pytest.fixture(params=names("errors"))
@@ -24,23 +23,6 @@ def errors(request: pytest.FixtureRequest) -> Errors:
     if request.param not in ERRORS:
         pytest.fail(f"the errors {request.param!r} have no sample: add one to ERRORS in samples.py")
     return ERRORS[request.param]()
-
-
-def seen(seed: int = 0) -> Seen:
-    """Ninety examples of three classes, with features, predictions and facets that know something of them."""
-    rng = np.random.default_rng(7)
-    truth = rng.integers(0, 3, N)
-    rows = tuple(Example(id=f"q{i}", group=f"g{i}", prompt="?", choices=("a", "b", "c")) for i in range(N))
-    probs = rng.dirichlet([1, 1, 1], N) + 0.5 * np.eye(3)[truth]
-    facets = {"number": {f"q{i}": i for i in range(N)}, "theme": {f"q{i}": (f"t{i % 4}",) for i in range(N)}}
-    return Seen(
-        examples=Examples(rows=rows),
-        truth=Labels.from_rows([row.id for row in rows], np.eye(3)[truth]),
-        facets=facets,
-        features=rng.normal(size=(N, 5)),
-        predictions=Labels.from_rows([row.id for row in rows], probs / probs.sum(1, keepdims=True)),
-        seed=seed,
-    )
 
 
 def test_no_sample_is_left_over() -> None:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from contracts.test_errors import N, seen
 from fakes import FakeTask
+from ninety import N, seen
 from slots import HEADED, SMALL
 
 from outgrow.errors.difficulty import Difficulty

@@ -33,6 +33,7 @@ from outgrow.types import UserError
 
 # Read in one request: s3fs else asks for the size of each file first, and lists its folder where there is none.
 AT_ONCE = {"max_concurrency": 1}
+AT_A_TIME = 200  # files that are read at the same time
 ATTEMPTS = 10  # how often an operation is tried if other processes work in the same folder
 
 P = ParamSpec("P")
@@ -146,7 +147,8 @@ class Storage:
     def read(self, paths: Sequence[str]) -> dict[str, bytes]:
         """The contents of the files among `paths` that exist."""
         found: dict[str, bytes | None] = {}
-        self._read_rest(paths, found)
+        for start in range(0, len(paths), AT_A_TIME):  # each part is retried for as long as one file alone
+            self._read_rest(paths[start : start + AT_A_TIME], found)
         return {path: data for path, data in found.items() if data is not None}
 
     @_reads

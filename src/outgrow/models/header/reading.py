@@ -100,6 +100,8 @@ def read_config(folder: Path) -> Mapping[str, Any]:
     path = folder / "config.json"
     if not path.exists():
         raise UserError(f"{folder} has no config.json: give the folder of a Hugging Face checkpoint")
+    if not path.is_file():  # a pipe or a device has no end
+        raise UserError(f"{path} is no ordinary file: give the folder of a Hugging Face checkpoint")
     config = read_json(path)
     if not config.get("model_type"):
         raise UserError(f"{path} names no model_type: this is no Hugging Face checkpoint")
