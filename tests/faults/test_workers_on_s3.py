@@ -102,7 +102,7 @@ def alone(tmp_path: Path, cells: int) -> Store:
     return store
 
 
-MANY = pytest.param(300, 10, 6, marks=[pytest.mark.slow, pytest.mark.timeout(1500)])
+MANY = pytest.param(100, 5, 3, marks=[pytest.mark.slow, pytest.mark.timeout(1500)])
 
 
 @pytest.mark.parametrize(("cells", "workers", "kills"), [(20, 2, 1), MANY])

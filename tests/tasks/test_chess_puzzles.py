@@ -73,12 +73,16 @@ def test_any_mating_move_counts_where_the_solution_mates(tmp_path: Path) -> None
         ({"Moves": "a7a6"}, "row 2: Moves needs"),
     ],
 )
-def test_a_bad_row_is_named_by_its_number(tmp_path: Path, broken: dict[str, str], message: str) -> None:
+def test_a_bad_row_is_named_by_its_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: dict[str, str], message: str
+) -> None:
+    monkeypatch.setenv("OUTGROW_CACHE", str(tmp_path / "cache"))  # another limit may have let the same file pass
     with pytest.raises(UserError, match=message):
         lichess(tmp_path / "p.csv", [ROW, ROW | broken]).load()
 
 
 def test_a_rare_bad_row_is_left_out_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTGROW_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(chess_puzzles, "MOST_WRONG", 1.0)
     task = lichess(tmp_path / "p.csv", [ROW, ROW | {"Moves": "e2e5 h5f7"}])
     source = task.load()

@@ -28,6 +28,7 @@ INTERRUPTED = {
 }  # the names of each client's errors for an interrupted connection or response
 RETRIED = 60.0  # seconds for which requests to a server are retried
 FORBIDDEN = 5.0  # seconds for which a 403 is retried, which is seldom temporary
+REFUSALS = 4  # attempts at least after a 403, however long each takes: one of many requests may fail
 PAUSE, LONGEST_PAUSE = 0.25, 15.0  # seconds: the pause before the first retry, which doubles, and the longest pause
 LITTLE = 1 << 20  # bytes: a disk with less free space counts as full
 
@@ -41,13 +42,14 @@ class StoreError(UserError):
 def with_retries(attempt: Callable[[], R]) -> R:
     """The result of `attempt`. Temporary errors are retried with exponential backoff and random jitter, so that many
     clients do not retry at the same time."""
-    started, pause = time.monotonic(), PAUSE
+    started, pause, attempts = time.monotonic(), PAUSE, 0
     while True:
         try:
             return attempt()
         except Exception as error:
-            wait = pause * random.uniform(0.5, 1.0)
-            if time.monotonic() - started + wait > retry_seconds(error):
+            wait, attempts, limit = pause * random.uniform(0.5, 1.0), attempts + 1, retry_seconds(error)
+            late = time.monotonic() - started + wait > limit
+            if late and not (limit == FORBIDDEN and attempts < REFUSALS):
                 raise
         time.sleep(wait)
         pause = min(2 * pause, LONGEST_PAUSE)
