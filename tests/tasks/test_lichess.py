@@ -89,6 +89,7 @@ def test_a_rare_bad_row_is_left_out_and_counted_and_many_are_refused(
 
     with pytest.raises(UserError, match=r"a\.jsonl, row 2: "):
         many(tmp_path / "a.jsonl", bad).load()
+    monkeypatch.setenv("OUTGROW_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(chess_puzzles, "MOST_WRONG", 0.5)
     source = many(tmp_path / "b.jsonl", bad).load()
     assert dict(source.dropped) == {why: 1, "the same position again": 1}
