@@ -161,18 +161,8 @@ class Store:
         data = self.storage.read([path]).get(path)
         if data is None or (damage.prefix and damage.prefix.encode() not in data):
             return
-        if not damage.prefix and self._is_readable(damage.key, data):
-            return  # committed again since
         self.storage.write(f"{SET_ASIDE}/{damage.key}.{uuid.uuid4().hex[:8]}.json", data)
         self.storage.remove([path])
-
-    @staticmethod
-    def _is_readable(key: str, data: bytes) -> bool:
-        try:
-            Manifest.parse(key, data)
-        except Damaged:
-            return False
-        return True
 
     def scratch(self, key: str, owner: str = "alone") -> Path:
         """A local folder for the unfinished work of an owner of the lease of `key`.
