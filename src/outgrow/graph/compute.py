@@ -96,8 +96,7 @@ def _attempt(
         artifact = step.run(context)
     except Damaged as damage:
         report(Event(kind="damaged", key=damage.key, text=damage.why))
-        if damage.prefix:  # without one the artifact has gone, and another run may have committed it again
-            store.quarantine(damage)
+        store.quarantine(damage)
         return JobResult(
             kind="damaged", damaged=damage.key, text=f"{damage}, more than once in this run: check the disk"
         )
