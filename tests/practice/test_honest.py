@@ -7,7 +7,7 @@ import pytest
 
 from outgrow.practice.audits import Audits, of_data
 from outgrow.practice.data import PracticeData
-from outgrow.practice.honest import FEWEST, MODEL, beside, verdict
+from outgrow.practice.honest import FEWEST, MODEL, beside, ties, verdict
 from outgrow.types import Labels
 
 N = 40
@@ -69,7 +69,22 @@ def test_too_few_audits_and_none_state_no_accuracy() -> None:
     rows = beside(DATA, RANDOM, {MODEL: labels(10, few)})
     assert all(row.accuracy is None for row in rows)
     assert verdict(rows, len(few)) == ("how good this model is cannot be said: 19 audited rows are fewer than 20",)
-    assert verdict((), 0) == ("how good this model is cannot be said, because no row is audited",)
+    (line,) = verdict((), 0)
+    assert line.startswith("how good this model is cannot be said, because no row is audited: answer some rows")
+
+
+def test_a_gain_that_is_not_sure_is_no_gain() -> None:
+    """Two rows of forty differ, so zero is in the interval."""
+    rows = beside(DATA, RANDOM, {MODEL: labels(36), "weak": labels(34)})
+    assert verdict(rows, N)[1] == ("better in these rows, but not surely, than weak: more random audits would tell")
+
+
+def test_ties_are_counted() -> None:
+    found = Labels.from_rows(IDS[:4], [[0.5, 0.5], [1.0, 0.0], [0.4, 0.4, 0.2], [0.2, 0.8]])
+    assert ties(found, "labels") == (
+        "2 of 4 labels are ties: there the first of the tied classes is taken for the label",
+    )
+    assert ties(found.take(np.array([1, 3])), "labels") == ()
 
 
 def test_rows_that_were_not_drawn_at_random_do_not_count_for_others() -> None:

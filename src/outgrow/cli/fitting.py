@@ -39,6 +39,8 @@ from outgrow.cli.options import (
 )
 from outgrow.cli.running import resumable
 
+MORE = 0.05  # of all rows, on which a finetuned model may differ more from the weak labels than a head
+
 if TYPE_CHECKING:
     from outgrow.practice.data import PracticeData
     from outgrow.practice.fit import Fitted
@@ -104,6 +106,7 @@ def _fit(
     from outgrow.practice.fit import fit
     from outgrow.practice.folder import earlier_command, write_folder
     from outgrow.practice.models import named
+    from outgrow.practice.report import differing
 
     command, model, settings = shlex.join(["outgrow", *sys.argv[1:]]), named(name), common["settings"]
     fitted, earlier = fit(data, model, **common), earlier_command(out)
@@ -113,10 +116,20 @@ def _fit(
     if finetune:
         typer.echo("a head on frozen features, whose folder is written already:")
         _print(fitted)
-        fitted = _finetuned(data, model, fitted, minutes, common)
+        head, fitted = fitted, _finetuned(data, model, fitted, minutes, common)
         write_folder(fitted, out, settings, command)
         typer.echo(f"\nfinetuned ({_how(fitted)}):")
+        _warn_of_short_training(differing(head), differing(fitted))
     _print(fitted)
+
+
+def _warn_of_short_training(head: float, finetuned: float) -> None:
+    """Say so where finetuning has not even learned the labels that it was given as well as the head."""
+    from outgrow.numbers import percent
+
+    if finetuned > head + MORE:
+        shares = f"{percent(finetuned)} % of the weak labels, the head on {percent(head)} %"
+        typer.echo(f"warning: the finetuned model differs on {shares}: give it more time, or leave out --finetune")
 
 
 def _finetuned(data: PracticeData, model: Any, frozen: Fitted, minutes: float | None, common: dict[str, Any]) -> Fitted:

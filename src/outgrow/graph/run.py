@@ -221,8 +221,11 @@ class _Run:
         for step, result in sorted(ended, key=lambda each: each[1].kind == "damaged"):  # which need a new plan
             self._ended(step, result)
         if self._awaited() and time.monotonic() - self._listed >= self._pause:
-            with suppress(*[UserError] * bool(self.running)):  # a store out of reach stops no step that runs
+            try:
                 self._look()
+            except UserError:
+                if not self.running:
+                    raise  # a store out of reach stops no step that runs: the next look may reach it
 
     def _awaited(self) -> bool:
         """Whether a step that another run must do may let this one go on."""

@@ -18,7 +18,7 @@ from outgrow.practice.audits import Audits, of_data
 from outgrow.practice.choice import Choice, chosen
 from outgrow.practice.data import PracticeData
 from outgrow.practice.graph import Graph, Wanted, graph_of
-from outgrow.practice.honest import MODEL, Beside, beside
+from outgrow.practice.honest import MODEL, Beside, beside, ties
 from outgrow.practice.memory import bytes_for, refuse_too_large
 from outgrow.practice.task import Practice, task_of
 from outgrow.store import Store
@@ -169,7 +169,7 @@ def _read(
         weak=weak,
         scored=scored,
         beside=rows,
-        notes=(*wanted.data.notes, *_cut(wanted), *load(steps.fit, store).notes()),
+        notes=(*wanted.data.notes, *ties(weak, "weak labels"), *_cut(wanted), *load(steps.fit, store).notes()),
         outcome=outcome,
     )
 

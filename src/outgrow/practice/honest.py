@@ -36,6 +36,11 @@ class Beside:
         return self.versus is not None and self.versus.low > 0
 
     @property
+    def is_close(self) -> bool:
+        """Worse than the model in these rows, but not surely."""
+        return self.versus is not None and self.versus.mean < 0 <= self.versus.high
+
+    @property
     def is_no_worse(self) -> bool:
         """At least as good as the model in these rows."""
         return self.versus is not None and self.versus.mean >= 0
@@ -84,7 +89,8 @@ def _correct(data: PracticeData, labels: Labels) -> Doubles:
 def verdict(rows: Sequence[Beside], audited: int) -> tuple[str, ...]:
     """What to know first, a sentence each: whether something simpler is better than the model, then how good it is."""
     if not rows:
-        return ("how good this model is cannot be said, because no row is audited",)
+        audit = "answer some rows (outgrow labels DATA --to-audit 100 audit.csv) and give them (--audited audit.csv)"
+        return (f"how good this model is cannot be said, because no row is audited: {audit}",)
     model = next(row for row in rows if row.name == MODEL)
     if model.accuracy is None:
         return (f"how good this model is cannot be said: {audited} audited rows are fewer than {FEWEST}",)
@@ -92,7 +98,18 @@ def verdict(rows: Sequence[Beside], audited: int) -> tuple[str, ...]:
     first = [_warning(row) for row in rows if row.is_better] + [
         _warning(row) for row in rows if row.is_no_worse and not row.is_better
     ]
-    return (*first, f"this model is right on {own}, by {audited} audited ones that it has not learned from")
+    found = f"this model is right on {own}, by {audited} audited ones that it has not learned from"
+    close = [row.name for row in rows if row.is_close]
+    unsure = f"better in these rows, but not surely, than {' and '.join(close)}: more random audits would tell"
+    return (*first, found, *([unsure] if close else []))
+
+
+def ties(labels: Labels, name: str) -> tuple[str, ...]:
+    """A note on labels that have several most probable classes, of which the first stands for the row."""
+    tied = sum(int((row == row.max()).sum() > 1) for row in labels.rows())
+    if not tied:
+        return ()
+    return (f"{tied:,} of {len(labels):,} {name} are ties: there the first of the tied classes is taken for the label",)
 
 
 def _warning(row: Beside) -> str:
