@@ -13,7 +13,7 @@ from outgrow import graph
 from outgrow.config import Seeds
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells, targets
-from outgrow.graph import LOGGER, Failure, Outcome, Plan, Report, Settings, ignore_events
+from outgrow.graph import LOGGER, Failure, Outcome, Plan, Report, Settings, Worker, ignore_events
 from outgrow.plugins import find, is_ours
 from outgrow.preflight import check_device, check_space, notes
 from outgrow.source import DEFAULT_SETTINGS, Source, resolved, toml_of
@@ -240,8 +240,8 @@ def run(
 
     Args:
         source, store, sets, seeds, analyses, plugins: As in `plan`.
-        on: An executor, or the name of one: `"inline"`, `"pool"` or `"package.module:Class"`. By default a pool where
-            there are several cores.
+        on: An executor, or the name of one: `"inline"`, `"pool"`, `"ray"` or `"package.module:Class"`. By default a
+            pool where there are several cores.
         workers: Processes of the pool; by default one a core.
         settings: The device and other options of this machine, which do not change the results.
         watch: Called with each `Event` of the run. An error that it raises ends the run.
@@ -261,12 +261,28 @@ def run(
     experiment = resolved(source, sets=sets, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings)
     for note in notes(experiment, settings):
         LOGGER.warning("note: %s", note)
-    opened_store, wanted = opened(store), targets(cells(experiment))
-    if opened_store.storage.local:
-        check_space(graph.plan(wanted, opened_store).todo, opened_store, settings)
+    opened_store = opened(store)
     with executor(on, workers, plugins=plugins) if isinstance(on, str) else on as runner:
-        outcome = graph.run(wanted, opened_store, runner, settings, watch)
+        outcome = computed(experiment, opened_store, runner, settings, watch)
     return Results(experiment, opened_store, outcome, toml_of(source, sets, seeds, analyses))
+
+
+def computed(
+    experiment: Experiment,
+    store: Store,
+    on: Executor,
+    settings: Settings,
+    watch: Report = ignore_events,
+    worker: Worker | None = None,
+) -> Outcome:
+    """Compute what is missing of a resolved experiment. worker: if given, as one of several workers of the store.
+
+    Raises UserError where the store's disk is too small.
+    """
+    wanted = targets(cells(experiment))
+    if store.storage.local:
+        check_space(graph.plan(wanted, store).todo, store, settings)
+    return graph.run(wanted, store, on, settings, watch, worker)
 
 
 def executor(name: str = "", workers: int | None = None, *, plugins: bool = True) -> Executor:

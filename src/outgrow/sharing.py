@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from outgrow import graph
-from outgrow.api import executor, opened
+from outgrow.api import computed, executor, opened
 from outgrow.config import Seeds
 from outgrow.executors.base import Executor
 from outgrow.experiment.grid import cells, targets
 from outgrow.graph import Outcome, Report, Settings, Status, Worker, ignore_events, walk
-from outgrow.preflight import check_device, check_space
+from outgrow.preflight import check_device
 from outgrow.source import DEFAULT_SETTINGS, Source, resolved
 from outgrow.store import Store
 
@@ -48,13 +48,11 @@ def work(
     """
     check_device(settings)
     experiment = resolved(source, sets=sets, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings)
-    opened_store, wanted = opened(store), targets(cells(experiment))
-    if opened_store.storage.local:
-        check_space(graph.plan(wanted, opened_store).todo, opened_store, settings)
+    opened_store = opened(store)
     if retry:
-        opened_store.failures.forget([step.key for step in walk(wanted)])
+        opened_store.failures.forget([step.key for step in walk(targets(cells(experiment)))])
     with executor(on, workers, plugins=plugins) if isinstance(on, str) else on as runner:
-        return graph.run(wanted, opened_store, runner, settings, watch, worker)
+        return computed(experiment, opened_store, runner, settings, watch, worker)
 
 
 def status(

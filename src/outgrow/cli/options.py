@@ -41,6 +41,10 @@ Analyses = Annotated[
     str, typer.Option("--analyses", metavar="NAME,...", help="Ask these, too: `outgrow list analyses`.")
 ]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, max=1024, help="Processes; by default one a core.")]
+On = Annotated[
+    str, typer.Option("--on", help="inline, pool, ray, or package.module:Class; by default a pool if there are cores.")
+]
+Microbatch = Annotated[int | None, typer.Option(min=1, help="Examples at once: fewer need less memory.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or mps.")]
 TrustPickle = Annotated[bool, typer.Option("--trust-pickle", help="Load pickled weights.")]
 TrustRemoteCode = Annotated[bool, typer.Option("--trust-remote-code", help="Run a checkpoint's code.")]
