@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ settings.load_profile("outgrow")
 BESIDE = Path(__file__).parents[2] / "shared" / "data"  # beside a checkout; outgrow itself looks at OUTGROW_DATA alone
 if BESIDE.is_dir():
     os.environ.setdefault("OUTGROW_DATA", str(BESIDE))
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:  # as in a background job, or under nohup: tests send signals
+        signal.signal(number, handler)
 os.environ["HF_HUB_OFFLINE"] = "1"  # no test needs a network, and the hub's client tries for half a minute
 
 

@@ -195,10 +195,12 @@ class _Run:
         return True
 
     def _bundle_seconds(self) -> float:
-        """How much work to lease: half of a fair share of what is left, so that all workers end together, but enough
-        for the time until the next look."""
-        share = self.schedule.seconds_left / (2 * (1 + self.leases.living))
-        slots = self.executor.slots
+        """How much work to lease. Of several runs each takes half of a fair share of what is left, so that all end
+        together, but enough for the time until the next look."""
+        slots, others = self.executor.slots, self.leases.living
+        if not (self.worker or others):
+            return BUNDLE * slots
+        share = self.schedule.seconds_left / (2 * (1 + others))
         return min(BUNDLE * slots, max(self._pause * slots, share))
 
     def _release(self, lease: Lease) -> None:
