@@ -112,8 +112,8 @@ def test_each_artifact_is_committed_once_whatever_fails(
     outputs, store, kinds, failed = shared(tmp_path, monkeypatch, cells, workers, kills)
     assert files_of(store) == files_of(alone(tmp_path, cells))
     assert not any("Traceback" in output for output in outputs)
-    for key in store.listing():
-        assert len(store.storage.names(key)) == 1  # one commit, and no files of another
+    # One commit each. A worker that is killed between its files and their manifest leaves files that nothing refers to.
+    assert sum(len(store.storage.names(key)) - 1 for key in store.listing()) <= kills
     assert len(store.storage.names("leases")) <= kills  # of killed workers, whose steps others had done by then
     assert failed > 0.05 * kinds.total()
     print(f"{cells} cells, {workers} workers: {kinds.total()} requests, {failed} failed: {dict(kinds.most_common())}")
