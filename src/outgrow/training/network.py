@@ -201,6 +201,10 @@ def open_network(
     kind: Kind = "language model" if readout == "tokens" else "classifier"
     implementation = attention(settings.device, trained_in) if trained_in else None
     module = load_module(kind, folder, settings, classes=classes, seed=seed, attention=implementation)
+    if trained_in:
+        from outgrow.training.embedding import sum_in_place
+
+        sum_in_place(module)
     return _opened(module, folder, readout, settings)
 
 
