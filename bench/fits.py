@@ -65,11 +65,11 @@ def measured(name: str, seeds: list[int], store: Store) -> dict[str, np.ndarray]
     found: dict[str, list[np.ndarray]] = {method: [] for method in (*METHODS, ALONE)}
     for seed in seeds:
         data, ids, truth = data_of(task, seed)
-        wanted = checked(data, MiniLM(size="l6"), method="naive", how=Head(), seed=seed, settings=Settings())
+        wanted = checked(data, MiniLM(size="l6"), method="naive", fit_method=Head(), seed=seed, settings=Settings())
         setup = setup_of(wanted, wanted.task)
         steps: dict[str, Step] = {ALONE: predicted(audited_alone(wanted, setup), setup.splits["test"])}
         for method in METHODS:
-            own = checked(data, MiniLM(size="l6"), method=method, how=Head(), seed=seed, settings=Settings())
+            own = checked(data, MiniLM(size="l6"), method=method, fit_method=Head(), seed=seed, settings=Settings())
             steps[method] = graph_of(
                 replace(own, data=replace(data, gold=None) if method != "audited" else data)
             ).predictions

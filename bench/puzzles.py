@@ -20,7 +20,7 @@ def prepared(split: Any, seed: int = 0) -> Prepare:
 def zero_shot(model: Model, method: Method) -> Score:
     """A pretrained model before it is fitted to anything."""
     examples = prepared("validation")
-    said = ZeroShot(model=model, method=method.asked, readout="tokens", examples=examples)
+    said = ZeroShot(model=model, method=method.inference_config, readout="tokens", examples=examples)
     return Score(predictions=said, examples=examples, gold=Gold(examples=examples))
 
 

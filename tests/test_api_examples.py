@@ -37,7 +37,7 @@ def test_the_example_runs(documented: Any, tmp_path: Path, monkeypatch: pytest.M
 def test_every_argument_is_documented(documented: Any) -> None:
     arguments = [name for name in documented.__annotations__ if name != "return"]
     section = documented.__doc__.partition("Args:")[2].partition("Returns:")[0]
-    shared = ("source", "store", "sets", "seeds", "analyses", "plugins")
+    shared = ("source", "store", "overrides", "seeds", "analyses", "plugins")
     missing = [name for name in arguments if f"{name}:" not in section and name not in shared]
     assert missing == []
     assert "Raises:" in documented.__doc__

@@ -15,7 +15,7 @@ from outgrow.losses.cross_entropy import CrossEntropy
 from outgrow.methods.finetune import Finetune
 from outgrow.models.hf import HF
 from outgrow.supervisors.ensemble import Ensemble
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 from outgrow.types import UserError
 
 GOOD = """\
@@ -44,10 +44,10 @@ def write(tmp_path: Path):
     return _write
 
 
-def error_line(path: Path, *sets: str, seeds: str | None = None) -> str:
+def error_line(path: Path, *overrides: str, seeds: str | None = None) -> str:
     """What reading the file complains about, without the file's name."""
     with pytest.raises(UserError) as caught:
-        read(path, sets, seeds)
+        read(path, overrides, seeds)
     text = str(caught.value)
     assert "\n" not in text
     return text.removeprefix(f"{path}").removeprefix(", ").removeprefix(": ")

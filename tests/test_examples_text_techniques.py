@@ -60,8 +60,8 @@ ONE_TASK = 'task={ name = "nlp", set = "mr" }'  # whose file is read quickly
 
 def planned(name: str) -> tuple[Cell, ...]:
     """The cells of one task and seed."""
-    sets = ["seeds=[0]", *([ONE_TASK] if name != "text-generative" else [])]
-    return cells(api.resolved(EXAMPLES / f"{name}.toml", sets=sets))
+    overrides = ["seeds=[0]", *([ONE_TASK] if name != "text-generative" else [])]
+    return cells(api.resolved(EXAMPLES / f"{name}.toml", overrides=overrides))
 
 
 def first(name: str) -> dict[str, Cell]:
@@ -169,7 +169,7 @@ def test_shrunk_it_runs_to_numbers(name: str, tmp_path: Path) -> None:
         EXAMPLES / f"{name}.toml",
         store=tmp_path / "store",
         on="inline",
-        sets=[*(f"sizes.{size}" for size in SMALL), *([ONE_TASK] if name in WORDS else [])],
+        overrides=[*(f"sizes.{size}" for size in SMALL), *([ONE_TASK] if name in WORDS else [])],
         seeds=[0],
     )
     assert not found.failures

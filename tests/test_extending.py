@@ -52,7 +52,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def finished(name: str, **others: Any) -> outgrow.Results:
     """The experiment of the page with this name, run on fewer examples."""
-    results = outgrow.run(name, on="inline", sets=SETS, **others)
+    results = outgrow.run(name, on="inline", overrides=SETS, **others)
     assert not results.failures, results.failures[0].error_text
     assert {record["status"] for record in results.records} == {"done"}
     return results
@@ -136,10 +136,12 @@ def test_a_method_written_in_one_file_learns_from_features(project: Path) -> Non
 def test_an_executor_written_in_one_file_gives_the_same_numbers(project: Path) -> None:
     kind: type[Executor] = find("executor", "my_executors:Background")
     with kind() as executor:
-        found = outgrow.run("smooth.toml", on=executor, sets=SETS, store="other")
+        found = outgrow.run("smooth.toml", on=executor, overrides=SETS, store="other")
     assert not found.failures
     assert found.records == finished("smooth.toml").records
-    assert outgrow.run("smooth.toml", on="my_executors:Background", sets=SETS, store="other").outcome.computed == ()
+    assert (
+        outgrow.run("smooth.toml", on="my_executors:Background", overrides=SETS, store="other").outcome.computed == ()
+    )
 
 
 def test_a_measure_written_in_one_file_is_a_column(
@@ -155,7 +157,7 @@ def test_a_measure_written_in_one_file_is_a_column(
 
 def test_errors_written_in_one_file_are_of_a_simulated_supervisor(project: Path) -> None:
     asked = 'weak={ name = "simulated", accuracy = 0.8, errors = "my_errors:Long" }'
-    results = outgrow.run("smooth.toml", on="inline", sets=[*SETS, asked])
+    results = outgrow.run("smooth.toml", on="inline", overrides=[*SETS, asked])
     assert not results.failures
     record = results.records[0]
     assert record["weak"] == "simulated/my-errors-0.8"
@@ -164,8 +166,8 @@ def test_errors_written_in_one_file_are_of_a_simulated_supervisor(project: Path)
 
 
 def test_an_analysis_written_in_one_file_is_asked_of_a_finished_experiment(project: Path) -> None:
-    assert not outgrow.run("quiz.toml", on="inline", sets=SETS).failures
-    results = outgrow.run("quiz.toml", on="inline", sets=SETS, analyses=["my_analyses:Unlearning"])
+    assert not outgrow.run("quiz.toml", on="inline", overrides=SETS).failures
+    results = outgrow.run("quiz.toml", on="inline", overrides=SETS, analyses=["my_analyses:Unlearning"])
     assert results.outcome.computed == ()
     finding = results.findings["my_analyses:Unlearning"]
     lost = [interval.mean for _, interval in finding.table.rows]

@@ -41,7 +41,7 @@ from outgrow.supervisors.base import Supervisor
 from outgrow.tasks.base import Readout, Shares, Split, Task
 from outgrow.tasks.chess_puzzles import ChessPuzzles
 from outgrow.tasks.text import Text
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 from outgrow.types import Labels
 
 PINNED = Path(__file__).parent / "pinned.json"

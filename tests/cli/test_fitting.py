@@ -69,7 +69,7 @@ def test_finetuning_comes_after_the_head_and_keeps_to_its_time(place: Path, bert
     assert "updates):" in found.stdout
     assert json.loads(Path("out/outgrow.json").read_text())["kind"] == "classifier"
     assert "a head on frozen features" in [
-        row["name"] for row in json.loads(Path("out/report.json").read_text())["beside"]
+        row["name"] for row in json.loads(Path("out/report.json").read_text())["comparison"]
     ]
 
 

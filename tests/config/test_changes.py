@@ -82,8 +82,8 @@ def test_a_path_needs_no_quotes(path: Path) -> None:
 
 
 def test_what_is_set_whole_later_forgets_what_was_typed_for_its_parts(path: Path) -> None:
-    sets = ["methods[0].label=007", 'methods[0]={ label = "whole" }']
-    assert read(path, sets).methods[0].label == "whole"
+    overrides = ["methods[0].label=007", 'methods[0]={ label = "whole" }']
+    assert read(path, overrides).methods[0].label == "whole"
 
 
 def test_a_number_that_names_a_checkpoint(path: Path) -> None:

@@ -20,7 +20,7 @@ from outgrow.graph import Settings
 from outgrow.models.header import read_header
 from outgrow.tasks.base import Readout
 from outgrow.training.batches import Encoded, collate
-from outgrow.training.choosing import probabilities
+from outgrow.training.classification import probabilities
 from outgrow.training.network import Network, open_encoder, open_network
 from outgrow.types import Example, Examples, Floats, UserError
 

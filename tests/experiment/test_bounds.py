@@ -36,7 +36,7 @@ from outgrow.store import Store
 from outgrow.supervisors.base import Supervisor
 from outgrow.supervisors.ensemble import Ensemble
 from outgrow.tasks.base import Readout, Row, Source
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 from outgrow.types import Labels, UserError, classes_of
 
 

@@ -50,7 +50,7 @@ class ClassificationObjective(FakeTask):
     """With hard labels."""
 
     soft_labels: ClassVar[bool] = False
-    name = "choosing"
+    name = "classification"
 
 
 SMALL, MEDIUM, LARGE = (FakeModel(size=size).pinned() for size in ("small", "medium", "large"))

@@ -29,7 +29,7 @@ from outgrow.methods.finetune import Finetune
 from outgrow.store import Store
 from outgrow.tasks.base import Readout, Task, ground_truth
 from outgrow.tasks.text import Text
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 from outgrow.types import Examples, Labels
 
 SMALL, MEDIUM, LARGE = (FakeModel(size=size).pinned() for size in ("small", "medium", "large"))

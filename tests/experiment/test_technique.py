@@ -37,8 +37,8 @@ from outgrow.models.minilm import MiniLM
 from outgrow.store import Store
 from outgrow.supervisors.ensemble import Ensemble
 from outgrow.tasks.base import Readout
-from outgrow.training.continuing import Generative
 from outgrow.training.features import FeatureSpec
+from outgrow.training.language_model import Generative
 from outgrow.types import UserError
 
 

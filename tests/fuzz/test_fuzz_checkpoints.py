@@ -16,7 +16,7 @@ import torch
 
 from outgrow.graph import Settings
 from outgrow.models.header import read_header
-from outgrow.training.choosing import probabilities
+from outgrow.training.classification import probabilities
 from outgrow.training.network import open_network
 from outgrow.types import Examples, UserError
 

@@ -161,9 +161,9 @@ def test_files(inputs: Callable[[], Iterator[Random]], tmp_path: Path) -> None:
 def test_options(inputs: Callable[[], Iterator[Random]], tmp_path: Path) -> None:
     for rng in inputs():
         table = example(rng)
-        sets = [assignment(table, rng) for _ in range(rng.choice([1, 1, 2, 4]))]
+        overrides = [assignment(table, rng) for _ in range(rng.choice([1, 1, 2, 4]))]
         seeds = "".join(rng.choices(TYPED, k=rng.randint(0, 4))) if rng.random() < 0.3 else None
-        fine(lambda table=table, sets=sets, seeds=seeds: experiment_from(table, sets, seeds))  # type: ignore[misc]
+        fine(lambda table=table, overrides=overrides, seeds=seeds: experiment_from(table, overrides, seeds))  # type: ignore[misc]
 
 
 def test_the_command_line(

@@ -79,8 +79,8 @@ def test_an_architecture_without_a_shift_keeps_its_head_beside_it(tmp_path: Path
 
 
 def test_a_finetuned_model_is_an_ordinary_checkpoint(bert: HF, tmp_path: Path) -> None:
-    how = Finetune(epochs=2, learning_rate=1e-3, precision="fp32")
-    fitted = fit(cheap.data(60), bert, how=how, store=str(tmp_path / "store"))
+    fit_method = Finetune(epochs=2, learning_rate=1e-3, precision="fp32")
+    fitted = fit(cheap.data(60), bert, fit_method=fit_method, store=str(tmp_path / "store"))
     folder = written(fitted, tmp_path / "out")
     assert json.loads((folder / "config.json").read_text())["id2label"] == {"0": "low", "1": "high"}
     assert piped(folder) == pytest.approx(read_model(folder, Settings()).predict(TEXTS), abs=1e-5)
@@ -120,7 +120,7 @@ def test_the_card_and_the_page_say_the_same_as_the_terminal(bert: HF, tmp_path: 
     for sentence in stored["verdict"]:
         assert sentence in card
         assert sentence.replace("'", "&#39;") in page
-    for row in stored["beside"]:
+    for row in stored["comparison"]:
         assert f"| {row['name']} | {row['shown']} |" in card
     assert "outgrow fit data.csv --out DIR" in card
     assert stored["command"] == "outgrow fit data.csv --out DIR"

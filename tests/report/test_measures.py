@@ -23,7 +23,7 @@ from outgrow.report.record import Record
 from outgrow.report.results import read
 from outgrow.report.row import Estimate, Row
 from outgrow.store import Store
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 
 HERE = Path(__file__).parent
 

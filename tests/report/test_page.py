@@ -18,7 +18,7 @@ from outgrow.report import tables
 from outgrow.report.page import duration, html, write
 from outgrow.report.results import read
 from outgrow.store import Store
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 from outgrow.types import UserError
 
 VOID = {"meta", "link", "br", "path", "use", "rect", "hr", "line", "circle", "image", "img"}

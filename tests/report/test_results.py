@@ -22,7 +22,7 @@ from outgrow.methods.base import Predictor
 from outgrow.report.record import Record
 from outgrow.report.results import read, records
 from outgrow.store import Store
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 
 KEYS = [
     *("task", "weak", "strong", "method", "seed", "slice", "metric", "status"),

@@ -25,7 +25,7 @@ from outgrow.store import Store
 from outgrow.supervisors.base import Supervisor
 from outgrow.supervisors.ensemble import Ensemble
 from outgrow.supervisors.fitted import Fitted
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 from outgrow.types import Labels, UserError
 
 TABLE: dict[str, Any] = {"task": "fakes:FakeTask", "strong": "fakes:FakeModel/large"}

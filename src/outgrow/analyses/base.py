@@ -134,7 +134,7 @@ def roles_of(cell: Cell, *roles: str) -> dict[str, Step[Any]]:
     }
 
 
-def told_apart(comparisons: Sequence[Comparison]) -> list[str]:
+def comparison_names(comparisons: Sequence[Comparison]) -> list[str]:
     """The names that tell each comparison from the others, `task · weak → strong · method`; never empty."""
     tasks, methods = {each.task for each in comparisons}, {each.method for each in comparisons}
     pairs = {(each.weak, each.strong) for each in comparisons}

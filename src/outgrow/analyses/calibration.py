@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from outgrow.analyses.base import Analysis, Answers, Comparison, roles_of, told_apart
+from outgrow.analyses.base import Analysis, Answers, Comparison, comparison_names, roles_of
 from outgrow.experiment.cell import Cell
 from outgrow.finding import Axis, Colour, Column, Figure, Finding, Mark, Panel, Series, Table, Value, in_words
 from outgrow.graph import Step
@@ -50,7 +50,7 @@ class Calibration(Analysis):
         return roles_of(cell, *ROLES)
 
     def finding(self, comparisons: Sequence[Comparison]) -> Finding:
-        names = told_apart(comparisons)
+        names = comparison_names(comparisons)
         some = [
             (name, role, each.answers(role)) for name, each in zip(names, comparisons, strict=True) for role in ROLES
         ]

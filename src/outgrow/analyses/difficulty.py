@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from outgrow.analyses.base import Analysis, Comparison, roles_of, told_apart
+from outgrow.analyses.base import Analysis, Comparison, comparison_names, roles_of
 from outgrow.experiment.cell import Cell
 from outgrow.experiment.facets import FacetNumbers
 from outgrow.finding import Axis, Colour, Column, Figure, Finding, Mark, Panel, Series, Table, in_words
@@ -62,7 +62,7 @@ class Difficulty(Analysis):
         return {**roles_of(cell, *ROLES), f"facet/{facet}": FacetNumbers(examples=cell.test, facet=facet)}
 
     def finding(self, comparisons: Sequence[Comparison]) -> Finding:
-        names = told_apart(comparisons)
+        names = comparison_names(comparisons)
         measured = [each for each in map(_measured, names, comparisons) if each is not None]
         ordered = [each for each in measured if each.falls]
         stated = {each.name for each in measured}

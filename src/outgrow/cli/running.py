@@ -132,19 +132,19 @@ def path_of(file: Path | None) -> Path:
 
 
 def read_experiment(
-    file: Path | None, sets: list[str] | None, seeds: str | None, no_plugins: bool, analyses: str = ""
+    file: Path | None, overrides: list[str] | None, seeds: str | None, no_plugins: bool, analyses: str = ""
 ) -> Any:
     """The experiment that the arguments of a command mean. analyses: names with commas between. Raises UserError."""
     from outgrow.config import read
 
-    return read(path_of(file), sets or (), seeds, _names(analyses), plugins=not no_plugins)
+    return read(path_of(file), overrides or (), seeds, _names(analyses), plugins=not no_plugins)
 
 
 def source_from(
-    file: Path | None, sets: list[str] | None, seeds: str | None, no_plugins: bool, analyses: str = ""
+    file: Path | None, overrides: list[str] | None, seeds: str | None, no_plugins: bool, analyses: str = ""
 ) -> dict[str, Any]:
     """The same as arguments of `api.run` and `api.results`, which embed the file in the report."""
-    changes = {"sets": sets or (), "seeds": seeds, "analyses": _names(analyses)}
+    changes = {"overrides": overrides or (), "seeds": seeds, "analyses": _names(analyses)}
     return {"source": path_of(file), **changes, "plugins": not no_plugins}
 
 

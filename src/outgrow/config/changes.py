@@ -39,9 +39,9 @@ class Change:
     adds: bool = False
 
 
-def asked(sets: Sequence[str], given: Seeds | None, names: Sequence[str]) -> list[Change]:
+def changes_from(overrides: Sequence[str], given: Seeds | None, names: Sequence[str]) -> list[Change]:
     """The changes that `--set`, `--seeds` and `--analyses` make, in this order. Raises UserError."""
-    found = [assignment(argument) for argument in sets]
+    found = [assignment(argument) for argument in overrides]
     found += [] if given is None else [seeds(given)]
     return found + ([analyses(names)] if names else [])
 

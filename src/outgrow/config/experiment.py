@@ -31,7 +31,7 @@ V = TypeVar("V")
 
 def read(
     path: str | Path,
-    sets: Sequence[str] = (),
+    overrides: Sequence[str] = (),
     seeds: Seeds | None = None,
     analyses: Sequence[str] = (),
     *,
@@ -39,18 +39,18 @@ def read(
 ) -> Experiment:
     """Reads an experiment from a TOML file.
 
-    sets: changes such as "sizes.test=500". seeds: replace those of the file; 5, [0, 1, 2], "5" or "0,1,2". analyses:
-    names of some to add to those of the file. plugins: whether classes from outside the package may be imported; if
-    not, they are an error.
+    overrides: changes such as "sizes.test=500". seeds: replace those of the file; 5, [0, 1, 2], "5" or "0,1,2".
+    analyses: names of some to add to those of the file. plugins: whether classes from outside the package may be
+    imported; if not, they are an error.
 
     Raises UserError with the file and line, or the option, and what is wrong.
     """
-    return _experiment(load(Path(path)), changes.asked(sets, seeds, analyses), plugins)
+    return _experiment(load(Path(path)), changes.changes_from(overrides, seeds, analyses), plugins)
 
 
 def experiment_from(
     table: Mapping[str, Any],
-    sets: Sequence[str] = (),
+    overrides: Sequence[str] = (),
     seeds: Seeds | None = None,
     analyses: Sequence[str] = (),
     *,
@@ -65,7 +65,7 @@ def experiment_from(
         refuse_odd(table)
     except WrongError as wrong:
         raise UserError(wrong.text) from None
-    return _experiment(Document(copied(table), folder), changes.asked(sets, seeds, analyses), plugins)
+    return _experiment(Document(copied(table), folder), changes.changes_from(overrides, seeds, analyses), plugins)
 
 
 def bundled_example() -> Path:

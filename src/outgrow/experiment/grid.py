@@ -23,7 +23,7 @@ from outgrow.graph import Interner, Settings, Step, walk
 from outgrow.models.base import Model
 from outgrow.supervisors.base import Supervisor
 from outgrow.tasks.base import SPLITS, Split, Task
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 from outgrow.types import Problems, UserError
 
 

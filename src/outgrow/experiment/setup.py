@@ -13,7 +13,7 @@ from outgrow.methods.base import FeatureMethod, Method, TextMethod
 from outgrow.methods.finetune import Finetune
 from outgrow.models.base import Model
 from outgrow.tasks.base import Split, Task
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 from outgrow.training.precision import Precision
 from outgrow.types import UserError
 

@@ -10,11 +10,11 @@ from typing import Literal
 import numpy as np
 
 from outgrow.annotations import Bools
-from outgrow.measures.ppi import Powered, Stratum, powered_mean
+from outgrow.measures.ppi import PPIEstimate, Stratum, powered_mean
 from outgrow.practice.data import PracticeData
 from outgrow.practice.truth import Truth
 from outgrow.text import tables
-from outgrow.text.label_cells import chosen
+from outgrow.text.label_cells import class_index
 from outgrow.text.label_files import LabelFormat
 from outgrow.text.normal import normal_form
 from outgrow.types import Doubles, Example, Ints, UserError
@@ -75,7 +75,7 @@ def read_audits(path: Path, data: PracticeData) -> tuple[PracticeData, Audits]:
             raise UserError(f"{path}, row {number}: {id!r} occurs twice: keep one row")
         if row["why"] not in ("random", "informative"):
             raise UserError(f"{path}, row {number}: why is {row['why']!r}: leave that column as it was")
-        answer = chosen(path, number, row["audited"], coding, example)
+        answer = class_index(path, number, row["audited"], coding, example)
         if answer is not None:
             gold[i], answers = answer, answers + 1
         places.append(i)
@@ -163,7 +163,7 @@ def audited_mean(
     *,
     proportion: bool = True,
     finite: bool = True,
-) -> Powered | None:
+) -> PPIEstimate | None:
     """The mean of a value over some rows of the data, from the audited ones; None where too few are audited.
 
     values: [n], read where there is ground truth. guesses: [n], of every row. among: which rows count, [n]. finite: of

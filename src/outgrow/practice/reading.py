@@ -14,7 +14,7 @@ import numpy as np
 from outgrow.practice.classes import MADE_UP, classes_of, coding_of, odd_classes
 from outgrow.practice.roles import REPLIES, Roles, columns_of
 from outgrow.text import tables
-from outgrow.text.label_cells import chosen
+from outgrow.text.label_cells import class_index
 from outgrow.text.label_files import LabelFormat, labels_of
 from outgrow.text.normal import normal_form, readable
 from outgrow.types import Example, Ints, UserError
@@ -196,13 +196,13 @@ def _gold(
     coding = LabelFormat(abstain=abstain, classes=coding_of(path, table, roles.gold, examples[0].choices, abstain))
     for number, row in table.rows:
         place = places[name_of[number]]
-        said = chosen(path, number, row.get(roles.gold), coding, examples[place])
-        if said is None:
+        label = class_index(path, number, row.get(roles.gold), coding, examples[place])
+        if label is None:
             continue
         earlier = said_in.setdefault(place, number)
-        if gold[place] not in (-1, said):
+        if gold[place] not in (-1, label):
             raise UserError(f"{path}: rows {earlier} and {number} have different {roles.gold!r} of one item: keep one")
-        gold[place] = said
+        gold[place] = label
     if not said_in:
         raise UserError(f"{path}: the column {roles.gold!r} is empty: name another one (--gold), or audit some rows")
     return gold

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from outgrow.analyses.base import Analysis, Comparison, Facts, told_apart
+from outgrow.analyses.base import Analysis, Comparison, Facts, comparison_names
 from outgrow.experiment.cell import Cell
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells
@@ -59,7 +59,7 @@ def _found(
     if not comparisons:
         return _nothing(analysis, lines, failures)
     finding = analysis.finding(comparisons)
-    names = told_apart(comparisons)
+    names = comparison_names(comparisons)
     unfinished = tuple(
         f"{name}: over {len(each.seeds)} of {count} seeds, since the others are not finished"
         for name, each, count in zip(names, comparisons, asked, strict=True)

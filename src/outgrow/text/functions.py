@@ -46,10 +46,10 @@ def apply(path: Path, digest: str, name: str, examples: Sequence[Example]) -> li
     if source_digest(path) != digest:
         raise UserError(f"{path} has changed since the experiment was planned: run it again")
     function, takes_choices = _function(path, digest, name)
-    return [_said(path, name, function, takes_choices, example) for example in examples]
+    return [_class_of(path, name, function, takes_choices, example) for example in examples]
 
 
-def _said(path: Path, name: str, function: Function, takes_choices: bool, example: Example) -> int | None:
+def _class_of(path: Path, name: str, function: Function, takes_choices: bool, example: Example) -> int | None:
     where = f"{path}: {name} of example {example.id!r}"
     try:
         answer = function(example.prompt, example.choices) if takes_choices else function(example.prompt)
@@ -60,12 +60,12 @@ def _said(path: Path, name: str, function: Function, takes_choices: bool, exampl
         )
         raise UserError(f"{where} failed in line {line}: {type(error).__name__}: {error}") from None
     try:
-        said = tables.name(answer)
+        label = tables.name(answer)
     except TypeError as error:
         raise UserError(f"{where} {error}: return the name of a class, or None") from None
-    place = finder(example.choices)(said)
-    if place is None and said not in ("", "-1"):
-        raise UserError(f"{where} is {said!r:.60}, which is no class: they are {tables.listed(example.choices)}")
+    place = finder(example.choices)(label)
+    if place is None and label not in ("", "-1"):
+        raise UserError(f"{where} is {label!r:.60}, which is no class: they are {tables.listed(example.choices)}")
     return place
 
 

@@ -17,7 +17,7 @@ from outgrow.text import tables
 from outgrow.text.normal import caseless
 from outgrow.types import TOLERANCE, Example, UserError
 
-Said = int | tuple[float, ...]  # the index of a choice, or a probability for each
+ClassLabel = int | tuple[float, ...]  # the index of a choice, or a probability for each
 Form = Literal["auto", "classes", "probabilities", "scores"]
 
 
@@ -34,7 +34,7 @@ class Coding(Protocol):
     def normalize(self) -> bool: ...
 
 
-def told(path: Path, number: int, value: Any, coding: Coding, example: Example) -> Said | None:
+def class_label(path: Path, number: int, value: Any, coding: Coding, example: Example) -> ClassLabel | None:
     """What a cell says: a class, or, in a list or an object, a number for each class; None for an abstention.
 
     A list has the order of the classes; the names of an object are classes. Where the form is "probabilities" or
@@ -42,12 +42,12 @@ def told(path: Path, number: int, value: Any, coding: Coding, example: Example) 
     Raises UserError for another class, and as `distribution`.
     """
     named = finder(example.choices, coding.classes)
-    if coding.form in ("probabilities", "scores") or (is_spread(value) and _plain(value, named) is None):
-        return _spread(path, number, value, coding, example)
-    return chosen(path, number, value, coding, example)
+    if coding.form in ("probabilities", "scores") or (is_distribution(value) and _plain(value, named) is None):
+        return _distribution_in(path, number, value, coding, example)
+    return class_index(path, number, value, coding, example)
 
 
-def is_spread(value: Any) -> bool:
+def is_distribution(value: Any) -> bool:
     """Whether a cell is a list or an object, or the JSON text of one."""
     return isinstance(value, list | dict) or (isinstance(value, str) and value.lstrip()[:1] in ("[", "{"))
 
@@ -59,7 +59,7 @@ def _plain(value: Any, named: Callable[[str], int | None]) -> int | None:
 
 def unpacked(path: Path, number: int, value: Any) -> Any:
     """The list or object of a cell; other cells as they are. Raises UserError for text that is no JSON."""
-    if not (isinstance(value, str) and is_spread(value)):
+    if not (isinstance(value, str) and is_distribution(value)):
         return value
     try:
         return json.loads(value)
@@ -67,7 +67,7 @@ def unpacked(path: Path, number: int, value: Any) -> Any:
         raise UserError(f"{path}, row {number}: {value!r:.60} is no list or object in JSON: write [0.1, 0.9]") from None
 
 
-def _spread(path: Path, number: int, value: Any, coding: Coding, example: Example) -> Said | None:
+def _distribution_in(path: Path, number: int, value: Any, coding: Coding, example: Example) -> ClassLabel | None:
     """The probabilities of a cell with a number for each class, in the order of the example's choices."""
     inner, choices = unpacked(path, number, value), coding.classes or example.choices
     k, is_score = len(choices), coding.form == "scores"
@@ -101,7 +101,7 @@ def _spread(path: Path, number: int, value: Any, coding: Coding, example: Exampl
     return tuple(probs[order.index(i)] for i in range(k))
 
 
-def chosen(path: Path, number: int, value: Any, coding: Coding, example: Example) -> int | None:
+def class_index(path: Path, number: int, value: Any, coding: Coding, example: Example) -> int | None:
     """The index of the choice that a cell names; None for an abstention. Raises UserError for another class."""
     try:
         name = tables.name(value)
