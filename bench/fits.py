@@ -85,11 +85,11 @@ def main() -> None:
     parser.add_argument("--store", default="runs")
     parser.add_argument("--seeds", type=int, nargs="*", default=[20, 21, 22, 23, 24])
     parser.add_argument("--sets", nargs="*", default=SETS)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     print(f"| set | {' | '.join((*METHODS, ALONE))} | audited − naive | audited − {ALONE} |")
     print("|---|---:|---:|---:|---:|---:|")
-    for name in asked.sets:
-        found = measured(name, asked.seeds, Store(asked.store))
+    for name in arguments.sets:
+        found = measured(name, arguments.seeds, Store(arguments.store))
         shares = " | ".join(f"{100 * found[method].mean():.1f}" for method in (*METHODS, ALONE))
         against = partial(paired, found["audited"], groups=np.arange(TEST))
         differences = " | ".join(

@@ -79,9 +79,9 @@ def test_its_sets_have_a_wide_gap_and_the_sizes_of_the_ten_sets(name: str) -> No
     """A technique can be told from the naive student only where there is something to recover."""
     experiment, ten = read(EXAMPLES / f"{name}.toml"), read(EXAMPLES / "text.toml")
     wide = {f"nlp/{each.replace('_', '-')}" for each in SETS}
-    asked = {task.name for task in experiment.tasks}
+    tasks = {task.name for task in experiment.tasks}
     few = {"text-bootstrap": wide - {"nlp/banking77"}, "text-saliency": {"nlp/mr", "nlp/sst2"}}
-    assert asked == few.get(name, wide)
+    assert tasks == few.get(name, wide)
     assert wide < {task.name for task in ten.tasks}
     assert experiment.sizes == ten.sizes
     assert [each.name for each in experiment.supervisors] == ["words"]

@@ -65,6 +65,13 @@ def test_every_kind_has_a_complete_example_that_is_short() -> None:
     assert {name: text.count("\n") for name, text in modules.items() if text.count("\n") > 35} == {}
 
 
+def test_both_pages_list_every_kind() -> None:
+    contributing = (DOCS.parent / "CONTRIBUTING.md").read_text()
+    for kind in FOLDERS:
+        assert f"\n| [{kind}](#" in PAGE, kind
+        assert f"\n| {kind} | " in contributing or kind == "executor", kind
+
+
 def test_a_task_written_in_one_file_runs(project: Path) -> None:
     assert finished("sums.toml").records[0]["task"] == "my-tasks"
     task = read("sums.toml").tasks[0]
@@ -156,8 +163,8 @@ def test_a_measure_written_in_one_file_is_a_column(
 
 
 def test_errors_written_in_one_file_are_of_a_simulated_supervisor(project: Path) -> None:
-    asked = 'weak={ name = "simulated", accuracy = 0.8, errors = "my_errors:Long" }'
-    results = outgrow.run("smooth.toml", on="inline", overrides=[*SETS, asked])
+    override = 'weak={ name = "simulated", accuracy = 0.8, errors = "my_errors:Long" }'
+    results = outgrow.run("smooth.toml", on="inline", overrides=[*SETS, override])
     assert not results.failures
     record = results.records[0]
     assert record["weak"] == "simulated/my-errors-0.8"

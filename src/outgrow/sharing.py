@@ -45,6 +45,11 @@ def work(
 
     Raises:
         UserError: The experiment is wrong, or asks for what does not exist, or the store's disk is too small.
+
+    Example:
+        >>> worker = outgrow.Worker(name="node-1", resources=outgrow.Resources(cores=1))
+        >>> outgrow.work("experiment.toml", worker=worker, on="inline", seeds=[0]).failures
+        ()
     """
     check_device(settings)
     experiment = resolved(
@@ -72,8 +77,16 @@ def status(
     Args:
         source, store, overrides, seeds, analyses, plugins, settings: As in `plan`.
 
+    Returns:
+        How many steps are done and leased, which are running and where, and which failed.
+
     Raises:
         UserError: The experiment is wrong, or asks for what does not exist.
+
+    Example:
+        >>> found = outgrow.status("experiment.toml", seeds=[0])
+        >>> found.done, found.total > 0
+        (0, True)
     """
     experiment = resolved(
         source, overrides=overrides, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings

@@ -38,7 +38,7 @@ def resolved(
         if overrides:
             raise UserError("overrides are changes to a file or a table: change an Experiment with dataclasses.replace")
         experiment = source if seeds is None else replace(source, seeds=seeds_from(seeds))
-        experiment = _asked_too(experiment, analyses, plugins)
+        experiment = _with_analyses(experiment, analyses, plugins)
     else:
         make: Any = experiment_from if isinstance(source, Mapping) else read
         experiment = make(source, overrides, seeds, analyses, plugins=plugins)
@@ -47,7 +47,7 @@ def resolved(
     return checked(experiment, settings)
 
 
-def _asked_too(experiment: Experiment, names: Sequence[str], plugins: bool) -> Experiment:
+def _with_analyses(experiment: Experiment, names: Sequence[str], plugins: bool) -> Experiment:
     """The experiment with these analyses too."""
     known = [analysis.name for analysis in experiment.analyses]
     added = tuple(find("analysis", name, plugins=plugins)() for name in names if name not in known)

@@ -75,8 +75,8 @@ def test_hard_examples_are_no_imitation() -> None:
 @pytest.mark.parametrize("seeds", [2, 4])
 def test_without_imitation_it_says_nothing_in_95_of_100_draws(seeds: int) -> None:
     rng = np.random.default_rng(seeds)
-    said = ["surely" in Imitation().finding([draw(rng, copies=0.0, seeds=seeds, n=300)]).sentence for _ in range(DRAWS)]
-    assert np.mean(said) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / DRAWS)
+    sure = ["surely" in Imitation().finding([draw(rng, copies=0.0, seeds=seeds, n=300)]).sentence for _ in range(DRAWS)]
+    assert np.mean(sure) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / DRAWS)
 
 
 def test_larger_students_that_copy_less() -> None:

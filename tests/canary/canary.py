@@ -127,8 +127,8 @@ def numbers(found: tuple[Cell, ...], folder: Path) -> dict[str, dict[str, Any]]:
         artifacts[step.key] = step.run(Memory(folder / step.key, artifacts))
     shown = {}
     for name, score in scores.items():
-        said: Labels = artifacts[score.predictions.key]
-        probs = [float(row[1]) for row in said.rows()]
+        predictions: Labels = artifacts[score.predictions.key]
+        probs = [float(row[1]) for row in predictions.rows()]
         shown[name] = {"probabilities": probs[:12], "accuracy": float(artifacts[score.key].correct.mean())}
     return shown
 

@@ -68,7 +68,7 @@ def test_roles_by_options(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "message"),
     [
         (["nowhere.csv"], "there is no file nowhere.csv"),
         (["a.csv", "--weak", "nope"], "has no column 'nope'"),
@@ -79,8 +79,8 @@ def test_roles_by_options(tmp_path: Path) -> None:
         (["a.csv", "--model", "nope/nope"], "nope"),
     ],
 )
-def test_what_is_refused(args: list[object], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_refused(args: list[object], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.csv").write_text("id,text,label\n1,one two,a\n2,three four,b\n")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         run(*args)

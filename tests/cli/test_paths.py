@@ -123,7 +123,7 @@ def test_the_options_of_a_run_are_those_of_a_plan(verb: str, quiz: Path, monkeyp
     """Tokenizers and headers are read with the trust that is given, before a run too."""
     given: list[Settings] = []
     checked = source.checked
-    monkeypatch.setattr(source, "checked", lambda asked, settings: given.append(settings) or checked(asked, settings))
+    monkeypatch.setattr(source, "checked", lambda found, settings: given.append(settings) or checked(found, settings))
     done = outgrow(verb, "quiz.toml", "--trust-pickle", "--trust-remote-code", "--offline")
     assert done.exit_code == 0, done.output
     assert {(each.trust_pickle, each.trust_remote_code, each.offline) for each in given} == {(True, True, True)}

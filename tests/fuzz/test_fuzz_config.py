@@ -108,11 +108,11 @@ def assignment(table: dict[str, Any], rng: Random) -> str:
         name += rng.choice([f".{rng.choice(KEYS)}", rng.choice(TYPED)])
     odd = rng.choice(ODD)
     value = rng.choice([str(odd), *([toml(odd)] if odd is not None else []), rng.choice(TYPED), rng.choice(TYPED) * 2])
-    said = f"{name.removeprefix('.')}={value}"
+    argument = f"{name.removeprefix('.')}={value}"
     return (
-        said
+        argument
         if rng.random() < 0.7
-        else "".join(rng.choice([letter, letter, letter, rng.choice(TYPED)]) for letter in said)
+        else "".join(rng.choice([letter, letter, letter, rng.choice(TYPED)]) for letter in argument)
     )
 
 
@@ -201,9 +201,9 @@ def test_the_command_line(
             option = rng.choice(options)
             args += [option, assignment(table, rng) if option == "--set" else rng.choice(TYPED)]
         code = main([arg.replace("\0", "") for arg in args])
-        said = capsys.readouterr().err
+        argument = capsys.readouterr().err
         assert code in (0, 2), args
-        assert "Traceback" not in said
+        assert "Traceback" not in argument
         if code:  # one line a fault: a plan names all at once
-            assert said, args
-            assert all(line.startswith("error: ") for line in said.splitlines()), (args, said)
+            assert argument, args
+            assert all(line.startswith("error: ") for line in argument.splitlines()), (args, argument)

@@ -110,7 +110,7 @@ def test_the_intervals_hold_the_truth_as_often_as_they_say(accuracy: float, fini
 
 
 @pytest.mark.parametrize(
-    ("strata", "said"),
+    ("strata", "message"),
     [
         ([stratum([1], [1], [0])], "1 of 2 rows are audited"),
         ([stratum([], [], [0])], "0 of 1 rows are audited"),
@@ -118,6 +118,6 @@ def test_the_intervals_hold_the_truth_as_often_as_they_say(accuracy: float, fini
         ([stratum([1, float("nan")], [1, 0], [0])], "NaN or infinite"),
     ],
 )
-def test_what_has_no_interval(strata: list[Stratum], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_what_has_no_interval(strata: list[Stratum], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         powered_mean(strata)

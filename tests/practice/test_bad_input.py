@@ -27,7 +27,7 @@ def read(folder: Path, content: str | bytes, name: str = "data.csv", **roles: An
 
 
 @pytest.mark.parametrize(
-    ("content", "roles", "said"),
+    ("content", "roles", "message"),
     [
         ("text,llm\na,x\nb\n", {}, "row 2: 1 cells, but the header has 2"),
         (TWO, {"classes": ("x", "z")}, "row 2: 'y' is no class of the task. The classes are x, z"),
@@ -65,18 +65,18 @@ def read(folder: Path, content: str | bytes, name: str = "data.csv", **roles: An
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_in_one_line(
-    content: str | bytes, roles: dict[str, Any], said: str, tmp_path: Path
+    content: str | bytes, roles: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
-    if not said:  # an empty name of a column is a name
+    if not message:  # an empty name of a column is a name
         assert read(tmp_path, content, **roles).classes == ("x", "y")
         return
-    with pytest.raises(UserError, match=said) as error:
+    with pytest.raises(UserError, match=message) as error:
         read(tmp_path, content, **roles)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("content", "roles", "said"),
+    ("content", "roles", "message"),
     [
         ("text,llm\na b c,x\n,x\nd e f,y\n", {}, "1 rows are left out: a text is empty"),
         ("id,text,llm\n1,a b c,x\n1,a b c,x\n2,d e f,y\n", {}, "1 rows are left out: the same row again"),
@@ -90,9 +90,9 @@ def test_what_is_wrong_is_said_in_one_line(
         ("text,no,yes\na b c,-1.5,2\nd e f,1,0\n", {}, "form: scores (guessed; --form names another)"),
     ],
 )
-def test_what_is_odd_is_counted_and_said(content: str, roles: dict[str, Any], said: str, tmp_path: Path) -> None:
+def test_what_is_odd_is_counted_and_said(content: str, roles: dict[str, Any], message: str, tmp_path: Path) -> None:
     data = read(tmp_path, content, **roles)
-    assert any(said in note for note in data.notes), data.notes
+    assert any(message in note for note in data.notes), data.notes
     label_report(data)
 
 

@@ -33,8 +33,8 @@ def piped(folder: Path) -> Doubles:
     """The answers of transformers' pipeline, in the order of the classes."""
     from transformers import pipeline
 
-    asked = pipeline("text-classification", str(folder), top_k=None)
-    rows = [{each["label"]: each["score"] for each in answer} for answer in asked(TEXTS)]
+    classify = pipeline("text-classification", str(folder), top_k=None)
+    rows = [{each["label"]: each["score"] for each in answer} for answer in classify(TEXTS)]
     return np.array([[row[name] for name in cheap.CLASSES] for row in rows])
 
 
@@ -42,9 +42,9 @@ def piped(folder: Path) -> Doubles:
 def test_a_head_on_an_encoder_is_read_by_its_script(bert: HF, tmp_path: Path) -> None:
     folder = written(fit(cheap.data(60), bert, store=str(tmp_path / "store")), tmp_path / "out")
     assert Facts.load(folder).kind == "head"
-    asked = "".join(f"{text}\n" for text in TEXTS)
+    classify = "".join(f"{text}\n" for text in TEXTS)
     command = [sys.executable, str(folder / "predict.py")]
-    printed = subprocess.run(command, input=asked, capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(command, input=classify, capture_output=True, text=True, check=True).stdout
     answers = [line.split("\t") for line in printed.splitlines()]
     own = read_model(folder, Settings()).predict(TEXTS)
     assert [name for name, _ in answers] == [cheap.CLASSES[i] for i in own.argmax(1)]

@@ -61,7 +61,7 @@ def test_ground_truth_is_joined_by_place_and_may_have_gaps() -> None:
 
 
 @pytest.mark.parametrize(
-    ("weak", "more", "said"),
+    ("weak", "more", "message"),
     [
         (["a", "b"], {"texts": ["one"]}, "2 items have labels and there are 1 texts"),
         (["a", "b"], {"gold": ["a"]}, "2 items have labels and there are 1 gold"),
@@ -89,8 +89,8 @@ def test_ground_truth_is_joined_by_place_and_may_have_gaps() -> None:
         (["a", "b"], {"classes": ("a", "a")}, "classes lists 'a' twice"),
     ],
 )
-def test_what_is_refused(weak: Any, more: dict[str, Any], said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_what_is_refused(weak: Any, more: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         PracticeData.from_values(weak, **more)
 
 

@@ -134,7 +134,7 @@ def test_a_document_names_them(weak: Any, expected: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("weak", "said"),
+    ("weak", "message"),
     [
         ({"name": "fitted"}, "needs a field 'model'"),
         ({"name": "ensemble", "members": "x"}, "members"),
@@ -143,8 +143,8 @@ def test_a_document_names_them(weak: Any, expected: Any) -> None:
         ([[]], "weak"),
     ],
 )
-def test_what_names_none_is_refused(weak: Any, said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_what_names_none_is_refused(weak: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         experiment_from({**TABLE, "weak": weak})
 
 

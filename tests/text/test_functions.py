@@ -18,18 +18,18 @@ def file(folder: Path, text: str) -> Path:
     return path
 
 
-def said(path: Path, name: str = "rule") -> list[int | None]:
+def labels_of(path: Path, name: str = "rule") -> list[int | None]:
     return apply(path, source_digest(path), name, EXAMPLES)
 
 
 def test_a_class_in_any_case_or_nothing(tmp_path: Path) -> None:
     path = file(tmp_path, "def rule(text):\n    return [None, 'no', 'YES', ''][int(text[-1])]\n")
-    assert said(path) == [None, 0, 1, None]
+    assert labels_of(path) == [None, 0, 1, None]
 
 
 def test_a_second_parameter_takes_the_choices(tmp_path: Path) -> None:
     path = file(tmp_path, "def rule(text, choices, sure=True):\n    return choices[1] if sure else -1\n")
-    assert said(path) == [1] * 4
+    assert labels_of(path) == [1] * 4
 
 
 def test_which_functions_there_are_is_known_without_running_them(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_comments_and_docstrings_are_not_in_the_digest(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("def rule(text):\n    x = 1\n    return text.nope\n", "rule of example 'q0' failed in line 3: AttributeError"),
         (
@@ -63,9 +63,9 @@ def test_comments_and_docstrings_are_not_in_the_digest(tmp_path: Path) -> None:
         ("def rule(text:\n", r"line 1: this is no Python"),
     ],
 )
-def test_what_goes_wrong_is_said_in_one_line(text: str, told: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=told) as error:
-        said(file(tmp_path, text))
+def test_what_goes_wrong_is_said_in_one_line(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message) as error:
+        labels_of(file(tmp_path, text))
     assert "\n" not in str(error.value)
 
 

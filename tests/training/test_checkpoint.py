@@ -57,9 +57,9 @@ def test_a_config_that_does_not_fit_its_weights_is_refused(
     folder = configured(tiny.checkpoint(tmp_path, kind), **{own: value})
     with pytest.raises(UserError) as caught:
         OPENED[readout](folder)
-    said = str(caught.value)
-    assert "\n" not in said
-    assert own in said or ".weight" in said or ".bias" in said or "describes" in said, said
+    message = str(caught.value)
+    assert "\n" not in message
+    assert own in message or ".weight" in message or ".bias" in message or "describes" in message, message
 
 
 @pytest.mark.parametrize(("kind", "readout"), CASES)

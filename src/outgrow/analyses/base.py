@@ -159,10 +159,10 @@ def _answers(scores: Sequence[Scores], labels: Sequence[Labels], ids: tuple[str,
     for seed, (score, label) in enumerate(zip(scores, labels, strict=True)):
         right = dict(zip(score.ids, score.correct.tolist(), strict=True))
         each = zip(label.hard().tolist(), label.confidence().tolist(), label.widths.tolist(), strict=True)
-        said = dict(zip(label.ids, each, strict=True))
+        answered = dict(zip(label.ids, each, strict=True))
         correct[seed] = [right[id] for id in ids]
         for i, id in enumerate(ids):
-            if id in said:
-                chosen[seed, i], confidence[seed, i], widths[i] = said[id]
+            if id in answered:
+                chosen[seed, i], confidence[seed, i], widths[i] = answered[id]
     _, codes = np.unique([groups[id] for id in ids], return_inverse=True)
     return Answers(ids=ids, groups=codes, chosen=chosen, correct=correct, confidence=confidence, choices=widths)

@@ -26,7 +26,7 @@ from outgrow.types import Doubles, Examples, Ints, UserError
 HARDER = {"rating": 1, "difficulty": 1, "margin": -1}  # whether larger numbers are harder; of other facets they are
 BANDS = ("below", "at", "above")  # its level, where the supervisor knows more than 2/3, between, and less than 1/3
 ROLES: dict[str, Colour] = {"floor": "floor", "student": "student", "ceiling": "ceiling"}
-SAID = {"floor": "supervisor", "student": "student", "ceiling": "ceiling"}
+ROLE_NAMES = {"floor": "supervisor", "student": "student", "ceiling": "ceiling"}
 FIFTHS = 5
 PANELS = 3
 
@@ -221,7 +221,7 @@ def _panel(each: _Measured) -> Panel:
         y=Axis(label="accuracy", percent=True),
         at=at,
         series=tuple(
-            Series(name=SAID[role], colour=colour, marks=tuple(_marks(each, role, fifth)))
+            Series(name=ROLE_NAMES[role], colour=colour, marks=tuple(_marks(each, role, fifth)))
             for role, colour in ROLES.items()
         ),
     )

@@ -74,7 +74,7 @@ def run(
     started = time.monotonic()
     settings = replace(settings_from(device, trust_pickle, trust_remote_code, offline), microbatch=microbatch)
     read_experiment(file, overrides, seeds, no_plugins, analyses)  # a wrong one is refused before anything is opened
-    asked, opened_store = source_from(file, overrides, seeds, no_plugins, analyses), api.opened(store)
+    request, opened_store = source_from(file, overrides, seeds, no_plugins, analyses), api.opened(store)
     path = writable_file(report or _page(file), "--report", opened_store, is_page, "HTML page")
     if log and os.path.realpath(log) == os.path.realpath(path):
         raise UserError(f"--log and --report are one file, {log}: name two")
@@ -84,7 +84,7 @@ def run(
         api.executor(on, workers, plugins=not no_plugins) as executor,
         showing(sys.stderr, executor.slots) as watch,
     ):
-        results = api.run(**asked, store=opened_store, on=executor, settings=settings, watch=watch)
+        results = api.run(**request, store=opened_store, on=executor, settings=settings, watch=watch)
     written = _refresh(results, path)  # before anything is printed, maybe to a closed pipe
     _print_table(results.numbers)
     for name, finding in results.findings.items():
@@ -200,8 +200,8 @@ def report(
     opened_store = api.opened(store)
     path = writable_file(out or _page(file), "--out", opened_store, is_page, "HTML page")
     settings = settings_from(device, trust_pickle, trust_remote_code, offline)
-    asked = source_from(file, overrides, seeds, no_plugins, analyses)
-    typer.echo(f"report: {api.results(**asked, store=opened_store, settings=settings).report(path)}")
+    request = source_from(file, overrides, seeds, no_plugins, analyses)
+    typer.echo(f"report: {api.results(**request, store=opened_store, settings=settings).report(path)}")
 
 
 def _page(file: Path | None) -> Path:

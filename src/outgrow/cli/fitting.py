@@ -172,12 +172,12 @@ def predict(
 
     shown = sys.stderr.isatty()
 
-    def told(rows: int, seconds: float) -> None:
+    def show_progress(rows: int, seconds: float) -> None:
         if shown:
             print(f"\r{rows:,} rows, {rows / max(seconds, 1e-9):,.0f} rows/s", end="", file=sys.stderr, flush=True)
 
     started, settings = time.monotonic(), Settings(device=device, trust_remote_code=trust_remote_code)
-    rows = predict_file(folder, data, out, text=text or "", id=id or "", settings=settings, progress=told)
+    rows = predict_file(folder, data, out, text=text or "", id=id or "", settings=settings, progress=show_progress)
     seconds = time.monotonic() - started
     if shown:
         print(file=sys.stderr)

@@ -94,9 +94,9 @@ def work(
         _requeued(executor),
         showing(sys.stderr, executor.slots) as watch,
     ):
-        asked = source_from(file, overrides, seeds, no_plugins)
+        request = source_from(file, overrides, seeds, no_plugins)
         shared: dict[str, Any] = {"store": opened_store, "worker": worker, "on": executor, "retry": retry}
-        outcome = sharing.work(**asked, **shared, settings=settings, watch=watch)
+        outcome = sharing.work(**request, **shared, settings=settings, watch=watch)
     _report(outcome, worker, duration(time.monotonic() - started))
 
 

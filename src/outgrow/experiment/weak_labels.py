@@ -134,15 +134,15 @@ def _relabelled(labelled: LabelledExamples, rule: Rule, on_validation: bool = Fa
 
 def _evidence(need: str, labelled: LabelledExamples, rule: Rule, examples: Prepare) -> Features | LabelsStep:
     """The step for what a rule needs, such as `student/features@-2`. Raises UserError if there is none."""
-    setup, asked = labelled.setup, _NEED.fullmatch(need)
-    models = () if not asked else (labelled.learner,) if asked["who"] == "student" else labelled.labeller.models
-    if not (asked and models):
+    setup, match = labelled.setup, _NEED.fullmatch(need)
+    models = () if not match else (labelled.learner,) if match["who"] == "student" else labelled.labeller.models
+    if not (match and models):
         name = labelled.labeller.name
         raise UserError(f"{type(rule).__name__} needs {need!r}, which {name} does not have: remove the rule")
-    if asked["folds"]:
-        return _out_of_fold(labelled, rule, models[0], int(asked["folds"]), examples)
+    if match["folds"]:
+        return _out_of_fold(labelled, rule, models[0], int(match["folds"]), examples)
     if "features" in need:
-        spec = FeatureSpec(layer=int(asked["layer"] or -1), precision=setup.precision)
+        spec = FeatureSpec(layer=int(match["layer"] or -1), precision=setup.precision)
         return Features(source=models[0], examples=examples, spec=spec)
     if setup.task.readout != "tokens":
         raise UserError(f"{type(rule).__name__} needs zero-shot answers: {setup.task.name} has none, remove it")

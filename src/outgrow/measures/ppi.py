@@ -79,9 +79,18 @@ def powered_mean(
             are joined by their distances to the means (Zou 2008, "MOVER").
         level: The confidence level.
 
+    Returns:
+        The mean with its interval and standard error.
+
     Raises:
         ValueError: Shapes that do not fit, values that are NaN, or a stratum with rows of which fewer than two are
             audited while others are not.
+
+    Example:
+        >>> guesses = np.arange(1000) % 10 / 10
+        >>> stratum = Stratum(values=guesses[:100], guesses=guesses[:100], others=guesses[100:])
+        >>> round(powered_mean([stratum]).mean, 3)
+        0.45
     """
     for each in strata:
         _check(each)

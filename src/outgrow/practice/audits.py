@@ -132,7 +132,7 @@ def write_audits(path: Path, data: PracticeData, truth: Truth, audits: Audits) -
     """Write the rows of an audit as CSV, those without an answer last and in a random order. Raises UserError."""
     label = dict(zip(data.labelled.tolist(), truth.labels.tolist(), strict=True))
     names = [name for name in data.annotations.annotators if name]
-    said = dict(zip(data.labelled.tolist(), data.annotations.matrix().tolist(), strict=True))
+    votes = dict(zip(data.labelled.tolist(), data.annotations.matrix().tolist(), strict=True))
     gold = np.full(len(data), -1) if data.gold is None else data.gold
     several = names if len(names) > 1 else []
     columns = [name for name in COLUMNS if name != "text" or data.texts]
@@ -148,7 +148,7 @@ def write_audits(path: Path, data: PracticeData, truth: Truth, audits: Audits) -
                     "audited": data.classes[gold[i]] if gold[i] >= 0 else "",
                     "why": why,
                 }
-                by_each = [data.classes[c] if c >= 0 else "" for c in said.get(i, [])] if several else []
+                by_each = [data.classes[c] if c >= 0 else "" for c in votes.get(i, [])] if several else []
                 writer.writerow([*(cells[name] for name in columns), *by_each])
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error.strerror}): name another file") from None

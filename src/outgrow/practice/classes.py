@@ -155,7 +155,7 @@ def _refuse_apart(path: Path, roles: Roles, weak: Counter[str], gold: Counter[st
 def _refuse_count(path: Path, roles: Roles, names: Sequence[str], rows: int) -> None:
     columns = ", ".join(roles.weak)
     if len(names) < 2:
-        said = f"is always {names[0]!r}" if names else "has no label"
-        raise UserError(f"{path}: {columns} {said}: an answer needs two classes (--classes bad,good lists them)")
+        problem = f"is always {names[0]!r}" if names else "has no label"
+        raise UserError(f"{path}: {columns} {problem}: an answer needs two classes (--classes bad,good lists them)")
     if len(names) > max(MOST_CLASSES, rows // 10) and "weak" in roles.guessed:
         raise UserError(f"{path}: {columns} has {len(names)} different values: say so if they are classes (--weak a,b)")

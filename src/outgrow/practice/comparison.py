@@ -119,7 +119,7 @@ def _warning(row: LabellerScore) -> str:
     assert row.accuracy is not None
     points = f"{signed(row.versus.mean)} points, {span(row.versus.low, row.versus.high)}"
     where = f" on the {100 * row.answered:.0f} % of rows that have one" if row.answered < 1 else ""
-    said = f"{row.name}: {percent(row.accuracy.mean)} %{where}"
+    line = f"{row.name}: {percent(row.accuracy.mean)} %{where}"
     if row.is_better:
-        return f"{said}, better than this model ({points}): use that"
-    return f"{said}, no worse than this model ({points}): it has shown no gain"
+        return f"{line}, better than this model ({points}): use that"
+    return f"{line}, no worse than this model ({points}): it has shown no gain"

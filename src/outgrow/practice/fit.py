@@ -1,4 +1,4 @@
-"""Fit a model to cheap labels, with the honest rows beside it."""
+"""Fit a model to cheap labels, and compare it with what is simpler."""
 
 from __future__ import annotations
 
@@ -94,9 +94,13 @@ def fit(
         settings: The device and other options of this machine.
         watch: Called with each event.
 
+    Returns:
+        The model: its predictions for every row, its comparison with what is simpler, and notes.
+
     Raises:
         UserError: The data has too few labels or one class only, the method or model does not exist or does not fit
-            the data, or the model is too large for this machine's memory: all said before anything is computed.
+            the data, or the model is too large for this machine's memory. All of it is checked before anything is
+            computed.
 
     Example:
         >>> data = PracticeData.from_values(weak, texts)

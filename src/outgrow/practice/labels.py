@@ -80,6 +80,9 @@ def label_report(data: PracticeData, truth: Truth | None = None, audits: Audits 
         truth: The probable classes, by default `probable_truth(data)`.
         audits: Which rows with ground truth were drawn at random; by default all of them.
 
+    Returns:
+        The report: coverage, conflicts, accuracies with intervals, duplicates and probable errors.
+
     Example:
         >>> report = label_report(read_data("reviews.csv"))
         >>> report.coverage, report.accuracy

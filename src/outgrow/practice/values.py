@@ -126,8 +126,8 @@ def _classes(votes: Names, gold: Names | None) -> tuple[str, ...]:
     """The classes that occur, sorted. Raises UserError for fewer than two."""
     found = {*votes.reshape(-1).tolist(), *([] if gold is None else gold.tolist())} - {""}
     if len(found) < 2:
-        said = f"all labels are {found.pop()!r}" if found else "all annotators abstain on all items"
-        raise UserError(f"{said}: an answer needs two classes, classes=[...] lists them")
+        problem = f"all labels are {found.pop()!r}" if found else "all annotators abstain on all items"
+        raise UserError(f"{problem}: an answer needs two classes, classes=[...] lists them")
     return tuple(sorted(found, key=int) if all(name.isdigit() and len(name) < 20 for name in found) else sorted(found))
 
 

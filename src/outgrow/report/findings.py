@@ -49,20 +49,20 @@ def _found(
             artifacts[step.key] = stored.get(step)
         return artifacts[step.key]
 
-    comparisons, asked = [], []
+    comparisons, seed_counts = [], []
     for line in (line for line in lines if line[0].evidence[analysis.name]):
         seen = [(cell, {name: of(step) for name, step in cell.evidence[analysis.name].items()}) for cell in line]
         complete = [(cell, found) for cell, found in seen if all(each is not None for each in found.values())]
         if complete and _has_groups(complete[0][1]):
             comparisons.append(_comparison(complete, analysis.facts(complete[0][0])))
-            asked.append(len(line))
+            seed_counts.append(len(line))
     if not comparisons:
         return _nothing(analysis, lines, failures)
     finding = analysis.finding(comparisons)
     names = comparison_names(comparisons)
     unfinished = tuple(
         f"{name}: over {len(each.seeds)} of {count} seeds, since the others are not finished"
-        for name, each, count in zip(names, comparisons, asked, strict=True)
+        for name, each, count in zip(names, comparisons, seed_counts, strict=True)
         if len(each.seeds) < count
     )
     return replace(finding, notes=(*finding.notes, *unfinished))

@@ -101,8 +101,8 @@ def class_shares(row: Row) -> tuple[Doubles, Doubles] | None:
         return None
     probs, truth = found[0]
     on_test: Doubles = np.bincount(truth, minlength=probs.shape[1]) / len(truth)
-    taught: Doubles = np.mean([probs[0] for probs, _ in found], axis=0, dtype=np.float64)
-    return on_test, taught
+    on_weak_train: Doubles = np.mean([probs[0] for probs, _ in found], axis=0, dtype=np.float64)
+    return on_test, on_weak_train
 
 
 def _class(row: Row, index: int) -> str:

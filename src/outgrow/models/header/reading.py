@@ -181,9 +181,9 @@ def _require_width(folder: Path, config: Mapping[str, Any], tensors: Mapping[str
         if other != name and not _LAYER.search(other)
     )
     if width != config[field] and not (width in others.values() and any(mapped)):
-        said = " and ".join(f"{key} = {_short(value)}" for key, value in ({field: config[field]} | others).items())
+        stated = " and ".join(f"{key} = {_short(value)}" for key, value in ({field: config[field]} | others).items())
         raise UserError(
-            f"{folder / 'config.json'} says {said}, but {name} has {rows} rows of {width} numbers: "
+            f"{folder / 'config.json'} says {stated}, but {name} has {rows} rows of {width} numbers: "
             "save config and weights together"
         )
 
