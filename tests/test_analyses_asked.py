@@ -112,7 +112,7 @@ def test_what_failed_is_named(quiz: Path) -> None:
     table_of_broken = {**table(), "recipes": {"fakes/small": broken, "fakes/large": broken}}
     results = outgrow.run(table_of_broken, on="inline", analyses=["imitation"])
     output = results.findings["imitation"].sentence
-    assert output.startswith("Nothing can be said, since a step that it needs has failed: fit fakes/")
+    assert output.startswith("No finding, because a step that it needs has failed: fit fakes/")
     assert output in results.report("page.html").read_text()
 
 

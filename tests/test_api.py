@@ -42,7 +42,7 @@ def test_a_frame_has_a_row_for_each_record(tmp_path: Path, monkeypatch: pytest.M
     assert table.to_pylist() == found.records
     assert table["student"].to_pylist() == [record["student"] for record in found.records]
     monkeypatch.setitem(sys.modules, "pandas", None)  # as where it is not installed
-    with pytest.raises(outgrow.UserError, match=r'pip install pandas, or say frame\("pyarrow"\)'):
+    with pytest.raises(outgrow.UserError, match=r'pip install pandas, or use frame\("pyarrow"\)'):
         found.frame()
 
 

@@ -211,7 +211,7 @@ MISTAKES = {
     "not TOML": ('label = "naive"', "label naive", "line 7: this is not TOML: expected '='"),
     "loss is a number": ('{ name = "fakes:FakeLoss", weight = 0.25 }', "3", "line 11: methods[1].loss is 3 but"),
     "loss without a name": ('name = "fakes:FakeLoss", ', "", "line 11: methods[1].loss does not say which loss"),
-    "no strong": ("strong =", "seeds = [0] #", "it has no 'strong': say strong = "),
+    "no strong": ("strong =", "seeds = [0] #", "it has no 'strong': set strong = "),
     "empty list": ('"fakes:FakeModel/small"', "[]", "the experiment has no weak: give at least one"),
     "model twice": ("FakeModel/large", "FakeModel/medium", "strong lists 'fakes/medium' twice"),
     "seeds": ("# A", 'seeds = "many" #', "line 1: seeds is 'many' but should be a list such as"),

@@ -186,7 +186,7 @@ def test_an_analysis_written_in_one_file_is_asked_of_a_finished_experiment(proje
 def test_every_loss_is_one_short_file() -> None:
     for name in names("loss"):
         path = Path(__file__).parents[1] / f"src/outgrow/losses/{name.replace('-', '_')}.py"
-        assert len(path.read_text().splitlines()) < 70, f"{path.name} is no short file any more"
+        assert len(path.read_text().splitlines()) < 70, f"{path.name} is not a short file any more"
 
 
 def test_the_rules_that_the_page_names_are_of_the_kind_it_says() -> None:

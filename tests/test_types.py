@@ -1,4 +1,4 @@
-"""Examples, labels and scores: joined by id, on arrays, and nothing that is no probability."""
+"""Examples, labels and scores: joined by id, on arrays, and nothing that is not a probability."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class Results:
             try:
                 import pandas as pd
             except ImportError:
-                raise UserError('a frame needs pandas: pip install pandas, or say frame("pyarrow")') from None
+                raise UserError('a frame needs pandas: pip install pandas, or use frame("pyarrow")') from None
             return pd.DataFrame(self.records)
         import pyarrow as pa
 
@@ -112,7 +112,7 @@ class Results:
         Example:
             >>> results = outgrow.results("experiment.toml", analyses=["imitation"])
             >>> results.findings["imitation"].sentence
-            'Nothing of it is computed yet: run the experiment.'
+            'Nothing is computed yet: run the experiment.'
         """
         from outgrow.report.findings import read as read_findings
 
@@ -317,7 +317,9 @@ def opened(store: str | Path | Store) -> Store:
     try:
         folder = opened_store.storage.local
     except RuntimeError:
-        raise UserError(f"the store {store} begins with a home folder that does not exist: write it out") from None
+        raise UserError(
+            f"the store {store} begins with a home folder that does not exist: write the path in full"
+        ) from None
     if folder and any("\ud800" <= letter <= "\udfff" for letter in str(folder)):
         raise UserError(f"the store {folder} has a path that is not UTF-8 text: name another with --store")
     return opened_store

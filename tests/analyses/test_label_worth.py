@@ -119,7 +119,7 @@ def test_students_on_parts_of_transfer_are_as_the_student_and_its_ceiling() -> N
 
 def test_a_transfer_set_without_a_size_is_refused_and_oracles_are_left_out() -> None:
     sizes = {"weak_train": 60, "test": 50}
-    with pytest.raises(UserError, match=r"has no size on task fakes: say sizes = \{ transfer = 1000 \}"):
+    with pytest.raises(UserError, match=r"has no size on task fakes: set sizes = \{ transfer = 1000 \}"):
         cells(replace(BASE, sizes=sizes, analyses=(LabelWorth(),)))  # type: ignore[arg-type]
     oracle = Technique(label="cheats", oracle="labels")
     (cell,) = cells(replace(BASE, methods=(oracle,), analyses=(LabelWorth(),)))

@@ -35,7 +35,7 @@ def test_fit_says_the_verdict_first_and_predict_reads_the_folder(place: Path, be
     stored = json.loads(Path("out/report.json").read_text())
     output = found.stdout.splitlines()
     assert output[: len(stored["verdict"])] == stored["verdict"]
-    assert output[0] == "how good this model is cannot be said: 10 audited rows are fewer than 20"
+    assert output[0] == "the accuracy of this model is not stated: 10 audited rows are fewer than 20"
     assert output[1].startswith("method: naive (10 audited rows are too few to learn from, and 60 labelled rows are ")
     assert output[-1].startswith("out: the model, README.md, report.html and predictions.parquet, in ")
     output_of_predict = outgrow("predict", "out", "data.csv", "-o", "p.parquet").stdout

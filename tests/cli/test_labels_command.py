@@ -74,7 +74,7 @@ def test_roles_by_options(tmp_path: Path) -> None:
         (["a.csv", "--weak", "nope"], "has no column 'nope'"),
         (["a.csv", "--to-audit", 10, "b.csv"], "10 rows to audit: give a number from 2 to 2"),
         (["a.csv", "--audited", "a.csv"], "has no column 'audited'"),
-        (["a.csv", "--report", "a.csv"], "is no HTML page"),
+        (["a.csv", "--report", "a.csv"], "is not an HTML page"),
         (["a.csv", "--form", "logits"], "form is 'logits'"),
         (["a.csv", "--model", "nope/nope"], "nope"),
     ],

@@ -139,7 +139,7 @@ def test_direct_needs_a_supervisor_with_ground_truth_and_can_be_left_out() -> No
     assert all(cell.direct for cell in cells(replace(BASE, weak=(Ensemble(members=(Rumour(), SMALL)),))))
     kept = {step.key for step in targets(cells(replace(BASE, direct=False)))}
     assert kept < {step.key for step in targets(cells(BASE))}
-    with pytest.raises(UserError, match="direct is 'no': say true, or false"):
+    with pytest.raises(UserError, match="direct is 'no': give true, or false"):
         replace(BASE, direct="no")  # type: ignore[arg-type]
 
 
@@ -240,7 +240,7 @@ def test_rare_labels_are_said_and_a_metric_is_named(done: Callable[[Experiment],
             each for each in texts if f"of {where} are of the class 'yes': accuracy hardly depends on it" in each
         ]
         assert float(text.split(" %")[0]) == pytest.approx(100 * share, abs=0.5)
-        assert text.endswith('say metric = "balanced-accuracy"')
+        assert text.endswith('set metric = "balanced-accuracy"')
     assert record.to_dict()["caveats"] == texts
     other = replace(planned, metric=BalancedAccuracy())
     assert not any("hardly" in caveat.text for caveat in read(other, done(other)).aggregates[0].caveats)

@@ -92,7 +92,7 @@ F32 = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "is a Git LFS pointer"),
         (b"", "it has 0 bytes"),
         ((2**60).to_bytes(8, "little") + b"{}", "its header is longer than the file"),
-        (b"\2" + b"\0" * 7 + b"[]", "its header is no JSON object"),
+        (b"\2" + b"\0" * 7 + b"[]", "its header is not a JSON object"),
         (b"\2" + b"\0" * 7 + b"\xff{", "its header is not JSON"),
         ((20_000).to_bytes(8, "little") + b"[" * 20_000, "its header is not JSON"),
         (header_of({"a": {**F32, "data_offsets": [0, int("9" * 30)]}}, b"12345678"), "no shape or no place"),
@@ -102,7 +102,7 @@ F32 = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
         (header_of({"a": F32, "b": F32}, b"12345678"), "overlap or leave gaps"),
         (header_of({"a": F32}, b"1234567"), "7 are there|are announced and"),
         (header_of({"a": F32}, b"123456789"), "are announced and"),
-        (header_of({"a": F32, "__metadata__": [1]}, b"12345678"), "metadata are no texts"),
+        (header_of({"a": F32, "__metadata__": [1]}, b"12345678"), "metadata are not texts"),
         (header_of({"a": 1}), "no shape or no place"),
     ],
 )
@@ -227,7 +227,7 @@ def test_a_token_beyond_the_embedding_is_named(folder: Path) -> None:
 )
 def test_a_tokenizer_that_is_none_is_refused(found: Any, folder: Path) -> None:
     (folder / "tokenizer.json").write_text(json.dumps(found))
-    assert "is no tokenizer" in refused(folder)
+    assert "is not a tokenizer" in refused(folder)
 
 
 @pytest.mark.parametrize("value", ["512", 0, -1, [], True])

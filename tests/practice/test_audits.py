@@ -146,7 +146,7 @@ def test_too_few_answers_give_no_estimate(made: tuple[PracticeData, np.ndarray, 
     ("change", "message"),
     [
         (lambda rows: [{**row, "audited": ""} for row in rows], "has no answer: write the right class"),
-        (lambda rows: [{**rows[0], "audited": "so-so"}], "row 1: 'so-so' is no class"),
+        (lambda rows: [{**rows[0], "audited": "so-so"}], "row 1: 'so-so' is not a class"),
         (lambda rows: [{**rows[0], "id": "999999"}], "row 1: the data has no row '999999'"),
         (lambda rows: [{**rows[0], "text": "another"}], "row 1: row .* has another text in the data"),
         (lambda rows: [{**rows[0], "why": "fun"}], "why is 'fun': leave that column as it was"),

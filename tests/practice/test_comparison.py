@@ -68,9 +68,9 @@ def test_too_few_audits_and_none_state_no_accuracy() -> None:
     few = IDS[: FEWEST - 1]
     rows = compare_labellers(DATA, RANDOM, {MODEL: labels(10, few)})
     assert all(row.accuracy is None for row in rows)
-    assert verdict(rows, len(few)) == ("how good this model is cannot be said: 19 audited rows are fewer than 20",)
+    assert verdict(rows, len(few)) == ("the accuracy of this model is not stated: 19 audited rows are fewer than 20",)
     (line,) = verdict((), 0)
-    assert line.startswith("how good this model is cannot be said, because no row is audited: answer some rows")
+    assert line.startswith("the accuracy of this model is not known, because no row is audited: answer some rows")
 
 
 def test_a_gain_that_is_not_sure_is_no_gain() -> None:

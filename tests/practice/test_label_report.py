@@ -133,5 +133,5 @@ def test_the_page_is_whole_and_fetches_nothing(report: LabelReport, tmp_path: Pa
     odd = replace(report, name="<script>", notes=("a & <b>",))
     assert "<script>" not in html(odd)
     (tmp_path / "mine.txt").write_text("my notes")
-    with pytest.raises(UserError, match="is no HTML page"):
+    with pytest.raises(UserError, match="is not an HTML page"):
         write(tmp_path / "mine.txt", report)

@@ -68,9 +68,9 @@ def test_a_comparison_is_named_by_what_tells_it_from_the_others() -> None:
 
 def test_a_pgr_that_is_withheld_gives_its_reason() -> None:
     none = replace(RECORD, estimates={}, withheld={"pgr": "no student score yet"})
-    text = "How much of the gap the student recovers cannot be said: no student score yet."
+    text = "How much of the gap the student recovers cannot be stated: no student score yet."
     assert sentences([none]) == [text]
-    assert sentences([replace(none, withheld={})])[0].endswith("cannot be said: there is no score yet.")
+    assert sentences([replace(none, withheld={})])[0].endswith("cannot be stated: there is no score yet.")
 
 
 def test_what_would_allow_a_pgr_is_said_once_for_the_rows_that_need_it() -> None:
@@ -80,7 +80,7 @@ def test_what_would_allow_a_pgr_is_said_once_for_the_rows_that_need_it() -> None
         for strong, points in (("rook", 1.2), ("king", 0.4))
     ]
     rows = [RECORD, *none]
-    text = "How much of the gap the student rook of pawn recovers cannot be said: the gap is 1.2 points."
+    text = "How much of the gap the student rook of pawn recovers cannot be stated: the gap is 1.2 points."
     assert sentences(rows)[1] == text
     assert limits(rows) == [
         Limit(text=f"no PGR can be stated: {more}", about=("pawn → rook", "pawn → king")),

@@ -163,7 +163,7 @@ def test_every_step_and_version_is_told(planned: Experiment, finished: Store) ->
 def test_an_empty_store_has_a_page_too(planned: Experiment, tmp_path: Path) -> None:
     text = spec(html(planned, Store(str(tmp_path)))).text
     assert "25 scores not computed" in text
-    assert "How much of the gap the student with naive recovers cannot be said: no floor score yet." in text
+    assert "How much of the gap the student with naive recovers cannot be stated: no floor score yet." in text
     assert "Nothing yet." in text
 
 
@@ -187,7 +187,7 @@ def test_a_withheld_pgr_gives_its_reason_and_no_number(tmp_path: Path) -> None:
     reason = read(planned, store).records[0].withheld.get("pgr")
     assert reason is not None
     assert reason == "too few test groups (10): at least 20 groups are needed"
-    assert "How much of the gap the student recovers cannot be said: too few test groups (10)." in text
+    assert "How much of the gap the student recovers cannot be stated: too few test groups (10)." in text
     assert "No PGR can be stated: at least 20 groups are needed." in text
     assert text.count("too few test groups") == text.count("at least 20 groups") == 1
     assert "intervals are over test examples only" in text

@@ -187,7 +187,7 @@ def test_a_plan_counts_labels_and_unknown_ids(tmp_path: Path) -> None:
     ("rows", "message"),
     [
         ([("stranger", "no")], "task fakes: .*none of its 1 rows names an example"),
-        ([(id, "nope") for id in ANSWERS], "task fakes: .*row 1: 'nope' is no class of the task"),
+        ([(id, "nope") for id in ANSWERS], "task fakes: .*row 1: 'nope' is not a class of the task"),
         ([(id, "") for id in ANSWERS], "task fakes: .*labels no example"),
         ([(id, "yes") for id in ANSWERS], "gives all 40 labels of transfer to the class 'yes': nothing can be learned"),
         ([(id, ANSWERS[id]) for id in ids_of("test")], "labels none of the 40 examples of transfer .seed 0."),

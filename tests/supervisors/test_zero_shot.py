@@ -37,7 +37,7 @@ CHESS: dict[str, Any] = {
 
 @dataclass(frozen=True, kw_only=True)
 class HeadedWords(Worded):
-    """The same questions with classes that are no tokens of the tiny models, answered by a head."""
+    """The same questions with classes that are not tokens of the tiny models, answered by a head."""
 
     readout: ClassVar[Readout] = "head"
 

@@ -367,7 +367,7 @@ def test_a_prompt_is_asked_for_by_name_and_the_default_is_in_no_key(tmp_path: Pa
     assert identity(puzzles_of(prompt="moves")) != identity(ChessPuzzles())
     with pytest.raises(UserError, match=r"task.prompt is 'move' but should be 'position' or 'moves'"):
         puzzles_of(prompt="move")
-    with pytest.raises(UserError, match='plies limits a prompt of moves: say prompt = "moves" too'):
+    with pytest.raises(UserError, match='plies limits a prompt of moves: set prompt = "moves" too'):
         puzzles_of(plies=16)
     with pytest.raises(UserError, match="plies is 0: give a whole number of at least 1"):
         puzzles_of(prompt="moves", plies=0)

@@ -51,16 +51,16 @@ def test_comments_and_docstrings_are_not_in_the_digest(tmp_path: Path) -> None:
         ("def rule(text):\n    x = 1\n    return text.nope\n", "rule of example 'q0' failed in line 3: AttributeError"),
         (
             "def rule(text):\n    return 'maybe'\n",
-            "rule of example 'q0' is 'maybe', which is no class: they are no, Yes",
+            "rule of example 'q0' is 'maybe', which is not a class: they are no, Yes",
         ),
-        ("def rule(text):\n    return 1\n", "is '1', which is no class"),
+        ("def rule(text):\n    return 1\n", "is '1', which is not a class"),
         ("def rule(text):\n    return ['no']\n", "rule of example 'q0' holds a list, not text: return the name of"),
         ("def rule():\n    return 'no'\n", "rule takes 0 arguments: a rule takes a text, or a text and its choices"),
         ("def rule(a, b, c):\n    return 'no'\n", "rule takes 3 arguments"),
         ("import nowhere_at_all\ndef rule(text): ...\n", "line 1: ModuleNotFoundError"),
         ("def rule(text): ...\nraise SystemExit(0)\n", "line 2: SystemExit"),
         ("def rule(text): ...\nrule = 3\n", "has no function 'rule': it was replaced"),
-        ("def rule(text:\n", r"line 1: this is no Python"),
+        ("def rule(text:\n", r"line 1: this is not valid Python"),
     ],
 )
 def test_what_goes_wrong_is_said_in_one_line(text: str, message: str, tmp_path: Path) -> None:

@@ -90,10 +90,10 @@ def test_one_number_for_two_classes_is_that_of_the_second(tmp_path: Path) -> Non
 
 def test_probabilities_are_normalized_on_request_only(tmp_path: Path) -> None:
     text = 'id,label\nq0,"[1, 3]"\n'
-    with pytest.raises(UserError, match=r"row 1: 1, 3 \(sum 4\) are no probabilities.*normalize = true"):
+    with pytest.raises(UserError, match=r"row 1: 1, 3 \(sum 4\) are not probabilities.*normalize = true"):
         read(tmp_path, text)
     assert probs_of(read(tmp_path, text, normalize=True)) == {"": {"q0": [0.25, 0.75]}}
-    with pytest.raises(UserError, match=r"-1, 3 \(sum 2\) are no probabilities"):
+    with pytest.raises(UserError, match=r"-1, 3 \(sum 2\) are not probabilities"):
         read(tmp_path, text.replace("1,", "-1,"), normalize=True)
 
 
@@ -143,7 +143,7 @@ def test_choices_of_an_example_s_own(tmp_path: Path) -> None:
     """Where two choices differ in case alone, case counts."""
     found = read(tmp_path, "id,label\na,D4\nb,bxc3\n", MOVES)
     assert probs_of(found) == {"": {"a": [0.0, 1.0, 0.0], "b": YES[::-1]}}
-    with pytest.raises(UserError, match=r"row 1: 'BXC3' is no class of the task"):
+    with pytest.raises(UserError, match=r"row 1: 'BXC3' is not a class of the task"):
         read(tmp_path, "id,label\nb,BXC3\n", MOVES)
     with pytest.raises(UserError, match=r"choices of their own: give one label a row"):
         read(tmp_path, "id,e4,d4,Bxc3\na,1,0,0\nb,1,0,0\n", MOVES, form="probabilities")
@@ -174,11 +174,11 @@ def test_every_format_of_tables_is_read(suffix: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "layout", "message"),
     [
-        ("id,label\nq0,yess\n", {}, r"row 1: 'yess' is no class of the task\. Did you mean 'yes'\?"),
-        ("id,label\nq0,maybe\n", {}, r"row 1: 'maybe' is no class of the task\. The classes are no, yes"),
-        ("id,label\nq0,1\n", {}, r"'1' is no class.*say which numbers stand for them \(classes = \[\.\.\.\]\)"),
+        ("id,label\nq0,yess\n", {}, r"row 1: 'yess' is not a class of the task\. Did you mean 'yes'\?"),
+        ("id,label\nq0,maybe\n", {}, r"row 1: 'maybe' is not a class of the task\. The classes are no, yes"),
+        ("id,label\nq0,1\n", {}, r"'1' is not a class.*say which numbers stand for them \(classes = \[\.\.\.\]\)"),
         ("id,label\nq0,2\n", {"classes": ("no", "yes")}, "row 1: the label '2' is none of 0 to 1"),
-        ("id,label\nq0,0\n", {"classes": ("no", "yea")}, "classes lists 'yea', which is no class"),
+        ("id,label\nq0,0\n", {"classes": ("no", "yea")}, "classes lists 'yea', which is not a class"),
         ("id,label\nq0,0\n", {"classes": ("no",)}, "classes lacks 'yes'"),
         ("id,label\nx,no\ny,no\n", {}, r"none of its 2 rows names an example: row 1 says 'x', an example is 'q0'"),
         ("id,label\nq0,\nq1,-1\n", {}, "labels no example: all its labels are missing"),
@@ -190,20 +190,20 @@ def test_every_format_of_tables_is_read(suffix: str, tmp_path: Path) -> None:
         ("id,ann\nq0,no\n", {"annotators": ("ann", "bob")}, "has no column 'bob'"),
         ("id,label\nq0,no\n", {"annotator": "worker"}, "has no column 'worker'"),
         ("id,yes\nq0,1\n", {}, "has no column for the class 'no'"),
-        ("id,label,no,yes\nq0,no,1,0\n", {}, "a column 'label' and one for each class: say form ="),
-        ("id,no,yes\nq0,0.5,0.6\n", {}, r"row 1: 0\.5, 0\.6 \(sum 1\.1\) are no probabilities.*form = \"scores\""),
-        ("id,no,yes\nq0,1.5,-0.5\n", {}, r"row 1: 1\.5, -0\.5 \(sum 1\) are no probabilities"),
-        ("id,no,yes\nq0,inf,0\n", {}, r"row 1: inf, 0 \(sum inf\) are no probabilities"),
+        ("id,label,no,yes\nq0,no,1,0\n", {}, "a column 'label' and one for each class: set form ="),
+        ("id,no,yes\nq0,0.5,0.6\n", {}, r"row 1: 0\.5, 0\.6 \(sum 1\.1\) are not probabilities.*form = \"scores\""),
+        ("id,no,yes\nq0,1.5,-0.5\n", {}, r"row 1: 1\.5, -0\.5 \(sum 1\) are not probabilities"),
+        ("id,no,yes\nq0,inf,0\n", {}, r"row 1: inf, 0 \(sum inf\) are not probabilities"),
         ("id,no,yes\nq0,0.5,\n", {}, "row 1 has no value for the class 'yes': give all, or none"),
-        ("id,no,yes\nq0,half,half\n", {}, "row 1: 'half' is no number for the class 'no'"),
+        ("id,no,yes\nq0,half,half\n", {}, "row 1: 'half' is not a number for the class 'no'"),
         ("id,no,yes\nq0,inf,0\n", {"form": "scores"}, "row 1: the scores are not finite"),
         ("id,no,yes\nq0,-inf,-inf\n", {"form": "scores"}, "row 1: the scores are not finite"),
         ("worker,id,label\n,q0,no\n", {"annotator": "worker"}, "row 1: 'worker' is empty"),
         ('id,label\nq0,"[0.5, 0.25, 0.25]"\n', {}, r"row 1: 3 numbers for 2 classes \(no, yes\): give one for each"),
-        ('id,label\nq0,"{""no"": 1, ""maybe"": 0}"\n', {}, "row 1: 'maybe' is no class: they are no, yes"),
+        ('id,label\nq0,"{""no"": 1, ""maybe"": 0}"\n', {}, "row 1: 'maybe' is not a class: they are no, yes"),
         ('id,label\nq0,"{""no"": 1}"\n', {}, "row 1 has no value for the class 'yes'"),
-        ('id,label\nq0,"[0.5 0.5]"\n', {}, r"row 1: '\[0.5 0.5\]' is no list or object in JSON"),
-        ('id,label\nq0,"[0.5, ""x""]"\n', {}, "row 1: 'x' is no number for the class 'yes'"),
+        ('id,label\nq0,"[0.5 0.5]"\n', {}, r"row 1: '\[0.5 0.5\]' is not a list or object in JSON"),
+        ('id,label\nq0,"[0.5, ""x""]"\n', {}, "row 1: 'x' is not a number for the class 'yes'"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_said_in_one_line(

@@ -171,7 +171,7 @@ def test_weights_that_are_no_numbers_are_named(value: float, tmp_path: Path) -> 
 
     rewritten(tmp_path, spoil)
     for opened in OPENED.values():
-        with pytest.raises(UserError, match=r"h\.1\.mlp\.c_fc\.weight holds what is no number"):
+        with pytest.raises(UserError, match=r"h\.1\.mlp\.c_fc\.weight holds what is not a number"):
             opened(tmp_path)
 
 

@@ -53,7 +53,7 @@ class Difficulty(Analysis):
         has = "; ".join(f"{name} has {', '.join(_known(task)) or 'no facet'}" for name, task in tasks.items())
         raise UserError(
             f"analysis difficulty needs test examples with a {self.facet or ' or '.join(HARDER)} ({has}): leave it "
-            'out, or say { name = "difficulty", facet = "..." }'
+            'out, or set { name = "difficulty", facet = "..." }'
         )
 
     def steps(self, cell: Cell) -> Mapping[str, Step[Any]]:

@@ -54,7 +54,7 @@ class Imitation(Analysis):
         if len({cell.seed for cell in cells}) < 2:
             raise UserError(
                 "analysis imitation needs two seeds or more, since it compares a supervisor with that of another seed: "
-                "say seeds = [0, 1]"
+                "set seeds = [0, 1]"
             )
 
     def steps(self, cell: Cell) -> Mapping[str, Step[Any]]:
@@ -73,7 +73,9 @@ class Imitation(Analysis):
 
 def _sentence(measured: Sequence[_Measured]) -> str:
     if not measured:
-        return "Imitation cannot be told from hard examples: no supervisor errs otherwise with another seed."
+        return (
+            "Imitation cannot be distinguished from hard examples: no supervisor makes other errors with another seed."
+        )
     tested = effects([each.values["imitation"] for each in measured], [each.groups for each in measured])
     if len(measured) > 1:
         clause = in_words(

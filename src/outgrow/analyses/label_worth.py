@@ -55,7 +55,7 @@ class LabelWorth(Analysis):
             if cell.setup.splits["transfer"].n is None:
                 raise UserError(
                     f"analysis label-worth fits students to parts of transfer, which has no size on task "
-                    f"{cell.task.name}: say sizes = {{ transfer = 1000 }}"
+                    f"{cell.task.name}: set sizes = {{ transfer = 1000 }}"
                 )
 
     def steps(self, cell: Cell) -> Mapping[str, Step[Any]]:

@@ -75,7 +75,7 @@ def run(
     settings = replace(settings_from(device, trust_pickle, trust_remote_code, offline), microbatch=microbatch)
     read_experiment(file, overrides, seeds, no_plugins, analyses)  # a wrong one is refused before anything is opened
     request, opened_store = source_from(file, overrides, seeds, no_plugins, analyses), api.opened(store)
-    path = writable_file(report or _page(file), "--report", opened_store, is_page, "HTML page")
+    path = writable_file(report or _page(file), "--report", opened_store, is_page, "an HTML page")
     if log and os.path.realpath(log) == os.path.realpath(path):
         raise UserError(f"--log and --report are one file, {log}: name two")
     with (
@@ -198,7 +198,7 @@ def report(
 
     read_experiment(file, overrides, seeds, no_plugins, analyses)
     opened_store = api.opened(store)
-    path = writable_file(out or _page(file), "--out", opened_store, is_page, "HTML page")
+    path = writable_file(out or _page(file), "--out", opened_store, is_page, "an HTML page")
     settings = settings_from(device, trust_pickle, trust_remote_code, offline)
     request = source_from(file, overrides, seeds, no_plugins, analyses)
     typer.echo(f"report: {api.results(**request, store=opened_store, settings=settings).report(path)}")

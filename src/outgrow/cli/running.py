@@ -31,9 +31,9 @@ def writable_file(path: Path, option: str, store: Store, is_own: Callable[[Path]
         if path.is_dir():
             raise UserError(f"{option} {path} is a folder: name a file in it, such as {path / 'report.html'}")
         if path.is_fifo() or path.is_socket():
-            raise UserError(f"{option} {path} is no ordinary file: name one")
+            raise UserError(f"{option} {path} is not a regular file: name one")
         if not is_own(path):
-            raise UserError(f"{option} {path} exists and is no {kind}, and is not overwritten: name another file")
+            raise UserError(f"{option} {path} exists and is not {kind}, and is not overwritten: name another file")
         path.parent.mkdir(parents=True, exist_ok=True)
         is_new = not os.path.lexists(path)
         with path.open("a", encoding="utf-8") as file:
@@ -80,7 +80,7 @@ def logging_to(path: Path | None, store: Store) -> Iterator[None]:
     if path is None:
         yield
         return
-    writable_file(path, "--log", store, _is_log, "log")
+    writable_file(path, "--log", store, _is_log, "a log")
     handler = _LogFile(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger = logging.getLogger("outgrow")

@@ -58,7 +58,7 @@ def assignment(argument: str) -> Change:
         match = _PART.match(argument, position)
         if not match or (match["index"] is None and bool(match["dot"]) != bool(where)):
             raise UserError(
-                f"{option}: {shown(argument.partition('=')[0])} is no place: write it as methods[0].loss.weight=0.5"
+                f"{option}: {shown(argument.partition('=')[0])} is not a field: write it as methods[0].loss.weight=0.5"
             )
         where.append(_part(match))
         position = match.end()

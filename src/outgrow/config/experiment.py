@@ -110,7 +110,7 @@ def _built(document: Document, plugins: bool) -> Experiment:
     refuse_unknown(table, KEYS, ())
     for key, example in EXAMPLES.items():
         if key not in table:
-            raise WrongError((), f"it has no {key!r}: say {key} = {example}, for example")
+            raise WrongError((), f"it has no {key!r}: set {key} = {example}, for example")
     options_given: dict[str, Any] = {key: table[key] for key in OPTIONS if key in table}
     if "metric" in table:
         options_given["metric"] = plugin("metric", table["metric"], ("metric",), options)

@@ -42,7 +42,7 @@ class CellSetup:
         if number and transfer.n is None:
             raise UserError(
                 f"task {self.task.name}: a chain takes fresh parts of transfer, so that needs a size: "
-                'say sizes = { transfer = 1000 }, or chain_data = "same"'
+                'set sizes = { transfer = 1000 }, or chain_data = "same"'
             )
         return self._parts.setdefault(number, replace(transfer, part=number))
 

@@ -54,7 +54,7 @@ def read_audits(path: Path, data: PracticeData) -> tuple[PracticeData, Audits]:
     """The data with the ground truth of an audit file, and its rows.
 
     Raises UserError for a file without its columns or without any answer, a row that is not in the data or has another
-    text there, an answer that is no class, and a row that occurs twice.
+    text there, an answer that is not a class, and a row that occurs twice.
     """
     table = tables.read(path)
     if missing := [name for name in COLUMNS if name not in table.columns and (name != "text" or data.texts)]:

@@ -139,7 +139,7 @@ def _listed(values: Any) -> list[Any]:
 
 
 def _texts(values: Any) -> list[str]:
-    """Raises UserError for a single text and for what is no column of texts."""
+    """Raises UserError for a single text and for what is not a column of texts."""
     if isinstance(values, str):
         raise UserError("X is one text: give a list of texts")
     if getattr(values, "ndim", 1) == 2 and values.shape[1] == 1:

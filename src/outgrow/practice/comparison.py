@@ -92,10 +92,10 @@ def verdict(rows: Sequence[LabellerScore], audited: int) -> tuple[str, ...]:
     """What to know first, a sentence each: whether something simpler is better than the model, then how good it is."""
     if not rows:
         audit = "answer some rows (outgrow labels DATA --to-audit 100 audit.csv) and give them (--audited audit.csv)"
-        return (f"how good this model is cannot be said, because no row is audited: {audit}",)
+        return (f"the accuracy of this model is not known, because no row is audited: {audit}",)
     model = next(row for row in rows if row.name == MODEL)
     if model.accuracy is None:
-        return (f"how good this model is cannot be said: {audited} audited rows are fewer than {FEWEST}",)
+        return (f"the accuracy of this model is not stated: {audited} audited rows are fewer than {FEWEST}",)
     own = f"{percent(model.accuracy.mean)} % of such rows ({span(model.accuracy.low, model.accuracy.high)})"
     first = [_warning(row) for row in rows if row.is_better] + [
         _warning(row) for row in rows if row.is_no_worse and not row.is_better

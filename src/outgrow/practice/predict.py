@@ -114,7 +114,7 @@ def _table(schema: Any, model: Loaded, ids: list[str], texts: list[str]) -> Any:
 
 
 def _check_out(out: Path) -> None:
-    """Raise UserError for a file that is no Parquet file of predictions, which is not overwritten."""
+    """Raise UserError for a file that is not a Parquet file of predictions, which is not overwritten."""
     import pyarrow.parquet as pq
 
     if out.is_dir():
@@ -141,7 +141,7 @@ def _text_of(source: Path, columns: tuple[str, ...], given: str, learned: str) -
         why = "" if given else ", which the model learned from"
         has = tables.listed(columns)
         raise UserError(f"{source} has no column {missing[0]!r}{why}: it has {has}: name the text (--text body)")
-    raise UserError(f"{source}: which column is the text? It has {tables.listed(columns)}: say it (--text body)")
+    raise UserError(f"{source}: which column is the text? It has {tables.listed(columns)}: name it (--text body)")
 
 
 def _text(source: Path, number: int, row: dict[str, Any], template: str) -> str:

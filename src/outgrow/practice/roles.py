@@ -60,7 +60,7 @@ def columns_of(template: str) -> list[str]:
     try:
         names = [name for _, name, *_ in Formatter().parse(template) if name is not None]
     except ValueError as error:
-        raise UserError(f"the text {template!r} is no template ({error}): write '{{title}}: {{body}}'") from None
+        raise UserError(f"the text {template!r} is not a template ({error}): write '{{title}}: {{body}}'") from None
     if not names or "" in names:
         raise UserError(f"the text {template!r} names no column: write one in braces, such as '{{title}}: {{body}}'")
     return names

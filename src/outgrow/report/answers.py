@@ -58,7 +58,7 @@ def sentence(record: Record, records: Sequence[Record]) -> str:
 def certain(record: Record) -> str:
     """What is certain of a record: of its PGR, or why there is none, and against the baseline."""
     pgr = record.estimates.get("pgr")
-    clause = f"cannot be said: {_reason(record)[0]}" if pgr is None else certainty(pgr)
+    clause = f"cannot be stated: {_reason(record)[0]}" if pgr is None else certainty(pgr)
     return "; ".join(filter(None, [clause, _against(record)]))
 
 

@@ -73,9 +73,9 @@ def _nothing(analysis: Analysis, lines: Sequence[Sequence[Cell]], failures: Sequ
     wanted = [step for line in lines for cell in line for step in cell.evidence[analysis.name].values()]
     behind = {step.key for step in walk(wanted)} if failures else set()
     failed = next((failure for failure in failures if failure.step.key in behind), None)
-    why = "Nothing of it is computed yet: run the experiment."
+    why = "Nothing is computed yet: run the experiment."
     if failed:
-        why = f"Nothing can be said, since a step that it needs has failed: {failed.step.title}."
+        why = f"No finding, because a step that it needs has failed: {failed.step.title}."
     return Finding(sentence=why, table=Table(columns=(), rows=()))
 
 

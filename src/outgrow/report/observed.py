@@ -41,7 +41,7 @@ def _rare(row: Row) -> Iterator[Caveat]:
             yield Caveat(
                 about="student",
                 text=f"{share(found.min())} of {where} are of the class {_class(row, int(found.argmin()))!r}: accuracy "
-                'hardly depends on it, say metric = "balanced-accuracy"',
+                'hardly depends on it, set metric = "balanced-accuracy"',
             )
 
 

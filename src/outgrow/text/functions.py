@@ -41,7 +41,7 @@ def source_digest(path: Path) -> str:
 def apply(path: Path, digest: str, name: str, examples: Sequence[Example]) -> list[int | None]:
     """What a function says of each example: the index of a choice, or None for no label. It runs the file.
 
-    Raises UserError for a file that has changed, a function that fails, and an answer that is no choice.
+    Raises UserError for a file that has changed, a function that fails, and an answer that is not a choice.
     """
     if source_digest(path) != digest:
         raise UserError(f"{path} has changed since the experiment was planned: run it again")
@@ -65,7 +65,7 @@ def _class_of(path: Path, name: str, function: Function, takes_choices: bool, ex
         raise UserError(f"{where} {error}: return the name of a class, or None") from None
     place = finder(example.choices)(label)
     if place is None and label not in ("", "-1"):
-        raise UserError(f"{where} is {label!r:.60}, which is no class: they are {tables.listed(example.choices)}")
+        raise UserError(f"{where} is {label!r:.60}, which is not a class: they are {tables.listed(example.choices)}")
     return place
 
 
@@ -123,4 +123,4 @@ def _tree(path: Path) -> ast.Module:
         return ast.parse(_source(path))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
-        raise UserError(f"{path}{line}: this is no Python: {getattr(error, 'msg', error)}") from None
+        raise UserError(f"{path}{line}: this is not valid Python: {getattr(error, 'msg', error)}") from None

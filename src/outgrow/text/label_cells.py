@@ -58,13 +58,15 @@ def _plain(value: Any, named: Callable[[str], int | None]) -> int | None:
 
 
 def unpacked(path: Path, number: int, value: Any) -> Any:
-    """The list or object of a cell; other cells as they are. Raises UserError for text that is no JSON."""
+    """The list or object of a cell; other cells as they are. Raises UserError for text that is not JSON."""
     if not (isinstance(value, str) and is_distribution(value)):
         return value
     try:
         return json.loads(value)
     except (ValueError, RecursionError):
-        raise UserError(f"{path}, row {number}: {value!r:.60} is no list or object in JSON: write [0.1, 0.9]") from None
+        raise UserError(
+            f"{path}, row {number}: {value!r:.60} is not a list or object in JSON: write [0.1, 0.9]"
+        ) from None
 
 
 def _distribution_in(path: Path, number: int, value: Any, coding: Coding, example: Example) -> ClassLabel | None:
@@ -80,7 +82,9 @@ def _distribution_in(path: Path, number: int, value: Any, coding: Coding, exampl
                 name = tables.name(key)
                 place = numbers.get(name) if (found := place_of(name)) is None else found
                 if place is None:
-                    raise UserError(f"{path}, row {number}: {key!r:.60} is no class: they are {tables.listed(choices)}")
+                    raise UserError(
+                        f"{path}, row {number}: {key!r:.60} is not a class: they are {tables.listed(choices)}"
+                    )
                 values[place] = each
         case list():
             values = inner
@@ -116,7 +120,7 @@ def class_index(path: Path, number: int, value: Any, coding: Coding, example: Ex
     close = difflib.get_close_matches(name[:200], known, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else f" The classes are {tables.listed(known)}"
     stands = ": say which numbers stand for them (classes = [...])" if name.isdigit() else ""
-    raise UserError(f"{path}, row {number}: {name!r} is no class of the task.{hint}{stands}")
+    raise UserError(f"{path}, row {number}: {name!r} is not a class of the task.{hint}{stands}")
 
 
 @lru_cache(maxsize=10_000)
@@ -138,7 +142,7 @@ def finder(choices: tuple[str, ...], classes: tuple[str, ...] = ()) -> Callable[
     places = [named(tables.name(name)) for name in classes]
     if None in places:
         unknown = classes[places.index(None)]
-        raise UserError(f"classes lists {unknown!r}, which is no class of the task: it has {tables.listed(choices)}")
+        raise UserError(f"classes lists {unknown!r}, which is not a class of the task: it has {tables.listed(choices)}")
     if missing := next((choice for i, choice in enumerate(choices) if i not in places), None):
         raise UserError(f"classes lacks {missing!r}: list every class of the task, in the order of the file's numbers")
     return {str(number): place for number, place in enumerate(places)}.get
@@ -149,7 +153,7 @@ def distribution(
 ) -> tuple[float, ...] | None:
     """The probabilities of a row, from probabilities or from scores; None if all are missing.
 
-    Raises UserError for a row of which a part is missing, for what is no finite number, and for probabilities that are
+    Raises UserError for a row with a missing part, for what is not a finite number, and for probabilities that are
     negative or do not sum to 1; normalize: divide them by their sum instead. A score of -inf is the probability 0.
     """
     numbers = [_number(path, number, value, choice) for value, choice in zip(values, choices, strict=True)]
@@ -167,9 +171,9 @@ def distribution(
         return tuple(each / sum(numbers) for each in numbers)
     if min(numbers) < 0 or not abs(sum(numbers) - 1) < TOLERANCE:
         shown = ", ".join(f"{each:.6g}" for each in numbers[:5]) + (", …" if len(numbers) > 5 else "")
-        hint = ', say normalize = true, or form = "scores" for logits and log-probabilities'
+        hint = ', set normalize = true, or form = "scores" for logits and log-probabilities'
         raise UserError(
-            f"{row}: {shown} (sum {sum(numbers):.6g}) are no probabilities that sum to 1: correct them{hint}"
+            f"{row}: {shown} (sum {sum(numbers):.6g}) are not probabilities that sum to 1: correct them{hint}"
         )
     return tuple(numbers)
 
@@ -180,4 +184,4 @@ def _number(path: Path, number: int, value: Any, choice: str) -> float:
         text = tables.cell(value)
         return float(text) if text else math.nan
     except (TypeError, ValueError):
-        raise UserError(f"{path}, row {number}: {value!r:.60} is no number for the class {choice!r}") from None
+        raise UserError(f"{path}, row {number}: {value!r:.60} is not a number for the class {choice!r}") from None

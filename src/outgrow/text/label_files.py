@@ -223,12 +223,12 @@ def _form(
     if form == "auto":
         if is_labelled and is_spread and not (layout.label or layout.annotators):
             both = f"{path} has a column {label!r} and one for each class"
-            raise UserError(f'{both}: say form = "classes", "probabilities" or "scores"')
+            raise UserError(f'{both}: set form = "classes", "probabilities" or "scores"')
         form = "classes" if is_labelled or layout.label or not column_of else "probabilities"
     in_cells = form == "classes" or bool(layout.label or layout.annotators)
     if in_cells and not is_labelled:
         listed = tables.listed(columns)
-        raise UserError(f"{path} has no column {label!r}, and none for each class: it has {listed}: say label = ...")
+        raise UserError(f"{path} has no column {label!r}, and none for each class: it has {listed}: set label = ...")
     if not in_cells and not is_spread:
         missing = next(choice for i, choice in enumerate(choices) if i not in column_of)
         raise UserError(f"{path} has no column for the class {missing!r}: it has {tables.listed(columns)}")

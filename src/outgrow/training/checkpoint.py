@@ -195,7 +195,7 @@ def _is_buffer(key: str, tensors: Mapping[str, Tensor]) -> bool:
 def _require_numbers(module: Any, folder: Path) -> None:
     for name, weight in module.named_parameters():
         if not all_finite(weight):
-            raise UserError(f"{folder}: {name} holds what is no number (NaN or infinite): fetch or train it again")
+            raise UserError(f"{folder}: {name} holds what is not a number (NaN or infinite): fetch or train it again")
 
 
 def _fast_gelu(module: Any) -> None:
