@@ -285,8 +285,8 @@ def abilities(ladder: list[Rung]) -> str:
     legal = table(["rung", "legal unaided %"], rows)
     introduction = (
         f"`python -m bench.strength`: {strength.GAMES} games between every two, pretrained and not finetuned, with "
-        "95 % intervals over games. The random mover is the zero, so its own uncertainty is in all of them. A "
-        "Stockfish that plays a share of its moves draws the others at random."
+        "95 % intervals over games. Ratings are relative to the random mover, so "
+        "its uncertainty is part of all of them. A Stockfish with a share plays the other moves at random."
     )
     elo = table(list(strength.HEADER), [list(row) for row in strength.table()])
     return f"## Legal moves, and strength\n\n{legal}\n\n{introduction}\n\n{elo}"

@@ -216,7 +216,9 @@ def test_a_zero_shot_student_that_beats_the_taught_one_is_pointed_out(tmp_path: 
     planned = experiment(student=Know(skill=32, lost=24), seeds=(1,))
     store = Store(str(tmp_path))
     computed(planned, store)
-    assert "Zero-shot, the student scores no less than after training: a rec" in spec(html(planned, store)).text
+    assert (
+        "Zero-shot, the student scores at least as high as after training: its PGR" in spec(html(planned, store)).text
+    )
 
 
 def test_a_page_that_cannot_be_written_is_one_line(planned: Experiment, finished: Store, tmp_path: Path) -> None:

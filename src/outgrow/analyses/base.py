@@ -1,4 +1,4 @@
-"""The base class of analyses: the steps that a question needs, and a pure function from what they gave to a finding."""
+"""The base class of analyses: the steps that a question needs, and a pure function from their results to a finding."""
 
 from __future__ import annotations
 

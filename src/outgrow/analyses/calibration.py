@@ -1,4 +1,4 @@
-"""Calibration: are supervisors, students and ceilings as often right as they are sure?"""
+"""Calibration: does the confidence of supervisors, students and ceilings equal their accuracy?"""
 
 from __future__ import annotations
 

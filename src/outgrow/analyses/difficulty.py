@@ -1,4 +1,4 @@
-"""Difficulty: do students outgrow their supervisors where these are at the end of what they can do?"""
+"""Difficulty: do students outgrow their supervisors on examples that are too hard for the supervisors?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`outgrow labels`: what the labels of a table are worth, and which rows to look at first."""
+"""`outgrow labels`: how good the labels of a table are, and which rows to audit."""
 
 from __future__ import annotations
 

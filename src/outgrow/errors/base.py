@@ -1,4 +1,4 @@
-"""The base class of error structures: which examples go wrong first, and what is answered there."""
+"""The base class of error structures: which examples are wrong first, and the wrong answers."""
 
 from __future__ import annotations
 

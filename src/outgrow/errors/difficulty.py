@@ -1,4 +1,4 @@
-"""Difficulty: the hardest examples go wrong."""
+"""Difficulty: the hardest examples are wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Linear: the examples on one side of a plane in a model's features go wrong, all to the same class."""
+"""Linear: the examples on one side of a hyperplane in a model's features are wrong, all with the same answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Model: the errors of a real small model, thinned or thickened to the accuracy."""
+"""Model: the errors of a real small model, fewer or more of them, to meet the accuracy."""
 
 from __future__ import annotations
 

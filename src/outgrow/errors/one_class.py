@@ -1,4 +1,4 @@
-"""One class: the examples of one class go wrong, all to the same other class."""
+"""One class: the examples of one class are wrong, all with the same answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Slice: the examples of one kind go wrong."""
+"""Slice: the examples of one kind are wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Uniform: every example goes wrong as likely as any other."""
+"""Uniform: every example is equally likely to be wrong."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def _reaches_zero(parts: Crossed, half: float, percent: bool) -> str:
 def _not_determined(parts: Crossed, low: float, high: float) -> str:
     ends = " to ".join(_points(100 * value, 0) for value in (low, high))
     more = _more(parts, np.array([1.0, -float(parts.mean[0] / parts.mean[1])]))
-    return f"not determined, the interval {ends} % says nothing: more {more} or a weaker supervisor are needed"
+    return f"not determined, the interval {ends} % is too wide: more {more} or a weaker supervisor are needed"
 
 
 def _more(parts: Crossed, direction: Doubles) -> str:

@@ -1,4 +1,4 @@
-"""What stands beside a model: the weak labels, the majority class, the audited rows alone, the model when asked."""
+"""A fitted model compared with the weak labels, the majority class, the audited rows alone, and the model zero-shot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`outgrow labels`: what the labels of a data set are worth, before anything is trained on them."""
+"""`outgrow labels`: a report on the quality of the labels of a data set, before anything is trained on them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person reads of a fitted model: lines for the terminal, the model card, a page, and the same as JSON data."""
+"""The report on a fitted model: lines for the terminal, the model card, a page, and the same as JSON data."""
 
 from __future__ import annotations
 

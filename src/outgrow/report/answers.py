@@ -1,4 +1,4 @@
-"""The answer before the numbers: one sentence for each comparison, in plain words, and what limits it, said once.
+"""The sentences of a report: one for each comparison, with its caveats.
 
 "Surely" means by the 95 % interval of the PGR, or for "better than" by the corrected p-value (`verdicts`).
 """

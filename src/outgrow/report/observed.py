@@ -1,5 +1,5 @@
-"""What a number alone hides, in a sentence for each: one answer for everything, a floor at chance, rare classes, a
-student that was as good before training. Sentences of several rows are equal where they can be, to be said once."""
+"""Caveats about a row: one answer for everything, a floor at chance, rare classes, a student that was as good before
+training. They contain few numbers, so that equal ones of several rows are stated once."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ RARE = 0.05  # a smaller share of a class hardly changes accuracy; of more than 
 
 # What the student is compared with, whether a tie counts, and what follows.
 REFERENCES = (
-    ("zero_shot", True, "zero-shot, the student scores no less than after training: a recovered gap misleads"),
-    ("frozen_probe", False, "a probe on the student’s frozen features scores more than the student: finetuning did "
+    ("zero_shot", True, "zero-shot, the student scores at least as high as after training: its PGR is misleading"),
+    ("frozen_probe", False, "a probe on the student’s frozen features scores higher than the student: finetuning did "
      "not help"),
-    ("direct", True, "direct, on its supervisor’s own ground truth, the student scores no less: the weak labels added "
-     "nothing"),
+    ("direct", True, "trained on its supervisor’s own ground truth (direct), the student scores at least as high: the "
+     "weak labels added nothing"),
 )  # fmt: skip
 
 

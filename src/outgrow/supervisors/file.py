@@ -1,4 +1,4 @@
-"""File: labels that stand in a table, whatever gave them: a language model, annotators, labelling functions."""
+"""File: labels from a table: those of a language model, annotators, labelling functions."""
 
 from __future__ import annotations
 

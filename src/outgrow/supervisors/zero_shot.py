@@ -1,4 +1,4 @@
-"""Zero-shot: a causal model that is asked, without any training (Burns et al. 2023, section 4.1)."""
+"""Zero-shot: a causal model without any training (Burns et al. 2023, section 4.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Python files whose functions say the class of a text: which functions they have, and what these say."""
+"""Labelling functions: the functions of a Python file, and the labels that they return."""
 
 from __future__ import annotations
 

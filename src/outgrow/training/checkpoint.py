@@ -1,4 +1,4 @@
-"""Loading a checkpoint: what comes out is what the files hold.
+"""Strict loading of checkpoints: a tensor of the backbone that is missing, left over or of another shape is an error.
 
 One kind of difference is accepted: a classifier's head that the file lacks or has in another size, which is drawn. A
 tensor of the backbone that is missing, left over or of another shape is an error that names it.

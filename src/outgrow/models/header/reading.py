@@ -1,4 +1,4 @@
-"""What a checkpoint says of itself: config, names and shapes of the weights, and the tokenizer's file.
+"""The header of a checkpoint: config, names and shapes of the weights, and the tokenizer's file.
 
 Whatever is wrong with a checkpoint and can be seen without loading it is reported here. No tensor is read and no ML
 library imported, so an experiment can look at all its models while it is planned.
