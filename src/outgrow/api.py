@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from outgrow import graph
 from outgrow.config import Seeds
+from outgrow.executors._machine import with_gpu_memory
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells, targets
 from outgrow.graph import LOGGER, Failure, Outcome, Plan, Report, Settings, Worker, ignore_events
 from outgrow.plugins import find, is_ours
-from outgrow.preflight import check_device, check_space, notes
+from outgrow.preflight import check_device, check_resources, check_space, notes
 from outgrow.source import DEFAULT_SETTINGS, Source, resolved, toml_of
 from outgrow.store import Store
 from outgrow.types import UserError
@@ -283,11 +284,15 @@ def computed(
 ) -> Outcome:
     """Compute what is missing of a resolved experiment. worker: if given, as one of several workers of the store.
 
-    Raises UserError where the store's disk is too small.
+    Raises UserError where the store's disk is too small, or a step needs more than this machine has.
     """
-    wanted = targets(cells(experiment))
-    if store.storage.local:
-        check_space(graph.plan(wanted, store).todo, store, settings)
+    wanted, settings = targets(cells(experiment)), with_gpu_memory(settings)
+    there = None if worker else on.machine(settings)
+    if store.storage.local or there:
+        todo = graph.plan(wanted, store).todo
+        check_space(todo, store, settings)
+        if there:
+            check_resources(todo, there, settings)
     return graph.run(wanted, store, on, settings, watch, worker)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -15,8 +15,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from outgrow.experiment.data import LabelsStep, Prepare
-from outgrow.experiment.estimates import learning, reading
-from outgrow.graph import Context, Settings, Step, identity, not_hashed
+from outgrow.experiment.estimates import learning, reading, remedies, to_learn, to_read
+from outgrow.graph import Context, Resources, Settings, Step, identity, not_hashed
 from outgrow.labelling.base import Evidence, NotedLabels, Rule, notes_of
 from outgrow.losses.base import Loss
 from outgrow.losses.cross_entropy import CrossEntropy
@@ -63,6 +63,12 @@ class Adapt(Step[Predictor]):
     @property
     def estimate(self) -> float:
         return learning(self.model, self.examples, self.method)
+
+    def resources(self, settings: Settings) -> Resources:
+        return to_learn(self.model, self.examples, "tokens", self.method, settings)
+
+    def remedies(self, settings: Settings) -> Iterator[tuple[str, Resources]]:
+        return remedies(self.model, self.examples, "tokens", self.method, settings)
 
     def run(self, ctx: Context) -> Predictor:
         from outgrow.training.language_model import adapt
@@ -121,6 +127,10 @@ class Features(Step[FeatureIndex]):
     @property
     def estimate(self) -> float:
         return reading(self.source if isinstance(self.source, Model) else self.source.model, self.examples)
+
+    def resources(self, settings: Settings) -> Resources:
+        model = self.source if isinstance(self.source, Model) else self.source.model
+        return to_read(model, self.examples, "head", self.spec.precision, settings)
 
     @property
     def rows(self) -> tuple[str, ...]:
@@ -183,8 +193,20 @@ class Fit(Step[Predictor]):
     def estimate(self) -> float:
         if isinstance(self.method, FeatureMethod):
             return HEAD
-        examples = self.examples if isinstance(self.examples, Prepare) else self.examples.examples
-        return learning(self.model, examples, self.method)
+        return learning(self.model, self._prepared, self.method)
+
+    @property
+    def _prepared(self) -> Prepare:
+        return self.examples if isinstance(self.examples, Prepare) else self.examples.examples
+
+    def resources(self, settings: Settings) -> Resources:
+        if not isinstance(self.method, TextMethod):
+            return Resources()
+        return to_learn(self.model, self._prepared, self.readout, self.method, settings)
+
+    def remedies(self, settings: Settings) -> Iterator[tuple[str, Resources]]:
+        if isinstance(self.method, TextMethod):
+            yield from remedies(self.model, self._prepared, self.readout, self.method, settings)
 
     @property
     def group(self) -> str | None:
@@ -255,6 +277,12 @@ class Predict(LabelsStep):
     def estimate(self) -> float:
         return super().estimate if self.features else reading(self.fitted.model, self.examples)
 
+    def resources(self, settings: Settings) -> Resources:
+        if self.features:
+            return Resources()
+        of = self.fitted
+        return to_read(of.model, self.examples, of.readout, of.method.precision, settings)
+
     def run(self, ctx: Context) -> Labels:
         method, examples, predictor = self.fitted.method, ctx.load(self.examples), ctx.load(self.fitted)
         if isinstance(method, FeatureMethod):
@@ -293,6 +321,9 @@ class ZeroShot(LabelsStep):
     @property
     def estimate(self) -> float:
         return reading(self.model, self.examples)
+
+    def resources(self, settings: Settings) -> Resources:
+        return to_read(self.model, self.examples, self.readout, self.method.precision, settings)
 
     def run(self, ctx: Context) -> Labels:
         pretrained, examples = Predictor(self.model.folder(ctx.settings)), ctx.load(self.examples)
