@@ -72,7 +72,7 @@ Report = Callable[[Event], None]
 
 
 def ignore_events(event: Event) -> None:
-    """Ignores all events."""
+    """Ignores all events of a run."""
 
 
 class Context:
