@@ -85,9 +85,9 @@ def test_a_causal_model_is_asked_where_classes_are_tokens(tmp_path: Path) -> Non
     letters = ["a" if name == "low" else "b" for name in truth]
     data = PracticeData.from_values(letters, texts, gold=[*letters[:30], *[None] * 30])
     found = fit(data, cheap.model(tmp_path, "gpt2"), store=str(tmp_path / "store"))
-    assert "the same model, only asked (zero-shot)" in [row.name for row in found.comparison]
+    assert "the same model, zero-shot" in [row.name for row in found.comparison]
     longer = fit(cheap.data(60, audited=30), cheap.model(tmp_path, "gpt2"), store=str(tmp_path / "store"))
-    assert "the same model, only asked (zero-shot)" not in [row.name for row in longer.comparison]
+    assert "the same model, zero-shot" not in [row.name for row in longer.comparison]
 
 
 def test_a_model_without_a_padding_token_is_read(tmp_path: Path) -> None:
