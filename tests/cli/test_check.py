@@ -87,7 +87,7 @@ def test_a_store_that_is_not_there(verb, quiz: Path, capsys) -> None:
     assert not (quiz / "nowhere").exists()
 
 
-def test_what_check_is_told_to_do_is_one_thing(quiz: Path, capsys) -> None:
+def test_what_check_is_reported_to_do_is_one_thing(quiz: Path, capsys) -> None:
     code, text = ended(capsys, "check", "quiz.toml", "--repair", "--prune")
     assert (code, text) == (2, "error: --prune and --repair cannot be combined: run one after the other\n")
 

@@ -143,7 +143,7 @@ def test_long_texts_are_counted_and_cut(bert: HF, tmp_path: Path) -> None:
     assert "1 of 60 texts are longer than 64 tokens: the rest is not read" in found.notes
 
 
-def test_what_is_wrong_is_said_before_anything_is_computed(bert: HF, tmp_path: Path) -> None:
+def test_what_is_wrong_is_reported_before_anything_is_computed(bert: HF, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no method called 'magic'"):
         fit(cheap.data(), bert, method="magic", store=str(tmp_path / "store"))
     with pytest.raises(UserError, match="give 10 at least"):
