@@ -98,7 +98,7 @@ def test_an_executor_of_ones_own_is_used_and_closed(tmp_path: Path) -> None:
     assert Watched.closed
 
 
-def test_who_watches_is_told(tmp_path: Path) -> None:
+def test_who_watches_is_reported(tmp_path: Path) -> None:
     seen: list[Event] = []
     outgrow.run(experiment(), store=tmp_path, on="inline", seeds=[0], watch=seen.append)
     kinds = [event.kind for event in seen]

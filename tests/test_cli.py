@@ -180,7 +180,7 @@ def test_results_by_a_facet_in_every_format(quiz: Path) -> None:
     assert half in outgrow("results", "quiz.toml", "--by", "parity").stdout
 
 
-def test_report_goes_where_it_is_told(quiz: Path) -> None:
+def test_report_goes_where_it_is_sent(quiz: Path) -> None:
     outgrow("run", "quiz.toml", "--on", "inline")
     assert outgrow("report", "quiz.toml", "--out", "there.html").stdout == "report: there.html\n"
     assert (quiz.parent / "there.html").exists()

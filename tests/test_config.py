@@ -222,7 +222,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_told_with_its_line(name: str, write) -> None:
+def test_a_mistake_is_reported_with_its_line(name: str, write) -> None:
     old, new, expected = MISTAKES[name]
     assert old in GOOD
     text = error_line(write(GOOD.replace(old, new, 1)))
@@ -236,7 +236,7 @@ def test_the_file_is_named(write) -> None:
         read(path)
 
 
-def test_a_value_over_several_lines_is_told_with_its_own_line(write) -> None:
+def test_a_value_over_several_lines_is_reported_with_its_own_line(write) -> None:
     path = write(GOOD.replace('["fakes:FakeModel/medium", ', '[\n  "fakes:FakeModel/medium",\n  "lader/x",\n  '))
     assert error_line(path).startswith("line 6: no model family called 'lader'")
 
@@ -272,7 +272,7 @@ BAD_SETS = {
 
 
 @pytest.mark.parametrize("bad", BAD_SETS)
-def test_a_bad_set_is_told_as_it_was_written(bad: str, write) -> None:
+def test_a_bad_set_is_reported_as_it_was_written(bad: str, write) -> None:
     assert error_line(write(GOOD), bad).startswith(BAD_SETS[bad])
 
 

@@ -96,7 +96,7 @@ def test_a_name_that_is_none(name: str) -> None:
         find("loss", name)
 
 
-def test_a_record_that_fails_or_that_has_no_key_is_told_with_its_place(plugin) -> None:
+def test_a_record_that_fails_or_that_has_no_key_is_reported_with_its_place(plugin) -> None:
     table = {"task": "fakes:FakeTask", "weak": "fakes:FakeModel/small", "strong": "fakes:FakeModel/large"}
     broken = plugin(f"{IMPORTS}{RECORD}class L(Loss):\n    def __post_init__(self): raise KeyError('x')")
     with pytest.raises(UserError, match=rf"^methods\[0\].loss: {broken}:L failed: KeyError: 'x'"):

@@ -37,7 +37,8 @@ class BuildCorpus(Step[Corpus]):
     """The lines of one split of the corpus.
 
     split: "train" excludes the games of the tasks' validation and test splits; "validation" uses only the games of the
-    validation split. Lines are decontaminated against the tables beside the mined games, and against `puzzles`.
+    validation split. Lines are decontaminated against the tables in the folder of the mined games, and against
+    `puzzles`.
     """
 
     kind: ClassVar[str] = "corpus"

@@ -105,7 +105,7 @@ class State:
 
     @property
     def count(self) -> str:
-        """`3/40`"""
+        """The steps that are done, of those planned: `3/40`."""
         return f"{len(self.done & self.planned.keys())}/{len(self.planned)}"
 
 

@@ -129,7 +129,7 @@ def test_the_options_of_a_run_are_those_of_a_plan(verb: str, quiz: Path, monkeyp
     assert {(each.trust_pickle, each.trust_remote_code, each.offline) for each in given} == {(True, True, True)}
 
 
-def test_a_device_that_is_not_there_is_told_when_planning(quiz: Path) -> None:
+def test_a_device_that_is_not_there_is_reported_when_planning(quiz: Path) -> None:
     with pytest.raises(UserError, match="no device 'cuda:9' here"):
         outgrow("plan", "quiz.toml", "--device", "cuda:9")
 

@@ -38,7 +38,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_an_odd_file_is_told_in_one_line(name: str, tmp_path: Path) -> None:
+def test_an_odd_file_is_reported_in_one_line(name: str, tmp_path: Path) -> None:
     content, expected = ODD[name]
     path = tmp_path / "odd.toml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())

@@ -174,7 +174,7 @@ def test_a_supervisor_that_abstains_is_scored_where_it_answers(done: Callable[[E
     assert read(complete, done(complete)).aggregates[0].value("coverage") is None
 
 
-def test_what_an_abstaining_supervisor_leaves_out_is_said_where_its_numbers_are(
+def test_what_an_abstaining_supervisor_leaves_out_is_reported_where_its_numbers_are(
     done: Callable[[Experiment], Store],
 ) -> None:
     planned = replace(BASE, weak=(Rumour(every=2),), methods=(Technique(),), seeds=(0,))
@@ -223,7 +223,7 @@ class Rare(Headed):
         return Source([replace(row, answer=(1 - yes[row.example.id], yes[row.example.id])) for row in rows])
 
 
-def test_rare_labels_are_said_and_a_metric_is_named(done: Callable[[Experiment], Store]) -> None:
+def test_rare_labels_are_reported_and_a_metric_is_named(done: Callable[[Experiment], Store]) -> None:
     """The shares are those of the ground truth of test and of weak_train, the mean over its draws."""
     task = Rare(digest="fake")
     planned = replace(BASE, tasks=(task,), methods=(Technique(),))

@@ -106,7 +106,7 @@ def test_a_student_stops_on_weak_labels_of_its_own_supervisor() -> None:
             assert (soft.fitted, soft.examples.split) == (supervisor, of)
 
 
-def test_supervisors_are_taught_and_stopped_by_ground_truth_of_their_own_splits() -> None:
+def test_supervisors_are_trained_and_stopped_on_ground_truth_of_their_own_splits() -> None:
     for cell in CELLS:
         supervisor = fitted(cell.floor)
         assert (supervisor.labels, supervisor.examples.split) == (Gold(examples=supervisor.examples), "weak_train")

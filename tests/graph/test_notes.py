@@ -28,7 +28,7 @@ class Noted(Step[Labels]):
 
 
 @pytest.mark.parametrize("kind", [Inline, Pool])
-def test_the_watcher_is_told(kind: type[Executor], tmp_path: Path) -> None:
+def test_the_watcher_is_reported(kind: type[Executor], tmp_path: Path) -> None:
     events: list[Event] = []
     with kind() as executor:
         assert not run([Noted()], Store(str(tmp_path)), executor, watch=events.append).failures

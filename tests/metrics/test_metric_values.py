@@ -55,7 +55,7 @@ def test_an_area_by_hand() -> None:
     np.testing.assert_allclose(values, [1.375, -0.125, 0.375, 0.875])
 
 
-def test_what_has_no_value_is_said() -> None:
+def test_what_has_no_value_is_reported() -> None:
     probs = np.full((3, 2), 0.5)
     with pytest.raises(UndefinedError, match="two classes"):
         Auroc().values(probs, np.zeros(3, dtype=np.int64), CLASSES)

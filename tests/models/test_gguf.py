@@ -128,13 +128,13 @@ def test_a_piece_that_is_not_installed_is_named(file: Path, tmp_path: Path) -> N
         ("pytest", "the package pytest holds no GGUF file"),
     ],
 )
-def test_what_is_not_there_is_said(size: str, says: str) -> None:
+def test_what_is_not_there_is_reported(size: str, says: str) -> None:
     with pytest.raises(UserError, match=says):
         GGUF(size=size).pinned()
 
 
 @pytest.mark.parametrize("damage", ["cut", "no header", "empty"])
-def test_a_damaged_file_is_said_and_leaves_nothing(damage: str, file: Path, tmp_path: Path, cache: Path) -> None:
+def test_a_damaged_file_is_reported_and_leaves_nothing(damage: str, file: Path, tmp_path: Path, cache: Path) -> None:
     whole = file.read_bytes()
     bad = tmp_path / "bad.gguf"
     bad.write_bytes({"cut": whole[: len(whole) // 2], "no header": b"text" + whole[4:], "empty": b""}[damage])

@@ -64,7 +64,7 @@ def read(folder: Path, content: str | bytes, name: str = "data.csv", **roles: An
         ("text,llm\n" + "".join(f"t {i},c{i}\n" for i in range(30)), {}, "llm has 30 different values: say so if"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_said_in_one_line(
+def test_what_is_wrong_is_reported_in_one_line(
     content: str | bytes, roles: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     if not message:  # an empty name of a column is a name
@@ -90,7 +90,7 @@ def test_what_is_wrong_is_said_in_one_line(
         ("text,no,yes\na b c,-1.5,2\nd e f,1,0\n", {}, "form: scores (guessed; --form names another)"),
     ],
 )
-def test_what_is_odd_is_counted_and_said(content: str, roles: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_what_is_odd_is_counted_and_reported(content: str, roles: dict[str, Any], message: str, tmp_path: Path) -> None:
     data = read(tmp_path, content, **roles)
     assert any(message in note for note in data.notes), data.notes
     label_report(data)

@@ -128,7 +128,7 @@ def test_audited_rows_are_learned_from(estimator: WeakToStrongClassifier) -> Non
     assert found.comparison_[0].name == "this model"
 
 
-def test_what_is_wrong_is_said(estimator: WeakToStrongClassifier) -> None:
+def test_what_is_wrong_is_reported(estimator: WeakToStrongClassifier) -> None:
     new = clone(estimator)
     with pytest.raises(NotFittedError):
         new.predict(TEXTS)

@@ -45,7 +45,7 @@ def test_who_abstains_is_compared_where_he_answers() -> None:
     assert weak.versus.mean == pytest.approx(-0.2)  # the model is right on all of these
 
 
-def test_what_is_better_is_said_first() -> None:
+def test_what_is_better_is_reported_first() -> None:
     rows = compare_labellers(DATA, RANDOM, {MODEL: labels(20), "the audited rows alone": labels(38)})
     first, *_, last = verdict(rows, N)
     assert first.startswith("the audited rows alone: 95.0 %, better than this model (+45.0 points, ")
@@ -53,7 +53,7 @@ def test_what_is_better_is_said_first() -> None:
     assert last.startswith("this model is right on 50.0 % of such rows (")
 
 
-def test_what_is_as_good_is_said_before_the_model_too() -> None:
+def test_what_is_as_good_is_reported_before_the_model_too() -> None:
     rows = compare_labellers(DATA, RANDOM, {MODEL: labels(36), "the weak labels": labels(36)})
     assert verdict(rows, N)[0].startswith("the weak labels: 90.0 %, no worse than this model (0.0 points")
     assert verdict(rows, N)[0].endswith("it has shown no gain")

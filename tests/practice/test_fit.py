@@ -85,9 +85,9 @@ def test_a_causal_model_is_asked_where_classes_are_tokens(tmp_path: Path) -> Non
     letters = ["a" if name == "low" else "b" for name in truth]
     data = PracticeData.from_values(letters, texts, gold=[*letters[:30], *[None] * 30])
     found = fit(data, cheap.model(tmp_path, "gpt2"), store=str(tmp_path / "store"))
-    assert "the same model, only asked (zero-shot)" in [row.name for row in found.comparison]
+    assert "the same model, zero-shot" in [row.name for row in found.comparison]
     longer = fit(cheap.data(60, audited=30), cheap.model(tmp_path, "gpt2"), store=str(tmp_path / "store"))
-    assert "the same model, only asked (zero-shot)" not in [row.name for row in longer.comparison]
+    assert "the same model, zero-shot" not in [row.name for row in longer.comparison]
 
 
 def test_a_model_without_a_padding_token_is_read(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_long_texts_are_counted_and_cut(bert: HF, tmp_path: Path) -> None:
     assert "1 of 60 texts are longer than 64 tokens: the rest is not read" in found.notes
 
 
-def test_what_is_wrong_is_said_before_anything_is_computed(bert: HF, tmp_path: Path) -> None:
+def test_what_is_wrong_is_reported_before_anything_is_computed(bert: HF, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no method called 'magic'"):
         fit(cheap.data(), bert, method="magic", store=str(tmp_path / "store"))
     with pytest.raises(UserError, match="give 10 at least"):

@@ -94,7 +94,7 @@ def test_what_is_refused(weak: Any, more: dict[str, Any], message: str) -> None:
         PracticeData.from_values(weak, **more)
 
 
-def test_what_is_odd_is_said() -> None:
+def test_what_is_odd_is_reported() -> None:
     data = PracticeData.from_values(
         [["Good", "bad"], ["good", "bad"], [None, "bad"]], classes=["Good", "good", "bad", "x"]
     )

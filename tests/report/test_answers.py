@@ -73,7 +73,7 @@ def test_a_pgr_that_is_withheld_gives_its_reason() -> None:
     assert sentences([replace(none, withheld={})])[0].endswith("cannot be stated: there is no score yet.")
 
 
-def test_what_would_allow_a_pgr_is_said_once_for_the_rows_that_need_it() -> None:
+def test_what_would_allow_a_pgr_is_reported_once_for_the_rows_that_need_it() -> None:
     more = "more seeds or a weaker supervisor are needed"
     none = [
         replace(RECORD, strong=strong, estimates={}, withheld={"pgr": f"the gap is {points} points: {more}"})
@@ -101,7 +101,7 @@ def test_comparisons_are_ranked_by_the_lower_end_and_then_those_without_one() ->
     assert ranked([none, bare, wide, replace(narrow, seed=1), narrow]) == [narrow, wide, bare, none]
 
 
-def test_a_caveat_of_several_rows_is_said_once() -> None:
+def test_a_caveat_of_several_rows_is_reported_once() -> None:
     chance, direct = Caveat(about="floor", text="at chance"), Caveat(about="student", text="direct is better")
     one, two = replace(RECORD, caveats=(chance, direct)), replace(RECORD, task="texts", caveats=(chance,))
     assert limits([one, two, replace(two, seed=0)]) == [

@@ -44,7 +44,7 @@ def test_a_share_that_is_not_all_or_nothing_does_not_look_like_it(value: float, 
     assert share(value) == text
 
 
-def test_a_student_with_one_answer_is_said_beside_the_share_of_that_class() -> None:
+def test_a_student_with_one_answer_is_reported_beside_the_share_of_that_class() -> None:
     assert notes_of(row([1] * 100, EVEN)) == [
         "the student gives the class 'yes' to 100 % of the test examples, and 50 % of these are of it"
     ]
@@ -52,7 +52,7 @@ def test_a_student_with_one_answer_is_said_beside_the_share_of_that_class() -> N
     assert notes_of(row([1] * 94 + [0] * 6, EVEN)) == []
 
 
-def test_a_rare_class_of_test_and_of_weak_train_is_said_by_its_share() -> None:
+def test_a_rare_class_of_test_and_of_weak_train_is_reported_by_its_share() -> None:
     """3 of 10,000 are 0.03 %; a student that never gives this class is right on the other 99.97 %."""
     truth = [1] * 3 + [0] * 9997
     rare, one_answer = notes_of(row([0] * 10_000, truth))
@@ -72,7 +72,7 @@ def test_classes_that_are_many_are_not_rare_for_that() -> None:
     assert len(notes_of(row(every, every, (0.009, 0.031, *[0.02] * 48)))) == 1
 
 
-def test_a_supervisor_at_chance_is_said_in_the_direction_of_the_metric() -> None:
+def test_a_supervisor_at_chance_is_reported_in_the_direction_of_the_metric() -> None:
     at, above = Estimate(value=0.52, low=0.49, high=0.55), Estimate(value=0.6, low=0.56, high=0.64)
     level = Estimate(value=0.5)
     text = "the supervisor is not clearly better than the majority class"
@@ -83,7 +83,7 @@ def test_a_supervisor_at_chance_is_said_in_the_direction_of_the_metric() -> None
 
 
 @pytest.mark.parametrize(("name", "ties"), [("zero_shot", True), ("direct", True), ("frozen_probe", False)])
-def test_a_reference_that_is_as_good_as_the_student_is_said(name: str, ties: bool) -> None:
+def test_a_reference_that_is_as_good_as_the_student_is_reported(name: str, ties: bool) -> None:
     student = Estimate(value=0.7)
     for value, metric, expected in (
         (0.8, Accuracy(), 1),
@@ -96,6 +96,6 @@ def test_a_reference_that_is_as_good_as_the_student_is_said(name: str, ties: boo
         assert len(found) == expected, (value, metric)
 
 
-def test_a_supervisor_that_abstains_is_said() -> None:
+def test_a_supervisor_that_abstains_is_reported() -> None:
     (text,) = notes_of(row(EVEN, EVEN), coverage=Estimate(value=0.8))
     assert text.startswith("the supervisor abstains on some test examples: floor, PGR, gap and agreement are on those")

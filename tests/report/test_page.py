@@ -142,7 +142,7 @@ def test_contents_lead_to_sections_and_files_are_what_they_are_called(planned: E
     assert "experiment.toml" not in html(planned, finished)  # the experiment was made in Python
 
 
-def test_a_caveat_is_said_once_and_numbers_refer_to_it(planned: Experiment, finished: Store) -> None:
+def test_a_caveat_is_reported_once_and_numbers_refer_to_it(planned: Experiment, finished: Store) -> None:
     page = html(planned, finished)
     found = re.search(
         r'<li id="(note-\d+)" value="\d+">The supervisor is not clearly better than a random choice', page
@@ -152,7 +152,7 @@ def test_a_caveat_is_said_once_and_numbers_refer_to_it(planned: Experiment, fini
     assert page.count(f'href="#{found[1]}"') == 2  # the floors of two methods
 
 
-def test_every_step_and_version_is_told(planned: Experiment, finished: Store) -> None:
+def test_every_step_and_version_is_reported(planned: Experiment, finished: Store) -> None:
     text = spec(html(planned, finished)).text
     for key in finished.listing():
         assert key in text
@@ -211,7 +211,7 @@ def test_a_matched_pgr_is_shown_where_a_method_adapts(
     assert "PGR matched" not in html(planned, finished)
 
 
-def test_a_zero_shot_student_that_beats_the_taught_one_is_pointed_out(tmp_path: Path) -> None:
+def test_a_zero_shot_student_that_beats_the_trained_one_is_pointed_out(tmp_path: Path) -> None:
     """The student of skill 32 − 24 is right on 8 of 40, zero-shot it is right on 12."""
     planned = experiment(student=Know(skill=32, lost=24), seeds=(1,))
     store = Store(str(tmp_path))

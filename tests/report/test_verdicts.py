@@ -52,7 +52,7 @@ def test_no_more_rows_are_marked_than_without_the_correction(rows: list[tuple[fl
     assert (min(p for p, _ in rows) * len(rows) < 0.05) == any(record.verdict != "unclear" for record in found)
 
 
-def test_what_marks_mean_is_said_once_and_names_the_baseline_and_the_rows() -> None:
+def test_what_marks_mean_is_reported_once_and_names_the_baseline_and_the_rows() -> None:
     rows = judged([BASE, compared("a", 0.03), compared("b", 0.01)])
     text = "vs first: against naive; ↑ clearly better, ↓ clearly worse, with p-values corrected for the 2 rows compared"
     assert meaning_of_marks(rows) == f"{text} (Holm)."

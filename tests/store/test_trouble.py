@@ -142,7 +142,7 @@ def test_what_does_not_pass_is_one_line(store: Store, monkeypatch: pytest.Monkey
         assert "\n" not in str(caught.value)
 
 
-def test_what_asking_again_cannot_mend_is_said_at_once(store: Store) -> None:
+def test_what_asking_again_cannot_mend_is_reported_at_once(store: Store) -> None:
     Flaky.failing = 10**9
     for error in (OSError(errno.EINVAL, "no such parameter"), AnswerError(400), ValueError("a fault of ours")):
         Flaky.error = error

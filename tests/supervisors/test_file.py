@@ -142,7 +142,7 @@ def test_its_content_is_in_the_key_and_its_path_is_not(tmp_path: Path) -> None:
     assert other.key != first.key
 
 
-def test_files_of_one_name_are_told_apart_and_columns_of_one_file_too(tmp_path: Path) -> None:
+def test_files_of_one_name_are_distinguished_and_columns_of_one_file_too(tmp_path: Path) -> None:
     rows = [(id, label, "yes") for id, label in ANSWERS.items()]
     paths = [write(tmp_path / folder / "llm.csv", rows[i:], "id,gpt,claude") for i, folder in enumerate(("a", "b"))]
     columns = [File(path=str(path), label=label) for path in paths for label in ("gpt", "claude")]
@@ -202,7 +202,7 @@ def test_what_cannot_be_learned_from_is_refused_before_a_run(
     assert all("\n" not in message for message in error.value.messages)
 
 
-def test_a_file_that_is_not_there_or_has_changed_is_said(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_or_has_changed_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"gone\.csv"):
         checked(experiment(File(path=str(tmp_path / "gone.csv"))), Settings())
     found = cell(answers(tmp_path / "llm.csv"))

@@ -64,7 +64,7 @@ def test_the_note_says_what_is_covered(tmp_path: Path, setup: CellSetup) -> None
         ("def one(text):\n    return 'maybe'\n", f"task {TASK.name}: .* is 'maybe', which is not a class"),
     ],
 )
-def test_what_cannot_teach_is_refused_before_a_run(text: str, message: str, tmp_path: Path, setup: CellSetup) -> None:
+def test_what_cannot_label_is_refused_before_a_run(text: str, message: str, tmp_path: Path, setup: CellSetup) -> None:
     with pytest.raises(UserError, match=message):
         rules(tmp_path, text).pinned().check(setup, Settings())
 

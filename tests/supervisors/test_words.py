@@ -151,7 +151,7 @@ def experiment(folder: Path, texts: list[str], labels: list[str], words: Words) 
     return replace(experiment_from(table, folder=folder), weak=(words,))
 
 
-def test_what_cannot_be_learned_is_said_before_a_run(tmp_path: Path) -> None:
+def test_what_cannot_be_learned_is_reported_before_a_run(tmp_path: Path) -> None:
     numbers = [f"{i}" for i in range(400)]
     good = experiment(tmp_path, [f"word{i}" for i in range(400)], ["a", "b"] * 200, Words())
     assert checked(good, Settings()).weak == (Words(),)

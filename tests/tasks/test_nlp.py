@@ -202,7 +202,7 @@ def test_a_branch_is_resolved_once_and_the_commit_kept(tmp_path: Path, monkeypat
     assert request == [("google/boolq", "main")]
 
 
-def test_a_commit_without_the_files_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commit_without_the_files_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda repo, **options: str(tmp_path))
@@ -229,7 +229,7 @@ def test_without_a_network_one_line_says_what_to_do(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_a_file_without_the_published_columns_is_said(name: str, mirror: Path) -> None:
+def test_a_file_without_the_published_columns_is_reported(name: str, mirror: Path) -> None:
     path = write_jsonl(mirror / "other.jsonl", [{"text": "x", "instruction": "y", "scenario": "z"}])
     with pytest.raises(
         UserError, match=r"other\.jsonl has no column '.*': it has text, instruction, scenario"
@@ -331,7 +331,7 @@ def test_a_cell_of_another_kind_is_named_with_its_row(name: str, row: dict[str, 
         Nlp(set=name).pinned().load()
 
 
-def test_mistakes_are_told_in_one_line(mirror: Path) -> None:
+def test_mistakes_are_reported_in_one_line(mirror: Path) -> None:
     with pytest.raises(UserError, match="no set called 'bolq'"):
         Nlp(set="bolq")
     write_jsonl(mirror / "boolq.jsonl", [{"question": "is it", "passage": "It is."}])

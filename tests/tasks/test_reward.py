@@ -236,7 +236,7 @@ def test_passages_hold_both_texts_and_no_preference(tmp_path: Path) -> None:
         ([{"chosen": "a", "rejected": "a"}], "no pair can be used"),
     ],
 )
-def test_mistakes_are_told_in_one_line(rows: list[dict[str, Any]], message: str, tmp_path: Path) -> None:
+def test_mistakes_are_reported_in_one_line(rows: list[dict[str, Any]], message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message) as error:
         read(tmp_path / "pairs.jsonl", rows).load()
     assert "\n" not in str(error.value)

@@ -91,7 +91,7 @@ def test_rows_that_ask_the_same_become_one_and_disagreement_leaves(tmp_path: Pat
         ({"id": "author"}, "two rows share the id"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(file: Path, options: dict[str, Any], says: str) -> None:
+def test_what_is_wrong_is_reported_in_one_line(file: Path, options: dict[str, Any], says: str) -> None:
     with pytest.raises(UserError) as error:
         task(file, **options).load()
     assert says in str(error.value)

@@ -63,7 +63,7 @@ def test_comments_and_docstrings_are_not_in_the_digest(tmp_path: Path) -> None:
         ("def rule(text:\n", r"line 1: this is not valid Python"),
     ],
 )
-def test_what_goes_wrong_is_said_in_one_line(text: str, message: str, tmp_path: Path) -> None:
+def test_what_goes_wrong_is_reported_in_one_line(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message) as error:
         labels_of(file(tmp_path, text))
     assert "\n" not in str(error.value)

@@ -206,7 +206,7 @@ def test_every_format_of_tables_is_read(suffix: str, tmp_path: Path) -> None:
         ('id,label\nq0,"[0.5, ""x""]"\n', {}, "row 1: 'x' is not a number for the class 'yes'"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_read_is_said_in_one_line(
+def test_what_cannot_be_read_is_reported_in_one_line(
     text: str, layout: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError, match=message) as error:

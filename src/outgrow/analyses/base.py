@@ -22,7 +22,7 @@ Facts: TypeAlias = Mapping[str, str | float]
 
 @dataclass(frozen=True, kw_only=True)
 class Analysis(ABC):
-    """An open question about an experiment. Subclass it, add fields, implement `finding`.
+    """A question about an experiment. Subclass it, add fields, implement `finding`.
 
     An analysis is in no cache key: asking another question computes no fit anew. question: what it asks, the head of
     its section in a report.
@@ -90,7 +90,7 @@ class Comparison:
     """A task, supervisor, student and method, with what the steps of an analysis gave.
 
     weights: the number of weights of the student, None if it is not known. found: by the name of the step, an artifact
-    for each of the seeds. facts: of its cells, which the analysis asked for.
+    for each of the seeds. facts: those of its cells that the analysis reads.
     """
 
     task: str
@@ -135,7 +135,7 @@ def roles_of(cell: Cell, *roles: str) -> dict[str, Step[Any]]:
 
 
 def comparison_names(comparisons: Sequence[Comparison]) -> list[str]:
-    """The names that tell each comparison from the others, `task · weak → strong · method`; never empty."""
+    """The names that distinguish each comparison from the others, `task · weak → strong · method`; never empty."""
     tasks, methods = {each.task for each in comparisons}, {each.method for each in comparisons}
     pairs = {(each.weak, each.strong) for each in comparisons}
 

@@ -40,8 +40,8 @@ class Imitation(Analysis):
     The first is the share that independent errors of the same rates would give: a student that is wrong independently
     and picks among the wrong choices at random. The second is the ceiling, the same model that never saw this
     supervisor. The third says what is imitation and what are hard examples: the supervisor of another seed, which is
-    of the same kind and as good, was fitted to other ground truth, and taught another student. `imitation` is the
-    difference to this one: what the student owes to having learned from its own supervisor.
+    of the same kind and as good, was fitted to other ground truth, and labelled for another student. `imitation` is the
+    difference to this one: the effect of having learned from its own supervisor.
 
     phi: the correlation of the errors. kappa: error consistency, agreement of right and wrong beyond that of
     independent errors (Geirhos, Meding & Wichmann 2020, section 2). Both for the student, and phi for the ceiling.

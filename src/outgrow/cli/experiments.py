@@ -174,14 +174,16 @@ def results(
     seeds: Seeds = None,
     format: Annotated[str, typer.Option("--format", help="table, json, csv or md; svg of an analysis.")] = "table",
     by: Annotated[str | None, typer.Option("--by", metavar="FACET", help="By rating, theme, difficulty ...")] = None,
-    analysis: Annotated[str, typer.Option("--analysis", metavar="NAME", help="What this analysis found.")] = "",
+    analysis: Annotated[
+        str, typer.Option("--analysis", metavar="NAME", help="Print the finding of this analysis.")
+    ] = "",
     device: Device = "cpu",
     trust_pickle: TrustPickle = False,
     trust_remote_code: TrustRemoteCode = False,
     offline: Offline = False,
     no_plugins: NoPlugins = False,
 ) -> None:
-    """Print the stored results of an experiment: over all test examples, by a facet, or what an analysis found."""
+    """Print the stored results of an experiment: over all test examples, by a facet, or the finding of an analysis."""
     from outgrow import api
     from outgrow.report.findings import FINDING_FORMATS
     from outgrow.report.findings import text as finding_text

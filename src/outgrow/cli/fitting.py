@@ -62,12 +62,12 @@ def fit(
     abstain: Abstain = "-1",
     normalize: Normalize = False,
     audited: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Audits: labels --to-audit, with answers.")
+        Path | None, typer.Option(metavar="FILE", help="The file of labels --to-audit, with answers.")
     ] = None,
     method: Annotated[str, typer.Option(help="auto, naive, audited, a labelling rule or a loss.")] = "auto",
     finetune: Annotated[bool, typer.Option("--finetune", help="Finetune after the head on frozen features.")] = False,
-    minutes: Annotated[float | None, typer.Option(min=0.01, help="Finetune for so long at most.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
+    minutes: Annotated[float | None, typer.Option(min=0.01, help="Finetune for at most so many minutes.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random draws.")] = 0,
     store: StoreAt = RUNS,
     workers: Workers = None,
     device: Device = "cpu",

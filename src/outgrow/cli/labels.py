@@ -44,16 +44,16 @@ def labels(
     model: Annotated[str, typer.Option(help="Frozen features of this model, instead of bags of words.")] = "",
     to_audit: Annotated[
         tuple[int, str],
-        typer.Option(metavar="N FILE", help="Write N rows to look at, as CSV with an empty column 'audited'."),
+        typer.Option(metavar="N FILE", help="Write N rows to audit, as CSV with an empty column 'audited'."),
     ] = (0, ""),
-    audited: Annotated[Path | None, typer.Option(metavar="FILE", help="Such a file, with answers.")] = None,
+    audited: Annotated[Path | None, typer.Option(metavar="FILE", help="The file of --to-audit, with answers.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write an HTML page.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the rows that are drawn at random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random draw of rows.")] = 0,
     device: Device = "cpu",
     offline: Offline = False,
 ) -> None:
-    """Show what labels are worth: coverage, conflicts, each annotator's accuracy, duplicates, probable errors."""
+    """Show how good labels are: coverage, conflicts, each annotator's accuracy, duplicates, probable errors."""
     from outgrow.graph import Settings
     from outgrow.practice import audits as auditing
     from outgrow.practice.labels import label_report

@@ -38,7 +38,7 @@ Seeds = Annotated[
     typer.Option("--seeds", metavar="N|LIST", help="How many seeds (5), or which (0,1,2 or 0-4; one alone as 7,)."),
 ]
 Analyses = Annotated[
-    str, typer.Option("--analyses", metavar="NAME,...", help="Ask these, too: `outgrow list analyses`.")
+    str, typer.Option("--analyses", metavar="NAME,...", help="Analyses to add: see `outgrow list analyses`.")
 ]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, max=1024, help="Processes; by default one a core.")]
 On = Annotated[
@@ -57,7 +57,7 @@ Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or mps.")]
 TrustPickle = Annotated[bool, typer.Option("--trust-pickle", help="Load pickled weights.")]
 TrustRemoteCode = Annotated[bool, typer.Option("--trust-remote-code", help="Run a checkpoint's code.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Use what is on this machine only.")]
-Log = Annotated[Path | None, typer.Option("--log", metavar="FILE", help="Append what happens to a log file.")]
+Log = Annotated[Path | None, typer.Option("--log", metavar="FILE", help="Append the events of the run to this file.")]
 NoPlugins = Annotated[bool, typer.Option("--no-plugins", help="Refuse classes from outside the package.")]
 
 

@@ -77,7 +77,7 @@ def work(
 ) -> None:
     """Compute steps of an experiment as one of several workers that share a store, until none is left.
 
-    Start it as often as you like, on any machine that reaches the store. The exit code is 75 if SIGTERM ended it: start
+    Start any number of workers, on any machine that reaches the store. The exit code is 75 if SIGTERM ended it: start
     it again to go on.
     """
     from outgrow import api, sharing

@@ -75,10 +75,10 @@ class Errors(ABC):
 
     @abstractmethod
     def order(self, inputs: ErrorInputs) -> Doubles:
-        """How soon each example goes wrong, float64 [n]: those with the largest values do."""
+        """The order in which examples are wrong, float64 [n]: those with the largest values first."""
 
     def answers(self, inputs: ErrorInputs) -> Ints:
-        """What is answered where an example goes wrong, int64 [n]. Default: a wrong choice at random."""
+        """The wrong answer to each example, int64 [n]. Default: a wrong choice at random."""
         wrong = [np.flatnonzero(row == 0) for row in inputs.truth.rows()]
         pairs = zip(inputs.draws("answer"), wrong, strict=True)
         return np.array([each[int(draw * len(each))] if len(each) else 0 for draw, each in pairs])

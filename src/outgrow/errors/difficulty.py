@@ -14,7 +14,8 @@ from outgrow.types import Doubles
 
 @dataclass(frozen=True, kw_only=True)
 class Difficulty(Errors):
-    """The examples with the largest value of a facet go wrong, such as the highest rating; those without one come last.
+    """The examples with the largest value of a facet are wrong, such as the highest rating; those without one come
+    last.
 
     facet: its name. easy: whether the smallest values are the hardest, as of a margin.
     """

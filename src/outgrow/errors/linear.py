@@ -20,8 +20,8 @@ class Linear(Errors):
     first.
 
     The seed draws the direction, in standardised features. If the examples of other classes do not suffice for the
-    accuracy, those of the first class go wrong from the other side, to the second. model: the student's own, so that it
-    can see the direction.
+    accuracy, those of the first class on the other side are wrong, too, with the second as answer. model: the student's
+    own, so that it can see the direction.
     """
 
     kind: ClassVar[str] = "errors/linear"

@@ -14,8 +14,8 @@ from outgrow.types import Doubles, Ints, UserError
 
 @dataclass(frozen=True, kw_only=True)
 class OneClass(Errors):
-    """Examples of the class `of` go wrong first, at random, and are answered with the class after it; if they do not
-    suffice for the accuracy, others do. of: default, the first class."""
+    """Examples of the class `of` are wrong first, in random order, and are answered with the class after it; if they do
+    not suffice for the accuracy, others do. of: default, the first class."""
 
     kind: ClassVar[str] = "errors/one-class"
     shared_choices: ClassVar[bool] = True

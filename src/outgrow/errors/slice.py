@@ -14,7 +14,7 @@ from outgrow.types import Doubles
 
 @dataclass(frozen=True, kw_only=True)
 class Slice(Errors):
-    """The examples whose facet has a value go wrong first, at random, such as all puzzles with the theme `fork`.
+    """The examples whose facet has a value are wrong first, in random order, such as all puzzles with the theme `fork`.
 
     If they do not suffice for the accuracy, others do, at random.
     """

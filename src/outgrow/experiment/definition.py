@@ -54,7 +54,7 @@ class Experiment:
     too_long: Literal["drop", "cut", "refuse"] = "drop"  # examples that are too long for some model
     precision: Precision = "auto"  # auto: bf16 where the device is faster in it, else fp32; `pinned` decides
     metric: Metric = field(default_factory=Accuracy)  # what is reported; no fit reads it
-    analyses: tuple[Analysis, ...] = ()  # open questions that its results are asked, in no key
+    analyses: tuple[Analysis, ...] = ()  # questions about its results, in no key
     direct: bool = True  # fit each student to its supervisor's ground truth too: one more fit a student and seed
     # The limits that drop rows of a task: found by `pinned`.
     length_limits: Mapping[Task, tuple[LengthLimit, ...]] = field(default_factory=dict)

@@ -336,7 +336,7 @@ class ZeroShot(LabelsStep):
 class Relabel(LabelsStep):
     """Labels as a rule changes them: harder, smoother, fewer, or one out of those of several annotators.
 
-    evidence: what the rule needs beside labels, each by the name that it asks for.
+    evidence: what the rule needs other than labels, each by its name in `needs`.
     """
 
     kind: ClassVar[str] = "relabel"

@@ -50,8 +50,8 @@ def ensemble_labels(labeller: Labeller, examples: Prepare) -> LabelsStep:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledExamples:
-    """What a learner is taught: labels of its examples, and of the validation slice. Several annotators until a rule
-    has joined them."""
+    """What a learner is trained on: labels of its examples, and of the validation slice. Several annotators until a
+    rule has joined them."""
 
     setup: CellSetup
     labeller: Labeller

@@ -78,7 +78,7 @@ class StepProtocol(Protocol[T_co]):
 
 
 class Stopped(Exception):  # noqa: N818 - not an error: the step goes on elsewhere
-    """This process was asked to stop. The work of the step is in a checkpoint."""
+    """This process received a request to stop. The work of the step is in a checkpoint."""
 
 
 STOPPING = threading.Event()  # set where this process is asked to stop: a checkpoint is due at once, and is the last
@@ -87,7 +87,7 @@ Report = Callable[[Event], None]
 
 
 def ignore_events(event: Event) -> None:
-    """Ignores all events."""
+    """Ignores all events of a run."""
 
 
 class Context:

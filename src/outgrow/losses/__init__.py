@@ -22,7 +22,7 @@ def for_trainer(loss: str | Loss, **fields: Any) -> TrainerLoss:
         fields: The fields of the named loss.
 
     Returns:
-        The function. Its `callback` tells it how much of the training is done, and is given to the trainer too.
+        The function. Its `callback` passes it the progress of training, and is given to the trainer as well.
 
     Raises:
         UserError: There is no such loss, or a field is wrong.
@@ -62,7 +62,7 @@ class TrainerLoss:
         if self.loss.fixed_targets or not logits.requires_grad:  # in evaluation the labels are what counts
             targets = weak
         elif self._progress is None:
-            raise UserError("the loss does not know how much is done: Trainer(..., callbacks=[loss.callback])")
+            raise UserError("the loss does not know the progress of training: Trainer(..., callbacks=[loss.callback])")
         else:
             seen = logits.detach() if self.loss.needs_logits else None
             targets = self.loss.targets(seen, weak.to(logits.dtype), self._progress)

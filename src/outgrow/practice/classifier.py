@@ -38,7 +38,7 @@ class WeakToStrongClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
     Attributes:
         classes_: The classes as they are in the labels, sorted.
         method_: The method that was taken, with the reason.
-        comparison_: Where audited rows are given, the accuracy of the model and of what stands beside it on them.
+        comparison_: Where audited rows are given, the accuracy of the model, and of what it is compared with, on them.
 
     Example:
         >>> classifier = WeakToStrongClassifier(model=folder, method="naive").fit(texts, weak)

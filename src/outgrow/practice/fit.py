@@ -41,7 +41,7 @@ class Fitted:
         predictions: Of every row, over the classes.
         weak: The labels themselves, joined where several sources gave some; rows without a label have none.
         scored: Of audited rows, predictions by models that have not learned from them.
-        comparison: The model and what stands beside it on these rows; () without audited rows.
+        comparison: The model and what it is compared with on these rows; () without audited rows.
         notes: What is to be known, one line each.
         outcome: Which steps were computed.
     """
@@ -87,7 +87,7 @@ def fit(
         method: How the labels are used: `auto`, `naive`, `audited`, a labelling rule or a loss.
         fit_method: A head on frozen features, `finetune` or `lora`; by default a linear head.
         audits: How the rows with ground truth were chosen; by default they are taken for a random sample.
-        others: Other predictions of audited rows, by name, which are to stand beside the model's.
+        others: Other predictions of audited rows, by name, to compare with the model's.
         seed: Of everything that is drawn.
         store: The folder or URL of finished steps.
         on: The executor; by default this process.
@@ -172,7 +172,7 @@ def _read(
         if len(alone := _of_their_folds(steps.alone, store)):
             answers["the same model on the audited rows alone"] = alone
         if steps.zero_shot:
-            answers["the same model, only asked (zero-shot)"] = load(steps.zero_shot, store)
+            answers["the same model, zero-shot"] = load(steps.zero_shot, store)
         rows = compare_labellers(wanted.data, audits, answers)
     return Fitted(
         wanted=wanted,

@@ -35,7 +35,7 @@ class Suspect:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelReport:
-    """What the labels are worth.
+    """The quality of the labels.
 
     rows, labelled: how many rows there are, and how many have a label. classes: with the shares of the labels
     (`shares`) and of the ground truth (`true_shares`, None without). audited: rows with ground truth. coverage:
@@ -73,7 +73,7 @@ class LabelReport:
 
 
 def label_report(data: PracticeData, truth: Truth | None = None, audits: Audits | None = None) -> LabelReport:
-    """What the labels of the data are worth.
+    """A report on the quality of the labels of the data.
 
     Args:
         data: The labels, with or without texts and ground truth.

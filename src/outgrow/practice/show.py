@@ -26,7 +26,7 @@ def with_interval(share: Share | None) -> str:
 
 
 def sentences(report: LabelReport) -> tuple[str, ...]:
-    """What the labels are worth, the finding first."""
+    """The report on labels, the finding first."""
     return tuple(_sentences(report))
 
 

@@ -44,7 +44,7 @@ def sentences(records: Sequence[Record]) -> list[str]:
 
 
 def sentence(record: Record, records: Sequence[Record]) -> str:
-    """The answer of a record in one sentence, with the names that tell it from the others."""
+    """A record in one sentence, with the names that distinguish it from the others."""
     who, pgr = _who(record, records), record.estimates.get("pgr")
     if pgr is None:
         clause = f"how much of the gap {who} recovers {certain(record)}"

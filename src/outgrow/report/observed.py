@@ -111,7 +111,7 @@ def _class(row: Row, index: int) -> str:
 
 
 def share(value: float) -> str:
-    """A share in percent with as many digits as tell it from nothing and from all: `12 %`, `0.03 %`, `99.97 %`."""
+    """A share in percent with as many digits as distinguish it from 0 and 100 %: `12 %`, `0.03 %`, `99.97 %`."""
     for digits in range(5):
         text = f"{100 * value:.{digits}f}"
         if (float(text) in (0, 100)) == (value in (0, 1)):

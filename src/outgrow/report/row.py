@@ -114,7 +114,7 @@ class Row:
 
     @cached_property
     def agreement(self) -> Agreement | None:
-        """How often student and supervisor answer alike, in the complete seeds."""
+        """How often student and supervisor give the same answer, in the complete seeds."""
         students = [hard for cell in self.complete if (hard := self.stored.hard(cell.student)) is not None]
         supervisors = [hard for cell in self.complete if (hard := self.stored.hard(cell.floor)) is not None]
         right = [correct for cell in self.complete if (correct := self.stored.correct(cell.floor)) is not None]

@@ -51,7 +51,7 @@ def columns(records: Sequence[Record], place: Literal["table", "page"], always: 
         return column == "always"
 
     wanted = {name: measure.table if place == "table" else measure.page for name, measure in MEASURES.items()}
-    return sorted((name for name, column in wanted.items() if is_shown(name, column)), key=lambda n: MEASURES[n].place)
+    return sorted((name for name, column in wanted.items() if is_shown(name, column)), key=lambda n: MEASURES[n].order)
 
 
 def text(records: Sequence[Record], format: str) -> str:

@@ -40,7 +40,7 @@ class File(LabelFormat, Supervisor):
 
     @property
     def short_name(self) -> str:
-        """The name without what tells columns of one file apart: `file/llm` for llm.csv.gz."""
+        """The name without the column that distinguishes supervisors of one file: `file/llm` for llm.csv.gz."""
         return f"file/{self.location.name.partition('.')[0]}"
 
     @property

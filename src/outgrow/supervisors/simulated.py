@@ -28,7 +28,7 @@ class Simulated(Supervisor):
     which others go wrong, and how.
 
     It reads the ground truth of what it labels, of transfer too, so what its students recover says how errors of that
-    structure generalise, not what a supervisor is worth. Its name in tables begins with `simulated`. Its labels are
+    structure generalise, not how good a supervisor is. Its name in tables begins with `simulated`. Its labels are
     certain: probability 1 for one choice.
     """
 

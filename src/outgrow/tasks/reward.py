@@ -57,7 +57,7 @@ class Reward(Task):
 
     @property
     def short_name(self) -> str:
-        """`reward/hh_harmless` for hh_harmless_*.jsonl.gz."""
+        """Its name in tables: `reward/hh_harmless` for hh_harmless_*.jsonl.gz."""
         return f"reward/{self.location.name.partition('.')[0].rstrip('*_-')}"
 
     @property

@@ -71,7 +71,7 @@ class Text(Task):
 
     @property
     def short_name(self) -> str:
-        """`text/reviews` for reviews.csv.gz."""
+        """Its name in tables: `text/reviews` for reviews.csv.gz."""
         return f"text/{self.location.name.partition('.')[0]}"
 
     @property

@@ -96,7 +96,10 @@ def longest_input(folder: Path) -> int | None:
 
 
 def read_config(folder: Path) -> Mapping[str, Any]:
-    """config.json. It names a model_type that transformers knows, or the checkpoint's own code; it is no adapter's."""
+    """config.json, with a model_type that transformers knows or that the checkpoint's own code defines.
+
+    Raises UserError where there is none, and for an adapter or an encoder-decoder.
+    """
     path = folder / "config.json"
     if not path.exists():
         raise UserError(f"{folder} has no config.json: give the folder of a Hugging Face checkpoint")
