@@ -23,7 +23,7 @@ from outgrow.tasks.base import SPLITS, Split, Task
 from outgrow.types import UserError
 
 OPTIONS = ("pairs", "score", "too_long", "precision", "direct")  # plain values
-KEYS = ("task", "weak", "strong", "methods", "seeds", "sizes", "recipes", "metric", "analyses", *OPTIONS)
+KEYS = ("task", "weak", "strong", "methods", "seeds", "sizes", "recipes", "metric", "analyses", "trackers", *OPTIONS)
 EXAMPLES = {"task": '"chess-puzzles"', "weak": '"ladder/pawn"', "strong": '["ladder/knight", "ladder/bishop"]'}
 
 V = TypeVar("V")
@@ -105,6 +105,9 @@ def _built(document: Document, plugins: bool) -> Experiment:
     if "analyses" in table:
         asked = _axis(table["analyses"], ("analyses",), lambda raw, where: plugin("analysis", raw, where, options))
         options_given["analyses"] = asked
+    if "trackers" in table:
+        trackers = _axis(table["trackers"], ("trackers",), lambda raw, where: plugin("tracker", raw, where, options))
+        options_given["trackers"] = trackers
     if "seeds" in table:
         options_given["seeds"] = _seeds(table["seeds"])
     try:
