@@ -35,8 +35,8 @@ from outgrow.methods.base import (
 from outgrow.models.base import Model
 from outgrow.store import Damaged, as_digests, digest_of_text
 from outgrow.tasks.base import Readout, Split, Task
-from outgrow.training.continuing import Generative
 from outgrow.training.features import FeatureIndex, FeatureSpec, fill, texts_of
+from outgrow.training.language_model import Generative
 from outgrow.types import Doubles, Examples, Labels, UserError
 
 HEAD = 0.5  # seconds to fit a head on frozen features, roughly
@@ -65,7 +65,7 @@ class Adapt(Step[Predictor]):
         return learning(self.model, self.examples, self.method)
 
     def run(self, ctx: Context) -> Predictor:
-        from outgrow.training.continuing import adapt
+        from outgrow.training.language_model import adapt
         from outgrow.training.network import open_network
 
         try:

@@ -32,7 +32,7 @@ def track(trackers: Sequence[Tracker], results: Results, store: Store) -> tuple[
 
 def rows(results: Results, store: Store) -> Iterator[Tracked]:
     """Every record that is done, with the curve of its student's fit."""
-    cells = {(c.task.name, c.weak.name, c.strong.name, c.method.label, c.seed): c for c in results.grid}
+    cells = {_names(cell): cell for cell in results.grid}
     for record in results.records:
         metrics = {name: value for name, value in _numbers(record) if math.isfinite(value)}
         if record.status != "done" or not metrics:
@@ -45,6 +45,10 @@ def rows(results: Results, store: Store) -> Iterator[Tracked]:
         content = json.dumps([params, metrics, curve], sort_keys=True)
         id = hashlib.sha256(content.encode()).hexdigest()[:16]
         yield Tracked(id=id, name=name, params=params, metrics=metrics, curve=curve)
+
+
+def _names(cell: Cell) -> tuple[str, str, str, str, int | None]:
+    return cell.task.name, cell.weak.name, cell.strong.name, cell.method.label, cell.seed
 
 
 def _numbers(record: Record) -> Iterator[tuple[str, float]]:

@@ -44,8 +44,8 @@ def _folder(row: Tracked) -> str:
 def _write(row: Tracked, folder: Path) -> None:
     from torch.utils.tensorboard import SummaryWriter
 
-    with SummaryWriter(str(folder)) as writer:  # type: ignore[no-untyped-call]
-        writer.add_hparams(dict(row.params), dict(row.metrics), run_name=".")  # type: ignore[no-untyped-call]
+    with SummaryWriter(str(folder)) as writer:
+        writer.add_hparams(dict(row.params), dict(row.metrics), run_name=".")
         for check, values in enumerate(row.curve):
             for name, value in values.items():
-                writer.add_scalar(f"fit/{name}", value, check)  # type: ignore[no-untyped-call]
+                writer.add_scalar(f"fit/{name}", value, check)
