@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -35,6 +35,7 @@ class Results:
         experiment: The experiment, with every task and model identified by its content.
         store: The store that the results are read from.
         outcome: Which steps the run computed, found stored, failed or skipped; None without a run.
+        untracked: Why trackers of the experiment could not write the results of this run, one line each.
         toml: The experiment as TOML, with `overrides` and `seeds` applied; "" if it was given as an `Experiment`.
 
     Example:
@@ -47,6 +48,7 @@ class Results:
     store: Store
     outcome: Outcome | None = None
     toml: str = ""
+    untracked: tuple[str, ...] = ()
 
     @property
     def failures(self) -> tuple[Failure, ...]:
@@ -255,7 +257,8 @@ def run(
         The results, with the outcome of every step.
 
     Raises:
-        UserError: The experiment is wrong, or asks for what does not exist, or the store's disk is too small.
+        UserError: The experiment is wrong, or asks for what does not exist, or the store's disk is too small, or a
+            tracker's package is missing.
 
     Example:
         >>> results = outgrow.run("experiment.toml", on="inline", seeds=1)
@@ -266,12 +269,25 @@ def run(
     experiment = resolved(
         source, overrides=overrides, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings
     )
+    for tracker in experiment.trackers:
+        tracker.check()
     for note in notes(experiment, settings):
         LOGGER.warning("note: %s", note)
     opened_store = opened(store)
     with executor(on, workers, plugins=plugins) if isinstance(on, str) else on as runner:
         outcome = computed(experiment, opened_store, runner, settings, watch)
-    return Results(experiment, opened_store, outcome, toml_of(source, overrides, seeds, analyses))
+    found = Results(experiment, opened_store, outcome, toml_of(source, overrides, seeds, analyses))
+    return _tracked(found) if experiment.trackers else found
+
+
+def _tracked(found: Results) -> Results:
+    """The results of a run after its trackers have written them."""
+    from outgrow.report.tracking import track
+
+    why = track(found.experiment.trackers, found.numbers, found.store)
+    for line in why:
+        LOGGER.warning(line)
+    return replace(found, untracked=why)
 
 
 def computed(

@@ -102,6 +102,8 @@ def run(
         typer.echo(f"{name}: {finding.sentence}")
     for note in notes(results.experiment, settings):
         typer.echo(f"note: {note}")
+    for why in results.untracked:
+        typer.echo(f"warning: {why}", err=True)
     typer.echo(f"report: {path}{'' if written else ' (up to date)'}")
     assert results.outcome is not None
     counts = f"{len(results.outcome.computed)} steps computed, {len(results.outcome.cached)} cached"
