@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, distribution
@@ -12,7 +13,7 @@ from typing import TypeVar
 import gguf_file
 import mpnet_parts
 import pytest
-from slots import BASE, LARGE, MEDIUM, SMALL
+from slots import BASE, LARGE, MEDIUM, SMALL, causal
 from text_files import reviews, write_jsonl
 
 from outgrow.analyses.base import Analysis
@@ -155,6 +156,8 @@ ANALYSES: dict[str, Callable[[], tuple[Analysis, Experiment]]] = {
     "calibration": lambda: (find("analysis", "calibration")(), TWO_SEEDS),
     "difficulty": lambda: (find("analysis", "difficulty")(facet="number"), TWO_SEEDS),
     "error-structure": lambda: (find("analysis", "error-structure")(), replace(TWO_SEEDS, weak=SIMULATED)),
+    "leakage": lambda: (find("analysis", "leakage")(), causal(Path(tempfile.mkdtemp()))),
+    "twins": lambda: (find("analysis", "twins")(shares=(0.5, 1.0), ordinary=40), causal(Path(tempfile.mkdtemp()))),
     "label-worth": lambda: (find("analysis", "label-worth")(), TWO_SEEDS),
     "imitation": lambda: (find("analysis", "imitation")(), TWO_SEEDS),
 }
