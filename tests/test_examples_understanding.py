@@ -14,6 +14,7 @@ from outgrow.source import resolved
 
 ANALYSES = {
     "understanding": {"imitation", "calibration", "difficulty"},
+    "leakage": {"twins", "leakage"},
     "understanding-text": {"imitation", "calibration", "error-structure", "label-worth"},
 }
 SMALL = ("weak_train=60", "transfer=60", "transfer_validation=40", "validation=40", "test=80")

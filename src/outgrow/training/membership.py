@@ -26,7 +26,7 @@ def membership(
     """The Min-K%++ score of each passage, float64 [n], and its number of tokens, int64 [n].
 
     The score is the mean standardised log-probability of the `share` of its tokens that are least expected, of one
-    token at least (Zhang et al. 2024, "Min-K%++", section 4). Only the text of a passage counts, not what is given.
+    token at least (Zhang et al. 2024, "Min-K%++"). Only the text of a passage counts, not what is given.
     Raises UserError for a passage that is longer than the model reads.
     """
     import torch
