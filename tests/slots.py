@@ -59,6 +59,20 @@ class Learnable(Worded):
         return Passage(text=f"{example.prompt} {answer}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Linear(Learnable):
+    """Questions whose last word is the answer: it is linear in the embeddings of that word."""
+
+    readout: ClassVar[Readout] = "head"
+
+    def load(self) -> Source:
+        rows = []
+        for i in range(self.rows):
+            example = Example(id=f"q{i}", group=f"g{i}", prompt=f"w{2 + i % 7} w{i % 2}", choices=("a", "b"))
+            rows.append(Row(example=example, answer=(float(i % 2), 1.0 - i % 2)))
+        return Source(rows)
+
+
 def causal(folder: Path) -> Experiment:
     """An experiment of two tiny causal models, with as many other examples in the test split as it tests."""
     models = tuple(
@@ -81,6 +95,8 @@ def causal(folder: Path) -> Experiment:
 @dataclass(frozen=True, kw_only=True)
 class TinyModel(tiny.TinyModel):
     """A tiny causal model whose path is in no key, so that stores in different folders agree."""
+
+    causal: ClassVar[bool | None] = True
 
     path: str = not_hashed()
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 import gguf_file
 import mpnet_parts
 import pytest
-from slots import BASE, LARGE, MEDIUM, SMALL, causal
+from slots import BASE, LARGE, MEDIUM, SMALL, Linear, causal
 from text_files import reviews, write_jsonl
 
 from outgrow.analyses.base import Analysis
@@ -77,6 +77,11 @@ def _ladder(folder: Path) -> Model:
 
     assert rungs(), "the ladder ships no rung"
     return find("model", "ladder")(size=rungs()[0])
+
+
+def linear() -> Experiment:
+    """Tiny causal models and a concept that is linear in their embeddings."""
+    return replace(causal(Path(tempfile.mkdtemp())), tasks=(Linear(digest="fake"),))
 
 
 def _labelled(folder: Path) -> Supervisor:
@@ -156,6 +161,7 @@ ANALYSES: dict[str, Callable[[], tuple[Analysis, Experiment]]] = {
     "calibration": lambda: (find("analysis", "calibration")(), TWO_SEEDS),
     "difficulty": lambda: (find("analysis", "difficulty")(facet="number"), TWO_SEEDS),
     "error-structure": lambda: (find("analysis", "error-structure")(), replace(TWO_SEEDS, weak=SIMULATED)),
+    "saliency": lambda: (find("analysis", "saliency")(layers=(0,), times=(0.5,)), linear()),
     "leakage": lambda: (find("analysis", "leakage")(), causal(Path(tempfile.mkdtemp()))),
     "twins": lambda: (find("analysis", "twins")(shares=(0.5, 1.0), ordinary=40), causal(Path(tempfile.mkdtemp()))),
     "label-worth": lambda: (find("analysis", "label-worth")(), TWO_SEEDS),
