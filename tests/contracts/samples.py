@@ -22,13 +22,14 @@ from outgrow.experiment.definition import Experiment
 from outgrow.models.base import Model
 from outgrow.plugins import find
 from outgrow.supervisors.base import Supervisor
-from outgrow.tasks.base import Task
+from outgrow.tasks.base import Split, Task
 
 T = TypeVar("T")
 SIMULATED = tuple(
     find("supervisor", "simulated")(accuracy=0.7, errors=errors)
     for errors in (find("errors", "uniform")(), find("errors", "slice")(facet="parity", value="odd"))
 )
+MANY: dict[Split, int | None] = {"weak_train": 60, "transfer": 40, "test": 80}
 TWO_SEEDS = replace(BASE, seeds=(0, 1), strong=(MEDIUM, LARGE))
 
 
@@ -160,6 +161,7 @@ ERRORS: dict[str, Callable[[], Errors]] = {
 ANALYSES: dict[str, Callable[[], tuple[Analysis, Experiment]]] = {
     "calibration": lambda: (find("analysis", "calibration")(), TWO_SEEDS),
     "difficulty": lambda: (find("analysis", "difficulty")(facet="number"), TWO_SEEDS),
+    "easy-to-hard": lambda: (find("analysis", "easy-to-hard")(facet="number"), replace(TWO_SEEDS, sizes=MANY)),
     "error-structure": lambda: (find("analysis", "error-structure")(), replace(TWO_SEEDS, weak=SIMULATED)),
     "saliency": lambda: (find("analysis", "saliency")(layers=(0,), times=(0.5,)), linear()),
     "leakage": lambda: (find("analysis", "leakage")(), causal(Path(tempfile.mkdtemp()))),
