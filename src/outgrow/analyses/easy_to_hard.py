@@ -8,6 +8,7 @@ from itertools import product
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from outgrow.analyses.base import Analysis, Comparison, told_apart
 from outgrow.analyses.difficulty import HARDER, facet_of, refuse_without_facet
@@ -89,7 +90,9 @@ class _Measured:
         self.name = name
         (facet,) = (key for key in each.found if key.startswith("facet/"))
         difficulty = HARDER.get(facet.removeprefix("facet/"), 1) * each.found[facet][0].of(first.ids)
-        self.places = {half: half_of(difficulty, half) for half in HALVES if half != "mixed"}
+        self.places: dict[str, npt.NDArray[Any]] = {
+            half: half_of(difficulty, half) for half in HALVES if half != "mixed"
+        }
         _, codes = np.unique(first.groups, return_inverse=True)
         self.group_of = {half: codes[places] for half, places in self.places.items()}
         self.groups = min(len(set(own.tolist())) for own in self.group_of.values())
