@@ -119,7 +119,7 @@ def test_shrunk_it_runs_to_numbers(name: str, tmp_path: Path) -> None:
         EXAMPLES / f"{name}.toml",
         store=tmp_path / "store",
         on="inline",
-        sets=[f"sizes.{size}" for size in SMALL],
+        overrides=[f"sizes.{size}" for size in SMALL],
         seeds=[0],
     )
     assert not found.failures

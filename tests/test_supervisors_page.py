@@ -40,7 +40,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def finished(name: str) -> outgrow.Results:
-    results = outgrow.run(name, on="inline", sets=SETS)
+    results = outgrow.run(name, on="inline", overrides=SETS)
     assert not results.failures, results.failures[0].error_text
     assert {record["status"] for record in results.records} == {"done"}
     return results

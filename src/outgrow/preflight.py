@@ -124,7 +124,7 @@ def _refuse_too_long(task: Task, length_limit: LengthLimit) -> None:
     found = too_long(task, length_limit)
     raise UserError(
         f"task {task.name}: {explained(found, length_limit)}: "
-        f'say max_chars = {found.max_chars}, or too_long = "drop" or "cut"'
+        f'set max_chars = {found.max_chars}, or too_long = "drop" or "cut"'
     )
 
 

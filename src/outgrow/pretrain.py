@@ -114,7 +114,7 @@ class Pretrain(TrainingConfig, Step[Predictor]):
         return f"pretrain {self.layers} × {self.width}"
 
     def run(self, ctx: Context) -> Predictor:
-        from outgrow.training.continuing import LanguageModelObjective
+        from outgrow.training.language_model import LanguageModelObjective
         from outgrow.training.loop import train
         from outgrow.training.network import prepare
 

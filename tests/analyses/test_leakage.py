@@ -25,17 +25,17 @@ def draw(rng: np.random.Generator, *, known: float = 0.0, better: float = 0.0, b
     tells the sets apart by `blind` deviations."""
     found = {}
     for model in range(models):
-        for what, accuracy in (("asked", 0.3 + better), ("unseen", 0.3)):
+        for what, accuracy in (("tested", 0.3 + better), ("unseen", 0.3)):
             ids = tuple(f"{what}{i}" for i in range(n))
             right = (rng.random(n) < accuracy).astype(float)
             found[f"m/{model}/{what}"] = (Scores(ids=ids, groups=ids, correct=right),) * 2
-        asked = np.arange(n) < n // 2
+        tested = np.arange(n) < n // 2
         ids = tuple(f"pair{i}" for i in range(n))
         scores = MemberScores(
-            ids=ids, groups=ids, asked=asked,
-            known=rng.normal(size=n) + known * asked, blind=rng.normal(size=n) + blind * asked,
+            ids=ids, groups=ids, tested=tested,
+            score=rng.normal(size=n) + known * tested, blind=rng.normal(size=n) + blind * tested,
         )  # fmt: skip
-        found[f"m/{model}/known"] = (scores,) * 2  # type: ignore[assignment]
+        found[f"m/{model}/score"] = (scores,) * 2  # type: ignore[assignment]
     return Comparison(task="made", weak="m/0", strong="m/1", method="naive", seeds=(0, 1), found=found)
 
 
@@ -78,10 +78,10 @@ def test_the_table_by_hand() -> None:
         ids=ids,
         groups=ids,
         asked=np.array([True, True, False, False]),
-        known=np.array([4.0, 2, 3, 1]),
+        score=np.array([4.0, 2, 3, 1]),
         blind=np.zeros(4),
     )
-    found = {"m/asked": scores("ab", 1, 0), "m/unseen": scores("cd", 0, 0), "m/known": (known,)}
+    found = {"m/tested": scores("ab", 1, 0), "m/unseen": scores("cd", 0, 0), "m/score": (known,)}
     made = Comparison(task="made", weak="m", strong="m", method="naive", seeds=(0,), found=found)
     (row,) = Leakage().finding([made]).table.rows
     means = [each.mean for each in row if isinstance(each, Interval)]
@@ -96,7 +96,7 @@ def test_a_model_of_several_comparisons_counts_once() -> None:
 
 def test_it_reads_both_models_and_is_refused_without_one_that_predicts_tokens(tmp_path: Path) -> None:
     (first, second) = cells(replace(causal(tmp_path), analyses=(Leakage(),)))
-    names = [f"{m.name}/{what}" for m in (*first.weak.models, first.strong) for what in ("asked", "unseen", "known")]
+    names = [f"{m.name}/{what}" for m in (*first.weak.models, first.strong) for what in ("tested", "unseen", "score")]
     assert list(first.evidence["leakage"]) == names
     assert {k: s.key for k, s in first.evidence["leakage"].items()} == {
         k: s.key for k, s in second.evidence["leakage"].items()

@@ -34,9 +34,9 @@ def draw(rng: np.random.Generator, leaked: Mapping[str, float], *, n: int = 600,
         return tuple(Scores(ids=ids, groups=ids, correct=row.astype(float)) for row in right)
 
     def known(by: float) -> tuple[MemberScores, ...]:
-        asked = np.arange(n) < n // 2
+        tested = np.arange(n) < n // 2
         return tuple(
-            MemberScores(ids=ids, groups=ids, asked=asked, known=rng.normal(size=n) + by * asked, blind=np.zeros(n))
+            MemberScores(ids=ids, groups=ids, tested=tested, score=rng.normal(size=n) + by * tested, blind=np.zeros(n))
             for _ in range(seeds)
         )
 
@@ -88,7 +88,7 @@ def test_the_golden_case() -> None:
     def scores(text: str) -> tuple[Scores, ...]:
         return (Scores(ids=ids, groups=ids, correct=np.array([float(c) for c in text])),)
 
-    none = MemberScores(ids=ids, groups=ids, asked=np.arange(4) < 2, known=np.array([4.0, 3, 2, 1]), blind=np.zeros(4))
+    none = MemberScores(ids=ids, groups=ids, tested=np.arange(4) < 2, score=np.array([4.0, 3, 2, 1]), blind=np.zeros(4))
     found = {f"{role}/0": scores(text) for role, text in right.items()}
     found |= {f"{role}/0.5": scores("1110" if role == "student" else text) for role, text in right.items()}
     found |= {"known/0": (none,), "known/0.5": (none,)}  # type: ignore[dict-item]
@@ -131,9 +131,9 @@ def test_what_it_cannot_do_is_refused_by_name(tmp_path: Path) -> None:
     base = causal(tmp_path)
     with pytest.raises(UserError, match=r"analysis twins goes on with .* so it needs causal models"):
         cells(replace(base, methods=(Technique(oracle="labels"),), analyses=(Twins(),)))
-    with pytest.raises(UserError, match=r"the tests need a size: say sizes = \{ test = 1000 \}"):
+    with pytest.raises(UserError, match=r"the tests need a size: set sizes = \{ test = 1000 \}"):
         cells(replace(BASE, sizes={"weak_train": 60}, analyses=(Twins(),)))
-    with pytest.raises(UserError, match=r"as many other examples .* as the 150 tests.*say sizes = \{ test = 75 \}"):
+    with pytest.raises(UserError, match=r"as many other examples .* as the 150 tests.*set sizes = \{ test = 75 \}"):
         cells(replace(base, sizes={**base.sizes, "test": 150}, analyses=(Twins(),)))
     with pytest.raises(UserError, match=r"shares is \[0.0\]: give shares of the test examples, above 0 and up to 1"):
         Twins(shares=(0.0,))

@@ -19,7 +19,7 @@ from outgrow.graph import Context, Outcome, Step, load, run
 from outgrow.measures.area import area_values
 from outgrow.store import Store
 from outgrow.tasks.chess_puzzles import ChessPuzzles
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 from outgrow.types import UserError
 
 MANY = Generative(epochs=80, learning_rate=1e-2, keep="last")
@@ -67,7 +67,7 @@ def test_a_planted_leak_of_all_tests_is_known_by_heart(tmp_path: Path) -> None:
         known = Membership(model=step.model, examples=step.shown, unseen=held, start=step)
         computed([known], store)
         scores[share] = load(known, store)
-    areas = {share: area_values(each.known, each.asked).mean() for share, each in scores.items()}
+    areas = {share: area_values(each.score, each.tested).mean() for share, each in scores.items()}
     assert areas[1.0] > 0.8
     assert areas[0.0] < 0.65
 

@@ -142,11 +142,11 @@ def test_a_worker_that_waits_goes_on_when_another_has_done_what_does_not_fit(sto
     large = OnGpu(value=2)
     top = Add(terms=(large,))
     waiting = threading.Event()
-    told: list[str] = []
+    notes: list[str] = []
 
     def watch(event: Event) -> None:
         if event.kind == "waiting":
-            told.append(event.text)
+            notes.append(event.text)
             waiting.set()
 
     def other() -> Outcome:
@@ -155,7 +155,7 @@ def test_a_worker_that_waits_goes_on_when_another_has_done_what_does_not_fit(sto
 
     outcomes = together(lambda: work([top], store, worker("a", wait=True), watch), other)
     assert load(top, store).value == 2
-    assert told[0].startswith("it needs 1 GPUs (here 0): waiting for another worker for 0 s")
+    assert notes[0].startswith("it needs 1 GPUs (here 0): waiting for another worker for 0 s")
     assert not any(outcome.skipped for outcome in outcomes)
 
 

@@ -27,19 +27,19 @@ def read(folder: Path, content: str | bytes, name: str = "data.csv", **roles: An
 
 
 @pytest.mark.parametrize(
-    ("content", "roles", "said"),
+    ("content", "roles", "message"),
     [
         ("text,llm\na,x\nb\n", {}, "row 2: 1 cells, but the header has 2"),
-        (TWO, {"classes": ("x", "z")}, "row 2: 'y' is no class of the task. The classes are x, z"),
+        (TWO, {"classes": ("x", "z")}, "row 2: 'y' is not a class of the task. The classes are x, z"),
         (TWO, {"classes": ("x", "x")}, "classes lists 'x' twice"),
         ("text,llm,gold\na b c,x,no\nd e f,y,yes\n", {}, "labels are x, y, and 'gold' has no, yes: write them alike"),
         ("text,llm,gold\na b c,0,no\nd e f,1,yes\n", {}, r"the labels are 0, 1, and 'gold' has no, yes: list them in"),
         ("text,llm\na b c,\nd e f,-1\n", {}, r"llm has no label: an answer needs two classes"),
         ("text,llm\na b c,\nd e f,\n", {"classes": ("x", "y"), "weak": "llm"}, "labels no example: all its labels are"),
         ("text,llm\na b c,x\nd e f,x\n", {}, "llm is always 'x': an answer needs two classes"),
-        ("text,no,yes\na b c,0.5,0.6\nd e f,1,0\n", {}, r"row 1: 0\.5, 0\.6 \(sum 1\.1\) are no probabilities"),
+        ("text,no,yes\na b c,0.5,0.6\nd e f,1,0\n", {}, r"row 1: 0\.5, 0\.6 \(sum 1\.1\) are not probabilities"),
         ("text,no,yes\na b c,0.5,nan\nd e f,1,0.\n", {}, "row 1 has no value for the class 'yes'"),
-        ("text,no,yes\na b c,inf,0.5\nd e f,1,0\n", {}, r"row 1: inf, 0\.5 \(sum inf\) are no probabilities"),
+        ("text,no,yes\na b c,inf,0.5\nd e f,1,0\n", {}, r"row 1: inf, 0\.5 \(sum inf\) are not probabilities"),
         ("text,s\na b c,\"[1, 2]\"\nd e f,\"[1, 2, 3]\"\n", {"weak": "s"}, "the lists of labels have 2, 3 numbers"),
         ("text,s\na b c,\"[0.5]\"\nd e f,\"[0.5]\"\n", {"weak": "s"}, "'s' has one number a row"),
         ('text,s,gold\na b c,"[0.5, 0.5]",no\nd e f,"[1, 0]",yes\n', {"weak": "s"}, "which of no, yes do the 2"),
@@ -56,7 +56,7 @@ def read(folder: Path, content: str | bytes, name: str = "data.csv", **roles: An
         (TWO, {"weak": "nope"}, "has no column 'nope': it has text, llm"),
         (TWO, {"weak": "llm", "gold": "llm"}, "the column 'llm' has two roles"),
         (TWO, {"text": "{nope}"}, "has no column 'nope'"),
-        (TWO, {"text": "{"}, "is no template"),
+        (TWO, {"text": "{"}, "is not a template"),
         (TWO, {"text": "{}"}, "names no column"),
         (TWO, {"replies": "text"}, "replies are two columns, and 1 are named"),
         (TWO.encode("utf-16"), {}, "is UTF-16: save the file as UTF-8"),
@@ -65,18 +65,18 @@ def read(folder: Path, content: str | bytes, name: str = "data.csv", **roles: An
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_in_one_line(
-    content: str | bytes, roles: dict[str, Any], said: str, tmp_path: Path
+    content: str | bytes, roles: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
-    if not said:  # an empty name of a column is a name
+    if not message:  # an empty name of a column is a name
         assert read(tmp_path, content, **roles).classes == ("x", "y")
         return
-    with pytest.raises(UserError, match=said) as error:
+    with pytest.raises(UserError, match=message) as error:
         read(tmp_path, content, **roles)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("content", "roles", "said"),
+    ("content", "roles", "message"),
     [
         ("text,llm\na b c,x\n,x\nd e f,y\n", {}, "1 rows are left out: a text is empty"),
         ("id,text,llm\n1,a b c,x\n1,a b c,x\n2,d e f,y\n", {}, "1 rows are left out: the same row again"),
@@ -90,9 +90,9 @@ def test_what_is_wrong_is_said_in_one_line(
         ("text,no,yes\na b c,-1.5,2\nd e f,1,0\n", {}, "form: scores (guessed; --form names another)"),
     ],
 )
-def test_what_is_odd_is_counted_and_said(content: str, roles: dict[str, Any], said: str, tmp_path: Path) -> None:
+def test_what_is_odd_is_counted_and_said(content: str, roles: dict[str, Any], message: str, tmp_path: Path) -> None:
     data = read(tmp_path, content, **roles)
-    assert any(said in note for note in data.notes), data.notes
+    assert any(message in note for note in data.notes), data.notes
     label_report(data)
 
 

@@ -89,8 +89,8 @@ def test_audits_count_before_agreement_and_are_narrower_than_alone(report: Label
     known = truth[:60] == np.array([1, 0])[np.zeros(60, dtype=int)]
     alone = classical(known.astype(float), rows=400)
     assert alone.rows == 400
-    assert report.to_halve is not None
-    assert 60 < report.to_halve < 340
+    assert report.audits_to_halve is not None
+    assert 60 < report.audits_to_halve < 340
 
 
 def test_calibration_of_probabilities() -> None:
@@ -133,5 +133,5 @@ def test_the_page_is_whole_and_fetches_nothing(report: LabelReport, tmp_path: Pa
     odd = replace(report, name="<script>", notes=("a & <b>",))
     assert "<script>" not in html(odd)
     (tmp_path / "mine.txt").write_text("my notes")
-    with pytest.raises(UserError, match="is no HTML page"):
+    with pytest.raises(UserError, match="is not an HTML page"):
         write(tmp_path / "mine.txt", report)

@@ -97,7 +97,7 @@ def test_what_is_no_file_is_refused_before_anything_is_read(kind: str, where: st
         "nlp": Nlp(set="sst2", path=path),
         "chess": ChessPuzzles(source=path),
     }[kind]
-    with pytest.raises(UserError, match=r"cannot be read|is no path") as error:
+    with pytest.raises(UserError, match=r"cannot be read|is not a path") as error:
         task.pinned()
     assert "\n" not in str(error.value)
 

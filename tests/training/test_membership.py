@@ -10,7 +10,7 @@ import pytest
 import tiny
 
 from outgrow.tasks.base import Passage
-from outgrow.training.continuing import Generative, adapt
+from outgrow.training.language_model import Generative, adapt
 from outgrow.training.membership import membership, standardised
 from outgrow.training.network import open_network
 from outgrow.types import UserError

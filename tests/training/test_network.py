@@ -12,7 +12,7 @@ import torch
 
 from outgrow.graph import Settings
 from outgrow.plugins import find
-from outgrow.training.choosing import probabilities
+from outgrow.training.classification import probabilities
 from outgrow.training.network import Network, open_encoder, open_network
 from outgrow.types import Example, Examples, UserError
 

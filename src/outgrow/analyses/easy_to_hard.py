@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from outgrow.analyses.base import Analysis, Comparison, told_apart
+from outgrow.analyses.base import Analysis, Comparison, comparison_names
 from outgrow.analyses.difficulty import HARDER, facet_of, refuse_without_facet
 from outgrow.experiment.cell import Cell
 from outgrow.experiment.data import Gold
@@ -67,7 +67,9 @@ class EasyToHard(Analysis):
         }
 
     def finding(self, comparisons: Sequence[Comparison]) -> Finding:
-        measured = [_Measured(name, each) for name, each in zip(told_apart(comparisons), comparisons, strict=True)]
+        measured = [
+            _Measured(name, each) for name, each in zip(comparison_names(comparisons), comparisons, strict=True)
+        ]
         stated = [each for each in measured if each.groups >= MIN_GROUPS]
         few = f"fewer than {MIN_GROUPS} groups of test examples are in each half"
         return Finding(

@@ -26,7 +26,7 @@ from outgrow.tasks.base import Split
 from outgrow.types import Doubles, Scores, UserError
 
 CHANCE = 0.5  # the area under the ROC curve of scores that tell nothing
-MEASURES = {"known": "Min-K%++", "blind": "bag of words"}
+MEASURES = {"score": "Min-K%++", "blind": "bag of words"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,17 +55,17 @@ class Leakage(Analysis):
         if not any(_models(cell) for cell in cells):
             raise UserError(
                 "analysis leakage reads what causal models predict, so it needs one, on a task that is answered by "
-                'next tokens: say task = "chess-puzzles" and strong = "ladder/knight"'
+                'next tokens: set task = "chess-puzzles" and strong = "ladder/knight"'
             )
 
     def steps(self, cell: Cell) -> Mapping[str, Step[Any]]:
         found: dict[str, Step[Any]] = {}
         unseen = cell.setup.splits[self.unseen]
         for model in _models(cell):
-            found[f"{model.name}/asked"] = _zero_shot(cell, model, cell.test)
+            found[f"{model.name}/tested"] = _zero_shot(cell, model, cell.test)
             found[f"{model.name}/unseen"] = _zero_shot(cell, model, unseen)
             known = Membership(model=model, examples=cell.test, unseen=unseen, share=self.share)
-            found[f"{model.name}/known"] = known
+            found[f"{model.name}/score"] = known
         return found
 
     def finding(self, comparisons: Sequence[Comparison]) -> Finding:
@@ -88,17 +88,17 @@ def _zero_shot(cell: Cell, model: Model, examples: Prepare) -> Score:
 class _Seen:
     """What one model knows of one task."""
 
-    def __init__(self, task: str, model: str, asked: Scores, unseen: Scores, known: MemberScores) -> None:
+    def __init__(self, task: str, model: str, tested: Scores, unseen: Scores, known: MemberScores) -> None:
         self.task, self.model = task, model
-        self.asked, self.unseen = asked, unseen
+        self.tested, self.unseen = tested, unseen
         _, self.groups = np.unique(known.groups, return_inverse=True)
-        self.areas = {name: area_values(getattr(known, name), known.asked)[None] for name in MEASURES}
+        self.areas = {name: area_values(getattr(known, name), known.tested)[None] for name in MEASURES}
         self.better = difference_values(
-            np.concatenate([asked.correct, unseen.correct]),
-            np.arange(len(asked.ids) + len(unseen.ids)) < len(asked.ids),
+            np.concatenate([tested.correct, unseen.correct]),
+            np.arange(len(tested.ids) + len(unseen.ids)) < len(tested.ids),
         )[None]
-        _, self.all_groups = np.unique([*asked.groups, *unseen.groups], return_inverse=True)
-        self.pairs = int(known.asked.sum())
+        _, self.all_groups = np.unique([*tested.groups, *unseen.groups], return_inverse=True)
+        self.pairs = int(known.tested.sum())
 
     @property
     def name(self) -> str:
@@ -110,26 +110,26 @@ def _seen(comparisons: Sequence[Comparison]) -> list[_Seen]:
     found: dict[tuple[str, str], _Seen] = {}
     for each in comparisons:
         for model in dict.fromkeys(key.rpartition("/")[0] for key in each.found):
-            parts = (each.found[f"{model}/{what}"][0] for what in ("asked", "unseen", "known"))
+            parts = (each.found[f"{model}/{what}"][0] for what in ("tested", "unseen", "score"))
             if (each.task, model) not in found:
                 found[each.task, model] = _Seen(each.task, model, *parts)
     return list(found.values())
 
 
 def _tested(seen: Sequence[_Seen]) -> list[tuple[_Seen, dict[str, Effect]]]:
-    """The effects of each model: `known` and `blind` above chance, and the accuracy, `better`. All are corrected
+    """The effects of each model: `score` and `blind` above chance, and the accuracy, `better`. All are corrected
     together for their number, except `blind`: a baseline is to be seen, not to be hidden by the number of models."""
     values: list[Doubles] = []
     groups: list[npt.NDArray[Any]] = []
     for each in seen:
-        values += [each.areas["known"] - CHANCE, each.better]
+        values += [each.areas["score"] - CHANCE, each.better]
         groups += [each.groups, each.all_groups]
     found = effects(values, groups)
     return [
         (
             each,
             {
-                "known": found[2 * i],
+                "score": found[2 * i],
                 "better": found[2 * i + 1],
                 "blind": effects([each.areas["blind"] - CHANCE], [each.groups])[0],
             },
@@ -139,7 +139,7 @@ def _tested(seen: Sequence[_Seen]) -> list[tuple[_Seen, dict[str, Effect]]]:
 
 
 def _looks_leaked(found: Mapping[str, Effect]) -> bool:
-    return found["blind"].sign <= 0 and (found["known"].sign > 0 or found["better"].sign > 0)
+    return found["blind"].sign <= 0 and (found["score"].sign > 0 or found["better"].sign > 0)
 
 
 def _sentence(seen: Sequence[_Seen]) -> str:
@@ -154,7 +154,7 @@ def _sentence(seen: Sequence[_Seen]) -> str:
             "apart, so they differ in more than that the models may have read one of them."
         )
     if clean:
-        smallest = max(found["known"].smallest for found in clean)
+        smallest = max(found["score"].smallest for found in clean)
         where = "" if len(clean) == len(tested) else f"Of the other {len(clean)} models: "
         start = "N" if not where else "n"
         clauses.append(
@@ -166,8 +166,8 @@ def _sentence(seen: Sequence[_Seen]) -> str:
 
 def _evidence(each: _Seen, found: Mapping[str, Effect]) -> str:
     said = []
-    if found["known"].sign > 0:
-        area = found["known"].interval
+    if found["score"].sign > 0:
+        area = found["score"].interval
         low, mean, high = (CHANCE + value for value in (area.low, area.mean, area.high))
         said.append(
             f"by Min-K%++ {each.model} surely knows test examples better (area {mean:.3f}, {low:.3f}–{high:.3f})"
@@ -194,7 +194,7 @@ def _table(seen: Sequence[_Seen]) -> Table:
             (
                 each.task,
                 each.model,
-                *(accuracy(scores.correct[None], scores.groups) for scores in (each.asked, each.unseen)),
+                *(accuracy(scores.correct[None], scores.groups) for scores in (each.tested, each.unseen)),
                 mean_interval(each.better, each.all_groups),
                 *(mean_interval(each.areas[name], each.groups) for name in MEASURES),
                 each.pairs,
@@ -214,7 +214,7 @@ def _figure(seen: Sequence[_Seen]) -> Figure:
         y=Axis(label="area under the ROC curve"),
         level=("chance", CHANCE),
         series=(
-            Series(name=MEASURES["known"], colour="student", joined=False, marks=marks("known")),
+            Series(name=MEASURES["score"], colour="student", joined=False, marks=marks("score")),
             Series(name=MEASURES["blind"], colour="muted", joined=False, marks=marks("blind")),
         ),
     )

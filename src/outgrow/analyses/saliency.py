@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from outgrow.analyses.base import Analysis, Comparison, told_apart
+from outgrow.analyses.base import Analysis, Comparison, comparison_names
 from outgrow.experiment.cell import Cell
 from outgrow.experiment.data import Gold
 from outgrow.experiment.scoring import Score
@@ -25,7 +25,7 @@ from outgrow.measures.effects import Effect, effects
 from outgrow.methods.head import Head
 from outgrow.models.base import Model
 from outgrow.models.header import read_config
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 from outgrow.training.loop import TrainingConfig
 from outgrow.types import Doubles, Scores, UserError
 
@@ -73,7 +73,7 @@ class Saliency(Analysis):
         if not any(map(_is_probed, cells)):
             raise UserError(
                 "analysis saliency probes the layers of finetuned students, on a task whose examples share their "
-                'choices: say task = "chess-advantage" with a model that finetunes, and a method without oracle'
+                'choices: set task = "chess-advantage" with a model that finetunes, and a method without oracle'
             )
 
     def steps(self, cell: Cell) -> Mapping[str, Step[Any]]:
@@ -96,7 +96,9 @@ class Saliency(Analysis):
         return found
 
     def finding(self, comparisons: Sequence[Comparison]) -> Finding:
-        measured = [_Measured(name, each) for name, each in zip(told_apart(comparisons), comparisons, strict=True)]
+        measured = [
+            _Measured(name, each) for name, each in zip(comparison_names(comparisons), comparisons, strict=True)
+        ]
         return Finding(sentence=_sentence(measured), table=_table(measured), figure=_figure(measured))
 
 

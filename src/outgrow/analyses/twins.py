@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from outgrow.analyses.base import Analysis, Comparison, told_apart
+from outgrow.analyses.base import Analysis, Comparison, comparison_names
 from outgrow.experiment.cell import Cell
 from outgrow.experiment.data import Gold, LabelsStep
 from outgrow.experiment.membership import MemberScores, Membership
@@ -30,7 +30,7 @@ from outgrow.measures.pgr import pgr, recovered
 from outgrow.models.base import Model
 from outgrow.ranges import SHARE, check_ranges, whole
 from outgrow.supervisors.fitted import Fitted
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 from outgrow.types import Doubles, Scores, UserError
 
 ROLES = {
@@ -81,7 +81,7 @@ class Twins(Analysis):
         if not asked:
             raise UserError(
                 "analysis twins goes on with the pretraining of supervisor and student, so it needs causal models on a "
-                "task that is answered by next tokens, and a method without chain, adapt and oracle: say "
+                "task that is answered by next tokens, and a method without chain, adapt and oracle: set "
                 'task = "chess-puzzles", weak = "ladder/pawn" and strong = "ladder/knight"'
             )
         for setup in {id(cell.setup): cell.setup for cell in asked}.values():
@@ -89,14 +89,14 @@ class Twins(Analysis):
             if n is None:
                 raise UserError(
                     f"analysis twins keeps a part of the test split of {setup.task.name} back, so the tests need a "
-                    "size: say sizes = { test = 1000 }"
+                    "size: set sizes = { test = 1000 }"
                 )
             try:
                 setup.task.examples("test", n, 0, part=1)
             except UserError:
                 raise UserError(
                     f"analysis twins needs as many other examples in the test split of {setup.task.name} as the {n} "
-                    f"tests, of other groups: say sizes = {{ test = {n // 2} }}"
+                    f"tests, of other groups: set sizes = {{ test = {n // 2} }}"
                 ) from None
 
     def steps(self, cell: Cell) -> Mapping[str, Step[Any]]:
@@ -140,7 +140,9 @@ class Twins(Analysis):
         )
 
     def finding(self, comparisons: Sequence[Comparison]) -> Finding:
-        measured = [_Measured(name, each) for name, each in zip(told_apart(comparisons), comparisons, strict=True)]
+        measured = [
+            _Measured(name, each) for name, each in zip(comparison_names(comparisons), comparisons, strict=True)
+        ]
         return Finding(sentence=_sentence(measured), table=_table(measured), figure=_figure(measured))
 
 
@@ -180,7 +182,7 @@ class _Measured:
     def area(self, share: float) -> Interval:
         """How well Min-K%++ tells test examples from unseen ones, as the area under the ROC curve."""
         scores = self.known[share]
-        return mean_interval(np.stack([area_values(each.known, each.asked) for each in scores]), scores[0].groups)
+        return mean_interval(np.stack([area_values(each.score, each.tested) for each in scores]), scores[0].groups)
 
     def roles(self, who: str, share: float) -> tuple[Doubles, Doubles, Doubles]:
         """Floor, student and ceiling. who: whether `both` models have read the leak, or the student `alone`."""

@@ -21,8 +21,8 @@ from outgrow.cli.options import (
     NoPlugins,
     Offline,
     On,
+    Overrides,
     Seeds,
-    Sets,
     StoreAt,
     TrustPickle,
     TrustRemoteCode,
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 def run(
     file: File = None,
     store: StoreAt = RUNS,
-    sets: Sets = None,
+    overrides: Overrides = None,
     seeds: Seeds = None,
     analyses: Analyses = "",
     on: On = "",
@@ -73,9 +73,9 @@ def run(
 
     started = time.monotonic()
     settings = replace(settings_from(device, trust_pickle, trust_remote_code, offline), microbatch=microbatch)
-    read_experiment(file, sets, seeds, no_plugins, analyses)  # a wrong one is refused before anything is opened
-    asked, opened_store = source_from(file, sets, seeds, no_plugins, analyses), api.opened(store)
-    path = writable_file(report or _page(file), "--report", opened_store, is_page, "HTML page")
+    read_experiment(file, overrides, seeds, no_plugins, analyses)  # a wrong one is refused before anything is opened
+    request, opened_store = source_from(file, overrides, seeds, no_plugins, analyses), api.opened(store)
+    path = writable_file(report or _page(file), "--report", opened_store, is_page, "an HTML page")
     if log and os.path.realpath(log) == os.path.realpath(path):
         raise UserError(f"--log and --report are one file, {log}: name two")
     with (
@@ -84,7 +84,7 @@ def run(
         api.executor(on, workers, plugins=not no_plugins) as executor,
         showing(sys.stderr, executor.slots) as watch,
     ):
-        results = api.run(**asked, store=opened_store, on=executor, settings=settings, watch=watch)
+        results = api.run(**request, store=opened_store, on=executor, settings=settings, watch=watch)
     written = _refresh(results, path)  # before anything is printed, maybe to a closed pipe
     _print_table(results.numbers)
     for name, finding in results.findings.items():
@@ -104,7 +104,7 @@ def run(
 def plan(
     file: File = None,
     store: StoreAt = RUNS,
-    sets: Sets = None,
+    overrides: Overrides = None,
     seeds: Seeds = None,
     analyses: Analyses = "",
     device: Device = "cpu",
@@ -124,7 +124,7 @@ def plan(
     from outgrow.source import resolved
 
     settings = settings_from(device, trust_pickle, trust_remote_code, offline)
-    experiment = resolved(read_experiment(file, sets, seeds, no_plugins, analyses), settings=settings)
+    experiment = resolved(read_experiment(file, overrides, seeds, no_plugins, analyses), settings=settings)
     planned = api.plan(experiment, store=store, settings=settings)
     if as_json:
         todo = [{"key": step.key, "title": step.title, "why": planned.why[step.key]} for step in planned.todo]
@@ -143,7 +143,7 @@ def plan(
 def results(
     file: File = None,
     store: StoreAt = RUNS,
-    sets: Sets = None,
+    overrides: Overrides = None,
     seeds: Seeds = None,
     format: Annotated[str, typer.Option("--format", help="table, json, csv or md; svg of an analysis.")] = "table",
     by: Annotated[str | None, typer.Option("--by", metavar="FACET", help="By rating, theme, difficulty ...")] = None,
@@ -167,7 +167,7 @@ def results(
     settings = settings_from(device, trust_pickle, trust_remote_code, offline)
     if analysis and by is not None:
         raise UserError("--analysis and --by are two views of the results: give one of them")
-    stored = api.results(**source_from(file, sets, seeds, no_plugins, analysis), store=store, settings=settings)
+    stored = api.results(**source_from(file, overrides, seeds, no_plugins, analysis), store=store, settings=settings)
     if analysis:
         print(finding_text(analysis, stored.findings[analysis], format), end="")
         return
@@ -182,7 +182,7 @@ def results(
 def report(
     file: File = None,
     store: StoreAt = RUNS,
-    sets: Sets = None,
+    overrides: Overrides = None,
     seeds: Seeds = None,
     analyses: Analyses = "",
     out: Annotated[Path | None, typer.Option("--out", help="By default NAME-report.html.")] = None,
@@ -196,12 +196,12 @@ def report(
     from outgrow import api
     from outgrow.report.page import is_page
 
-    read_experiment(file, sets, seeds, no_plugins, analyses)
+    read_experiment(file, overrides, seeds, no_plugins, analyses)
     opened_store = api.opened(store)
-    path = writable_file(out or _page(file), "--out", opened_store, is_page, "HTML page")
+    path = writable_file(out or _page(file), "--out", opened_store, is_page, "an HTML page")
     settings = settings_from(device, trust_pickle, trust_remote_code, offline)
-    asked = source_from(file, sets, seeds, no_plugins, analyses)
-    typer.echo(f"report: {api.results(**asked, store=opened_store, settings=settings).report(path)}")
+    request = source_from(file, overrides, seeds, no_plugins, analyses)
+    typer.echo(f"report: {api.results(**request, store=opened_store, settings=settings).report(path)}")
 
 
 def _page(file: Path | None) -> Path:

@@ -1,4 +1,4 @@
-"""`outgrow labels`: what the labels of a table are worth, and which rows to look at first."""
+"""`outgrow labels`: how good the labels of a table are, and which rows to audit."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _refuse_wrong(to_audit: tuple[int, str], audited: Path | None, report: Path 
         text = f"--to-audit {to_audit[1]} exists, and somebody's answers may be in it: name another file"
         raise UserError(f"{text}, or add --audited {to_audit[1]}")
     if report and not is_page(report):
-        raise UserError(f"--report {report} exists and is no HTML page, and is not overwritten: name another file")
+        raise UserError(f"--report {report} exists and is not an HTML page, and is not overwritten: name another file")
 
 
 def _features(table: PracticeData, name: str, settings: Settings) -> Any:

@@ -29,7 +29,7 @@ StoreAt = Annotated[
     str,
     typer.Option("--store", envvar="OUTGROW_STORE", callback=not_empty, help="Folder or URL of the stored steps."),
 ]
-Sets = Annotated[
+Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FIELD=VALUE", help="Change a field: sizes.test=500, methods[0].loss.weight=0.5."),
 ]

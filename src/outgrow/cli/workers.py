@@ -24,8 +24,8 @@ from outgrow.cli.options import (
     NoPlugins,
     Offline,
     On,
+    Overrides,
     Seeds,
-    Sets,
     StoreAt,
     TrustPickle,
     TrustRemoteCode,
@@ -47,7 +47,7 @@ REQUEUE = 75  # EX_TEMPFAIL: a scheduler that stopped the worker should start it
 def work(
     file: File = None,
     store: StoreAt = RUNS,
-    sets: Sets = None,
+    overrides: Overrides = None,
     seeds: Seeds = None,
     name: Annotated[
         str | None,
@@ -80,7 +80,7 @@ def work(
 
     started = time.monotonic()
     settings = replace(settings_from(device, trust_pickle, trust_remote_code, offline), microbatch=microbatch)
-    read_experiment(file, sets, seeds, no_plugins)  # a wrong one is refused before anything is opened
+    read_experiment(file, overrides, seeds, no_plugins)  # a wrong one is refused before anything is opened
     resources = Resources(
         cores=cores or all_cores(), gpus=gpus, memory_gb=_memory_gb() if memory_gb is None else memory_gb
     )
@@ -94,9 +94,9 @@ def work(
         _requeued(executor),
         showing(sys.stderr, executor.slots) as watch,
     ):
-        asked = source_from(file, sets, seeds, no_plugins)
+        request = source_from(file, overrides, seeds, no_plugins)
         shared: dict[str, Any] = {"store": opened_store, "worker": worker, "on": executor, "retry": retry}
-        outcome = sharing.work(**asked, **shared, settings=settings, watch=watch)
+        outcome = sharing.work(**request, **shared, settings=settings, watch=watch)
     _report(outcome, worker, duration(time.monotonic() - started))
 
 
@@ -115,7 +115,7 @@ def _report(outcome: Outcome, worker: Worker, took: str) -> None:
 def status(
     file: File = None,
     store: StoreAt = RUNS,
-    sets: Sets = None,
+    overrides: Overrides = None,
     seeds: Seeds = None,
     trust_pickle: TrustPickle = False,
     trust_remote_code: TrustRemoteCode = False,
@@ -127,7 +127,7 @@ def status(
     from outgrow import sharing
 
     settings = settings_from("cpu", trust_pickle, trust_remote_code, offline)
-    found = sharing.status(**source_from(file, sets, seeds, no_plugins), store=store, settings=settings)
+    found = sharing.status(**source_from(file, overrides, seeds, no_plugins), store=store, settings=settings)
     if as_json:
         print_json(_as_json(found))
     else:

@@ -81,7 +81,7 @@ class Experiment:
             raise UserError(f'too_long is {self.too_long!r}: choose "drop", "cut" or "refuse"')
         check_precision(self)
         if not isinstance(self.direct, bool):
-            raise UserError(f"direct is {self.direct!r}: say true, or false to leave out the fits on weak_train")
+            raise UserError(f"direct is {self.direct!r}: give true, or false to leave out the fits on weak_train")
         if self.pairs not in ("all", "upward"):
             raise UserError(f'pairs is {self.pairs!r}: choose "all", or "upward" for students larger than supervisors')
 

@@ -47,11 +47,11 @@ def _first_below(fits: Iterable[Fit], reason_of: Callable[[Step[Any]], str]) -> 
     """The first non-empty `reason_of` a step and its ancestors, for each step by its id()."""
     reasons: dict[int, str] = {}
     for step in topological_order(tuple(fits)):
-        reasons[id(step)] = reason_of(step) or next(filter(None, (reasons[id(each)] for each in _told(step))), "")
+        reasons[id(step)] = reason_of(step) or next(filter(None, (reasons[id(each)] for each in _read_by(step))), "")
     return reasons
 
 
-def _told(step: Step[Any]) -> Sequence[Step[Any]]:
+def _read_by(step: Step[Any]) -> Sequence[Step[Any]]:
     """The inputs whose ground truth reaches the readers of a step: of simulated labels, not what they are made of; of a
     leak that is made on purpose, none."""
     if isinstance(step, Contaminate):

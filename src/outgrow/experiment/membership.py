@@ -24,14 +24,14 @@ FEWEST = 20  # groups of either set, as in `measures.pgr`
 class MemberScores:
     """Examples of two sets that are equally long, as many of either.
 
-    asked: whether an example is of the set in question, bool [n]; the others are unseen. known: its Min-K%++ score,
-    float64 [n]. blind: how much a bag of words takes it for one of the set in question, float64 [n].
+    tested: whether an example is in the test set, bool [n]; the others are unseen. score: its Min-K%++ score,
+    float64 [n]. blind: the log-odds that it is in the test set, by a bag of words, float64 [n].
     """
 
     ids: tuple[str, ...]
     groups: tuple[str, ...]
-    asked: npt.NDArray[np.bool_]
-    known: Doubles
+    tested: npt.NDArray[np.bool_]
+    score: Doubles
     blind: Doubles
 
     def save(self, folder: Path) -> None:
@@ -40,7 +40,7 @@ class MemberScores:
 
         names = {"id": pa.array(self.ids, pa.string()), "group": pa.array(self.groups, pa.string())}
         pq.write_table(
-            pa.table({**names, "asked": self.asked, "known": self.known, "blind": self.blind}),
+            pa.table({**names, "tested": self.tested, "score": self.score, "blind": self.blind}),
             folder / "membership.parquet",
         )
 
@@ -49,7 +49,7 @@ class MemberScores:
         import pyarrow.parquet as pq
 
         columns = pq.read_table(folder / "membership.parquet").to_pydict()
-        arrays = {name: np.array(columns[name]) for name in ("asked", "known", "blind")}
+        arrays = {name: np.array(columns[name]) for name in ("tested", "score", "blind")}
         return cls(ids=tuple(columns["id"]), groups=tuple(columns["group"]), **arrays)
 
 
@@ -81,7 +81,7 @@ class Membership(Step[MemberScores]):
     def run(self, ctx: Context) -> MemberScores:
         from outgrow.training.membership import membership
         from outgrow.training.network import open_network
-        from outgrow.training.word_classifier import told_apart
+        from outgrow.training.word_classifier import held_out_log_odds
 
         folder = ctx.load(self.start).folder if self.start else self.model.folder(ctx.settings)
         network = open_network(folder, "tokens", ctx.settings)
@@ -98,12 +98,12 @@ class Membership(Step[MemberScores]):
             raise UserError(
                 f"only {count} of the unseen examples are as long as those of {self.examples.task.name}: give others"
             )
-        asked = np.arange(len(rows)) < count
+        tested = np.arange(len(rows)) < count
         words = [f"{own[i].given} {own[i].text}" for own, at in zip(texts, places, strict=True) for i in at.tolist()]
         return MemberScores(
             ids=tuple(row.id for row in rows),
             groups=groups,
-            asked=asked,
-            known=np.concatenate([own[at] for own, at in zip(scores, places, strict=True)]),
-            blind=told_apart(words, asked.astype(np.int64), groups),
+            tested=tested,
+            score=np.concatenate([own[at] for own, at in zip(scores, places, strict=True)]),
+            blind=held_out_log_odds(words, tested.astype(np.int64), groups),
         )

@@ -14,7 +14,7 @@ from outgrow.graph import Context, Settings, Step, not_hashed
 from outgrow.methods.base import Predictor, finished
 from outgrow.models.base import Model
 from outgrow.tasks.base import Passage, Task, ground_truth
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 from outgrow.types import Examples, UserError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Adapt(Step[Predictor]):
         return learning(self.model, self.examples, self.method)
 
     def run(self, ctx: Context) -> Predictor:
-        from outgrow.training.continuing import adapt
+        from outgrow.training.language_model import adapt
 
         network = _opened(self.model, self.method, ctx)
         passages, held_out = (each.task.passages(ctx.load(each)) for each in (self.examples, self.validation))
@@ -104,7 +104,7 @@ class Contaminate(Step[Predictor]):
         return learning(self.model, self.ordinary, self.method) + learning(self.model, self.shown, self.method)
 
     def run(self, ctx: Context) -> Predictor:
-        from outgrow.training.continuing import adapt
+        from outgrow.training.language_model import adapt
 
         network = _opened(self.model, self.method, ctx)
         task, held_out = self.shown.task, ctx.load(self.validation)

@@ -14,7 +14,7 @@ from outgrow.methods.base import FeatureMethod, Method, TextMethod
 from outgrow.methods.finetune import Finetune
 from outgrow.models.base import Model
 from outgrow.tasks.base import Split, Task
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 from outgrow.training.precision import Precision
 from outgrow.types import UserError
 
@@ -43,7 +43,7 @@ class CellSetup:
         if number and transfer.n is None:
             raise UserError(
                 f"task {self.task.name}: a chain takes fresh parts of transfer, so that needs a size: "
-                'say sizes = { transfer = 1000 }, or chain_data = "same"'
+                'set sizes = { transfer = 1000 }, or chain_data = "same"'
             )
         return self._parts.setdefault(number, replace(transfer, part=number))
 

@@ -104,7 +104,7 @@ class _Run:
         self.targets, self.store, self.executor, self.settings = targets, store, executor, settings
         self.worker, self.leases = worker, store.leases(worker.name if worker else "")
         self.running: dict[Future[tuple[JobResult, ...]], tuple[Step[Any], ...]] = {}
-        self.held: dict[str, Lease] = {}  # by the key of each step that is leased
+        self.held_leases: dict[str, Lease] = {}  # by the key of each step that is leased
         self.elsewhere: dict[str, Step[Any]] = {}  # ready steps that another run has leased
         self.computed: dict[str, Step[Any]] = {}
         self.failed: dict[str, Failure] = {}
@@ -149,7 +149,7 @@ class _Run:
 
     def _fill(self) -> None:
         """Start steps while there are free slots."""
-        for lease in {lease.owner: lease for lease in self.held.values() if lease.lost}.values():
+        for lease in {lease.owner: lease for lease in self.held_leases.values() if lease.lost}.values():
             self._release(lease)  # another run does what has not started
         while (free := self.executor.slots - len(self.running)) > 0 and not STOPPING.is_set():
             if steps := self.schedule.next(free):
@@ -158,16 +158,16 @@ class _Run:
                 return
 
     def _start(self, steps: tuple[Step[Any], ...]) -> None:
-        tickets = tuple(self.held[step.key].ticket for step in steps)
+        tickets = tuple(self.held_leases[step.key].ticket for step in steps)
         for step in steps:
-            self.held[step.key].running[step.key] = {"title": step.title, "since": time.time(), "fraction": 0.0}
+            self.held_leases[step.key].running[step.key] = {"title": step.title, "since": time.time(), "fraction": 0.0}
         job = Job(steps=steps, tickets=tickets, store=self.store, settings=self.settings)
         self.running[self.executor.submit(job, steps[0].resources, self.report)] = steps
 
     def _lease_more(self) -> bool:
         """Lease another bundle. False if there is nothing to lease now."""
         busy = {step.key for steps in self.running.values() for step in steps}
-        for lease in {lease.owner: lease for lease in self.held.values()}.values():
+        for lease in {lease.owner: lease for lease in self.held_leases.values()}.values():
             if not lease.keys & busy:  # what is left of it waits for others
                 self._release(lease)
         bundle = self.schedule.bundle(self._bundle_seconds())
@@ -187,7 +187,7 @@ class _Run:
             return not self.worker
         leased = taken.keys if taken else set()
         if taken:
-            self.held |= dict.fromkeys(leased, taken)
+            self.held_leases |= dict.fromkeys(leased, taken)
         for step in self.schedule.lease(bundle, leased):
             self.elsewhere[step.key] = step
             self._looks = 0  # the next look is at the leases, too
@@ -205,7 +205,7 @@ class _Run:
 
     def _release(self, lease: Lease) -> None:
         self.schedule.give_up(lease.keys)
-        self.held = {key: each for key, each in self.held.items() if each is not lease}
+        self.held_leases = {key: each for key, each in self.held_leases.items() if each is not lease}
         self.leases.release(lease)
 
     def _wait(self) -> None:
@@ -283,7 +283,7 @@ class _Run:
         with self._lock:  # executors report from threads of their own
             if self._watch_error:
                 raise self._watch_error
-            if event.kind == "progress" and (lease := self.held.get(event.key)) and event.key in lease.running:
+            if event.kind == "progress" and (lease := self.held_leases.get(event.key)) and event.key in lease.running:
                 lease.running[event.key]["fraction"] = event.fraction
             try:
                 log_event(event)
@@ -326,7 +326,7 @@ class _Run:
             going.todo,
             going.seconds,
             started=busy | self.failed.keys(),
-            leased=self.held,
+            leased=self.held_leases,
             worker=self.worker.name if self.worker else "",
             resources=self.worker.resources if self.worker else None,
         )
@@ -348,7 +348,7 @@ class _Run:
             self.computed.pop(ended.damaged, None)
             self.schedule = self._schedule(plan(self.targets, self.store))
             return
-        if lease := self.held.pop(step.key, None):
+        if lease := self.held_leases.pop(step.key, None):
             lease.keys.discard(step.key)
             lease.running.pop(step.key, None)
             if not lease.keys:
@@ -369,7 +369,7 @@ class _Run:
 
     def _lost(self, step: Step[Any]) -> None:
         """Another run has taken over the lease of a step, which is now waited for."""
-        if lease := self.held.get(step.key):
+        if lease := self.held_leases.get(step.key):
             lease.lost = True
             self._release(lease)
         self.elsewhere[step.key] = step

@@ -68,9 +68,9 @@ class Rule:
             )
 
     @property
-    def taught_by(self) -> Rule | None:
-        """The rule whose labels the heads of `folds` learn from, which may have the same `needs` in turn: so a rule in
-        rounds is taught by itself with one round less. Default: None, the labels as they are."""
+    def training_rule(self) -> Rule | None:
+        """The rule whose labels the heads of `folds` learn from, which may have the same `needs` in turn: the
+        training rule of a rule in rounds is itself with one round less. Default: None, the labels as they are."""
         return None
 
     @property

@@ -29,7 +29,7 @@ def for_trainer(loss: str | Loss, **fields: Any) -> TrainerLoss:
 
     Example:
         >>> loss = for_trainer("confidence", warmup=0.1)
-        >>> trainer = Trainer(model, args, train_dataset=data, compute_loss_func=loss, callbacks=[loss.callback])
+        >>> trainer = Trainer(model, args, train_dataset=rows, compute_loss_func=loss, callbacks=[loss.callback])
     """
     return TrainerLoss(loss if isinstance(loss, Loss) else _named(loss)(**fields))
 
@@ -49,10 +49,10 @@ class TrainerLoss:
         """For `callbacks` of the trainer."""
         from transformers import TrainerCallback
 
-        def told(callback: Any, args: Any, state: Any, control: Any, **others: Any) -> None:
+        def on_step_begin(callback: Any, args: Any, state: Any, control: Any, **others: Any) -> None:
             self._progress = state.global_step / max(state.max_steps, 1)
 
-        return type("Progress", (TrainerCallback,), {"on_step_begin": told})()
+        return type("Progress", (TrainerCallback,), {"on_step_begin": on_step_begin})()
 
     def __call__(self, outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
         """The loss: the mean over the examples, of all batches that are accumulated for an update where the trainer

@@ -171,7 +171,7 @@ class TextMethod(Method):
     ) -> Labels:
         """Probabilities over the choices of each example, in the order of `examples`. Default: those of the fitted
         checkpoint."""
-        from outgrow.training.choosing import probabilities
+        from outgrow.training.classification import probabilities
         from outgrow.training.network import open_network
 
         network = open_network(predictor.folder, readout, settings)

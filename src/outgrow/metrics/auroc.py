@@ -24,7 +24,7 @@ class Auroc(Metric):
         occurring = np.unique(truth)
         if len(occurring) < 2:
             raise UndefinedError("the area under the ROC curve needs examples of two classes")
-        asked = (1,) if probs.shape[1] == 2 else occurring  # the area is the same for each of two classes
-        areas = [area_values(probs[:, c], truth == c) for c in asked]
+        averaged = (1,) if probs.shape[1] == 2 else occurring  # the area is the same for each of two classes
+        areas = [area_values(probs[:, c], truth == c) for c in averaged]
         mean: Doubles = np.mean(areas, axis=0)
         return mean

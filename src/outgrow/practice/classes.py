@@ -12,7 +12,7 @@ import numpy as np
 from outgrow.annotations import Annotations
 from outgrow.practice.roles import MOST_CLASSES, Roles
 from outgrow.text import tables
-from outgrow.text.label_cells import finder, is_spread, unpacked
+from outgrow.text.label_cells import finder, is_distribution, unpacked
 from outgrow.text.normal import caseless
 from outgrow.types import Ints, UserError
 
@@ -89,7 +89,7 @@ def _names(path: Path, table: tables.Table, columns: Iterable[str], abstain: str
     for column in columns:
         for number, row in table.rows:
             value = row.get(column)
-            if is_spread(value):
+            if is_distribution(value):
                 continue
             try:
                 found[tables.name(value)] += 1
@@ -106,7 +106,7 @@ def _inside(path: Path, table: tables.Table, columns: Iterable[str]) -> tuple[se
     for column in columns:
         for number, row in table.rows:
             value: Any = row.get(column)
-            if is_spread(value):
+            if is_distribution(value):
                 inner = unpacked(path, number, value)
                 if isinstance(inner, dict):
                     keys |= {tables.name(name) for name in inner}
@@ -155,7 +155,7 @@ def _refuse_apart(path: Path, roles: Roles, weak: Counter[str], gold: Counter[st
 def _refuse_count(path: Path, roles: Roles, names: Sequence[str], rows: int) -> None:
     columns = ", ".join(roles.weak)
     if len(names) < 2:
-        said = f"is always {names[0]!r}" if names else "has no label"
-        raise UserError(f"{path}: {columns} {said}: an answer needs two classes (--classes bad,good lists them)")
+        problem = f"is always {names[0]!r}" if names else "has no label"
+        raise UserError(f"{path}: {columns} {problem}: an answer needs two classes (--classes bad,good lists them)")
     if len(names) > max(MOST_CLASSES, rows // 10) and "weak" in roles.guessed:
         raise UserError(f"{path}: {columns} has {len(names)} different values: say so if they are classes (--weak a,b)")

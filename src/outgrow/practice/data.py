@@ -103,6 +103,9 @@ class PracticeData:
             annotators: Their names.
             form: "classes", "probabilities" or "scores", where the values do not say.
 
+        Returns:
+            The data. Items without a label by anyone are kept; they have no annotation.
+
         Raises:
             UserError: Lengths that differ, classes that are unknown, probabilities that are none, duplicate ids, values
                 that can be read in two ways, or no label at all.
@@ -147,6 +150,9 @@ def read_data(
         form: "classes", "probabilities" or "scores" (logits or log-probabilities).
         abstain: A cell that stands for no label, as an empty one does.
         normalize: Divide probabilities by their sum; by default a sum that is not 1 is an error.
+
+    Returns:
+        The data; `roles` and `notes` say what was guessed.
 
     Raises:
         UserError: The file cannot be read, a column is missing or looks like nothing, a label is none of the classes,

@@ -1,4 +1,4 @@
-"""`outgrow labels`: what the labels of a data set are worth, before anything is trained on them."""
+"""`outgrow labels`: a report on the quality of the labels of a data set, before anything is trained on them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Suspect:
     id: str
     text: str
     label: str
-    rather: str
+    suggested: str
     probability: float
     truth: str
 
@@ -41,10 +41,10 @@ class LabelReport:
     (`shares`) and of the ground truth (`true_shares`, None without). audited: rows with ground truth. coverage:
     labelled / rows. overlap: the share of labelled rows with two labels at least; conflicts: the share of these where
     labels differ, None without any. accuracy: of the labels that the annotators give together; None where it is not
-    known. to_halve: how many more random audits would halve its interval. expected_errors: the mean probability that a
-    label is wrong, by texts and labels; None where neither three annotators nor audits say how far it holds. agreement:
-    beyond chance. suspects: the labels that are most probably wrong, the surest first. notes: what was guessed, dropped
-    or odd.
+    known. audits_to_halve: how many more random audits would halve its interval. expected_errors: the mean probability
+    that a label is wrong, by texts and labels; None where neither three annotators nor audits say how far it holds.
+    agreement: beyond chance. suspects: the labels that are most probably wrong, the surest first. notes: what was
+    guessed, dropped or odd.
     """
 
     name: str
@@ -58,7 +58,7 @@ class LabelReport:
     overlap: float
     conflicts: float | None
     accuracy: Share | None
-    to_halve: int | None
+    audits_to_halve: int | None
     expected_errors: float | None
     joined_by: str
     annotators: tuple[Annotator, ...]
@@ -79,6 +79,9 @@ def label_report(data: PracticeData, truth: Truth | None = None, audits: Audits 
         data: The labels, with or without texts and ground truth.
         truth: The probable classes, by default `probable_truth(data)`.
         audits: Which rows with ground truth were drawn at random; by default all of them.
+
+    Returns:
+        The report: coverage, conflicts, accuracies with intervals, duplicates and probable errors.
 
     Example:
         >>> report = label_report(read_data("reviews.csv"))
@@ -109,7 +112,7 @@ def label_report(data: PracticeData, truth: Truth | None = None, audits: Audits 
         overlap=float(several.mean()),
         conflicts=float(differ[several].mean()) if several.any() else None,
         accuracy=accuracy,
-        to_halve=_to_halve(data, truth, audits),
+        audits_to_halve=_to_halve(data, truth, audits),
         expected_errors=None if wrong is None else float(wrong.mean()),
         joined_by=_joined_by(data, truth),
         annotators=annotators(data, truth, audits, estimates),
@@ -140,7 +143,7 @@ def _to_halve(data: PracticeData, truth: Truth, audits: Audits) -> int | None:
     values[data.labelled] = truth.labels == data.gold[data.labelled]
     guesses[data.labelled] = 1 - truth.wrong
     found = audited_mean(data, audits, values, guesses, among)
-    return found.to_halve if found else None
+    return found.audits_to_halve if found else None
 
 
 def _wrong(data: PracticeData, truth: Truth, audits: Audits) -> Doubles | None:
@@ -167,18 +170,18 @@ def _true_shares(data: PracticeData, audits: Audits) -> tuple[float, ...] | None
 def _suspects(data: PracticeData, truth: Truth, wrong: Doubles) -> tuple[Suspect, ...]:
     """The labels beside which another class is more probable, the surest first."""
     order = np.argsort(-wrong, kind="stable")[:MOST_ERRORS].tolist()
-    rather = truth.from_all.argmax(1)
+    suggested = truth.from_all.argmax(1)
     return tuple(
         Suspect(
             id=data.annotations.ids[i],
             text=data.texts[data.labelled[i]] if data.texts else "",
             label=data.classes[truth.labels[i]],
-            rather=data.classes[rather[i]],
+            suggested=data.classes[suggested[i]],
             probability=float(wrong[i]),
             truth=_known(data, int(data.labelled[i])),
         )
         for i in order
-        if rather[i] != truth.labels[i]
+        if suggested[i] != truth.labels[i]
     )
 
 

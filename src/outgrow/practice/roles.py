@@ -9,7 +9,7 @@ from string import Formatter
 from typing import Any
 
 from outgrow.text import tables
-from outgrow.text.label_cells import Form, is_spread
+from outgrow.text.label_cells import Form, is_distribution
 from outgrow.types import UserError
 
 TEXT = ("text", "sentence", "prompt", "review", "body", "content", "question", "title", "headline", "message", "tweet")
@@ -60,7 +60,7 @@ def columns_of(template: str) -> list[str]:
     try:
         names = [name for _, name, *_ in Formatter().parse(template) if name is not None]
     except ValueError as error:
-        raise UserError(f"the text {template!r} is no template ({error}): write '{{title}}: {{body}}'") from None
+        raise UserError(f"the text {template!r} is not a template ({error}): write '{{title}}: {{body}}'") from None
     if not names or "" in names:
         raise UserError(f"the text {template!r} names no column: write one in braces, such as '{{title}}: {{body}}'")
     return names
@@ -151,7 +151,7 @@ def _longest(rows: Sequence[dict[str, Any]], free: Sequence[str]) -> str:
 
 def _weak_by_cells(rows: Sequence[dict[str, Any]], free: Sequence[str]) -> tuple[str, ...]:
     """The columns that hold lists, or numbers that sum to 1 over the columns, or few different values."""
-    if lists := [name for name in free if any(is_spread(row.get(name)) for row in rows)]:
+    if lists := [name for name in free if any(is_distribution(row.get(name)) for row in rows)]:
         return tuple(lists)
     numeric = [name for name in free if _numeric(rows, name)]
     if len(numeric) > 1 and not all(_whole(rows, name) for name in numeric):
@@ -212,7 +212,7 @@ def _inner(rows: Sequence[dict[str, Any]], weak: tuple[str, ...]) -> list[float]
         for name in weak:
             value = row.get(name)
             try:
-                value = json.loads(value) if isinstance(value, str) and is_spread(value) else value
+                value = json.loads(value) if isinstance(value, str) and is_distribution(value) else value
                 cells = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
                 flat += [float(each) for each in cells if each is not None]
             except (TypeError, ValueError, RecursionError):

@@ -176,7 +176,7 @@ MEASURES: dict[str, Measure] = {
         page="stated",
         signed=True,
         scored=True,
-        definition="student minus the student of the first method that is no oracle, paired by seed and example; ↑ "
+        definition="student minus the student of the first method that is not an oracle, paired by seed and example; ↑ "
         "where it is clearly better and ↓ where it is clearly worse, after Holm’s correction for the number of rows; "
         "its interval is for one row alone",
     ),

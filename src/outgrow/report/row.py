@@ -45,8 +45,8 @@ class Row:
     """The cells of one row of the grid, one a seed, with their stored scores.
 
     Numbers are over the seeds that have floor, student and ceiling (`complete`); without any such seed, each number is
-    over the scores that exist. baseline: the cells of the first method that is no oracle on the same seeds; empty where
-    all methods are.
+    over the scores that exist. baseline: the cells of the first method that is not an oracle on the same seeds;
+    empty where all methods are.
     """
 
     def __init__(self, cells: Sequence[Cell], baseline: Sequence[Cell], stored: StoredArtifacts) -> None:

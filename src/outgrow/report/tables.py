@@ -224,5 +224,5 @@ def interval_of(record: Record, name: str) -> str:
 def notes_of(record: Record, name: str) -> list[str]:
     """The caveats about a number of a record, and the notes of the fits behind it."""
     roles = tuple(f"{role}, " for role in MEASURES[name].roles)
-    said = [caveat.text for caveat in record.caveats if caveat.about == name]
-    return [*said, *(note for note in record.notes if roles and note.startswith(roles))]
+    caveats = [caveat.text for caveat in record.caveats if caveat.about == name]
+    return [*caveats, *(note for note in record.notes if roles and note.startswith(roles))]

@@ -1,4 +1,4 @@
-"""File: labels that stand in a table, whatever gave them: a language model, annotators, labelling functions."""
+"""File: labels from a table: those of a language model, annotators, labelling functions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from outgrow.tasks.base import Task
 from outgrow.tasks.text import on_this_machine
 from outgrow.text.label_files import LabelFile, LabelFormat, read_labels
 from outgrow.text.opening import digest_of_files, refuse_changed
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 from outgrow.types import Labels, UserError
 
 

@@ -149,7 +149,7 @@ class Task:
         if part:
             raise UserError(
                 f"task {self.name}: a chain takes a fresh part of {split} for each step, {n} examples a part, and "
-                f'there are {available} for part {part + 1}: ask for fewer, or say chain_data = "same"'
+                f'there are {available} for part {part + 1}: ask for fewer, or set chain_data = "same"'
             )
         raise UserError(f"task {self.name}: {n} examples asked for but split {split} has {available}: ask for fewer")
 

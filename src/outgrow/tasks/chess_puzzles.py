@@ -66,7 +66,7 @@ class ChessPuzzles(Task):
     def __post_init__(self) -> None:
         check_ranges(self, prompt=one_of("position", "moves"), plies=whole(1))
         if self.prompt == "position" and self.plies != LONGEST:
-            raise UserError('plies limits a prompt of moves: say prompt = "moves" too, or leave it out')
+            raise UserError('plies limits a prompt of moves: set prompt = "moves" too, or leave it out')
 
     @property
     def short_name(self) -> str:

@@ -56,7 +56,7 @@ def _each(path: Path, lines: Iterator[tuple[int, str]]) -> Numbered:
 
 def _record(path: Path, number: int, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise UserError(f"{path}, row {number}: this is no object with column names")
+        raise UserError(f"{path}, row {number}: this is not an object with column names")
     return value
 
 

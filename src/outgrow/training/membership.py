@@ -10,7 +10,7 @@ import numpy as np
 
 from outgrow.tasks.base import Passage
 from outgrow.training.batches import MOST_TOKENS
-from outgrow.training.continuing import learnt, next_tokens, tokenised
+from outgrow.training.language_model import learnt, next_tokens, tokenised
 from outgrow.training.network import Network
 from outgrow.types import Doubles, Ints, UserError
 

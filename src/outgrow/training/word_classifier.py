@@ -144,7 +144,7 @@ def fit_words(
     )
 
 
-def told_apart(
+def held_out_log_odds(
     texts: Sequence[str], positive: Ints, groups: Sequence[str], *, folds: int = 5, seed: int = 0
 ) -> Doubles:
     """How much a bag of words takes each text for a positive one, log-odds float64 [n], learned from texts of other

@@ -9,7 +9,7 @@ import pytest
 import tiny
 
 from outgrow.tasks.base import Passage
-from outgrow.training.continuing import Generative, LanguageModelObjective, Tokenised, adapt, tokenised
+from outgrow.training.language_model import Generative, LanguageModelObjective, Tokenised, adapt, tokenised
 from outgrow.training.network import Network, open_network
 from outgrow.types import UserError
 
