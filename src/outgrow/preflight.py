@@ -15,7 +15,8 @@ from typing import Any, TypeGuard
 from outgrow.cache import cached
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cell_setup
-from outgrow.experiment.steps import Adapt, Fit
+from outgrow.experiment.pretrained import Adapt, Contaminate, Pretrained
+from outgrow.experiment.steps import Fit
 from outgrow.graph import Resources, Settings, Step, identity, lacking
 from outgrow.models.base import Model
 from outgrow.models.header import read_header
@@ -221,9 +222,9 @@ def check_resources(todo: Sequence[Step[Any]], there: Resources, settings: Setti
     problems.raise_collected()
 
 
-def _stores_weights(step: object) -> TypeGuard[Fit | Adapt]:
+def _stores_weights(step: object) -> TypeGuard[Fit | Pretrained]:
     """Whether the artifact of a step contains the weights of a model."""
-    return isinstance(step, Adapt) or (isinstance(step, Fit) and step.features is None)
+    return isinstance(step, Adapt | Contaminate) or (isinstance(step, Fit) and step.features is None)
 
 
 def _gb(size: float) -> str:

@@ -9,14 +9,14 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
 from outgrow.experiment.data import LabelsStep, Prepare
 from outgrow.experiment.estimates import learning, reading, remedies, to_learn, to_read
-from outgrow.graph import Context, Resources, Settings, Step, identity, not_hashed
+from outgrow.experiment.pretrained import Adapted, Pretrained
+from outgrow.graph import Context, Resources, Settings, Step, identity
 from outgrow.labelling.base import Evidence, NotedLabels, Rule, notes_of
 from outgrow.losses.base import Loss
 from outgrow.losses.cross_entropy import CrossEntropy
@@ -29,81 +29,15 @@ from outgrow.methods.base import (
     TextMethod,
     TrainingData,
     design_of,
-    finished,
     saved_head,
 )
 from outgrow.models.base import Model
 from outgrow.store import Damaged, as_digests, digest_of_text
 from outgrow.tasks.base import Readout, Split, Task
 from outgrow.training.features import FeatureIndex, FeatureSpec, fill, texts_of
-from outgrow.training.language_model import Generative
-from outgrow.types import Doubles, Examples, Labels, UserError
+from outgrow.types import Doubles, Examples, Labels
 
 HEAD = 0.5  # seconds to fit a head on frozen features, roughly
-
-
-@dataclass(frozen=True, kw_only=True)
-class Adapt(Step[Predictor]):
-    """A causal model that has read the examples without their labels (Burns et al. 2023, section 5.2.2)."""
-
-    kind: ClassVar[str] = "adapt"
-    version: ClassVar[int] = 2  # 2: of the puzzles of a game, only the first one's passage
-    result: ClassVar[type[Any]] = Predictor
-
-    model: Model
-    method: Generative
-    examples: Prepare
-    validation: Prepare
-    seed: int = 0
-
-    @property
-    def title(self) -> str:
-        return f"adapt {self.model.name} to {self.examples.task.name} {self.examples.split}"
-
-    @property
-    def estimate(self) -> float:
-        return learning(self.model, self.examples, self.method)
-
-    def resources(self, settings: Settings) -> Resources:
-        return to_learn(self.model, self.examples, "tokens", self.method, settings)
-
-    def remedies(self, settings: Settings) -> Iterator[tuple[str, Resources]]:
-        return remedies(self.model, self.examples, "tokens", self.method, settings)
-
-    def run(self, ctx: Context) -> Predictor:
-        from outgrow.training.language_model import adapt
-        from outgrow.training.network import open_network
-
-        try:
-            network = open_network(
-                self.model.folder(ctx.settings), "tokens", ctx.settings, trained_in=self.method.precision
-            )
-        except UserError as error:
-            raise UserError(f"{self.model.name} cannot be adapted: {error}") from None
-        if not network.causal:
-            raise UserError(f"{self.model.name} is an encoder: adapt needs a causal model, such as ladder/knight")
-        passages, held_out = (each.task.passages(ctx.load(each)) for each in (self.examples, self.validation))
-        return finished(network, adapt(network, passages, held_out, self.method, self.seed, ctx), ctx)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Adapted(Model):
-    """A model with the weights of an `Adapt` step."""
-
-    kind: ClassVar[str] = "model/adapted"
-
-    of: Model
-    path: str = not_hashed()
-
-    @property
-    def name(self) -> str:
-        return self.of.name
-
-    def pinned(self) -> Self:
-        return self
-
-    def folder(self, settings: Settings) -> Path:
-        return Path(self.path)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +49,7 @@ class Features(Step[FeatureIndex]):
     version: ClassVar[int] = 2  # 2: rows of the store, of texts padded to a multiple of 8 tokens
     result: ClassVar[type[Any]] = FeatureIndex
 
-    source: Model | Adapt | Fit
+    source: Model | Pretrained | Fit
     examples: Prepare
     spec: FeatureSpec = field(default_factory=FeatureSpec)
 
@@ -181,7 +115,7 @@ class Fit(Step[Predictor]):
     validation: Prepare | Select
     validation_labels: LabelsStep
     monitored: LabelsStep | None = None
-    start: Adapt | None = None
+    start: Pretrained | None = None
     features: tuple[Features, Features] | None = None
     seed: int = 0
 
@@ -304,7 +238,8 @@ def predicted(fitted: Fit, examples: Prepare) -> Predict:
 class ZeroShot(LabelsStep):
     """The answers of a pretrained model before it is fitted to anything.
 
-    verbalizer: if given, the tokens that stand for the choices, in their order.
+    verbalizer: if given, the tokens that stand for the choices, in their order. start: the weights to answer with;
+    None: the model's own.
     """
 
     kind: ClassVar[str] = "zero_shot"
@@ -313,6 +248,7 @@ class ZeroShot(LabelsStep):
     method: TextMethod
     readout: Readout
     verbalizer: tuple[str, ...] = ()
+    start: Pretrained | None = None
 
     @property
     def title(self) -> str:
@@ -326,7 +262,8 @@ class ZeroShot(LabelsStep):
         return to_read(self.model, self.examples, self.readout, self.method.precision, settings)
 
     def run(self, ctx: Context) -> Labels:
-        pretrained, examples = Predictor(self.model.folder(ctx.settings)), ctx.load(self.examples)
+        examples = ctx.load(self.examples)
+        pretrained = ctx.load(self.start) if self.start else Predictor(self.model.folder(ctx.settings))
         if self.verbalizer:
             examples = replace(examples, rows=tuple(replace(row, choices=self.verbalizer) for row in examples.rows))
         return self.method.predict(pretrained, self.readout, examples, ctx.settings, ctx.progress)
