@@ -14,6 +14,9 @@ from outgrow.source import resolved
 
 ANALYSES = {
     "understanding": {"imitation", "calibration", "difficulty"},
+    "easy-to-hard": {"easy-to-hard"},
+    "leakage": {"twins", "leakage"},
+    "saliency-layers": {"saliency"},
     "understanding-text": {"imitation", "calibration", "error-structure", "label-worth"},
 }
 SMALL = ("weak_train=60", "transfer=60", "transfer_validation=40", "validation=40", "test=80")

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from outgrow import graph
 from outgrow.config import Seeds
+from outgrow.executors._machine import with_gpu_memory
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells, targets
 from outgrow.graph import LOGGER, Failure, Outcome, Plan, Report, Settings, Worker, ignore_events
 from outgrow.plugins import find, is_ours
-from outgrow.preflight import check_device, check_space, notes
+from outgrow.preflight import check_device, check_resources, check_space, notes
 from outgrow.source import DEFAULT_SETTINGS, Source, resolved, toml_of
 from outgrow.store import Store
 from outgrow.types import UserError
@@ -34,6 +35,7 @@ class Results:
         experiment: The experiment, with every task and model identified by its content.
         store: The store that the results are read from.
         outcome: Which steps the run computed, found stored, failed or skipped; None without a run.
+        untracked: Why trackers of the experiment could not write the results of this run, one line each.
         toml: The experiment as TOML, with `overrides` and `seeds` applied; "" if it was given as an `Experiment`.
 
     Example:
@@ -46,6 +48,7 @@ class Results:
     store: Store
     outcome: Outcome | None = None
     toml: str = ""
+    untracked: tuple[str, ...] = ()
 
     @property
     def failures(self) -> tuple[Failure, ...]:
@@ -254,7 +257,8 @@ def run(
         The results, with the outcome of every step.
 
     Raises:
-        UserError: The experiment is wrong, or asks for what does not exist, or the store's disk is too small.
+        UserError: The experiment is wrong, or asks for what does not exist, or the store's disk is too small, or a
+            tracker's package is missing.
 
     Example:
         >>> results = outgrow.run("experiment.toml", on="inline", seeds=1)
@@ -265,12 +269,25 @@ def run(
     experiment = resolved(
         source, overrides=overrides, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings
     )
+    for tracker in experiment.trackers:
+        tracker.check()
     for note in notes(experiment, settings):
         LOGGER.warning("note: %s", note)
     opened_store = opened(store)
     with executor(on, workers, plugins=plugins) if isinstance(on, str) else on as runner:
         outcome = computed(experiment, opened_store, runner, settings, watch)
-    return Results(experiment, opened_store, outcome, toml_of(source, overrides, seeds, analyses))
+    found = Results(experiment, opened_store, outcome, toml_of(source, overrides, seeds, analyses))
+    return _tracked(found) if experiment.trackers else found
+
+
+def _tracked(found: Results) -> Results:
+    """The results of a run after its trackers have written them."""
+    from outgrow.report.tracking import track
+
+    why = track(found.experiment.trackers, found.numbers, found.store)
+    for line in why:
+        LOGGER.warning(line)
+    return replace(found, untracked=why)
 
 
 def computed(
@@ -283,11 +300,15 @@ def computed(
 ) -> Outcome:
     """Compute what is missing of a resolved experiment. worker: if given, as one of several workers of the store.
 
-    Raises UserError where the store's disk is too small.
+    Raises UserError where the store's disk is too small, or a step needs more than this machine has.
     """
-    wanted = targets(cells(experiment))
-    if store.storage.local:
-        check_space(graph.plan(wanted, store).todo, store, settings)
+    wanted, settings = targets(cells(experiment)), with_gpu_memory(settings)
+    there = None if worker else on.machine(settings)
+    if store.storage.local or there:
+        todo = graph.plan(wanted, store).todo
+        check_space(todo, store, settings)
+        if there:
+            check_resources(todo, there, settings)
     return graph.run(wanted, store, on, settings, watch, worker)
 
 

@@ -28,6 +28,7 @@ FOLDERS = {
     "errors": "errors",
     "analysis": "analyses",
     "executor": "executors",
+    "tracker": "trackers",
 }
 # The methods that a plug-in must define; of several names in an inner tuple, one is enough.
 NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {

@@ -16,7 +16,7 @@ from outgrow.chess import board as chess
 from outgrow.chess.collect import collected
 from outgrow.chess.corpus import Corpus, Mix, build
 from outgrow.content import digest_of
-from outgrow.graph import Context, Resources, Step, not_hashed
+from outgrow.graph import Context, Resources, Settings, Step, not_hashed
 from outgrow.methods.base import Predictor
 from outgrow.ranges import above, check_ranges, whole
 from outgrow.tasks.base import Shares, split_of
@@ -106,9 +106,8 @@ class Pretrain(TrainingConfig, Step[Predictor]):
         if self.positions < longest:
             raise UserError(f"positions is {self.positions}: lines of the corpus have up to {longest} tokens")
 
-    @property
-    def resources(self) -> Resources:
-        return Resources(cores=1, memory_gb=2)
+    def resources(self, settings: Settings) -> Resources:
+        return Resources(memory_gb=2)
 
     @property
     def title(self) -> str:

@@ -16,7 +16,7 @@ from toys import Add, Boom, Chain, Const, Number, Sleep
 
 from outgrow.executors.inline import Inline
 from outgrow.executors.ray import Ray
-from outgrow.graph import Context, Event, Resources, Step, load, run
+from outgrow.graph import Context, Event, Resources, Settings, Step, load, run
 from outgrow.store import Store
 from outgrow.types import UserError
 
@@ -30,8 +30,7 @@ class Large(Const):
 
     result = Number
 
-    @property
-    def resources(self) -> Resources:
+    def resources(self, settings: Settings) -> Resources:
         return Resources(gpus=1)
 
 

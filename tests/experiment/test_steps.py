@@ -18,8 +18,9 @@ from outgrow.executors.inline import Inline
 from outgrow.experiment.data import Gold, Prepare
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells
+from outgrow.experiment.pretrained import Adapt
 from outgrow.experiment.scoring import Score
-from outgrow.experiment.steps import Adapt, Fit, Predict, Relabel
+from outgrow.experiment.steps import Fit, Predict, Relabel
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Outcome, Step, load, run
 from outgrow.labelling.base import NotedLabels

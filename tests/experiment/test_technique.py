@@ -20,8 +20,9 @@ from outgrow.executors.inline import Inline
 from outgrow.experiment.cell import Cell
 from outgrow.experiment.data import Gold, Prepare
 from outgrow.experiment.grid import cells, targets
+from outgrow.experiment.pretrained import Adapt
 from outgrow.experiment.scoring import Score
-from outgrow.experiment.steps import Adapt, Features, Fit, Predict, Select
+from outgrow.experiment.steps import Features, Fit, Predict, Select
 from outgrow.experiment.technique import Technique
 from outgrow.graph import load, run, walk
 from outgrow.labelling.harden import Harden

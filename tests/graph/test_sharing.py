@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from toys import Add, Boom, Chain, Const, Number, Weight
 
 from outgrow.executors.inline import Inline
-from outgrow.graph import Event, Outcome, Resources, Step, Worker, ignore_events, load, plan, run, status
+from outgrow.graph import Event, Outcome, Resources, Settings, Step, Worker, ignore_events, load, plan, run, status
 from outgrow.graph.schedule import Schedule
 from outgrow.store import Store, lease
 from outgrow.store.failures import ATTEMPTS
@@ -33,8 +33,7 @@ class OnGpu(Const):
 
     result = Number
 
-    @property
-    def resources(self) -> Resources:
+    def resources(self, settings: Settings) -> Resources:
         return Resources(gpus=1)
 
 

@@ -11,6 +11,7 @@ import tiny
 
 from outgrow.graph import Settings
 from outgrow.practice import memory
+from outgrow.practice.classes import _one_letter_apart
 from outgrow.practice.data import PracticeData, read_data
 from outgrow.practice.frozen import frozen_features
 from outgrow.practice.labels import label_report
@@ -61,6 +62,13 @@ def read(folder: Path, content: str | bytes, name: str = "data.csv", **roles: An
         (TWO, {"replies": "text"}, "replies are two columns, and 1 are named"),
         (TWO.encode("utf-16"), {}, "is UTF-16: save the file as UTF-8"),
         (TWO.encode() + "é,x\n".encode("latin-1"), {}, "line 4: this is not UTF-8"),
+        ("a fine film,good\na dull film,bad\na sharp film,good\n", {}, "the first line must be a header, and it seems"),
+        ("a film that is long and good,1\nnot so good,0\nno no,0\nyes a,1\n", {}, "the first line must be a header"),
+        ("the first,of lines\nthe second,of them\nthe third,one\n", {"weak": "x"}, "has no column 'x'"),
+        ("text;llm\na b c;x\nd e f;y\n", {}, "has one column, 'text;llm': its cells seem to be separated by ';'"),
+        ("text;llm\na b, c;x\nd e f;y\n", {}, "separated by ';', not by commas"),
+        ("text\tllm\na b c\tx\nd e f\ty\n", {}, r"separated by tabs: call it \.tsv"),
+        ("text,llm,gold\na b c,bad,Bad\nd e f,good,Good\n", {}, "the labels say 'bad' and 'gold' says 'Bad': write"),
         ("text,llm\n" + "".join(f"t {i},c{i}\n" for i in range(30)), {}, "llm has 30 different values: say so if"),
     ],
 )  # fmt: skip
@@ -87,13 +95,52 @@ def test_what_is_wrong_is_reported_in_one_line(
         ("text,llm,gold\na b c,x,z\nd e f,y,x\n", {}, "no label ever says 'z', which the ground truth has"),
         ("text,llm\na b c,x\nd e f,y\n", {"classes": ("x", "y", "z")}, "no label ever says 'z'"),
         ("text,llm\na b c,x\nd e f,x\n", {"classes": ("x", "y")}, "llm always says 'x'"),
+        ("text,llm,when,who\na b c,x,1,2\nd e f,y,3,4\n", {}, "not read: when, who (--weak, --gold, --text or --id"),
+        (
+            "text,llm\n" + "a b,positive\nc d,negative\n" * 20 + "e f,positve\n",
+            {},
+            "'positve' (1 labels) may be a typo",
+        ),
+        ("text,llm\n" + "a b,class1\nc d,class3\n" * 20 + "e f,class2\n", {"weak": "llm"}, "text: text"),
         ("text,no,yes\na b c,-1.5,2\nd e f,1,0\n", {}, "form: scores (guessed; --form names another)"),
     ],
 )
 def test_what_is_odd_is_counted_and_reported(content: str, roles: dict[str, Any], message: str, tmp_path: Path) -> None:
     data = read(tmp_path, content, **roles)
-    assert any(message in note for note in data.notes), data.notes
+    assert any(message in note for note in data.odd + data.notes), data
     label_report(data)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "apart"),
+    [
+        ("positve", "positive", True),
+        ("Positive", "positivee", True),
+        ("postiive", "positive", True),
+        ("positive", "positive", False),
+        ("class1", "class2", False),
+        ("sadness", "badness", True),  # one letter: whether it is a typo is up to the counts
+        ("joyful", "joy", False),
+    ],
+)
+def test_typos_are_one_letter_or_a_swap_away(one: str, other: str, apart: bool) -> None:
+    assert (_one_letter_apart(one, other), _one_letter_apart(other, one)) == (apart, apart)
+
+
+def test_frequent_classes_are_no_typos() -> None:
+    data = PracticeData.from_values(["sadness"] * 9 + ["badness"] * 40)
+    assert data.odd == ()
+    data = PracticeData.from_values(["sadness"] * 2 + ["badness"] * 40)
+    assert data.odd == ("'sadness' (2 labels) may be a typo of 'badness' (40): mend it if it is one",)
+
+
+def test_listed_classes_match_ground_truth_in_any_case(tmp_path: Path) -> None:
+    content = "text,llm,gold\na b c,bad,Bad\nd e f,good,GOOD\n"
+    data = read(tmp_path, content, classes=("bad", "good"))
+    assert data.gold is not None
+    assert data.gold.tolist() == [0, 1]
+    with pytest.raises(UserError, match="the labels say 'bad' and gold says 'Bad'"):
+        PracticeData.from_values(["bad", "good"], gold=["Bad", "good"])
 
 
 def test_probabilities_are_normalized_on_request(tmp_path: Path) -> None:

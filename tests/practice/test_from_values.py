@@ -98,10 +98,10 @@ def test_what_is_odd_is_reported() -> None:
     data = PracticeData.from_values(
         [["Good", "bad"], ["good", "bad"], [None, "bad"]], classes=["Good", "good", "bad", "x"]
     )
-    assert data.notes == (
+    assert data.odd == (
         "'Good' and 'good' count as different classes: write them alike if they are one",
         "1 always says 'bad'",
         "no label ever says 'x'",
     )
     checked = PracticeData.from_values(["a", "b"], gold=["c", None])
-    assert checked.notes == ("no label ever says 'c', which the ground truth has",)
+    assert checked.odd == ("no label ever says 'c', which the ground truth has",)

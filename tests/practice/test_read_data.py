@@ -204,7 +204,8 @@ def test_every_format(suffix: str, tmp_path: Path) -> None:
 
 
 def test_a_data_set_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`datasets` is not installed here: a module of the same shape stands in for it."""
+    """A module of the same shape stands in for `datasets`."""
+    monkeypatch.setitem(sys.modules, "datasets", None)  # as where it is not installed
     with pytest.raises(UserError, match="needs the package datasets"):
         read_data("hub:owner/set")
 

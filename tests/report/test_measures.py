@@ -13,7 +13,7 @@ from invented import BETTER, Riddles, WellRead, computed, experiment
 from rich.console import Console
 
 from outgrow.experiment.definition import Experiment
-from outgrow.experiment.steps import Adapt
+from outgrow.experiment.pretrained import Adapt
 from outgrow.experiment.technique import Technique
 from outgrow.methods.base import Predictor
 from outgrow.report import tables

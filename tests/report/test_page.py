@@ -11,7 +11,7 @@ import pytest
 from invented import BETTER, Know, Riddles, WellRead, computed, experiment
 
 from outgrow.experiment.definition import Experiment
-from outgrow.experiment.steps import Adapt
+from outgrow.experiment.pretrained import Adapt
 from outgrow.experiment.technique import Technique
 from outgrow.methods.base import Predictor
 from outgrow.report import tables

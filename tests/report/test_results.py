@@ -15,7 +15,7 @@ from invented import BETTER, Know, Riddles, WellRead, computed, experiment
 from outgrow.executors.inline import Inline
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells
-from outgrow.experiment.steps import Adapt
+from outgrow.experiment.pretrained import Adapt
 from outgrow.experiment.technique import Technique
 from outgrow.graph import run
 from outgrow.methods.base import Predictor

@@ -47,17 +47,10 @@ class Difficulty(Analysis):
 
     def check(self, cells: Sequence[Cell]) -> None:
         """Raises UserError where no task has examples with such a number."""
-        tasks = {cell.task.name: cell.task for cell in cells}
-        if any(map(self._facet, tasks.values())):
-            return
-        has = "; ".join(f"{name} has {', '.join(_known(task)) or 'no facet'}" for name, task in tasks.items())
-        raise UserError(
-            f"analysis difficulty needs test examples with a {self.facet or ' or '.join(HARDER)} ({has}): leave it "
-            'out, or set { name = "difficulty", facet = "..." }'
-        )
+        refuse_without_facet("difficulty", self.facet, [cell.task for cell in cells])
 
     def steps(self, cell: Cell) -> Mapping[str, Step[Any]]:
-        if not (facet := self._facet(cell.task)):
+        if not (facet := facet_of(cell.task, self.facet)):
             return {}
         return {**roles_of(cell, *ROLES), f"facet/{facet}": FacetNumbers(examples=cell.test, facet=facet)}
 
@@ -81,10 +74,24 @@ class Difficulty(Analysis):
         figure = _figure(ordered) if ordered else None
         return Finding(sentence=_sentence(ordered), table=_table(ordered), figure=figure, notes=notes)
 
-    def _facet(self, task: Task) -> str:
-        """The facet of a task that is read; "" if it has none."""
-        known = _known(task)
-        return next((name for name in ([self.facet] if self.facet else HARDER) if name in known), "")
+
+def facet_of(task: Task, asked: str) -> str:
+    """The facet of a task that says how hard an example is: the one asked for, or the first that is known; "" if it has
+    none."""
+    known = _known(task)
+    return next((name for name in ([asked] if asked else HARDER) if name in known), "")
+
+
+def refuse_without_facet(analysis: str, asked: str, tasks: Sequence[Task]) -> None:
+    """Raises UserError where no task has such a facet."""
+    if any(facet_of(task, asked) for task in tasks):
+        return
+    named = {task.name: task for task in tasks}
+    has = "; ".join(f"{name} has {', '.join(_known(task)) or 'no facet'}" for name, task in named.items())
+    raise UserError(
+        f"analysis {analysis} needs test examples with a {asked or ' or '.join(HARDER)} ({has}): leave it out, or set "
+        f'{{ name = "{analysis}", facet = "..." }}'
+    )
 
 
 def _known(task: Task) -> list[str]:

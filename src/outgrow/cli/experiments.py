@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,18 +16,23 @@ from outgrow.cli.options import (
     Device,
     File,
     Log,
+    MemoryGb,
     Microbatch,
     NoPlugins,
     Offline,
     On,
     Overrides,
+    PerGpu,
+    Recompute,
     Seeds,
+    Shards,
     StoreAt,
     TrustPickle,
     TrustRemoteCode,
     Workers,
     app,
 )
+from outgrow.cli.resources import needs, print_resources
 from outgrow.cli.running import (
     fail,
     logging_to,
@@ -57,6 +61,10 @@ def run(
     workers: Workers = None,
     device: Device = "cpu",
     microbatch: Microbatch = None,
+    gradient_checkpointing: Recompute = False,
+    shards: Shards = 1,
+    per_gpu: PerGpu = 1,
+    memory_gb: MemoryGb = None,
     report: Annotated[Path | None, typer.Option(help="Where to write the report; by default NAME-report.html.")] = None,
     trust_pickle: TrustPickle = False,
     trust_remote_code: TrustRemoteCode = False,
@@ -72,10 +80,13 @@ def run(
     from outgrow.types import UserError
 
     started = time.monotonic()
-    settings = replace(settings_from(device, trust_pickle, trust_remote_code, offline), microbatch=microbatch)
+    settings = settings_from(
+        device, trust_pickle, trust_remote_code, offline, microbatch=microbatch, shards=shards, per_gpu=per_gpu,
+        gradient_checkpointing=gradient_checkpointing, memory_gb=memory_gb,
+    )  # fmt: skip
     read_experiment(file, overrides, seeds, no_plugins, analyses)  # a wrong one is refused before anything is opened
     request, opened_store = source_from(file, overrides, seeds, no_plugins, analyses), api.opened(store)
-    path = writable_file(report or _page(file), "--report", opened_store, is_page, "an HTML page")
+    path = writable_file(report or _page(file), "--report", opened_store, is_page, "HTML page")
     if log and os.path.realpath(log) == os.path.realpath(path):
         raise UserError(f"--log and --report are one file, {log}: name two")
     with (
@@ -91,6 +102,8 @@ def run(
         typer.echo(f"{name}: {finding.sentence}")
     for note in notes(results.experiment, settings):
         typer.echo(f"note: {note}")
+    for why in results.untracked:
+        typer.echo(f"warning: {why}", err=True)
     typer.echo(f"report: {path}{'' if written else ' (up to date)'}")
     assert results.outcome is not None
     counts = f"{len(results.outcome.computed)} steps computed, {len(results.outcome.cached)} cached"
@@ -107,7 +120,13 @@ def plan(
     overrides: Overrides = None,
     seeds: Seeds = None,
     analyses: Analyses = "",
+    resources: Annotated[bool, typer.Option("--resources", help="What each step needs; what will not fit.")] = False,
     device: Device = "cpu",
+    microbatch: Microbatch = None,
+    gradient_checkpointing: Recompute = False,
+    shards: Shards = 1,
+    per_gpu: PerGpu = 1,
+    memory_gb: MemoryGb = None,
     trust_pickle: TrustPickle = False,
     trust_remote_code: TrustRemoteCode = False,
     offline: Offline = False,
@@ -123,16 +142,26 @@ def plan(
     from outgrow.preflight import notes
     from outgrow.source import resolved
 
-    settings = settings_from(device, trust_pickle, trust_remote_code, offline)
+    settings = settings_from(
+        device, trust_pickle, trust_remote_code, offline, microbatch=microbatch, shards=shards, per_gpu=per_gpu,
+        gradient_checkpointing=gradient_checkpointing, memory_gb=memory_gb,
+    )  # fmt: skip
     experiment = resolved(read_experiment(file, overrides, seeds, no_plugins, analyses), settings=settings)
     planned = api.plan(experiment, store=store, settings=settings)
     if as_json:
-        todo = [{"key": step.key, "title": step.title, "why": planned.why[step.key]} for step in planned.todo]
+        needed = needs(planned, settings) if resources else {}
+        todo = [
+            {"key": step.key, "title": step.title, "why": planned.why[step.key], **needed.get(step.key, {})}
+            for step in planned.todo
+        ]
         print_json({"todo": todo, "cached": [{"key": step.key, "title": step.title} for step in planned.cached]})
         return
     for note in notes(experiment, settings):
         typer.echo(f"note: {note}")
     typer.echo(f"{len(planned.todo)} steps to do, {len(planned.cached)} cached")
+    if resources:
+        print_resources(planned, settings)
+        return
     for new in new_texts(planned.todo, planned.store):
         typer.echo(f"frozen features of {new}")
     for step in planned.todo:

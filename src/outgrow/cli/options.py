@@ -45,6 +45,14 @@ On = Annotated[
     str, typer.Option("--on", help="inline, pool, ray, or package.module:Class; by default a pool if there are cores.")
 ]
 Microbatch = Annotated[int | None, typer.Option(min=1, help="Examples at once: fewer need less memory.")]
+Recompute = Annotated[
+    bool, typer.Option("--gradient-checkpointing", help="Compute activations twice: less memory, a third more time.")
+]
+Shards = Annotated[int, typer.Option(min=1, max=1024, help="Devices that share the weights of a student.")]
+PerGpu = Annotated[int, typer.Option(min=1, max=64, help="Steps on one GPU at a time, where its memory allows.")]
+MemoryGb = Annotated[
+    float | None, typer.Option(min=0.1, help="Memory that steps may use together; by default all of the machine.")
+]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or mps.")]
 TrustPickle = Annotated[bool, typer.Option("--trust-pickle", help="Load pickled weights.")]
 TrustRemoteCode = Annotated[bool, typer.Option("--trust-remote-code", help="Run a checkpoint's code.")]

@@ -115,11 +115,13 @@ class _LogFile(logging.FileHandler):
             typer.echo(f"warning: the log is incomplete ({sys.exc_info()[1]}): the run goes on", err=True)
 
 
-def settings_from(device: str, trust_pickle: bool, trust_remote_code: bool, offline: bool) -> Settings:
-    """The settings that the options of a command mean."""
+def settings_from(device: str, trust_pickle: bool, trust_remote_code: bool, offline: bool, **memory: Any) -> Settings:
+    """The settings that the options of a command mean. memory: those on memory and devices, None where not given."""
     from outgrow.graph import Settings
 
-    return Settings(device=device, trust_pickle=trust_pickle, trust_remote_code=trust_remote_code, offline=offline)
+    given: dict[str, Any] = {name: value for name, value in memory.items() if value is not None}
+    given |= {"trust_pickle": trust_pickle, "trust_remote_code": trust_remote_code, "offline": offline}
+    return Settings(device=device, **given)
 
 
 def path_of(file: Path | None) -> Path:

@@ -24,6 +24,7 @@ _NAMED = (
     "fit",
     "rules",
     "analyses",
+    "trackers",
 )  # fields in which a plain name is short for the table { name = ... }
 
 

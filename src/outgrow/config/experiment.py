@@ -23,7 +23,7 @@ from outgrow.tasks.base import SPLITS, Split, Task
 from outgrow.types import UserError
 
 OPTIONS = ("pairs", "score", "too_long", "precision", "direct")  # plain values
-KEYS = ("task", "weak", "strong", "methods", "seeds", "sizes", "recipes", "metric", "analyses", *OPTIONS)
+KEYS = ("task", "weak", "strong", "methods", "seeds", "sizes", "recipes", "metric", "analyses", "trackers", *OPTIONS)
 EXAMPLES = {"task": '"chess-puzzles"', "weak": '"ladder/pawn"', "strong": '["ladder/knight", "ladder/bishop"]'}
 
 V = TypeVar("V")
@@ -117,6 +117,10 @@ def _built(document: Document, plugins: bool) -> Experiment:
     if "analyses" in table:
         options_given["analyses"] = _axis(
             table["analyses"], ("analyses",), lambda raw, where: plugin("analysis", raw, where, options)
+        )
+    if "trackers" in table:
+        options_given["trackers"] = _axis(
+            table["trackers"], ("trackers",), lambda raw, where: plugin("tracker", raw, where, options)
         )
     if "seeds" in table:
         options_given["seeds"] = _seeds(table["seeds"])

@@ -27,6 +27,7 @@ from outgrow.naming import distinct_names
 from outgrow.supervisors.base import Supervisor
 from outgrow.supervisors.fitted import Fitted, as_supervisor, map_models
 from outgrow.tasks.base import Split, Task
+from outgrow.trackers.base import Tracker
 from outgrow.training.lengths import LengthLimit, narrowest_limits, too_long
 from outgrow.training.precision import Precision, check_precision, resolved
 from outgrow.types import Problems, UserError
@@ -55,6 +56,7 @@ class Experiment:
     precision: Precision = "auto"  # auto: bf16 where the device is faster in it, else fp32; `pinned` decides
     metric: Metric = field(default_factory=Accuracy)  # what is reported; no fit reads it
     analyses: tuple[Analysis, ...] = ()  # questions about its results, in no key
+    trackers: tuple[Tracker, ...] = ()  # where a run writes its results beside the store, in no key
     direct: bool = True  # fit each student to its supervisor's ground truth too: one more fit a student and seed
     # The limits that drop rows of a task: found by `pinned`.
     length_limits: Mapping[Task, tuple[LengthLimit, ...]] = field(default_factory=dict)
@@ -67,6 +69,7 @@ class Experiment:
                 raise UserError(f"the experiment has no {name}: give at least one")
             _check_unique(name, values)
         _check_unique("analyses", self.analyses)
+        _check_unique("trackers", self.trackers)
         for supervisor in self.supervisors:
             parts = [part.model if isinstance(part, Fitted) else part for part in supervisor.parts]
             _check_unique("an ensemble", parts)

@@ -1,6 +1,7 @@
 """Checks against leaks: of ground truth to students, and of test examples to any fit.
 
-A simulated supervisor is made of ground truth: `Corrupt` is the one step that may read that of what it labels.
+A simulated supervisor is made of ground truth: `Corrupt` is the one step that may read that of what it labels. A
+corpus leaks test examples on purpose: `Contaminate` is the one step through which these may reach a fit.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from outgrow.experiment.data import Gold, Prepare
+from outgrow.experiment.pretrained import Contaminate
 from outgrow.experiment.steps import Fit
 from outgrow.graph import Step, topological_order
 from outgrow.supervisors.simulated import Corrupt
@@ -50,7 +52,10 @@ def _first_below(fits: Iterable[Fit], reason_of: Callable[[Step[Any]], str]) -> 
 
 
 def _read_by(step: Step[Any]) -> Sequence[Step[Any]]:
-    """The inputs whose ground truth reaches the readers of a step: of simulated labels, not what they are made of."""
+    """The inputs whose ground truth reaches the readers of a step: of simulated labels, not what they are made of; of a
+    leak that is made on purpose, none."""
+    if isinstance(step, Contaminate):
+        return ()
     if isinstance(step, Corrupt):
         return [each for each in (step.examples, step.features, step.predictions) if each is not None]
     return step.inputs()
@@ -62,5 +67,7 @@ def _forbidden_truth(step: Step[Any]) -> str:
 
 
 def _test_read(step: Step[Any]) -> str:
+    if isinstance(step, Contaminate):
+        return ""
     tests = any(isinstance(each, Prepare) and each.split == "test" for each in step.inputs())
     return "test" if tests else ""

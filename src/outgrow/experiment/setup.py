@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from outgrow.experiment.data import Gold, LabelsStep, Prepare
-from outgrow.experiment.steps import Adapt, Features, Fit, Select, ZeroShot
+from outgrow.experiment.pretrained import Adapt
+from outgrow.experiment.steps import Features, Fit, Select, ZeroShot
 from outgrow.methods.base import FeatureMethod, Method, TextMethod
 from outgrow.methods.finetune import Finetune
 from outgrow.models.base import Model

@@ -9,15 +9,16 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from outgrow.graph.compute import Job, JobResult
 from outgrow.graph.context import DEFAULTS, STOPPING, Event, Kind, Report, Settings, ignore_events
 from outgrow.graph.log import LOGGER, log_event
 from outgrow.graph.plan import Plan, plan
-from outgrow.graph.schedule import Schedule, lacking
-from outgrow.graph.step import Resources, Step
+from outgrow.graph.room import Resources, Room, lacking
+from outgrow.graph.schedule import Schedule
+from outgrow.graph.step import Step
 from outgrow.store import Damaged, Lease, Store
 from outgrow.types import UserError
 
@@ -33,6 +34,7 @@ class ExecutorProtocol(Protocol):
 
     @property
     def slots(self) -> int: ...
+    def machine(self, settings: Settings) -> Resources | None: ...
     def submit(self, job: Job, resources: Resources, report: Report) -> Future[tuple[JobResult, ...]]: ...
 
 
@@ -109,6 +111,7 @@ class _Run:
         self.computed: dict[str, Step[Any]] = {}
         self.failed: dict[str, Failure] = {}
         self.damages: Counter[str] = Counter()  # how often an artifact was found damaged
+        self.room = Room(_there(executor, settings, worker))
         self._watch, self._lock = watch, threading.Lock()
         self._watch_error: BaseException | None = None  # what `watch` raised
         self.cached: dict[str, Step[Any]] = {}
@@ -152,7 +155,7 @@ class _Run:
         for lease in {lease.owner: lease for lease in self.held_leases.values() if lease.lost}.values():
             self._release(lease)  # another run does what has not started
         while (free := self.executor.slots - len(self.running)) > 0 and not STOPPING.is_set():
-            if steps := self.schedule.next(free):
+            if steps := self.schedule.next(free, self._fits):
                 self._start(steps)
             elif not self._lease_more():
                 return
@@ -161,8 +164,16 @@ class _Run:
         tickets = tuple(self.held_leases[step.key].ticket for step in steps)
         for step in steps:
             self.held_leases[step.key].running[step.key] = {"title": step.title, "since": time.time(), "fraction": 0.0}
-        job = Job(steps=steps, tickets=tickets, store=self.store, settings=self.settings)
-        self.running[self.executor.submit(job, steps[0].resources, self.report)] = steps
+        needed = steps[0].resources(self.settings)
+        devices = self.room.take(steps, needed)
+        job = Job(steps=steps, tickets=tickets, store=self.store, settings=self.settings.on(devices))
+        self.running[self.executor.submit(job, needed, self.report)] = steps
+
+    def _fits(self, step: Step[Any]) -> bool:
+        return self.room.fits(step.resources(self.settings))
+
+    def _can_do(self, step: Step[Any]) -> bool:
+        return not (self.worker and lacking(step.resources(self.settings), self.worker.resources))
 
     def _lease_more(self) -> bool:
         """Lease another bundle. False if there is nothing to lease now."""
@@ -170,7 +181,7 @@ class _Run:
         for lease in {lease.owner: lease for lease in self.held_leases.values()}.values():
             if not lease.keys & busy:  # what is left of it waits for others
                 self._release(lease)
-        bundle = self.schedule.bundle(self._bundle_seconds())
+        bundle = self.schedule.bundle(self._bundle_seconds(), self._fits)
         if not bundle:
             return False
         try:
@@ -219,6 +230,7 @@ class _Run:
         ended: list[tuple[Step[Any], JobResult]] = []
         for future in done:
             steps = self.running.pop(future)
+            self.room.give_back(steps)
             ended += zip(steps, _results(future, steps), strict=True)
         for step, result in sorted(ended, key=lambda each: each[1].kind == "damaged"):  # which need a new plan
             self._ended(step, result)
@@ -270,7 +282,7 @@ class _Run:
         for step in self.schedule.unfit:
             since, last = self.unfit.get(step.key, (now, -math.inf))
             if now - last >= UNFIT:
-                missing = lacking(step.resources, there)
+                missing = lacking(step.resources(self.settings), there)
                 self._send("waiting", step, f"it needs {missing}: waiting for another worker for {now - since:.0f} s")
                 last = now
             self.unfit[step.key] = (since, last)
@@ -328,7 +340,7 @@ class _Run:
             started=busy | self.failed.keys(),
             leased=self.held_leases,
             worker=self.worker.name if self.worker else "",
-            resources=self.worker.resources if self.worker else None,
+            can_do=self._can_do,
         )
         for failure in self.failed.values():
             schedule.failed(failure.step)
@@ -374,6 +386,14 @@ class _Run:
             self._release(lease)
         self.elsewhere[step.key] = step
         self._send("waiting", step, "another run took over")
+
+
+def _there(executor: ExecutorProtocol, settings: Settings, worker: Worker | None) -> Resources | None:
+    """What the steps that run at the same time share; None where the executor sees to that itself."""
+    there = executor.machine(settings)
+    if there and worker:
+        return replace(worker.resources, cores=max(worker.resources.cores, executor.slots))
+    return there
 
 
 def _results(future: Future[tuple[JobResult, ...]], steps: Sequence[Step[Any]]) -> tuple[JobResult, ...]:

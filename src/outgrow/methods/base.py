@@ -25,6 +25,7 @@ from outgrow.training.precision import Precision, check_precision, finite
 from outgrow.types import Doubles, Examples, Floats, Labels, Shape, UserError, classes_of, same_choices
 
 if TYPE_CHECKING:
+    from outgrow.training.footprint import Architecture
     from outgrow.training.loop import TrainingResult
     from outgrow.training.network import Network
 
@@ -156,6 +157,10 @@ class Method(ABC):
 @dataclass(frozen=True, kw_only=True)
 class TextMethod(Method):
     """Learns from the text of examples. Write `fit`."""
+
+    def trained(self, of: Architecture) -> int:
+        """How many weights are trained, for the estimate of memory. Default: all."""
+        return of.parameters
 
     @abstractmethod
     def fit(self, model: Model, readout: Readout, loss: Loss, data: TrainingData, seed: int, ctx: Context) -> Predictor:

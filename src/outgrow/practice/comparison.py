@@ -16,6 +16,7 @@ from outgrow.practice.data import PracticeData
 from outgrow.types import Doubles, Labels
 
 FEWEST = 20  # audited rows, below which no accuracy is stated
+SAME = 1e-9  # how far two probabilities that count as equal may be apart
 MODEL = "this model"
 
 
@@ -108,7 +109,7 @@ def verdict(rows: Sequence[LabellerScore], audited: int) -> tuple[str, ...]:
 
 def ties(labels: Labels, name: str) -> tuple[str, ...]:
     """A note on labels that have several most probable classes, of which the first stands for the row."""
-    tied = sum(int((row == row.max()).sum() > 1) for row in labels.rows())
+    tied = sum(int((row >= row.max() - SAME).sum() > 1) for row in labels.rows())
     if not tied:
         return ()
     return (f"{tied:,} of {len(labels):,} {name} are ties: there the first of the tied classes is taken for the label",)

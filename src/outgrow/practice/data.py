@@ -26,7 +26,8 @@ class PracticeData:
     classes: k names. annotations: of the items that some annotator labels, in the order of `ids`, over the k classes.
     gold: int64 [n], the index of the class, -1 where it is unknown; None where no column has it. replies: of a
     comparison of two replies, both of each item; then the classes stand for the first and the second. roles: the
-    columns that were read. notes: what was guessed, dropped or odd, one line each.
+    columns that were read. odd: what may be wrong with the classes, one line each. notes: what was guessed or dropped,
+    one line each.
     """
 
     name: str
@@ -37,6 +38,7 @@ class PracticeData:
     gold: Ints | None = None
     replies: tuple[tuple[str, str], ...] = ()
     roles: Roles = field(default_factory=Roles)
+    odd: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:

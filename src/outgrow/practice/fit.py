@@ -182,9 +182,24 @@ def _read(
         weak=weak,
         scored=scored,
         comparison=rows,
-        notes=(*wanted.data.notes, *ties(weak, "weak labels"), *_cut(wanted), *load(steps.fit, store).notes()),
+        notes=(
+            *wanted.data.odd,
+            *wanted.data.notes,
+            *_why_other(rows),
+            *ties(weak, "weak labels"),
+            *_cut(wanted),
+            *load(steps.fit, store).notes(),
+        ),
         outcome=outcome,
     )
+
+
+def _why_other(rows: Sequence[LabellerScore]) -> Sequence[str]:
+    """Why `outgrow labels` states another accuracy of the same labels."""
+    if not rows:
+        return ()
+    text = "`outgrow labels` states the accuracy of the labels of exactly these rows, and uses guesses for those that"
+    return (f"{text} nobody audited; here it is that of any such rows, without guesses, so the two differ a little",)
 
 
 def _of_their_folds(steps: Mapping[Practice, LabelsStep], store: Store) -> Labels:

@@ -11,10 +11,11 @@ from outgrow.labelling.dawid_skene import votes_of
 from outgrow.measures.chance import Chance, beyond_chance
 from outgrow.practice.annotators import Annotator, Share, accuracy_of, annotators, by_agreement
 from outgrow.practice.audits import Audits, audited_mean, of_data, weights
+from outgrow.practice.comparison import ties
 from outgrow.practice.data import PracticeData
 from outgrow.practice.duplicates import Duplicates, duplicates
 from outgrow.practice.truth import Truth, probable_truth, with_audits
-from outgrow.types import Doubles
+from outgrow.types import Doubles, Labels
 
 MOST_ERRORS = 100  # probable errors that are listed
 ENOUGH = 20  # audits that probabilities of errors can be checked against
@@ -43,8 +44,8 @@ class LabelReport:
     labels differ, None without any. accuracy: of the labels that the annotators give together; None where it is not
     known. audits_to_halve: how many more random audits would halve its interval. expected_errors: the mean probability
     that a label is wrong, by texts and labels; None where neither three annotators nor audits say how far it holds.
-    agreement: beyond chance. suspects: the labels that are most probably wrong, the surest first. notes: what was
-    guessed, dropped or odd.
+    agreement: beyond chance. suspects: the labels that are most probably wrong, the surest first. odd: what may be
+    wrong with the classes. notes: what was guessed or dropped.
     """
 
     name: str
@@ -65,6 +66,7 @@ class LabelReport:
     agreement: Chance | None
     duplicates: Duplicates | None
     suspects: tuple[Suspect, ...]
+    odd: tuple[str, ...]
     notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -119,7 +121,8 @@ def label_report(data: PracticeData, truth: Truth | None = None, audits: Audits 
         agreement=beyond_chance(np.stack([_hard(votes)[..., c].sum(0) for c in range(k)], 1)),
         duplicates=duplicates(data, truth.labels) if data.texts else None,
         suspects=_suspects(data, truth, truth.wrong if wrong is None else wrong),
-        notes=data.notes,
+        notes=(*data.notes, *ties(Labels.from_rows(data.annotations.ids, truth.from_labels), "joined labels")),
+        odd=data.odd,
     )
 
 

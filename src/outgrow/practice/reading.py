@@ -74,8 +74,8 @@ def read(
             *dropped,
             *repeated,
             *(f"{name} labels nothing and is left out" for name in silent),
-            *odd_classes(names, annotations, gold),
         ),
+        "odd": odd_classes(names, annotations, gold),
     }
 
 

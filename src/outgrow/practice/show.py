@@ -71,6 +71,7 @@ def text(report: LabelReport) -> str:
     parts = [
         f"{report.name}: labels of {len(report.annotators)} annotator{'s' if len(report.annotators) != 1 else ''}",
         *(f"  {sentence}" for sentence in sentences(report)),
+        *(f"  note: {note}" for note in report.odd),
         "",
         *_table(["class", "labels", "ground truth"], _classes(report)),
         "",

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from outgrow.annotations import Annotations
-from outgrow.practice.classes import odd_classes, refuse_classes
+from outgrow.practice.classes import odd_classes, refuse_classes, refuse_spellings
 from outgrow.text import tables
 from outgrow.text.label_cells import Form, distribution
 from outgrow.types import Doubles, Ints, UserError
@@ -43,6 +43,8 @@ def read(
     gold_names = None if gold is None else _named(list(gold))
     if _form(array, form) == "classes":
         votes = _named(array.reshape(len(array), -1))
+        if gold_names is not None and not names:
+            refuse_spellings(HERE, votes.reshape(-1).tolist(), gold_names.tolist(), "gold")
         names = names or _classes(votes, gold_names)
         annotations = Annotations.from_matrix(own_ids, _indices(votes, names), len(names), annotators)
     else:
@@ -63,10 +65,8 @@ def read(
         "classes": names,
         "annotations": annotations,
         "gold": known,
-        "notes": (
-            *(f"{name} labels nothing and is left out" for name in silent),
-            *odd_classes(names, annotations, known),
-        ),
+        "notes": tuple(f"{name} labels nothing and is left out" for name in silent),
+        "odd": odd_classes(names, annotations, known),
     }
 
 

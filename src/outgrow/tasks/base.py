@@ -168,6 +168,10 @@ class Task:
         """
         return tuple(Passage(text=row.prompt) for row in examples.rows)
 
+    def solved(self, example: Example, answer: str) -> Passage:
+        """An example with its answer, as a corpus that leaks it would show it. Default: the prompt, then the answer."""
+        return Passage(text=example.prompt + answer)
+
     def score(self, predictions: Labels, examples: Examples, gold: Labels) -> Scores:
         """1 for each example whose most probable choice has gold probability above 0, else 0.
 

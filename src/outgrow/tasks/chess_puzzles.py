@@ -109,6 +109,10 @@ class ChessPuzzles(Task):
         passages = (_lead_up(puzzles, id, most) for id in examples.ids if not _follows_a_puzzle(puzzles, id))
         return tuple(passage for passage in passages if passage.text)
 
+    def solved(self, example: Example, answer: str) -> Passage:
+        """The position, then the answer: the ladder learns moves, and never the position that it is given."""
+        return Passage(given=example.prompt, text=answer)
+
 
 @lru_cache(maxsize=4)
 def _load(task: ChessPuzzles) -> Source:

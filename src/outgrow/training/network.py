@@ -201,7 +201,20 @@ def open_network(
     kind: Kind = "language model" if readout == "tokens" else "classifier"
     implementation = attention(settings.device, trained_in) if trained_in else None
     module = load_module(kind, folder, settings, classes=classes, seed=seed, attention=implementation)
+    if trained_in:
+        from outgrow.training.embedding import sum_in_place
+
+        sum_in_place(module)
+        if settings.gradient_checkpointing:
+            _compute_twice(module, folder)
     return _opened(module, folder, readout, settings)
+
+
+def _compute_twice(module: Any, folder: Path) -> None:
+    """Keep the inputs of layers only, and compute the rest again in the backward pass."""
+    if not module.supports_gradient_checkpointing:
+        raise UserError(f"{folder} has no gradient checkpointing: leave it out, or lower --microbatch")
+    module.gradient_checkpointing_enable({"use_reentrant": False})
 
 
 def open_encoder(folder: Path, settings: Settings) -> Network:
