@@ -155,7 +155,13 @@ def _out_of_fold(lesson: Lesson, rule: Rule, model: Model, folds: int, examples:
     labels = lesson.labels[0] if rule.taught_by is None else _relabelled(lesson, rule.taught_by)
     if examples is lesson.validation:
         return predicted(lesson.fit(model, labels), examples)
-    seed = lesson.setup.seed
+    return out_of_fold(lesson, model, labels, folds)
+
+
+def out_of_fold(lesson: Lesson, model: Model, labels: LabelsStep, folds: int) -> OutOfFold:
+    """Predictions of the examples of a lesson by linear heads on the frozen features of a model, each of which learned
+    from these labels of the other folds."""
+    examples, seed = lesson.examples, lesson.setup.seed
     others = (OtherFolds(examples=examples, labels=labels, fold=fold, folds=folds, seed=seed) for fold in range(folds))
     predictions = tuple(predicted(lesson.fit(model, each), examples) for each in others)
     return OutOfFold(examples=examples, predictions=predictions, seed=seed)
