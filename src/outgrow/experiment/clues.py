@@ -75,8 +75,8 @@ class ReadClues(Step[ClueValues]):
 
 
 def clues(setup: CellSetup, labeller: Labeller, fit: Fit) -> ReadClues:
-    """The clues of a student that was fitted to the first part of transfer. The labels are those of its labeller as they
-    are, whatever rules the student's technique has.
+    """The clues of a student that was fitted to the first part of transfer. The labels are those of its labeller as
+    they are, whatever rules the student's technique has.
 
     Raises UserError where the task has no heads on frozen features.
     """
