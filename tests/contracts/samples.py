@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import TypeVar
 
 import gguf_file
@@ -14,10 +18,13 @@ import mpnet_parts
 import pytest
 from slots import BASE, LARGE, MEDIUM, SMALL
 from text_files import reviews, write_jsonl
+from tiny import checkpoint
+from worded import SEVERAL
 
 from outgrow.analyses.base import Analysis
 from outgrow.errors.base import Errors
 from outgrow.experiment.definition import Experiment
+from outgrow.methods.head import Head
 from outgrow.models.base import Model
 from outgrow.plugins import find
 from outgrow.supervisors.base import Supervisor
@@ -150,6 +157,23 @@ ERRORS: dict[str, Callable[[], Errors]] = {
     "slice": lambda: find("errors", "slice")(value="t1"),
     "uniform": lambda: find("errors", "uniform")(),
 }
+
+
+@cache
+def _encoder() -> Model:
+    """A tiny encoder of the words of the worded tasks, in a folder that lasts as long as the process."""
+    folder = Path(mkdtemp(prefix="outgrow-"))
+    atexit.register(rmtree, folder, ignore_errors=True)
+    made: Model = find("model", "hf")(size=str(checkpoint(folder / "tiny", "bert")))
+    return made.pinned()
+
+
+def _several_tasks() -> Experiment:
+    """Heads on a tiny encoder, taught by a bag of words."""
+    recipes = {(task.name, _encoder().name): Head() for task in SEVERAL}
+    return replace(BASE, tasks=SEVERAL, weak=(find("supervisor", "words")(),), strong=(_encoder(),), recipes=recipes)
+
+
 # An analysis, and an experiment that has what it needs.
 ANALYSES: dict[str, Callable[[], tuple[Analysis, Experiment]]] = {
     "calibration": lambda: (find("analysis", "calibration")(), TWO_SEEDS),
@@ -157,6 +181,7 @@ ANALYSES: dict[str, Callable[[], tuple[Analysis, Experiment]]] = {
     "error-structure": lambda: (find("analysis", "error-structure")(), replace(TWO_SEEDS, weak=SIMULATED)),
     "label-worth": lambda: (find("analysis", "label-worth")(), TWO_SEEDS),
     "imitation": lambda: (find("analysis", "imitation")(), TWO_SEEDS),
+    "without-truth": lambda: (find("analysis", "without-truth")(), _several_tasks()),
 }
 
 

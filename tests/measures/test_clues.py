@@ -36,10 +36,7 @@ KNOWN = Known(
         ("doubt", (0.9 + 0.6) / 2 - (0.8 + 0.7) / 2),
         (
             "held-out likelihood",
-            sum(
-                w * np.log(p) + (1 - w) * np.log(1 - p)
-                for w, p in ((0.9, 0.7), (0.8, 0.2), (0.4, 0.1), (0.3, 0.6))
-            )
+            sum(w * np.log(p) + (1 - w) * np.log(1 - p) for w, p in ((0.9, 0.7), (0.8, 0.2), (0.4, 0.1), (0.3, 0.6)))
             / 4
             / np.log(2),
         ),
@@ -60,8 +57,8 @@ def test_divergence_by_hand() -> None:
 
 
 def test_overlap_by_hand() -> None:
-    """Confidences 0.9, 0.8, 0.6, 0.7 are cut at 0.7. Of the two easy rows, the first is like the hard row (1, 0.1), with
-    a cosine of 0.995, the second, with 0.0995, is not: one of four rows overlaps."""
+    """Confidences 0.9, 0.8, 0.6, 0.7 are cut at 0.7. Of the two easy rows the first is like the hard row (1, 0.1), with a
+    cosine of 0.995, the second, with 0.0995, is not: one of four rows overlaps."""
     assert overlap_density(KNOWN) == pytest.approx(1 / 4)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from outgrow.analyses.base import Analysis, Comparison
 from outgrow.experiment.cell import Cell
 from outgrow.experiment.clues import clues
-from outgrow.experiment.weak_labels import Labeller
+from outgrow.experiment.course import labeller_of
 from outgrow.finding import Axis, Column, Figure, Finding, Mark, Panel, Series, Table, Value
 from outgrow.graph import Step
 from outgrow.measures.clues import CLUES
@@ -55,9 +55,8 @@ class WithoutTruth(Analysis):
     def steps(self, cell: Cell) -> Mapping[str, Step[Any]]:
         if cell.method.oracle or cell.strong in cell.weak.models:
             return {}
-        labels = partial(cell.weak.labels, cell.setup)
-        labeller = Labeller(name=cell.weak.name, models=cell.weak.models, labels=labels)
-        return {"floor": cell.floor, "student": cell.student, "clues": clues(cell.setup, labeller, cell.student_fit)}
+        read = clues(cell.setup, labeller_of(cell), cell.student_fit)
+        return {"floor": cell.floor, "student": cell.student, "clues": read}
 
     def finding(self, comparisons: Sequence[Comparison]) -> Finding:
         found, notes = collected(comparisons)
