@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from outgrow.measures.clues import CLUES, MOST, Known, change_point, overlap_density
+from outgrow.measures.clues import CLUES, MOST, Known, change_point, overlap_density, read_clues
 
 
 def pairs(first: list[float]) -> np.ndarray:
@@ -34,6 +34,7 @@ KNOWN = Known(
         ("steadiness", 1 / 4 - 2 / 4),
         ("expected gain", (0 + (0.8 - 0.2) + 0 + (0.6 - 0.4)) / 4),
         ("doubt", (0.9 + 0.6) / 2 - (0.8 + 0.7) / 2),
+        ("doubtful disagreement", ((0.75 - 0.8) + (0.75 - 0.7)) / 4),  # of the second and the fourth row
         (
             "held-out likelihood",
             sum(w * np.log(p) + (1 - w) * np.log(1 - p) for w, p in ((0.9, 0.7), (0.8, 0.2), (0.4, 0.1), (0.3, 0.6)))
@@ -43,7 +44,7 @@ KNOWN = Known(
     ],
 )
 def test_by_hand(name: str, value: float) -> None:
-    assert CLUES[name](KNOWN) == pytest.approx(value)
+    assert read_clues(KNOWN)[name] == pytest.approx(value)
 
 
 def test_divergence_by_hand() -> None:
@@ -53,12 +54,12 @@ def test_divergence_by_hand() -> None:
         s * np.log(s / w) + (1 - s) * np.log((1 - s) / (1 - w))
         for s, w in zip((0.9, 0.4, 0.4, 0.3), spread, strict=True)
     ]
-    assert CLUES["divergence"](KNOWN) == pytest.approx(np.mean(terms))
+    assert read_clues(KNOWN)["divergence"] == pytest.approx(np.mean(terms))
 
 
 def test_overlap_by_hand() -> None:
-    """Confidences 0.9, 0.8, 0.6, 0.7 are cut at 0.7. Of the two easy rows the first is like the hard row (1, 0.1), with a
-    cosine of 0.995, the second, with 0.0995, is not: one of four rows overlaps."""
+    """Confidences 0.9, 0.8, 0.6, 0.7 are cut at 0.7. Of the two easy rows the first is like the hard row (1, 0.1),
+    with a cosine of 0.995, the second, with 0.0995, is not: one of four rows overlaps."""
     assert overlap_density(KNOWN) == pytest.approx(1 / 4)
 
 
@@ -72,7 +73,8 @@ def test_labels_that_are_equally_sure_have_no_overlap() -> None:
         weak=np.eye(2)[[0, 1, 1, 0]], student=KNOWN.student, folds=KNOWN.folds, fold=KNOWN.fold, features=KNOWN.features
     )
     assert overlap_density(hard) == 0.0
-    assert np.isfinite([clue(hard) for clue in CLUES.values()]).all()
+    assert set(read_clues(hard)) == set(CLUES)
+    assert np.isfinite(list(read_clues(hard).values())).all()
 
 
 def test_many_rows_are_thinned() -> None:

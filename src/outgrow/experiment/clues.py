@@ -17,7 +17,7 @@ from outgrow.experiment.steps import Features, Fit, Predict, predicted
 from outgrow.experiment.technique import Technique
 from outgrow.experiment.weak_labels import Labeller, Lesson, out_of_fold, weak_labels
 from outgrow.graph import Context, Step
-from outgrow.measures.clues import CLUES, Known
+from outgrow.measures.clues import Known, read_clues
 from outgrow.types import classes_of
 
 FOLDS = 5
@@ -71,7 +71,7 @@ class ReadClues(Step[ClueValues]):
             fold=np.array([fold[id] for id in weak.ids], dtype=np.int64),
             features=self.features.values(ctx.load(self.features), weak.ids, ctx),
         )
-        return ClueValues(values={name: clue(known) for name, clue in CLUES.items()})
+        return ClueValues(values=read_clues(known))
 
 
 def clues(setup: CellSetup, labeller: Labeller, fit: Fit) -> ReadClues:

@@ -16,6 +16,7 @@ import numpy as np
 from outgrow.types import Doubles, Ints
 
 SMOOTHED = 0.01  # of each weak label that is spread over all choices, so that a logarithm is finite
+LEAST = 1e-12
 MOST = 2000  # rows whose features are compared, each with each
 
 
@@ -40,9 +41,41 @@ class Known:
         return np.asarray(self.folds[self.fold, np.arange(len(self.fold))], dtype=np.float64)
 
 
-def confidence(known: Known) -> float:
+def confidence(weak: Doubles, guess: Doubles) -> float:
     """The supervisor's mean confidence."""
-    return float(known.weak.max(1).mean())
+    return float(weak.max(1).mean())
+
+
+def fold_agreement(weak: Doubles, guess: Doubles) -> float:
+    """The share of labels that a student repeats which has not learned from them."""
+    return float((guess.argmax(1) == weak.argmax(1)).mean())
+
+
+def held_out_likelihood(weak: Doubles, guess: Doubles) -> float:
+    """The mean log likelihood of a label under a student that has not learned from it, divided by the logarithm of the
+    number of choices: −1 is that of guessing."""
+    return float((weak * np.log(np.maximum(guess, LEAST))).sum(1).mean() / np.log(weak.shape[1]))
+
+
+def expected_gain(weak: Doubles, guess: Doubles) -> float:
+    """The gain that the student itself expects out of fold: the probability of its choice minus that of the label."""
+    return float((guess.max(1) - guess[np.arange(len(weak)), weak.argmax(1)]).mean())
+
+
+def doubt(weak: Doubles, guess: Doubles) -> float:
+    """How much surer the supervisor is of labels that the student repeats out of fold than of the others; 0 where it
+    repeats all or none."""
+    same, sure = guess.argmax(1) == weak.argmax(1), weak.max(1)
+    if same.all() or not same.any():
+        return 0.0
+    return float(sure[same].mean() - sure[~same].mean())
+
+
+def doubtful_disagreement(weak: Doubles, guess: Doubles) -> float:
+    """How much more often the student disagrees out of fold where the supervisor is unsure: minus the covariance of
+    disagreement and confidence. It is `doubt` times the shares of labels that the student repeats and does not."""
+    differs, sure = guess.argmax(1) != weak.argmax(1), weak.max(1)
+    return float((differs * (sure.mean() - sure)).mean())
 
 
 def disagreement(known: Known) -> float:
@@ -60,20 +93,8 @@ def divergence(known: Known) -> float:
     """The mean Kullback-Leibler divergence of the student from its labels, in nats: the misfit of other Bregman losses
     (Mulgund & Pabbaraju 2025). A hundredth of each label is spread over all choices."""
     weak = (1 - SMOOTHED) * known.weak + SMOOTHED / known.weak.shape[1]
-    student = np.maximum(known.student, 1e-12)
+    student = np.maximum(known.student, LEAST)
     return float((student * np.log(student / weak)).sum(1).mean())
-
-
-def fold_agreement(known: Known) -> float:
-    """The share of labels that a student repeats which has not learned from them."""
-    return float((known.out_of_fold.argmax(1) == known.weak.argmax(1)).mean())
-
-
-def held_out_likelihood(known: Known) -> float:
-    """The mean log likelihood of a label under a student that has not learned from it, divided by the logarithm of the
-    number of choices: −1 is that of guessing."""
-    likely = (known.weak * np.log(np.maximum(known.out_of_fold, 1e-12))).sum(1).mean()
-    return float(likely / np.log(known.weak.shape[1]))
 
 
 def fold_disagreement(known: Known) -> float:
@@ -85,23 +106,7 @@ def fold_disagreement(known: Known) -> float:
 def steadiness(known: Known) -> float:
     """How much more often students of different folds agree with each other than with labels that are new to them. What
     labels have and no student finds again is noise to it, or knowledge that it lacks."""
-    return 1.0 - fold_disagreement(known) - fold_agreement(known)
-
-
-def expected_gain(known: Known) -> float:
-    """The gain that the student itself expects out of fold: the probability of its choice minus that of the label."""
-    rows, guess = np.arange(len(known.weak)), known.out_of_fold
-    return float((guess.max(1) - guess[rows, known.weak.argmax(1)]).mean())
-
-
-def doubt(known: Known) -> float:
-    """How much surer the supervisor is of labels that the student repeats out of fold than of the others; 0 where it
-    repeats all or none."""
-    same = known.out_of_fold.argmax(1) == known.weak.argmax(1)
-    if same.all() or not same.any():
-        return 0.0
-    sure = known.weak.max(1)
-    return float(sure[same].mean() - sure[~same].mean())
+    return 1.0 - fold_disagreement(known) - fold_agreement(known.weak, known.out_of_fold)
 
 
 def overlap_density(known: Known) -> float:
@@ -113,7 +118,7 @@ def overlap_density(known: Known) -> float:
     easy = sure > change_point(sure)
     if easy.all() or not easy.any():
         return 0.0
-    unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+    unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), LEAST)
     nearness = (unit[easy] @ unit[~easy].T).max(1)
     return float((nearness > change_point(nearness)).sum() / len(sure))
 
@@ -130,16 +135,27 @@ def change_point(values: Doubles) -> float:
     return float(ordered[int(between.argmax())])
 
 
-CLUES: Mapping[str, Callable[[Known], float]] = {
+# Of weak labels and the probabilities of a student that has not learned from them, [N, K] both.
+LABEL_CLUES: Mapping[str, Callable[[Doubles, Doubles], float]] = {
     "supervisor's confidence": confidence,
+    "out-of-fold agreement": fold_agreement,
+    "held-out likelihood": held_out_likelihood,
+    "expected gain": expected_gain,
+    "doubt": doubt,
+    "doubtful disagreement": doubtful_disagreement,
+}
+STUDENT_CLUES: Mapping[str, Callable[[Known], float]] = {
     "disagreement": disagreement,
     "misfit": misfit,
     "divergence": divergence,
-    "out-of-fold agreement": fold_agreement,
-    "held-out likelihood": held_out_likelihood,
     "disagreement of folds": fold_disagreement,
     "steadiness": steadiness,
-    "expected gain": expected_gain,
-    "doubt": doubt,
     "overlap density": overlap_density,
 }
+CLUES = (*LABEL_CLUES, *STUDENT_CLUES)
+
+
+def read_clues(known: Known) -> dict[str, float]:
+    """The value of each clue, by its name."""
+    of_labels = {name: clue(known.weak, known.out_of_fold) for name, clue in LABEL_CLUES.items()}
+    return of_labels | {name: clue(known) for name, clue in STUDENT_CLUES.items()}
