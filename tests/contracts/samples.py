@@ -174,6 +174,12 @@ def _several_tasks() -> Experiment:
     return replace(BASE, tasks=SEVERAL, weak=(find("supervisor", "words")(),), strong=(_encoder(),), recipes=recipes)
 
 
+def _trained_heads() -> Experiment:
+    """A small network on a tiny encoder, with two seeds."""
+    heads = {(SEVERAL[0].name, _encoder().name): Head(hidden=(4,), epochs=3)}
+    return replace(_several_tasks(), tasks=SEVERAL[:1], seeds=(0, 1), recipes=heads)
+
+
 # An analysis, and an experiment that has what it needs.
 ANALYSES: dict[str, Callable[[], tuple[Analysis, Experiment]]] = {
     "calibration": lambda: (find("analysis", "calibration")(), TWO_SEEDS),
@@ -181,6 +187,8 @@ ANALYSES: dict[str, Callable[[], tuple[Analysis, Experiment]]] = {
     "error-structure": lambda: (find("analysis", "error-structure")(), replace(TWO_SEEDS, weak=SIMULATED)),
     "label-worth": lambda: (find("analysis", "label-worth")(), TWO_SEEDS),
     "imitation": lambda: (find("analysis", "imitation")(), TWO_SEEDS),
+    "learning-curve": lambda: (find("analysis", "learning-curve")(), _trained_heads()),
+    "stopping": lambda: (find("analysis", "stopping")(), _trained_heads()),
     "without-truth": lambda: (find("analysis", "without-truth")(), _several_tasks()),
 }
 

@@ -26,8 +26,8 @@ class GainEstimate:
     gain: the accuracy of the student minus that of its labels, a share of 1, with its interval `low` to `high`. level:
     the share of gains on a new task that such intervals are made to hold. covered: the share that they held on tasks
     that were left out. clue: what the gain is predicted from, with its `value`; "" where no clue is surely related to
-    the gain, so that it is their mean. tasks, cells: how many it is from. outside: whether no value of theirs was as low,
-    or as high.
+    the gain, so that it is their mean. tasks, cells: how many it is from. outside: whether no value of theirs was as
+    low, or as high.
     """
 
     gain: float

@@ -46,8 +46,8 @@ class Wanted:
 class Graph:
     """The steps of a fit. scored: the predictions of all rows by students that have not learned from the audited rows
     of one of `tasks`, each; where several, they are of the folds. alone: the same of the model that learned from the
-    audited rows alone, by the fold that it has not learned from. out_of_fold: predictions of heads that have not learned
-    from the weak label of a row, where no row is audited and the gain over the labels is foretold from them."""
+    audited rows alone, by the fold that it has not learned from. out_of_fold: predictions of heads that have not
+    learned from the weak label of a row, where no row is audited and the gain over the labels is foretold from them."""
 
     fit: Fit
     predictions: LabelsStep
