@@ -185,6 +185,7 @@ ANALYSES: dict[str, Callable[[], tuple[Analysis, Experiment]]] = {
     "calibration": lambda: (find("analysis", "calibration")(), TWO_SEEDS),
     "difficulty": lambda: (find("analysis", "difficulty")(facet="number"), TWO_SEEDS),
     "error-structure": lambda: (find("analysis", "error-structure")(), replace(TWO_SEEDS, weak=SIMULATED)),
+    "label-mix": lambda: (find("analysis", "label-mix")(), TWO_SEEDS),
     "label-worth": lambda: (find("analysis", "label-worth")(), TWO_SEEDS),
     "imitation": lambda: (find("analysis", "imitation")(), TWO_SEEDS),
     "learning-curve": lambda: (find("analysis", "learning-curve")(), _trained_heads()),

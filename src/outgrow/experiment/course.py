@@ -10,8 +10,9 @@ from typing import Any
 from outgrow.experiment.cell import Cell
 from outgrow.experiment.data import Gold
 from outgrow.experiment.scoring import Score
+from outgrow.experiment.setup import CellSetup
 from outgrow.experiment.steps import Fit, predicted
-from outgrow.experiment.weak_labels import Labeller, weak_labels
+from outgrow.experiment.weak_labels import Labeller
 from outgrow.graph import Step
 from outgrow.methods.head import Head
 from outgrow.types import UserError
@@ -54,13 +55,13 @@ def course(cell: Cell) -> dict[str, Step[Any]]:
         score = Score(predictions=predicted(after, cell.test), examples=cell.test, gold=Gold(examples=cell.test))
         found |= {f"after/{epoch}": score, f"after/{epoch}/answers": score.predictions}
         found |= {f"after/{epoch}/held-out": predicted(after, held_out), f"after/{epoch}/train": predicted(after, part)}
-    labels, held_out_labels = weak_labels(cell.setup, labeller_of(cell), cell.strong, part, cell.method)
-    return {**found, "labels": labels, "labels/held-out": held_out_labels}
+    return {**found, "labels": fit.labels, "labels/held-out": fit.validation_labels}
 
 
-def labeller_of(cell: Cell) -> Labeller:
-    """The supervisor of a cell as the source of labels."""
-    return Labeller(name=cell.weak.name, models=cell.weak.models, labels=partial(cell.weak.labels, cell.setup))
+def labeller_of(cell: Cell, setup: CellSetup | None = None) -> Labeller:
+    """The supervisor of a cell as the source of labels. setup: if given, other splits than the cell's."""
+    labels = partial(cell.weak.labels, setup or cell.setup)
+    return Labeller(name=cell.weak.name, models=cell.weak.models, labels=labels)
 
 
 def _after(fit: Fit, head: Head, epoch: int) -> Fit:
