@@ -19,7 +19,7 @@ def test_each_task_is_predicted_from_the_others() -> None:
     """Tasks at x = 0, 1, 2 with y = 0, 1, 5. Of the others: 1 + 4 (x − 1) at 0, 2.5 x at 1, x at 2."""
     x, y = np.array([[0.0], [1.0], [2.0]]), np.array([[0.0], [1.0], [5.0]])
     assert left_out(x, y)[:, 0] == pytest.approx([-3.0, 2.5, 2.0])
-    # Distances 3, 1.5, 3: half of the tasks, ceil(0.5 · 4) = the second smallest.
+    # Distances 3, 1.5, 3, and infinity for the new task: half of four are two, the second smallest.
     assert reach(x, y, 0.5) == pytest.approx(3.0)
     assert reach(x, y, 0.2) == pytest.approx(1.5)
 
@@ -43,5 +43,5 @@ def test_a_new_task_is_covered_as_often_as_it_says() -> None:
         off = np.abs(line_through(x[:10], y[:10]).at(x[10]) - y[10])
         within.append(float((off <= reach(x[:10], y[:10], 0.8)).mean()))
         said.append(float(covered(x[:10], y[:10], 0.8).mean()))
-    assert np.mean(within) >= 0.78
+    assert 0.78 <= np.mean(within) <= 0.92
     assert np.mean(said) == pytest.approx(np.mean(within), abs=0.04)

@@ -38,15 +38,14 @@ def left_out(x: Doubles, y: Doubles) -> Doubles:
 
 
 def reach(x: Doubles, y: Doubles, level: float) -> float:
-    """How far predictions for a task that is left out are off: the quantile `level` of their distances, in which every
-    task weighs the same, with that of a new task beside them at infinity (split conformal, Vovk, Gammerman & Shafer
-    2005, with a task for an example; of each task its own quantile).
+    """How far predictions for a task that is left out are off, at the share `level` of its cells: the quantile of their
+    distances in which every task weighs the same, with that of the new task beside them at infinity (hierarchical
+    conformal prediction: Dunn, Wasserman & Ramdas 2023, section 4).
 
-    So of a new task that is drawn as these were at least the share `level` of the cells is expected within it, if tasks
-    are so many that the quantile is no infinity: then it is the largest distance.
+    Where tasks are so few that it would be infinity it is the largest distance.
     """
-    off = np.sort(np.quantile(np.abs(left_out(x, y) - y), level, axis=1))
-    place = int(np.ceil(level * (len(off) + 1))) - 1
+    off = np.sort(np.abs(left_out(x, y) - y).ravel())
+    place = int(np.ceil(level * (len(y) + 1) * y.shape[1] - 1e-9)) - 1
     return float(off[min(place, len(off) - 1)])
 
 
