@@ -3,7 +3,8 @@
 It reads the stored cells of examples/estimate.toml. Of the clues that need no more than weak labels and out-of-fold
 predictions it takes the one with the smallest mean error on tasks that are left out, among those that are surely
 related to the gain (Holm over all of these clues), or none. Line and interval are those of single runs, a seed each,
-since that is what a person has.
+since that is what a person has. `--check stackoverflow` writes nothing: it prints what the file predicts for a text set
+that it was not fitted to, beside its gains.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from outgrow.graph import load
 from outgrow.measures.clues import LABEL_CLUES
 from outgrow.measures.left_out import covered, left_out, line_through, reach
 from outgrow.measures.rank import rank_correlations
+from outgrow.numbers import signed, span
 from outgrow.practice import estimate
 from outgrow.source import resolved
 from outgrow.store import Store
@@ -67,19 +69,40 @@ def _error(x: Doubles, y: Doubles) -> float:
     return float(np.abs(left_out(x, y) - y).mean())
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("experiment", nargs="?", default="examples/estimate.toml")
-    parser.add_argument("--store", default="runs")
-    asked = parser.parse_args()
-    store = Store(asked.store)
-    found = [cell for cell in cells(resolved(asked.experiment)) if cell.evidence["without-truth"]]
-    read = [{name: load(step, store) for name, step in cell.evidence["without-truth"].items()} for cell in found]
+def read_cells(experiment: str, sets: Sequence[str], store: Store) -> tuple[list[Cell], list[dict[str, Any]]]:
+    """The cells that are asked for their clues, and what is stored of them."""
+    every = cells(resolved(experiment, sets=sets))
+    found = [cell for cell in every if cell.evidence["without-truth"]]
+    return found, [{name: load(step, store) for name, step in cell.evidence["without-truth"].items()} for cell in found]
+
+
+def check(name: str, experiment: str, store: Store) -> None:
+    """Print the predicted and the true gain of each run on a text set."""
+    known = estimate.coefficients()
+    asked = ", ".join(f'{{ name = "nlp", set = "{task.removeprefix("nlp/")}" }}' for task in (*known["tasks"], name))
+    found, read = read_cells(experiment, [f"task = [{asked}]"], store)
+    print("| cell | seed | predicted gain | interval | gain | inside |\n|---|---:|---:|---:|---:|---|")
+    for cell, each in zip(found, read, strict=True):
+        if cell.task.name == f"nlp/{name}":
+            told = estimate.foretold(each["clues"].values[known["clue"]])
+            own = gain(each["student"], each["floor"])
+            inside = "yes" if told.low <= own <= told.high else "no"
+            name_of_cell = f"{cell.weak.name} → {cell.strong.name}, {cell.method.shown}"
+            beyond = ", its clue was never as large or small" if told.outside else ""
+            print(
+                f"| {name_of_cell} | {cell.seed} | {signed(told.gain)} | {span(told.low, told.high)} | {signed(own)} | "
+                f"{inside}{beyond} |"
+            )
+
+
+def write(experiment: str, store: Store) -> None:
+    """Fit, and write the file that ships."""
+    found, read = read_cells(experiment, (), store)
     gains = table(found, [gain(each["student"], each["floor"]) for each in read])
     clues = {name: table(found, [each["clues"].values[name] for each in read]) for name in LABEL_CLUES}
     keys = sorted(step.key for cell in found for step in cell.evidence["without-truth"].values())
     result = {
-        "command": f"python -m bench.estimates {asked.experiment}",
+        "command": f"python -m bench.estimates {experiment}",
         **fitted(gains, clues),
         "tasks": list(dict.fromkeys(cell.task.name for cell in found)),
         "cells": gains.shape[0] * gains.shape[1],
@@ -91,8 +114,21 @@ def main() -> None:
         ],
     }
     OUT.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
-    shown = {name: value for name, value in result.items() if name != "fitted to"}
-    print(f"{OUT}: {json.dumps(shown, ensure_ascii=False)}")
+    for name, value in result.items():
+        if name != "fitted to":
+            print(f"{name}: {json.dumps(value, ensure_ascii=False)}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("experiment", nargs="?", default="examples/estimate.toml")
+    parser.add_argument("--store", default="runs")
+    parser.add_argument("--check", metavar="SET", default="")
+    asked = parser.parse_args()
+    if asked.check:
+        check(asked.check, asked.experiment, Store(asked.store))
+    else:
+        write(asked.experiment, Store(asked.store))
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def test_where_no_clue_is_better_than_chance_it_is_the_mean_and_says_so(monkeypa
 @pytest.mark.parametrize(
     ("weak", "guess", "said"),
     [
-        ([], [], r"weak has the shape \(0,\): give probabilities, \[rows, classes\], of two classes at least"),
+        ([], [], r"weak has the shape \(0,\): give probabilities, a row for each label, two classes at least"),
         ([[1.0]], [[1.0]], r"weak has the shape \(1, 1\)"),
         (["a"], [[1.0]], "weak is no table of numbers"),
         (WEAK, GUESS[:3], r"weak has the shape \(4, 2\) and out_of_fold \(3, 2\): give the same rows and classes"),

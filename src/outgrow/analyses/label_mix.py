@@ -120,7 +120,7 @@ class _Measured:
         needed = needed_values(self.goal, self.sizes, self.scores[truth])
         if not np.log2(self.sizes[0]) <= needed.mean() <= np.log2(2 * self.sizes[-1]):
             return None
-        return needed + np.log2(self.price[truth])
+        return np.asarray(needed + np.log2(self.price[truth]), dtype=np.float64)
 
     def costs(self) -> dict[float, Doubles]:
         """The costs that are stated, by the share of ground truth."""

@@ -157,10 +157,9 @@ def _table(
     )
 
     def row(name: str, guess: Doubles) -> tuple[Value, ...]:
-        own = related.get(name)
-        error = float(np.abs(guess - found.gain).mean())
-        left = None if name == MEAN else told[name].interval
-        return name, own and own.interval, own and own.p, left, error
+        own, error = related.get(name), float(np.abs(guess - found.gain).mean())
+        first = (own.interval, own.p) if own else (None, None)
+        return name, *first, None if name == MEAN else told[name].interval, error
 
     rows = sorted((row(name, guess) for name, guess in guesses.items()), key=lambda row: float(str(row[-1])))
     return Table(columns=columns, rows=tuple(rows))

@@ -25,7 +25,7 @@ def worth_values(size: int, score: Doubles, sizes: Sequence[int], scores: Sequen
     The score with n labels of the other kind is taken as a line in log2 n. Its inverse at the mean of `score` is the
     number of labels that makes as good a student. Raises FloatingPointError where that line is flat.
     """
-    return np.log2(size) - needed_values(score, sizes, scores)
+    return np.asarray(np.log2(size) - needed_values(score, sizes, scores), dtype=np.float64)
 
 
 def needed_values(reached: Doubles, sizes: Sequence[int], scores: Sequence[Doubles]) -> Doubles:

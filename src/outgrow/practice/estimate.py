@@ -78,22 +78,25 @@ def estimate(weak: npt.ArrayLike, out_of_fold: npt.ArrayLike) -> GainEstimate:
         raise UserError(
             f"weak has the shape {labels.shape} and out_of_fold {guess.shape}: give the same rows and classes"
         )
+    clue = coefficients()["clue"]
+    return foretold(LABEL_CLUES[clue](labels, guess) if clue else 0.0)
+
+
+def foretold(value: float) -> GainEstimate:
+    """The estimate for this value of the clue that `coefficients` name."""
     fitted = coefficients()
-    clue = str(fitted["clue"])
-    value = LABEL_CLUES[clue](labels, guess) if clue else 0.0
-    gain = float(Line(intercept=fitted["intercept"], slope=fitted["slope"]).at(value))
-    seen = fitted["values"]
+    gain, (least, most) = float(Line(intercept=fitted["intercept"], slope=fitted["slope"]).at(value)), fitted["values"]
     return GainEstimate(
         gain=gain,
         low=gain - fitted["reach"],
         high=gain + fitted["reach"],
         level=fitted["level"],
         covered=fitted["covered"],
-        clue=clue,
+        clue=fitted["clue"],
         value=value,
         tasks=len(fitted["tasks"]),
         cells=fitted["cells"],
-        outside=bool(clue) and not seen[0] <= value <= seen[1],
+        outside=bool(fitted["clue"]) and not least <= value <= most,
     )
 
 
