@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,8 @@ def test_fit_says_it_where_no_row_is_audited(bert: HF, tmp_path: Path) -> None:
     assert "not measured" in said
     assert fit(cheap.data(300, audited=40), bert, store=str(tmp_path)).foretold is None
     assert fit(cheap.data(60), bert, method="naive", store=str(tmp_path)).foretold is None
+
+
+def test_its_example_runs() -> None:
+    (example,) = doctest.DocTestFinder(recurse=False).find(outgrow.estimate, globs={"outgrow": outgrow})
+    assert doctest.DocTestRunner(verbose=False).run(example).failed == 0
