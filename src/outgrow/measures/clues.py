@@ -111,7 +111,7 @@ def steadiness(known: Known) -> float:
 
 def overlap_density(known: Known) -> float:
     """The share of rows that are easy for the supervisor and near to hard ones for the student (after Shin, Cooper &
-    Sala 2025, section 3): hard rows are those of low confidence, and a row overlaps whose features are most like those
+    Sala 2025): hard rows are those of low confidence, and a row overlaps whose features are most like those
     of a hard row. Both cuts are where the sorted values change most. Of many rows every so manieth is read."""
     step = -(-len(known.weak) // MOST)
     sure, features = known.weak.max(1)[::step], known.features[::step]

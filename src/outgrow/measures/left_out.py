@@ -40,7 +40,7 @@ def left_out(x: Doubles, y: Doubles) -> Doubles:
 def reach(x: Doubles, y: Doubles, level: float) -> float:
     """How far predictions for a task that is left out are off, at the share `level` of its cells: the quantile of their
     distances in which every task weighs the same, with that of the new task beside them at infinity (hierarchical
-    conformal prediction: Dunn, Wasserman & Ramdas 2023, section 4).
+    conformal prediction: Dunn, Wasserman & Ramdas 2023).
 
     Where tasks are so few that it would be infinity it is the largest distance.
     """
