@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import atexit
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from shutil import rmtree
-from tempfile import mkdtemp
 from typing import TypeVar
 
 import gguf_file
 import mpnet_parts
 import pytest
-from slots import BASE, LARGE, MEDIUM, SMALL
+from slots import BASE, LARGE, MEDIUM, SMALL, Linear, causal
 from text_files import reviews, write_jsonl
 from tiny import checkpoint
 from worded import SEVERAL
@@ -28,13 +28,14 @@ from outgrow.methods.head import Head
 from outgrow.models.base import Model
 from outgrow.plugins import find
 from outgrow.supervisors.base import Supervisor
-from outgrow.tasks.base import Task
+from outgrow.tasks.base import Split, Task
 
 T = TypeVar("T")
 SIMULATED = tuple(
     find("supervisor", "simulated")(accuracy=0.7, errors=errors)
     for errors in (find("errors", "uniform")(), find("errors", "slice")(facet="parity", value="odd"))
 )
+MANY: dict[Split, int | None] = {"weak_train": 60, "transfer": 40, "test": 80}
 TWO_SEEDS = replace(BASE, seeds=(0, 1), strong=(MEDIUM, LARGE))
 
 
@@ -83,6 +84,11 @@ def _ladder(folder: Path) -> Model:
 
     assert rungs(), "the ladder ships no rung"
     return find("model", "ladder")(size=rungs()[0])
+
+
+def linear() -> Experiment:
+    """Tiny causal models and a concept that is linear in their embeddings."""
+    return replace(causal(Path(tempfile.mkdtemp())), tasks=(Linear(digest="fake"),))
 
 
 def _labelled(folder: Path) -> Supervisor:
@@ -162,7 +168,7 @@ ERRORS: dict[str, Callable[[], Errors]] = {
 @cache
 def _encoder() -> Model:
     """A tiny encoder of the words of the worded tasks, in a folder that lasts as long as the process."""
-    folder = Path(mkdtemp(prefix="outgrow-"))
+    folder = Path(tempfile.mkdtemp(prefix="outgrow-"))
     atexit.register(rmtree, folder, ignore_errors=True)
     made: Model = find("model", "hf")(size=str(checkpoint(folder / "tiny", "bert")))
     return made.pinned()
@@ -184,7 +190,11 @@ def _trained_heads() -> Experiment:
 ANALYSES: dict[str, Callable[[], tuple[Analysis, Experiment]]] = {
     "calibration": lambda: (find("analysis", "calibration")(), TWO_SEEDS),
     "difficulty": lambda: (find("analysis", "difficulty")(facet="number"), TWO_SEEDS),
+    "easy-to-hard": lambda: (find("analysis", "easy-to-hard")(facet="number"), replace(TWO_SEEDS, sizes=MANY)),
     "error-structure": lambda: (find("analysis", "error-structure")(), replace(TWO_SEEDS, weak=SIMULATED)),
+    "saliency": lambda: (find("analysis", "saliency")(layers=(0,), times=(0.5,)), linear()),
+    "leakage": lambda: (find("analysis", "leakage")(), causal(Path(tempfile.mkdtemp()))),
+    "twins": lambda: (find("analysis", "twins")(shares=(0.5, 1.0), ordinary=40), causal(Path(tempfile.mkdtemp()))),
     "label-mix": lambda: (find("analysis", "label-mix")(), TWO_SEEDS),
     "label-worth": lambda: (find("analysis", "label-worth")(), TWO_SEEDS),
     "imitation": lambda: (find("analysis", "imitation")(), TWO_SEEDS),

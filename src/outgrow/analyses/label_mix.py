@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from outgrow.analyses.base import Analysis, Comparison, told_apart
+from outgrow.analyses.base import Analysis, Comparison, comparison_names
 from outgrow.analyses.label_worth import check_sizes, few, power, scored, scores_table, sizes_of, smaller
 from outgrow.experiment.cell import Cell
 from outgrow.experiment.course import labeller_of
@@ -79,7 +79,9 @@ class LabelMix(Analysis):
         return found
 
     def finding(self, comparisons: Sequence[Comparison]) -> Finding:
-        measured = [self._measured(name, each) for name, each in zip(told_apart(comparisons), comparisons, strict=True)]
+        measured = [
+            self._measured(name, each) for name, each in zip(comparison_names(comparisons), comparisons, strict=True)
+        ]
         return Finding(
             sentence=" ".join(each.sentence(len(measured) > 1) for each in measured),
             table=_table(measured),

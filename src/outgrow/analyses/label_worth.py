@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from outgrow.analyses.base import Analysis, Comparison, told_apart
+from outgrow.analyses.base import Analysis, Comparison, comparison_names
 from outgrow.experiment.cell import Cell
 from outgrow.experiment.course import labeller_of
 from outgrow.experiment.data import Gold
@@ -64,7 +64,7 @@ class LabelWorth(Analysis):
         return {**found, f"weak/{whole}": cell.student, f"truth/{whole}": cell.ceiling}
 
     def finding(self, comparisons: Sequence[Comparison]) -> Finding:
-        measured = list(map(_measured, told_apart(comparisons), comparisons))
+        measured = list(map(_measured, comparison_names(comparisons), comparisons))
         flat = tuple(
             f"{each.name}: more labels of ground truth do not surely make a better student, so a weak label has no rate"
             for each in measured
@@ -89,7 +89,7 @@ def check_sizes(analysis: str, cells: Sequence[Cell]) -> None:
         if cell.setup.splits["transfer"].n is None:
             raise UserError(
                 f"analysis {analysis} fits students to parts of transfer, which has no size on task {cell.task.name}: "
-                "say sizes = { transfer = 1000 }"
+                "set sizes = { transfer = 1000 }"
             )
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from outgrow.analyses.base import Analysis, Comparison, roles_of, told_apart
+from outgrow.analyses.base import Analysis, Comparison, comparison_names, roles_of
 from outgrow.experiment.cell import Cell
 from outgrow.experiment.course import course, refuse_untrained
 from outgrow.finding import Axis, Column, Figure, Finding, Mark, Panel, Series, Table, in_words
@@ -41,7 +41,7 @@ class LearningCurve(Analysis):
         return {} if cell.method.oracle else {**roles_of(cell, "floor"), **course(cell)}
 
     def finding(self, comparisons: Sequence[Comparison]) -> Finding:
-        curves = list(map(curve_of, told_apart(comparisons), comparisons))
+        curves = list(map(curve_of, comparison_names(comparisons), comparisons))
         return Finding(sentence=_sentence(curves), table=_table(curves), figure=_figure(curves))
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from outgrow.analyses.base import Analysis, Comparison, roles_of, told_apart
+from outgrow.analyses.base import Analysis, Comparison, comparison_names, roles_of
 from outgrow.analyses.learning_curve import Curve, curve_of
 from outgrow.experiment.cell import Cell
 from outgrow.experiment.course import course, refuse_untrained
@@ -46,7 +46,7 @@ class Stopping(Analysis):
         return {} if cell.method.oracle else {**roles_of(cell, "floor"), **course(cell)}
 
     def finding(self, comparisons: Sequence[Comparison]) -> Finding:
-        cells = [_Stopped(each, name) for name, each in zip(told_apart(comparisons), comparisons, strict=True)]
+        cells = [_Stopped(each, name) for name, each in zip(comparison_names(comparisons), comparisons, strict=True)]
         return Finding(sentence=_sentence(cells), table=_table(cells), figure=_figure(cells))
 
 

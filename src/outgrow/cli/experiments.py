@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,18 +16,23 @@ from outgrow.cli.options import (
     Device,
     File,
     Log,
+    MemoryGb,
     Microbatch,
     NoPlugins,
     Offline,
     On,
+    Overrides,
+    PerGpu,
+    Recompute,
     Seeds,
-    Sets,
+    Shards,
     StoreAt,
     TrustPickle,
     TrustRemoteCode,
     Workers,
     app,
 )
+from outgrow.cli.resources import needs, print_resources
 from outgrow.cli.running import (
     fail,
     logging_to,
@@ -50,13 +54,17 @@ if TYPE_CHECKING:
 def run(
     file: File = None,
     store: StoreAt = RUNS,
-    sets: Sets = None,
+    overrides: Overrides = None,
     seeds: Seeds = None,
     analyses: Analyses = "",
     on: On = "",
     workers: Workers = None,
     device: Device = "cpu",
     microbatch: Microbatch = None,
+    gradient_checkpointing: Recompute = False,
+    shards: Shards = 1,
+    per_gpu: PerGpu = 1,
+    memory_gb: MemoryGb = None,
     report: Annotated[Path | None, typer.Option(help="Where to write the report; by default NAME-report.html.")] = None,
     trust_pickle: TrustPickle = False,
     trust_remote_code: TrustRemoteCode = False,
@@ -72,9 +80,12 @@ def run(
     from outgrow.types import UserError
 
     started = time.monotonic()
-    settings = replace(settings_from(device, trust_pickle, trust_remote_code, offline), microbatch=microbatch)
-    read_experiment(file, sets, seeds, no_plugins, analyses)  # a wrong one is refused before anything is opened
-    asked, opened_store = source_from(file, sets, seeds, no_plugins, analyses), api.opened(store)
+    settings = settings_from(
+        device, trust_pickle, trust_remote_code, offline, microbatch=microbatch, shards=shards, per_gpu=per_gpu,
+        gradient_checkpointing=gradient_checkpointing, memory_gb=memory_gb,
+    )  # fmt: skip
+    read_experiment(file, overrides, seeds, no_plugins, analyses)  # a wrong one is refused before anything is opened
+    request, opened_store = source_from(file, overrides, seeds, no_plugins, analyses), api.opened(store)
     path = writable_file(report or _page(file), "--report", opened_store, is_page, "HTML page")
     if log and os.path.realpath(log) == os.path.realpath(path):
         raise UserError(f"--log and --report are one file, {log}: name two")
@@ -84,13 +95,15 @@ def run(
         api.executor(on, workers, plugins=not no_plugins) as executor,
         showing(sys.stderr, executor.slots) as watch,
     ):
-        results = api.run(**asked, store=opened_store, on=executor, settings=settings, watch=watch)
+        results = api.run(**request, store=opened_store, on=executor, settings=settings, watch=watch)
     written = _refresh(results, path)  # before anything is printed, maybe to a closed pipe
     _print_table(results.numbers)
     for name, finding in results.findings.items():
         typer.echo(f"{name}: {finding.sentence}")
     for note in notes(results.experiment, settings):
         typer.echo(f"note: {note}")
+    for why in results.untracked:
+        typer.echo(f"warning: {why}", err=True)
     typer.echo(f"report: {path}{'' if written else ' (up to date)'}")
     assert results.outcome is not None
     counts = f"{len(results.outcome.computed)} steps computed, {len(results.outcome.cached)} cached"
@@ -104,10 +117,16 @@ def run(
 def plan(
     file: File = None,
     store: StoreAt = RUNS,
-    sets: Sets = None,
+    overrides: Overrides = None,
     seeds: Seeds = None,
     analyses: Analyses = "",
+    resources: Annotated[bool, typer.Option("--resources", help="What each step needs; what will not fit.")] = False,
     device: Device = "cpu",
+    microbatch: Microbatch = None,
+    gradient_checkpointing: Recompute = False,
+    shards: Shards = 1,
+    per_gpu: PerGpu = 1,
+    memory_gb: MemoryGb = None,
     trust_pickle: TrustPickle = False,
     trust_remote_code: TrustRemoteCode = False,
     offline: Offline = False,
@@ -123,16 +142,26 @@ def plan(
     from outgrow.preflight import notes
     from outgrow.source import resolved
 
-    settings = settings_from(device, trust_pickle, trust_remote_code, offline)
-    experiment = resolved(read_experiment(file, sets, seeds, no_plugins, analyses), settings=settings)
+    settings = settings_from(
+        device, trust_pickle, trust_remote_code, offline, microbatch=microbatch, shards=shards, per_gpu=per_gpu,
+        gradient_checkpointing=gradient_checkpointing, memory_gb=memory_gb,
+    )  # fmt: skip
+    experiment = resolved(read_experiment(file, overrides, seeds, no_plugins, analyses), settings=settings)
     planned = api.plan(experiment, store=store, settings=settings)
     if as_json:
-        todo = [{"key": step.key, "title": step.title, "why": planned.why[step.key]} for step in planned.todo]
+        needed = needs(planned, settings) if resources else {}
+        todo = [
+            {"key": step.key, "title": step.title, "why": planned.why[step.key], **needed.get(step.key, {})}
+            for step in planned.todo
+        ]
         print_json({"todo": todo, "cached": [{"key": step.key, "title": step.title} for step in planned.cached]})
         return
     for note in notes(experiment, settings):
         typer.echo(f"note: {note}")
     typer.echo(f"{len(planned.todo)} steps to do, {len(planned.cached)} cached")
+    if resources:
+        print_resources(planned, settings)
+        return
     for new in new_texts(planned.todo, planned.store):
         typer.echo(f"frozen features of {new}")
     for step in planned.todo:
@@ -143,18 +172,20 @@ def plan(
 def results(
     file: File = None,
     store: StoreAt = RUNS,
-    sets: Sets = None,
+    overrides: Overrides = None,
     seeds: Seeds = None,
     format: Annotated[str, typer.Option("--format", help="table, json, csv or md; svg of an analysis.")] = "table",
     by: Annotated[str | None, typer.Option("--by", metavar="FACET", help="By rating, theme, difficulty ...")] = None,
-    analysis: Annotated[str, typer.Option("--analysis", metavar="NAME", help="What this analysis found.")] = "",
+    analysis: Annotated[
+        str, typer.Option("--analysis", metavar="NAME", help="Print the finding of this analysis.")
+    ] = "",
     device: Device = "cpu",
     trust_pickle: TrustPickle = False,
     trust_remote_code: TrustRemoteCode = False,
     offline: Offline = False,
     no_plugins: NoPlugins = False,
 ) -> None:
-    """Print the stored results of an experiment: over all test examples, by a facet, or what an analysis found."""
+    """Print the stored results of an experiment: over all test examples, by a facet, or the finding of an analysis."""
     from outgrow import api
     from outgrow.report.findings import FINDING_FORMATS
     from outgrow.report.findings import text as finding_text
@@ -167,7 +198,7 @@ def results(
     settings = settings_from(device, trust_pickle, trust_remote_code, offline)
     if analysis and by is not None:
         raise UserError("--analysis and --by are two views of the results: give one of them")
-    stored = api.results(**source_from(file, sets, seeds, no_plugins, analysis), store=store, settings=settings)
+    stored = api.results(**source_from(file, overrides, seeds, no_plugins, analysis), store=store, settings=settings)
     if analysis:
         print(finding_text(analysis, stored.findings[analysis], format), end="")
         return
@@ -182,7 +213,7 @@ def results(
 def report(
     file: File = None,
     store: StoreAt = RUNS,
-    sets: Sets = None,
+    overrides: Overrides = None,
     seeds: Seeds = None,
     analyses: Analyses = "",
     out: Annotated[Path | None, typer.Option("--out", help="By default NAME-report.html.")] = None,
@@ -196,12 +227,12 @@ def report(
     from outgrow import api
     from outgrow.report.page import is_page
 
-    read_experiment(file, sets, seeds, no_plugins, analyses)
+    read_experiment(file, overrides, seeds, no_plugins, analyses)
     opened_store = api.opened(store)
-    path = writable_file(out or _page(file), "--out", opened_store, is_page, "HTML page")
+    path = writable_file(out or _page(file), "--out", opened_store, is_page, "an HTML page")
     settings = settings_from(device, trust_pickle, trust_remote_code, offline)
-    asked = source_from(file, sets, seeds, no_plugins, analyses)
-    typer.echo(f"report: {api.results(**asked, store=opened_store, settings=settings).report(path)}")
+    request = source_from(file, overrides, seeds, no_plugins, analyses)
+    typer.echo(f"report: {api.results(**request, store=opened_store, settings=settings).report(path)}")
 
 
 def _page(file: Path | None) -> Path:

@@ -15,7 +15,7 @@ from outgrow.experiment.folds import folds_of
 from outgrow.experiment.setup import CellSetup
 from outgrow.experiment.steps import Features, Fit, Predict, predicted
 from outgrow.experiment.technique import Technique
-from outgrow.experiment.weak_labels import Labeller, Lesson, out_of_fold, weak_labels
+from outgrow.experiment.weak_labels import LabelledExamples, Labeller, out_of_fold, weak_labels
 from outgrow.graph import Context, Step
 from outgrow.measures.clues import Known, read_clues
 from outgrow.types import classes_of
@@ -82,7 +82,7 @@ def clues(setup: CellSetup, labeller: Labeller, fit: Fit) -> ReadClues:
     """
     part = setup.part(0)
     labels, held_out = weak_labels(setup, labeller, fit.model, part, Technique())
-    lesson = Lesson(
+    labelled = LabelledExamples(
         setup=setup,
         labeller=labeller,
         learner=fit.model,
@@ -90,7 +90,7 @@ def clues(setup: CellSetup, labeller: Labeller, fit: Fit) -> ReadClues:
         labels=(labels,),
         validation_labels=(held_out,),
     )
-    held = out_of_fold(lesson, fit.model, labels, FOLDS)
+    held = out_of_fold(labelled, fit.model, labels, FOLDS)
     features = held.predictions[0].features
     assert features
     student = predicted(fit, part)

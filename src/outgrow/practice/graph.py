@@ -1,4 +1,4 @@
-"""The graph of a fit to a person's data: the student, and the honest rows beside it, as steps of an experiment."""
+"""The graph of a fit to a person's data: the student, and what it is compared with, as steps of an experiment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from outgrow.experiment.data import LabelsStep, Prepare
 from outgrow.experiment.setup import CellSetup
 from outgrow.experiment.steps import Fit, Relabel, predicted
 from outgrow.experiment.students import student
-from outgrow.experiment.weak_labels import Labeller, Lesson, out_of_fold
+from outgrow.experiment.weak_labels import LabelledExamples, Labeller, out_of_fold
 from outgrow.graph import Step
 from outgrow.methods.base import FeatureMethod, Method
 from outgrow.methods.cross_validated_head import CrossValidatedHead
@@ -86,13 +86,13 @@ def _foretelling(wanted: Wanted) -> LabelsStep | None:
     """Predictions of the labelled rows by heads that have not learned from their labels; None where nothing is
     foretold: with ground truth, which is better, on pairs, and on too few or too many texts."""
     data, (fewest, most) = wanted.data, FORETOLD
-    labelled = set(data.annotations.ids)
-    texts = {text for id, text in zip(data.ids, data.texts, strict=True) if id in labelled}
+    ids = set(data.annotations.ids)
+    texts = {text for id, text in zip(data.ids, data.texts, strict=True) if id in ids}
     if len(data.audited) or data.replies or not fewest <= len(texts) <= most:
         return None
     setup = setup_of(wanted, wanted.task)
     part, labels = setup.splits["transfer"], _joined(wanted, setup.splits["transfer"])
-    lesson = Lesson(
+    labelled = LabelledExamples(
         setup=setup,
         labeller=_labeller(wanted, setup),
         learner=wanted.model,
@@ -100,7 +100,7 @@ def _foretelling(wanted: Wanted) -> LabelsStep | None:
         labels=(labels,),
         validation_labels=(_joined(wanted, setup.validation),),
     )
-    return out_of_fold(lesson, wanted.model, labels, FOLDS)
+    return out_of_fold(labelled, wanted.model, labels, FOLDS)
 
 
 def _tasks(wanted: Wanted) -> tuple[Practice, tuple[Practice, ...]]:
