@@ -18,6 +18,7 @@ from outgrow.practice.audits import Audits, of_data
 from outgrow.practice.choice import Choice, chosen
 from outgrow.practice.comparison import MODEL, LabellerScore, compare_labellers, ties
 from outgrow.practice.data import PracticeData
+from outgrow.practice.estimate import GainEstimate, estimate
 from outgrow.practice.graph import Graph, Wanted, graph_of
 from outgrow.practice.memory import bytes_for, refuse_too_large
 from outgrow.practice.task import Practice, task_of
@@ -25,7 +26,7 @@ from outgrow.store import Store
 from outgrow.supervisors.zero_shot import LANGUAGE_MODELS
 from outgrow.training.lengths import LengthLimit, not_one_token, too_long
 from outgrow.training.precision import resolved
-from outgrow.types import Floats, Labels, Shape, UserError
+from outgrow.types import Floats, Labels, Shape, UserError, classes_of
 
 DEFAULT_SETTINGS = Settings()
 
@@ -42,6 +43,7 @@ class Fitted:
         weak: The labels themselves, joined where several sources gave some; rows without a label have none.
         scored: Of audited rows, predictions by models that have not learned from them.
         comparison: The model and what it is compared with on these rows; () without audited rows.
+        foretold: Without audited rows, the gain over the labels as a prediction from other tasks; else None.
         notes: What is to be known, one line each.
         outcome: Which steps were computed.
     """
@@ -55,6 +57,7 @@ class Fitted:
     comparison: tuple[LabellerScore, ...]
     notes: tuple[str, ...]
     outcome: Outcome
+    foretold: GainEstimate | None = None
 
     @property
     def choice(self) -> Choice:
@@ -191,7 +194,12 @@ def _read(
             *load(steps.fit, store).notes(),
         ),
         outcome=outcome,
+        foretold=_foretold(weak, load(steps.out_of_fold, store)) if steps.out_of_fold else None,
     )
+
+
+def _foretold(weak: Labels, guess: Labels) -> GainEstimate:
+    return estimate(classes_of(weak.of(guess.ids)), classes_of(guess))
 
 
 def _why_other(rows: Sequence[LabellerScore]) -> Sequence[str]:
