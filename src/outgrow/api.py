@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from outgrow import graph
 from outgrow.config import Seeds
+from outgrow.experiment.checkpoints import check_checkpoints
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells, targets
 from outgrow.graph import LOGGER, Failure, Outcome, Plan, Report, Settings, Worker, ignore_events
@@ -186,6 +187,7 @@ def plan(
     check_device(settings)
     experiment = resolved(source, sets=sets, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings)
     planned = graph.plan(targets(cells(experiment)), opened(store))
+    check_checkpoints(planned.todo, settings)
     check_space(planned.todo, planned.store, settings)
     return planned
 
@@ -277,11 +279,12 @@ def computed(
 ) -> Outcome:
     """Compute what is missing of a resolved experiment. worker: if given, as one of several workers of the store.
 
-    Raises UserError where the store's disk is too small.
+    Raises UserError where a checkpoint cannot be loaded, or the store's disk is too small.
     """
     wanted = targets(cells(experiment))
-    if store.storage.local:
-        check_space(graph.plan(wanted, store).todo, store, settings)
+    todo = graph.plan(wanted, store).todo if store.storage.local else tuple(graph.walk(wanted))
+    check_checkpoints(todo, settings)
+    check_space(todo, store, settings)
     return graph.run(wanted, store, on, settings, watch, worker)
 
 
