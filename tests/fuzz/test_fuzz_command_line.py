@@ -124,7 +124,7 @@ PATHS = (
         "..",
         "-",
     ),
-    *("runs", "runs/manifests", "hub:nobody/nothing", "hub:", "new/report.html", "C:\\x", "é.csv", "s3://nowhere/x"),
+    *("runs", "runs/manifests", "hub:nobody/nothing", "hub:", "new/report.html", "C:\\x", "é.csv"),
 )
 
 
