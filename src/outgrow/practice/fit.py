@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from outgrow import graph
 from outgrow.executors.base import Executor
 from outgrow.executors.inline import Inline
+from outgrow.experiment.checkpoints import check_checkpoints
 from outgrow.experiment.data import LabelsStep
 from outgrow.graph import Outcome, Report, Settings, ignore_events, load
 from outgrow.methods.base import Method
@@ -102,8 +103,8 @@ def fit(
 
     Raises:
         UserError: The data has too few labels or one class only, the method or model does not exist or does not fit
-            the data, or the model is too large for this machine's memory. All of it is checked before anything is
-            computed.
+            the data, the checkpoint cannot be loaded, or the model is too large for this machine's memory. All of it is
+            checked before anything is computed.
 
     Example:
         >>> data = PracticeData.from_values(weak, texts)
@@ -112,6 +113,7 @@ def fit(
     """
     wanted = checked(data, model, method=method, fit_method=fit_method or Head(), seed=seed, settings=settings)
     steps, opened = graph_of(wanted), store if isinstance(store, Store) else Store(str(store))
+    check_checkpoints(graph.walk(steps.targets), settings)
     executor = on or Inline()
     outcome = graph.run(steps.targets, opened, executor, settings, watch)
     if outcome.failures:
@@ -151,7 +153,7 @@ def _words(data: PracticeData, model: Model, settings: Settings) -> tuple[str, .
     before; () for encoders, and where a class is several tokens."""
     if data.replies or model.causal is False or not len(data.audited) or not _is_causal(model, settings):
         return ()
-    limit = LengthLimit.of(model, settings)
+    limit = LengthLimit.reader(model, settings)
     for words in (data.classes, tuple(f" {name}" for name in data.classes)):
         if limit and not not_one_token(limit, words):
             return words

@@ -15,10 +15,16 @@ from outgrow.models.base import first_line, quiet
 from outgrow.models.header import read_header
 from outgrow.tasks.base import Readout
 from outgrow.training.batches import Batch, Encoded, at, padded
-from outgrow.training.checkpoint import Kind, load_module
+from outgrow.training.checkpoint import NOT_CAUSAL, Kind, check_loadable, load_module
 from outgrow.training.measuring import is_causal, sees_padding
 from outgrow.training.precision import Precision, attention
-from outgrow.training.tokenizer import fit_tokenizer, load_tokenizer, make_ordinary, single_token
+from outgrow.training.tokenizer import (
+    fit_tokenizer,
+    load_tokenizer,
+    make_ordinary,
+    require_embeddings,
+    single_token,
+)
 from outgrow.types import Examples, Ints, UserError, same_choices
 
 if TYPE_CHECKING:
@@ -228,7 +234,7 @@ def _opened(module: Any, folder: Path, readout: Readout, settings: Settings) -> 
     encoder = module.base_model is module
     causal = is_causal(module, folder)
     if readout == "tokens" and not causal:
-        raise UserError(f"{folder} does not read from left to right: next tokens need a causal language model")
+        raise UserError(NOT_CAUSAL.format(folder=folder))
     fit_tokenizer(tokenizer, module, folder, pooled=causal and readout != "tokens" and not encoder)
     network = Network(
         module=module.to(settings.device),
@@ -240,6 +246,14 @@ def _opened(module: Any, folder: Path, readout: Readout, settings: Settings) -> 
         sees_padding=False,
     )
     return replace(network, sees_padding=sees_padding(network, folder))
+
+
+def check_network(kind: Kind, folder: Path, settings: Settings, *, drawn: bool) -> None:
+    """Raises UserError for what opening a checkpoint would refuse, as far as it shows without weights."""
+    described = check_loadable(kind, folder, settings, drawn=drawn)
+    tokenizer = load_tokenizer(folder, settings)
+    if described is not None:
+        require_embeddings(tokenizer, described, folder)
 
 
 def prepare(settings: Settings) -> None:
