@@ -37,6 +37,7 @@ from outgrow.store import Damaged, as_digests, digest_of_text
 from outgrow.tasks.base import Readout, Split, Task
 from outgrow.training.continuing import Generative
 from outgrow.training.features import FeatureIndex, FeatureSpec, fill, texts_of
+from outgrow.training.ranks import in_ranks, is_shared
 from outgrow.types import Doubles, Examples, Labels, UserError
 
 HEAD = 0.5  # seconds to fit a head on frozen features, roughly
@@ -220,6 +221,8 @@ class Fit(Step[Predictor]):
         if isinstance(self.method, FeatureMethod):
             return self.run_group([self], [ctx])[0]
         assert isinstance(self.method, TextMethod)
+        if is_shared(ctx):
+            return in_ranks(self, ctx, batch=getattr(self.method, "batch", None))  # type: ignore[no-any-return]
         data, notes = self._data(ctx)
         model = self.model
         if self.start:
@@ -284,6 +287,8 @@ class Predict(LabelsStep):
         return to_read(of.model, self.examples, of.readout, of.method.precision, settings)
 
     def run(self, ctx: Context) -> Labels:
+        if not self.features and is_shared(ctx):
+            return in_ranks(self, ctx)  # type: ignore[no-any-return]
         method, examples, predictor = self.fitted.method, ctx.load(self.examples), ctx.load(self.fitted)
         if isinstance(method, FeatureMethod):
             assert self.features
@@ -326,6 +331,8 @@ class ZeroShot(LabelsStep):
         return to_read(self.model, self.examples, self.readout, self.method.precision, settings)
 
     def run(self, ctx: Context) -> Labels:
+        if is_shared(ctx):
+            return in_ranks(self, ctx)  # type: ignore[no-any-return]
         pretrained, examples = Predictor(self.model.folder(ctx.settings)), ctx.load(self.examples)
         if self.verbalizer:
             examples = replace(examples, rows=tuple(replace(row, choices=self.verbalizer) for row in examples.rows))

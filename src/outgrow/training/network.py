@@ -14,6 +14,7 @@ from outgrow.graph import Settings
 from outgrow.models.base import first_line, quiet
 from outgrow.models.header import read_header
 from outgrow.tasks.base import Readout
+from outgrow.training import sharded
 from outgrow.training.batches import Batch, Encoded, at, padded
 from outgrow.training.checkpoint import Kind, load_module
 from outgrow.training.measuring import is_causal, sees_padding
@@ -213,6 +214,12 @@ def _compute_twice(module: Any, folder: Path) -> None:
     module.gradient_checkpointing_enable({"use_reentrant": False})
 
 
+def spread(network: Network) -> Network:
+    """The network with its weights spread over the ranks, where there are several."""
+    module = sharded.spread(network.module)
+    return replace(network, module=module, device=sharded.rank().device or network.device)
+
+
 def open_encoder(folder: Path, settings: Settings) -> Network:
     """The checkpoint in `folder` without a head, for `hidden`."""
     prepare(settings)
@@ -223,14 +230,15 @@ def _opened(module: Any, folder: Path, readout: Readout, settings: Settings) -> 
     tokenizer = load_tokenizer(folder, settings)
     encoder = module.base_model is module
     causal = is_causal(module, folder)
+    device = settings.device if sharded.rank().world == 1 else "cpu"  # until it is spread
     if readout == "tokens" and not causal:
         raise UserError(f"{folder} does not read from left to right: next tokens need a causal language model")
     fit_tokenizer(tokenizer, module, folder, pooled=causal and readout != "tokens" and not encoder)
     network = Network(
-        module=module.to(settings.device),
+        module=module.to(device),
         tokenizer=tokenizer,
         readout=readout,
-        device=settings.device,
+        device=device,
         causal=causal,
         longest=read_header(folder).longest,
         sees_padding=False,
