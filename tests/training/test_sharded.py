@@ -88,7 +88,7 @@ def assert_equal_within_rounding(step: Predict, one: Store, two: Store) -> None:
     assert np.allclose(load(step, one).probs, load(step, two).probs, **BOUND)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
     step = predict(tmp_path)
     one, outcome = ran(step, tmp_path / "one", Settings())
@@ -110,7 +110,7 @@ def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("method", "loss", "settings"),
     [
@@ -141,7 +141,7 @@ def rank_processes() -> list[int]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_killed_rank_costs_nothing_but_time(which: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     step = predict(tmp_path, replace(METHOD, epochs=40))
@@ -168,7 +168,7 @@ def test_a_killed_rank_costs_nothing_but_time(which: int, tmp_path: Path, monkey
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_wrong_step_is_one_line_and_leaves_no_process(tmp_path: Path) -> None:
     step = predict(tmp_path, replace(METHOD, learning_rate=1e30, keep="last"))
     _, outcome = ran(step, tmp_path / "store")
