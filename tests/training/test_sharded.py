@@ -84,7 +84,9 @@ def assert_equal_within_rounding(step: Predict, one: Store, two: Store) -> None:
     assert np.allclose(curve(one, step), curve(two, step), **BOUND)
     first, second = weights(one, step), weights(two, step)
     assert first.keys() == second.keys()
-    assert all(np.allclose(first[name], second[name], **BOUND) for name in first)
+    # The bias of keys shifts every score of a query alike, so its gradient is rounding alone, which AdamW makes large.
+    compared = [name for name in first if not name.endswith("key.bias")]
+    assert all(np.allclose(first[name], second[name], **BOUND) for name in compared)
     assert np.allclose(load(step, one).probs, load(step, two).probs, **BOUND)
 
 
