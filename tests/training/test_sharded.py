@@ -54,13 +54,13 @@ def predict(folder: Path, method: TextMethod = METHOD, loss: Loss = CrossEntropy
     quiet = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "initializer_range": 0.1}
     model = HF(size=str(tiny.checkpoint(folder / "model", "bert", **quiet))).pinned()
     task = Sorted(digest="fake")
-    prepared, held = Prepare(task=task, split="transfer", n=44), Prepare(task=task, split="validation", n=20)
-    gold, held_gold = Gold(examples=prepared), Gold(examples=held)
+    prepared, stop_on = Prepare(task=task, split="transfer", n=44), Prepare(task=task, split="validation", n=20)
+    gold, held_gold = Gold(examples=prepared), Gold(examples=stop_on)
     fit = Fit(
-        model=model, readout="head", method=method, loss=loss, examples=prepared, labels=gold, validation=held,
+        model=model, readout="head", method=method, loss=loss, examples=prepared, labels=gold, validation=stop_on,
         validation_labels=held_gold,
     )  # fmt: skip
-    return Predict(fitted=fit, examples=held)
+    return Predict(fitted=fit, examples=stop_on)
 
 
 def ran(step: Predict, folder: Path, settings: Settings = TWO, executor: Any = Inline) -> tuple[Store, Outcome]:

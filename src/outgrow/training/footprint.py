@@ -72,7 +72,7 @@ def pass_of(texts: int, length: int, **fields: Any) -> Pass:
 @lru_cache(maxsize=256)
 def architecture(folder: Path) -> Architecture:
     """The sizes of the checkpoint in a folder; those of a BERT of its width where the config names them otherwise.
-    Raises UserError for a folder that is no checkpoint."""
+    Raises UserError for a folder that is not a checkpoint."""
     config, header = read_config(folder), read_header(folder)
     own = {**config, **config.get("text_config", {})}
     found = {name: next((own[each] for each in names if own.get(each)), 0) for name, names in FIELDS.items()}
