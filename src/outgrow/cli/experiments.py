@@ -150,28 +150,37 @@ def results(
     format: Annotated[str, typer.Option("--format", help="table, json, csv or md; svg of an analysis.")] = "table",
     by: Annotated[str | None, typer.Option("--by", metavar="FACET", help="By rating, theme, difficulty ...")] = None,
     analysis: Annotated[str, typer.Option("--analysis", metavar="NAME", help="What this analysis found.")] = "",
+    examples: Annotated[
+        str, typer.Option("--examples", metavar="WHO", help="List rows: 'student right, supervisor wrong'.")
+    ] = "",
     device: Device = "cpu",
     trust_pickle: TrustPickle = False,
     trust_remote_code: TrustRemoteCode = False,
     offline: Offline = False,
     no_plugins: NoPlugins = False,
 ) -> None:
-    """Print the stored results of an experiment: over all test examples, by a facet, or what an analysis found."""
+    """Print the stored results of an experiment: over all test examples, by a facet, an analysis, or row by row."""
     from outgrow import api
+    from outgrow.report.examples import EXAMPLES_FORMATS, matching, parsed
+    from outgrow.report.examples import text as examples_text
     from outgrow.report.findings import FINDING_FORMATS
     from outgrow.report.findings import text as finding_text
     from outgrow.report.tables import FORMATS, text
     from outgrow.types import UserError
 
-    formats = FINDING_FORMATS if analysis else FORMATS
+    formats = FINDING_FORMATS if analysis else EXAMPLES_FORMATS if examples else FORMATS
     if format not in formats:
         raise UserError(f"no format called {format!r}: choose one of {', '.join(formats)}")
     settings = settings_from(device, trust_pickle, trust_remote_code, offline)
-    if analysis and by is not None:
-        raise UserError("--analysis and --by are two views of the results: give one of them")
+    if bool(analysis) + bool(examples) + (by is not None) > 1:
+        raise UserError("--analysis, --examples and --by are views of the results: give one of them")
+    conditions = parsed(examples) if examples else ()
     stored = api.results(**source_from(file, overrides, seeds, no_plugins, analysis), store=store, settings=settings)
     if analysis:
         print(finding_text(analysis, stored.findings[analysis], format), end="")
+        return
+    if conditions:
+        print(examples_text(tuple(matching(stored.experiment, stored.store, conditions)), format), end="")
         return
     numbers = stored.numbers if by is None else stored.sliced(by)
     if format == "table":
