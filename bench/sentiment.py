@@ -9,8 +9,10 @@ class of each labelled row, and then fits a head. Each seed draws its rows, of w
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import runpy
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -89,7 +91,8 @@ def setfit(texts: list[str], weak: Any, gold: Any, seed: int, store: str) -> Any
         output_dir=f"{store}/setfit", batch_size=16, num_epochs=1, num_iterations=PAIRS, seed=seed, report_to="none",
         save_strategy="no", show_progress_bar=False,
     )  # fmt: skip
-    Trainer(model=model, args=args, train_dataset=data).train()
+    with contextlib.redirect_stdout(sys.stderr):  # it prints its losses
+        Trainer(model=model, args=args, train_dataset=data).train()
     return lambda texts: np.asarray(model.predict(texts, show_progress_bar=False))
 
 

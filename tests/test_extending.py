@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 import sys
@@ -101,6 +102,17 @@ def test_a_supervisor_written_in_one_file_labels(project: Path) -> None:
     test = results.experiment.tasks[0].examples("test", 30, 0)
     answers = results.experiment.tasks[0].load().answers
     assert floor == pytest.approx(np.mean([answers[id][0] for id in test.ids]))
+
+
+def test_a_tracker_written_in_one_file_has_every_row_once(project: Path) -> None:
+    overrides = [*SETS, 'trackers=["my_trackers:Lines"]', 'weak="words"']
+    for _ in range(2):
+        results = outgrow.run("quiz.toml", on="inline", overrides=overrides)
+        assert (results.failures, results.untracked) == ((), ())
+    rows = [json.loads(line) for line in Path("results.jsonl").read_text().splitlines()]
+    assert len(rows) == len(results.records)
+    assert {row["seed"] for row in rows} == {"0", "all"}
+    assert [row["student"] for row in rows] == [record["student"] for record in results.records]
 
 
 def test_a_loss_written_in_one_file_trains(project: Path) -> None:
