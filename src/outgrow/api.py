@@ -118,6 +118,29 @@ class Results:
 
         return read_findings(self.experiment, self.store, self.failures)
 
+    def examples(self, asked: str) -> list[dict[str, Any]]:
+        """The test examples that some models have right and others wrong, for each comparison.
+
+        Args:
+            asked: Such as `"student right, supervisor wrong"`; also `ceiling`, `direct` and `zero-shot`.
+
+        Returns:
+            A flat dict for each example, those of most seeds first: its id, prompt and right choices, and for each role
+            its answer and `ROLE_p`, the probability of that, with the first of the `seeds` for which it is so.
+
+        Raises:
+            UserError: `asked` names no role, or one that no comparison has.
+
+        Example:
+            >>> results = outgrow.results("experiment.toml")
+            >>> results.examples("student right, supervisor wrong")
+            []
+        """
+        from outgrow.report.example_tables import flat
+        from outgrow.report.examples import read as read_examples
+
+        return flat(read_examples(self.experiment, self.store, asked))
+
     def table(self, width: int = 140) -> str:
         """The records over all seeds as a text table of at most `width` columns."""
         from rich.console import Console
@@ -147,6 +170,26 @@ class Results:
 
         write(self.experiment, self.store, Path(path), self.failures, self.toml)
         return Path(path)
+
+    def site(self, folder: str | Path) -> Path:
+        """Write the results as a small site of static pages and return its index: an answer first, then a page an
+        analysis and a page a comparison, with examples.
+
+        Args:
+            folder: Made if it does not exist. A former site in it is replaced; nothing else is touched.
+
+        Raises:
+            UserError: The folder holds anything but a former site, or cannot be written to.
+
+        Example:
+            >>> results = outgrow.results("experiment.toml")
+            >>> results.site("site")
+            PosixPath('site/index.html')
+        """
+        from outgrow.report.site import INDEX, write
+
+        write(self.experiment, self.store, Path(folder), self.failures, self.toml)
+        return Path(folder) / INDEX
 
 
 def plan(

@@ -105,7 +105,7 @@ class Comparison:
     def answers(self, role: str) -> Answers:
         """The answers of one of the `roles_of` a cell. All have the test examples in the same order."""
         if role not in self._answers:
-            self._answers[role] = _answers(self.found[role], self.found[f"{role}/answers"], self._ids)
+            self._answers[role] = answers_of(self.found[role], self.found[f"{role}/answers"], self._ids)
         return self._answers[role]
 
     def has(self, role: str) -> bool:
@@ -150,8 +150,8 @@ def told_apart(comparisons: Sequence[Comparison]) -> list[str]:
     return [" · ".join(parts(each)) for each in comparisons]
 
 
-def _answers(scores: Sequence[Scores], labels: Sequence[Labels], ids: tuple[str, ...]) -> Answers:
-    """The answers of all seeds in the order of `ids`."""
+def answers_of(scores: Sequence[Scores], labels: Sequence[Labels], ids: tuple[str, ...]) -> Answers:
+    """The answers of one model in the order of `ids`: its scores and predictions, a pair for each seed."""
     groups = dict(zip(scores[0].ids, scores[0].groups, strict=True))
     shape = len(scores), len(ids)
     correct, confidence = np.full(shape, np.nan), np.full(shape, np.nan)

@@ -49,6 +49,9 @@ Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or mps.")]
 TrustPickle = Annotated[bool, typer.Option("--trust-pickle", help="Load pickled weights.")]
 TrustRemoteCode = Annotated[bool, typer.Option("--trust-remote-code", help="Run a checkpoint's code.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Use what is on this machine only.")]
+Site = Annotated[
+    Path | None, typer.Option("--site", metavar="FOLDER", help="Write the report as a small site in this folder.")
+]
 Log = Annotated[Path | None, typer.Option("--log", metavar="FILE", help="Append what happens to a log file.")]
 NoPlugins = Annotated[bool, typer.Option("--no-plugins", help="Refuse classes from outside the package.")]
 

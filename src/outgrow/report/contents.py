@@ -1,4 +1,4 @@
-"""What a report says of an experiment, read once from its store: the values that the templates of all its pages share."""
+"""What a report says of an experiment, read once from its store: the values that the templates of its pages share."""
 
 from __future__ import annotations
 

@@ -112,7 +112,8 @@ def _adapted(tag: str, figure: str) -> str:
 
 def _style() -> str:
     light, dark = (";".join(f"--{name}:{values[i]}" for name, values in COLOURS.items()) for i in (1, 2))
-    return f"svg.figure{{{light}}}svg.figure .tip{{opacity:0}}@media screen and (prefers-color-scheme:dark){{svg.figure{{{dark}}}}}"
+    at_night = f"@media screen and (prefers-color-scheme:dark){{svg.figure{{{dark}}}}}"
+    return f"svg.figure{{{light}}}svg.figure .tip{{opacity:0}}{at_night}"
 
 
 def words(record: Record, name: str) -> str:

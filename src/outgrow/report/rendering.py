@@ -13,7 +13,7 @@ from outgrow.measures.crossed import Interval
 
 
 def rendered(template: str, **values: Any) -> str:
-    """A page as HTML; equal values give equal bytes. A browser runs no script on it but the one that it is sent with."""
+    """A page as HTML; equal values give equal bytes. A browser runs no script on it but its own."""
     from markupsafe import Markup
 
     script = (files("outgrow") / "report" / "page.js").read_text(encoding="utf-8")
