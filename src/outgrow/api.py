@@ -192,6 +192,62 @@ class Results:
         return Path(folder) / INDEX
 
 
+@dataclass(frozen=True)
+class Compared:
+    """Two experiments side by side.
+
+    Attributes:
+        names: What the two are called.
+        finding: What their common comparisons differ by: a sentence, a table and a figure as data.
+    """
+
+    names: tuple[str, str]
+    finding: Finding
+
+    def text(self, format: str = "table") -> str:
+        """The finding as `table`, `md`, `json`, `csv` or `svg`. Raises UserError for another format."""
+        from outgrow.report.findings import FINDING_FORMATS, text
+
+        if format not in FINDING_FORMATS:
+            raise UserError(f"no format called {format!r}: choose one of {', '.join(FINDING_FORMATS)}")
+        return text("compare", self.finding, format)
+
+    def report(self, path: str | Path) -> Path:
+        """Write the finding as one HTML page and return its path. Raises UserError if it cannot be written."""
+        from outgrow.report.side_by_side import write
+
+        write(Path(path), self.names, self.finding)
+        return Path(path)
+
+
+def compare(first: Results, second: Results, names: tuple[str, str] = ("first", "second")) -> Compared:
+    """What the comparisons that two experiments have in common differ by: the second minus the first.
+
+    A comparison is in both where the names of its task, supervisor, student and method are. Differences are paired by
+    seed and example where both have the same test examples and seeds, by example where the seeds differ, and not paired
+    where the test examples do.
+
+    Args:
+        first, second: The results of two experiments, of one store or of two.
+        names: What the two are called.
+
+    Raises:
+        UserError: They have nothing in common, or are scored in different ways.
+
+    Example:
+        >>> all_seeds = outgrow.results("experiment.toml")
+        >>> outgrow.compare(all_seeds, outgrow.results("experiment.toml", seeds=[0])).finding.sentence
+        'Nothing is computed yet on both sides: run the experiments.'
+    """
+    from outgrow.report.compared import Side, compared
+
+    sides = (
+        Side(name=name, experiment=results.experiment, store=results.store)
+        for name, results in zip(names, (first, second), strict=True)
+    )
+    return Compared(names, compared(*sides))
+
+
 def plan(
     source: Source,
     *,

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -134,12 +134,25 @@ def roles_of(cell: Cell, *roles: str) -> dict[str, Step[Any]]:
     }
 
 
-def told_apart(comparisons: Sequence[Comparison]) -> list[str]:
+class Named(Protocol):
+    """A comparison by its names."""
+
+    @property
+    def task(self) -> str: ...
+    @property
+    def weak(self) -> str: ...
+    @property
+    def strong(self) -> str: ...
+    @property
+    def method(self) -> str: ...
+
+
+def told_apart(comparisons: Sequence[Named]) -> list[str]:
     """The names that tell each comparison from the others, `task · weak → strong · method`; never empty."""
     tasks, methods = {each.task for each in comparisons}, {each.method for each in comparisons}
     pairs = {(each.weak, each.strong) for each in comparisons}
 
-    def parts(each: Comparison) -> Iterable[str]:
+    def parts(each: Named) -> Iterable[str]:
         if len(tasks) > 1:
             yield each.task
         if len(pairs) > 1 or (len(tasks) == 1 and len(methods) == 1):

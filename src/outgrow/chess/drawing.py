@@ -14,7 +14,7 @@ SIZE = 40.0  # of a square
 GLYPHS = dict(zip("kqrbnp", "♚♛♜♝♞♟", strict=True))
 MOVE = re.compile(r"(?:[a-h][1-8]){2}[bnqr]?")
 STYLE = (
-    "svg.board{--light:#e9e3d5;--dark:#a8b5a2;--right:#00795a;--student:#0067a5;--supervisor:#b86a00;--other:#8a3d99}"
+    "svg.board{--light:#e9e3d5;--dark:#a8b5a2;--right:#1fb98a;--student:#0b4f8a;--supervisor:#d9730d;--other:#8a3d99}"
     "svg.board .white{fill:#fff;stroke:#1f2430}svg.board .black{fill:#1f2430;stroke:#fff}"
     "svg.board text{fill:#4a4f45;font:9px system-ui,sans-serif}"
     "@media screen and (prefers-color-scheme:dark){svg.board{--light:#b9b4a8;--dark:#77866f}}"

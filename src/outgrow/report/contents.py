@@ -62,12 +62,11 @@ Href = Callable[[Record], str]  # to the page of a comparison; "" where it has n
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """A figure on a page, with its data as CSV, where that is found, and the command that prints the data."""
+    """A figure on a page, with where its data are, as CSV, and the command that prints these."""
 
     name: str
     svg: Any
     caption: str
-    csv: str
     csv_url: str
     command: str
 
@@ -138,10 +137,10 @@ class Contents:
             "href": href,
         }
 
-    def scores(self, records: Sequence[Record], name: str = "scores", caption: str = SCORES) -> Drawn | None:
-        """The figure of scores of these records; None if nothing is scored."""
-        names = [*figures.PLACES, *figures.LEVELS]
-        return self._drawn(name, figures.scores(records), caption, figures.data(records, names))
+    def scores(self, records: Sequence[Record], file: str = "scores") -> Drawn | None:
+        """The figure of scores of these records; None if nothing is scored. file: the name of its data."""
+        data = figures.data(records, [*figures.PLACES, *figures.LEVELS])
+        return self._drawn("scores", figures.scores(records), SCORES, data, file=file)
 
     def figures(self, records: Sequence[Record]) -> list[Drawn]:
         """The other figures of these records that can be drawn."""
@@ -165,17 +164,10 @@ class Contents:
             "name": name,
             "question": question,
             "finding": finding,
-            "figure": self.of_finding(name, finding, command),
+            "figure": drawn_of(name, finding, command, self.link),
             "csv_url": self.link(f"{name}.csv", table) if finding.table.rows else "",
             "command": command,
         }
-
-    def of_finding(self, name: str, finding: Finding, command: str) -> Drawn | None:
-        """The figure of a finding."""
-        if finding.figure is None:
-            return None
-        drawn, data = panels.draw(finding.figure, f"analysis-{name}"), panels.data(finding.figure)
-        return self._drawn(f"{name}-figure", drawn, finding.figure.caption, data, command)
 
     def protocol(self) -> dict[str, Any]:
         """The glossary, the protocol, and the steps that ran."""
@@ -203,16 +195,26 @@ class Contents:
         """What prints the data of a figure or table: a command on the TOML, or Python for an experiment of records."""
         return f"outgrow results experiment.toml {options}" if self.toml else f"outgrow.results(experiment).{attribute}"
 
-    def _drawn(self, name: str, svg: str, caption: str, csv: str, command: str = "") -> Drawn | None:
-        from markupsafe import Markup
-
-        if not svg:
-            return None
-        url = self.link(f"{name}.csv", csv)
+    def _drawn(self, name: str, svg: str, caption: str, csv: str, command: str = "", file: str = "") -> Drawn | None:
         if command == "report":  # no table has these numbers
             command = "outgrow report experiment.toml" if self.toml else "outgrow.results(experiment).report()"
         command = command or self.command("--format csv", "records")
-        return Drawn(name=name, svg=Markup(svg), caption=caption, csv=csv, csv_url=url, command=command)
+        return _drawn(name, svg, caption, csv, command, self.link, file) if svg else None
+
+
+def drawn_of(name: str, finding: Finding, command: str, link: Link) -> Drawn | None:
+    """The figure of a finding; None if it has none. name: of the analysis that found it."""
+    if finding.figure is None:
+        return None
+    svg, data = panels.draw(finding.figure, f"analysis-{name}"), panels.data(finding.figure)
+    return _drawn(f"{name}-figure", svg, finding.figure.caption, data, command, link)
+
+
+def _drawn(name: str, svg: str, caption: str, csv: str, command: str, link: Link, file: str = "") -> Drawn:
+    from markupsafe import Markup
+
+    url = link(f"{file or name}.csv", csv)
+    return Drawn(name=name, svg=Markup(svg), caption=caption, csv_url=url, command=command)
 
 
 def below(record: Record, name: str) -> str:

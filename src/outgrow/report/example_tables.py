@@ -63,7 +63,7 @@ def counted(group: Group) -> str:
     """How many examples there are, in words."""
     if group.share is None:
         return "not computed yet"
-    return f"{percent(group.share)} % of {group.n_test} test examples, {len(group.examples)} with some seed"
+    return f"{percent(group.share)} % of {group.n_test} test examples, {len(group.examples)} in at least one seed"
 
 
 def _lines(groups: Sequence[Group], marked: bool) -> Iterator[str]:

@@ -13,6 +13,7 @@
     if (typeof a === "number" && typeof b === "number") return sign * (a - b);
     return sign * String(a).localeCompare(String(b), "en", { numeric: true });
   };
+  const FEW = 5;
   const isRow = row => !row.classList.contains("task");
 
   const prepare = (table, number) => {
@@ -20,7 +21,7 @@
     const rows = bodies.flatMap(body => [...body.rows].filter(isRow));
     if (rows.length < 2) return;
     const heads = [...table.tHead.rows[0].cells];
-    const bar = make("div", { className: "tools" });
+    const bar = make("div", { className: "tools", hidden: rows.length <= FEW }); // of few rows the heads are enough
     const select = make("select", { id: `sort-${number}` });
     const named = make("label", { htmlFor: select.id }, "Sort by ");
     select.append(make("option", { value: "" }, "as listed"));
@@ -46,7 +47,7 @@
       }
     });
     bar.append(named, select);
-    if (rows.length > 5) bar.append(...filter(rows, bodies, number));
+    bar.append(...filter(rows, bodies, number));
     table.parentElement.matches(".scroll") ? table.parentElement.before(bar) : table.before(bar);
   };
 

@@ -83,7 +83,9 @@ def _lines(axes: Axes, panel: Panel) -> None:
     if panel.at:
         at = _scale(panel.x) * panel.at[1]
         axes.axvline(at, **looks)
-        axes.text(at, 0.995, f"{panel.at[0]} ", transform=axes.get_xaxis_transform(), va="top", **name)
+        low, high = axes.get_xlim()
+        side = {"ha": "left"} if at < (low + high) / 2 else {}  # where there is room
+        axes.text(at, 0.995, f" {panel.at[0]} ", transform=axes.get_xaxis_transform(), va="top", **name | side)
     if panel.diagonal:
         low, high = min(axes.get_xlim()[0], axes.get_ylim()[0]), max(axes.get_xlim()[1], axes.get_ylim()[1])
         axes.plot([low, high], [low, high], **looks)

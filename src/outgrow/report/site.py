@@ -14,7 +14,7 @@ from outgrow.experiment.definition import Experiment
 from outgrow.graph import Failure
 from outgrow.numbers import percent
 from outgrow.report import answers
-from outgrow.report.contents import SCORES, Contents
+from outgrow.report.contents import Contents
 from outgrow.report.example_tables import counted
 from outgrow.report.examples import LOST, OUTGROWN, Asked, Reader, Seen, asked_for
 from outgrow.report.folder import former as former
@@ -131,7 +131,7 @@ class _Site:
                 **self.contents.numbers(own),
                 record=record,
                 name=name_of(record, every),
-                scores=self.contents.scores([record], page.removesuffix(".html"), SCORES),
+                scores=self.contents.scores([record], page.removesuffix(".html")),
                 examples=[(title, self._examples(row, each, KINDS[title])) for title, each in asked.items()],
                 before=before and (_cell_page(before), name_of(before, every)),
                 after=after and (_cell_page(after), name_of(after, every)),
