@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
+from browsing import opened
 from invented import BETTER, computed, experiment
 
 from outgrow.experiment.definition import Experiment
@@ -21,3 +25,8 @@ def finished(asked: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Sto
     store = Store(str(tmp_path_factory.mktemp("finished")))
     assert not computed(asked, store).failures
     return store
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    yield from opened(tmp_path_factory.mktemp("chromium"))

@@ -220,8 +220,9 @@ def report(
 
 def _place(file: Path | None, page: Path | None, option: str, site: Path | None, store: Store) -> Path:
     """Where the report goes, after a check that it can be written there: a page, or the index of a site."""
+    from outgrow.report.folder import former
     from outgrow.report.page import is_page
-    from outgrow.report.site import INDEX, former
+    from outgrow.report.site import INDEX
     from outgrow.types import UserError
 
     if site is None:

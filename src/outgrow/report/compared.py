@@ -226,14 +226,14 @@ def _table(first: Side, second: Side, pairs: Sequence[_Pair]) -> Table:
     columns = (
         Column(head="comparison"),
         Column(head="paired by"),
-        Column(head=f"student of {first.name}", unit=unit),
-        Column(head=f"student of {second.name}", unit=unit),
-        Column(head="difference of students", unit=points),
-        Column(head="of supervisors", unit=points),
-        Column(head="of ceilings", unit=points),
-        Column(head=f"PGR of {first.name}", unit="%"),
-        Column(head=f"PGR of {second.name}", unit="%"),
-        Column(head="difference of PGR", unit="points"),
+        Column(head=f"student: {first.name}", unit=unit),
+        Column(head=f"student: {second.name}", unit=unit),
+        Column(head="student difference", unit=points),
+        Column(head="floor difference", unit=points),
+        Column(head="ceiling difference", unit=points),
+        Column(head=f"PGR: {first.name}", unit="%"),
+        Column(head=f"PGR: {second.name}", unit="%"),
+        Column(head="PGR difference", unit="points"),
     )
 
     def cells_of(pair: _Pair) -> tuple[Value, ...]:

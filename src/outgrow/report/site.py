@@ -16,9 +16,8 @@ from outgrow.numbers import percent
 from outgrow.report import answers
 from outgrow.report.contents import Contents
 from outgrow.report.example_tables import counted
-from outgrow.report.examples import LOST, OUTGROWN, Asked, Reader, Seen, asked_for
-from outgrow.report.folder import former as former
-from outgrow.report.folder import replace
+from outgrow.report.examples import LOST, OUTGROWN, Reader, Seen, asked_for
+from outgrow.report.folder import former, replace
 from outgrow.report.page import encoded
 from outgrow.report.record import Record, name_of
 from outgrow.report.rendering import rendered
@@ -28,7 +27,7 @@ from outgrow.store import Store
 INDEX, PROTOCOL, DATA = "index.html", "protocol.html", "data"
 CARDS = 12  # examples of a kind on the page of a comparison
 DRAWN = 24  # comparisons in the figures of the index; more are not read
-CLIP, MOST = 600, 20_000  # characters of a text that are seen at once, and at all
+LIMITS = {"CLIP": 600, "MOST": 20_000, "SEEN": 6}  # characters of a text seen at once and at all; examples at once
 KINDS = {  # of examples, by their heads
     "The student is right where its supervisor is wrong": OUTGROWN,
     "The student is wrong where its supervisor is right": LOST,
@@ -41,6 +40,7 @@ def write(experiment: Experiment, store: Store, path: Path, failures: Sequence[F
 
     Raises UserError for a folder that holds anything but a former site, or that cannot be written to.
     """
+    former(path)  # refused before anything is drawn
     replace(path, files(experiment, store, failures, toml))
 
 
@@ -92,7 +92,7 @@ class _Site:
         return path
 
     def _page(self, path: str, template: str, **values: Any) -> None:
-        page = rendered(template, **self.contents.words(), **values, pages=self.pages, here=path, CLIP=CLIP, MOST=MOST)
+        page = rendered(template, **self.contents.words(), **values, pages=self.pages, here=path, **LIMITS)
         self.made_files[path] = encoded(page)
 
     def _index(self, analyses: Sequence[Mapping[str, Any]]) -> None:
@@ -118,27 +118,35 @@ class _Site:
         )
 
     def _comparisons(self) -> None:
-        """A page for each row of the grid."""
+        """A page for each row of the grid, with links to those before and after it."""
         every = self.contents.aggregates
-        asked = {title: asked_for(text) for title, text in KINDS.items()}
-        lines = [row for row, _ in rows(self.contents.results.grid)]
-        for i, (row, record) in enumerate(zip(lines, every, strict=True)):
-            page, before, after = _cell_page(record), every[i - 1] if i else None, (*every[i + 1 : i + 2], None)[0]
-            own = [each for each in self.contents.results.records if _names(each) == _names(record)]
-            self._page(
-                page,
-                "cell.html.j2",
-                **self.contents.numbers(own),
-                record=record,
-                name=name_of(record, every),
-                scores=self.contents.scores([record], page.removesuffix(".html")),
-                examples=[(title, self._examples(row, each, KINDS[title])) for title, each in asked.items()],
-                before=before and (_cell_page(before), name_of(before, every)),
-                after=after and (_cell_page(after), name_of(after, every)),
-            )
+        seeds: dict[tuple[str, ...], list[Record]] = {}
+        for each in self.contents.results.records:
+            seeds.setdefault(_names(each), []).append(each)
+        titles = [(_cell_page(record), name_of(record, every)) for record in every]
+        for i, (row, _) in enumerate(rows(self.contents.results.grid)):
+            around = {"before": titles[i - 1] if i else None, "after": (*titles[i + 1 : i + 2], None)[0]}
+            self._comparison(row, titles[i], seeds[_names(every[i])], around)
 
-    def _examples(self, row: Sequence[Cell], asked: Asked, text: str) -> dict[str, Any]:
-        group = self.reader.group(row, asked)
+    def _comparison(
+        self, row: Sequence[Cell], title: tuple[str, str], records: Sequence[Record], around: Mapping[str, Any]
+    ) -> None:
+        """The page of one row of the grid: its numbers and those of each seed, and examples."""
+        (path, name), record = title, records[0]
+        file = path.removesuffix(".html")
+        self._page(
+            path,
+            "cell.html.j2",
+            **self.contents.numbers(records),
+            **around,
+            record=record,
+            name=name,
+            scores=self.contents.scores([record], file) if "student" in record.estimates else None,
+            examples=[(head, self._examples(row, text)) for head, text in KINDS.items()],
+        )
+
+    def _examples(self, row: Sequence[Cell], text: str) -> dict[str, Any]:
+        group = self.reader.group(row, asked_for(text))
         return {
             "counted": counted(group),
             "cards": [_card(row[0], seen) for seen in group.examples[:CARDS]],
