@@ -66,7 +66,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--out", type=Path, default=FILE)
-    asked = parser.parse_args()
-    if unknown := set(asked.parts) - set(PARTS):
+    arguments = parser.parse_args()
+    if unknown := set(arguments.parts) - set(PARTS):
         parser.error(f"no part {min(unknown)}: choose of {', '.join(PARTS)}")
-    main({name: _work(PARTS[name]) for name in asked.parts or PARTS}, asked.out)
+    main({name: _work(PARTS[name]) for name in arguments.parts or PARTS}, arguments.out)

@@ -81,19 +81,19 @@ class Coverage:
 
 def coverage(world: World, *, replications: int, seed: int = 0, bootstrap: bool = False) -> Coverage:
     rng = np.random.default_rng(seed)
-    held, widths, booted = [], [], []
+    covered, widths, booted = [], [], []
     for _ in range(replications):
         scores, groups = draw(world, rng)
         found = recovered(scores[0], scores[1], scores[2], groups)
         if found.low is not None and found.high is not None:
-            held.append(found.low <= world.pgr <= found.high)
+            covered.append(found.low <= world.pgr <= found.high)
             widths.append(found.high - found.low)
         if bootstrap:
             low, high = percentile_bootstrap(scores)
             booted.append(low <= world.pgr <= high)
     return Coverage(
-        fieller_interval=float(np.mean(held)) if held else float("nan"),
-        withheld=1 - len(held) / replications,
+        fieller_interval=float(np.mean(covered)) if covered else float("nan"),
+        withheld=1 - len(covered) / replications,
         width=float(np.median(widths)) if widths else float("nan"),
         bootstrap=float(np.mean(booted)) if booted else float("nan"),
     )

@@ -32,16 +32,16 @@ SHOWN: dict[str, tuple[str, str, tuple[str, ...]]] = {
 HEADER = ("figure", "whole", "minutes of a core", "quick form", "minutes of a core")
 
 
-def minutes(example: str, sets: Sequence[str], store: Store) -> float | None:
+def minutes(example: str, overrides: Sequence[str], store: Store) -> float | None:
     """What the steps of an experiment took together; None where one is not stored."""
-    keys = [step.key for step in walk(targets(cells(resolved(FOLDER / f"{example}.toml", sets=sets))))]
+    keys = [step.key for step in walk(targets(cells(resolved(FOLDER / f"{example}.toml", overrides=overrides))))]
     found = store.manifests(keys)
     took = [each.provenance["seconds"] for each in found.values() if isinstance(each, Manifest)]
     return sum(took) / 60 if len(took) == len(set(keys)) else None
 
 
-def command(example: str, sets: Sequence[str]) -> str:
-    return " ".join([f"examples/{example}.toml", *(f"--set '{each}'" for each in sets)])
+def command(example: str, overrides: Sequence[str]) -> str:
+    return " ".join([f"examples/{example}.toml", *(f"--set '{each}'" for each in overrides)])
 
 
 def main() -> None:
@@ -49,10 +49,10 @@ def main() -> None:
     parser.add_argument("--store", default="runs")
     store = Store(parser.parse_args().store)
     table = Table(*HEADER)
-    for figure, (whole, quick, sets) in SHOWN.items():
-        took = [minutes(whole, (), store), minutes(quick, sets, store)]
+    for figure, (whole, quick, overrides) in SHOWN.items():
+        took = [minutes(whole, (), store), minutes(quick, overrides, store)]
         shown = [f"{each:.1f}" if each is not None else "not stored" for each in took]
-        table.add_row(figure, whole, shown[0], command(quick, sets), shown[1])
+        table.add_row(figure, whole, shown[0], command(quick, overrides), shown[1])
     Console(width=160).print(table)
 
 

@@ -65,11 +65,11 @@ def measured(name: str, seeds: list[int], store: Store) -> dict[str, np.ndarray]
     found: dict[str, list[np.ndarray]] = {method: [] for method in (*METHODS, ALONE)}
     for seed in seeds:
         data, ids, truth = data_of(task, seed)
-        wanted = checked(data, MiniLM(size="l6"), method="naive", how=Head(), seed=seed, settings=Settings())
+        wanted = checked(data, MiniLM(size="l6"), method="naive", fit_method=Head(), seed=seed, settings=Settings())
         setup = setup_of(wanted, wanted.task)
         steps: dict[str, Step] = {ALONE: predicted(audited_alone(wanted, setup), setup.splits["test"])}
         for method in METHODS:
-            own = checked(data, MiniLM(size="l6"), method=method, how=Head(), seed=seed, settings=Settings())
+            own = checked(data, MiniLM(size="l6"), method=method, fit_method=Head(), seed=seed, settings=Settings())
             steps[method] = graph_of(
                 replace(own, data=replace(data, gold=None) if method != "audited" else data)
             ).predictions
@@ -85,11 +85,11 @@ def main() -> None:
     parser.add_argument("--store", default="runs")
     parser.add_argument("--seeds", type=int, nargs="*", default=[20, 21, 22, 23, 24])
     parser.add_argument("--sets", nargs="*", default=SETS)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     print(f"| set | {' | '.join((*METHODS, ALONE))} | audited − naive | audited − {ALONE} |")
     print("|---|---:|---:|---:|---:|---:|")
-    for name in asked.sets:
-        found = measured(name, asked.seeds, Store(asked.store))
+    for name in arguments.sets:
+        found = measured(name, arguments.seeds, Store(arguments.store))
         shares = " | ".join(f"{100 * found[method].mean():.1f}" for method in (*METHODS, ALONE))
         against = partial(paired, found["audited"], groups=np.arange(TEST))
         differences = " | ".join(

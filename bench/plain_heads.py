@@ -73,12 +73,12 @@ def main(job_file: str, result_file: str) -> None:
         def answers(fitted: Any, name: str, split: str, x: Any = x) -> np.ndarray:
             return fitted[1].predict_proba(fitted[0].transform(x[name, split]))  # type: ignore[no-any-return]
 
-        gold, held = ("transfer", "transfer_validation"), ("weak_train", "validation")
-        floor = fit(x[weak, held[0]], y[held[0]], x[weak, held[1]], y[held[1]])
+        gold, validation = ("transfer", "transfer_validation"), ("weak_train", "validation")
+        floor = fit(x[weak, validation[0]], y[validation[0]], x[weak, validation[1]], y[validation[1]])
         labels = [answers(floor, weak, split) for split in gold]
         student = fit(x[strong, gold[0]], labels[0], x[strong, gold[1]], labels[1])
         ceiling = fit(x[strong, gold[0]], y[gold[0]], x[strong, gold[1]], y[gold[1]])
-        direct = fit(x[strong, held[0]], y[held[0]], x[strong, held[1]], y[held[1]])
+        direct = fit(x[strong, validation[0]], y[validation[0]], x[strong, validation[1]], y[validation[1]])
         roles = {"floor": (floor, weak), "student": (student, strong), "ceiling": (ceiling, strong)}
         for role, (fitted, name) in {**roles, "direct": (direct, strong)}.items():
             right = answers(fitted, name, "test").argmax(1) == y["test"].argmax(1)

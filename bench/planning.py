@@ -60,8 +60,8 @@ def main() -> None:
     print(f"{'cells':>8} {'steps':>8} {'cells':>8} {'empty':>8} {'finished':>8}")
     for count in map(int, sys.argv[1:] or ("10", "100", "1000", "10000")):
         with tempfile.TemporaryDirectory() as folder:
-            asked = grid(count)
-            made, found = timed(lambda asked=asked: cells(asked))  # type: ignore[misc]
+            experiment = grid(count)
+            made, found = timed(lambda experiment=experiment: cells(experiment))  # type: ignore[misc]
             empty, going = timed(lambda: plan(targets(found), Store(folder)))  # noqa: B023
             store = finished(walk(targets(found)), Path(folder) / "finished")
             full, done = timed(lambda: plan(targets(found), store))  # noqa: B023

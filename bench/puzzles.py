@@ -20,21 +20,21 @@ def prepared(split: Any, seed: int = 0) -> Prepare:
 def zero_shot(model: Model, method: Method) -> Score:
     """A pretrained model before it is fitted to anything."""
     examples = prepared("validation")
-    said = ZeroShot(model=model, method=method.asked, readout="tokens", examples=examples)
-    return Score(predictions=said, examples=examples, gold=Gold(examples=examples))
+    predictions = ZeroShot(model=model, method=method.inference_config, readout="tokens", examples=examples)
+    return Score(predictions=predictions, examples=examples, gold=Gold(examples=examples))
 
 
 def finetuned(model: Model, method: Method, seed: int) -> Score:
     """A ceiling: ground truth of transfer, stopped on that of transfer_validation."""
-    examples, train, held = prepared("validation"), prepared("transfer", seed), prepared("transfer_validation")
+    examples, train, validation = prepared("validation"), prepared("transfer", seed), prepared("transfer_validation")
     fit = Fit(
         model=model,
         readout="tokens",
         method=method,
         examples=train,
         labels=Gold(examples=train),
-        validation=held,
-        validation_labels=Gold(examples=held),
+        validation=validation,
+        validation_labels=Gold(examples=validation),
         seed=seed,
     )
     return Score(predictions=Predict(fitted=fit, examples=examples), examples=examples, gold=Gold(examples=examples))

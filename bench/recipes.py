@@ -65,12 +65,12 @@ def main() -> None:
     parser.add_argument("--epochs", type=float, nargs="+", default=[2.0])
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--store", default="runs/recipes")
-    asked = parser.parse_args()
-    experiment = replace(read(asked.file), seeds=tuple(range(asked.seeds))).pinned()
-    grid = product(asked.learning_rates, asked.epochs)
+    arguments = parser.parse_args()
+    experiment = replace(read(arguments.file), seeds=tuple(range(arguments.seeds))).pinned()
+    grid = product(arguments.learning_rates, arguments.epochs)
     methods = [Finetune(learning_rate=rate, epochs=epochs) for rate, epochs in grid]
     with executor() as runner:
-        show = tried(experiment, methods, Store(asked.store), runner)
+        show = tried(experiment, methods, Store(arguments.store), runner)
     Console().print(show)
 
 

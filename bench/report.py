@@ -80,9 +80,9 @@ def fill(experiment: Experiment, store: Store, examples: int) -> None:
 
     for role, score in _scores(experiment):
         right = rng.random(examples) < {"floor": 0.5, "student": 0.7, "ceiling": 0.9}.get(role, 0.6)
-        said = np.stack([right, ~right], axis=1).astype(np.float64)
+        probs = np.stack([right, ~right], axis=1).astype(np.float64)
         commit(score, Scores(ids=ids, groups=groups, correct=right.astype(np.float64)))
-        commit(score.predictions, Labels.from_rows(ids, said))
+        commit(score.predictions, Labels.from_rows(ids, probs))
         commit(score.examples, Examples(rows=rows))
 
 

@@ -72,9 +72,9 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=LINES)
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--store", default="runs")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     show = Table(*HEADER)
-    for row in shares(asked.recipe, Store(asked.store), asked.lines, asked.seeds):
+    for row in shares(arguments.recipe, Store(arguments.store), arguments.lines, arguments.seeds):
         show.add_row(*row)
     Console().print(show)
 

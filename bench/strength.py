@@ -143,9 +143,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--games", type=int, default=GAMES)
     parser.add_argument("--workers", type=int, default=2)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     show = Table(*HEADER)
-    for row in table(asked.games, asked.workers):
+    for row in table(arguments.games, arguments.workers):
         show.add_row(*row)
     Console().print(show)
 

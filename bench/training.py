@@ -26,7 +26,7 @@ from bench.roofline import peak
 from bench.turns import REPEATS, Measured, measured
 from outgrow.graph import Settings
 from outgrow.losses.cross_entropy import CrossEntropy
-from outgrow.training.choosing import ClassificationObjective
+from outgrow.training.classification import ClassificationObjective
 from outgrow.training.loop import TrainingConfig, train
 from outgrow.training.network import open_network, quiet
 from outgrow.training.precision import Precision, has_fast_bf16

@@ -139,8 +139,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--store", default="runs")
     parser.add_argument("--recipe", help="the rung that is trained without each share of the corpus")
-    asked = parser.parse_args()
-    store = Store(asked.store)
+    arguments = parser.parse_args()
+    store = Store(arguments.store)
     ladder = [Rung(name) for name in rungs()]
     plain = {rung: zero_shot(rung.model, rung.method) for rung in ladder}
     tuned = {rung: [finetuned(rung.model, rung.method, seed) for seed in SEEDS] for rung in ladder}
@@ -158,8 +158,8 @@ def main() -> None:
     for rung in ladder:
         (LADDER / rung.name / "README.md").write_text(card(rung))
     parts = [HEAD, sizes(ladder), CURVES, rises(ladder, zero, fine, groups)]
-    if asked.recipe:
-        parts.append(added(asked.recipe, store))
+    if arguments.recipe:
+        parts.append(added(arguments.recipe, store))
     parts += [by_theme(ladder, fine, store), by_effort(ladder, fine, store), abilities(ladder), a_game(ladder)]
     parts += ["## Every pair on the shipped tasks\n", quoted("results", "examples/chess-grid.toml", "--format", "md")]
     parts += ["## Lichess puzzles by rating\n"]
@@ -189,13 +189,13 @@ def sizes(ladder: list[Rung]) -> str:
         rows.append([*row, percent(end["validation_accuracy"]), percent(end["validation_first_move"])])
     corpora: dict[str, list[str]] = {}
     for rung in ladder:
-        said = ", ".join(f"{kind.replace(': touches a puzzle', ' left out')} {n:,}" for kind, n in rung.corpus.items())
-        corpora.setdefault(said, []).append(rung.name)
+        kinds = ", ".join(f"{kind.replace(': touches a puzzle', ' left out')} {n:,}" for kind, n in rung.corpus.items())
+        corpora.setdefault(kinds, []).append(rung.name)
     counts = [f"- {', '.join(names)}: {counts}" for counts, names in corpora.items()]
-    said = (
+    introduction = (
         "Lines of the corpus by kind, and lines left out of it because they touch a position of a task or of Lichess:"
     )
-    return f"## Size and loss\n\n{table(header, rows)}\n\n{said}\n\n" + "\n".join(counts)
+    return f"## Size and loss\n\n{table(header, rows)}\n\n{introduction}\n\n" + "\n".join(counts)
 
 
 def card(rung: Rung) -> str:
@@ -224,11 +224,11 @@ On moves of held-out games its loss is {end["validation_loss"]:.2f} nats and its
 def added(recipe: str, store: Store) -> str:
     """What each share of the corpus adds to a rung."""
     rows = [list(row) for row in shares.shares(recipe, store)]
-    said = (
+    introduction = (
         f"`python -m bench.shares {recipe}`: the rung of that recipe on {shares.LINES:,} lines of the mix, and of all "
         f"kinds but one; {shares.SEEDS} seeds of finetuning, validation puzzles."
     )
-    return f"## What each share of the corpus adds\n\n{said}\n\n{table(list(shares.HEADER), rows)}"
+    return f"## What each share of the corpus adds\n\n{introduction}\n\n{table(list(shares.HEADER), rows)}"
 
 
 def rises(ladder: list[Rung], zero: dict[Rung, Doubles], fine: dict[Rung, Doubles], groups: tuple[str, ...]) -> str:
@@ -283,13 +283,13 @@ def abilities(ladder: list[Rung]) -> str:
         mover = Player(LADDER / rung.name)
         rows.append([rung.name, percent(float(np.mean([mover.legal_unaided(board) for board in boards])))])
     legal = table(["rung", "legal unaided %"], rows)
-    said = (
+    introduction = (
         f"`python -m bench.strength`: {strength.GAMES} games between every two, pretrained and not finetuned, with "
-        "95 % intervals over games. The random mover is the zero, so its own uncertainty is in all of them. A "
-        "Stockfish that plays a share of its moves draws the others at random."
+        "95 % intervals over games. Ratings are relative to the random mover, so "
+        "its uncertainty is part of all of them. A Stockfish with a share plays the other moves at random."
     )
     elo = table(list(strength.HEADER), [list(row) for row in strength.table()])
-    return f"## Legal moves, and strength\n\n{legal}\n\n{said}\n\n{elo}"
+    return f"## Legal moves, and strength\n\n{legal}\n\n{introduction}\n\n{elo}"
 
 
 def held_out_positions(n: int) -> list[str]:

@@ -117,7 +117,7 @@ class Proxy:
     ) -> None:
         answer = b""
         if fault in (None, "late 500", "lost", "truncated"):
-            answer = await self._asked(head, body)
+            answer = await self._forwarded(head, body)
         if fault in ("reset", "lost"):
             _reset(writer)
             return
@@ -134,7 +134,7 @@ class Proxy:
         writer.write(answer)
         await writer.drain()
 
-    async def _asked(self, head: bytes, body: bytes) -> bytes:
+    async def _forwarded(self, head: bytes, body: bytes) -> bytes:
         """The server's whole answer."""
         reader, writer = await asyncio.open_connection(*self._upstream)
         lines = [line for line in head.split(b"\r\n") if line.partition(b":")[0].lower() not in SINGLE]

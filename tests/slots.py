@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
+import tiny
 from fakes import FakeMethod, FakeModel, FakeTask
 
 from outgrow.executors.inline import Inline
@@ -15,10 +16,10 @@ from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells, targets
 from outgrow.experiment.steps import Fit, Predict, Relabel
 from outgrow.experiment.technique import Technique
-from outgrow.graph import Outcome, run
+from outgrow.graph import Outcome, not_hashed, run
 from outgrow.labelling.base import Rule
 from outgrow.store import Store
-from outgrow.tasks.base import Readout, Row, Source
+from outgrow.tasks.base import Passage, Readout, Row, Source, Split
 from outgrow.types import Example
 
 SMALL, MEDIUM, LARGE = (FakeModel(size=size).pinned() for size in ("small", "medium", "large"))
@@ -45,6 +46,62 @@ class Worded(FakeTask):
             example = Example(id=f"q{i}", group=f"g{i}", prompt=f"w{i % 40} w{i % 7}", choices=("a", "b"))
             rows.append(Row(example=example, answer=(float(i % 2), 1.0 - i % 2)))
         return Source(rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learnable(Worded):
+    """The same questions for causal models: the answers are next tokens, and stand after a blank in solved lines."""
+
+    readout: ClassVar[Readout] = "tokens"
+    rows: int = 1200
+
+    def solved(self, example: Example, answer: str) -> Passage:
+        return Passage(text=f"{example.prompt} {answer}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Linear(Learnable):
+    """Questions whose last word is the answer: it is linear in the embeddings of that word."""
+
+    readout: ClassVar[Readout] = "head"
+
+    def load(self) -> Source:
+        rows = []
+        for i in range(self.rows):
+            example = Example(id=f"q{i}", group=f"g{i}", prompt=f"w{2 + i % 7} w{i % 2}", choices=("a", "b"))
+            rows.append(Row(example=example, answer=(float(i % 2), 1.0 - i % 2)))
+        return Source(rows)
+
+
+def causal(folder: Path) -> Experiment:
+    """An experiment of two tiny causal models, with as many other examples in the test split as it tests."""
+    models = tuple(
+        TinyModel(size=size, path=str(tiny.checkpoint(folder / size, "gpt2", seed, hidden_size=16))).pinned()
+        for seed, size in enumerate(("one", "other"))
+    )
+    sizes: dict[Split, int | None] = {
+        "weak_train": 40, "transfer": 40, "transfer_validation": 20, "validation": 40, "test": 60
+    }  # fmt: skip
+    return Experiment(
+        tasks=(Learnable(digest="fake"),),
+        weak=(models[0],),
+        strong=(models[1],),
+        seeds=(0, 1),
+        sizes=sizes,
+        direct=False,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TinyModel(tiny.TinyModel):
+    """A tiny causal model whose path is in no key, so that stores in different folders agree."""
+
+    causal: ClassVar[bool | None] = True
+
+    path: str = not_hashed()
+
+    def pinned(self) -> Self:
+        return replace(self, digest=self.size)
 
 
 def cell(technique: Technique, **changes: Any) -> Cell:

@@ -42,7 +42,7 @@ def test_a_frame_has_a_row_for_each_record(tmp_path: Path, monkeypatch: pytest.M
     assert table.to_pylist() == found.records
     assert table["student"].to_pylist() == [record["student"] for record in found.records]
     monkeypatch.setitem(sys.modules, "pandas", None)  # as where it is not installed
-    with pytest.raises(outgrow.UserError, match=r'pip install pandas, or say frame\("pyarrow"\)'):
+    with pytest.raises(outgrow.UserError, match=r'pip install pandas, or use frame\("pyarrow"\)'):
         found.frame()
 
 
@@ -67,10 +67,10 @@ def test_a_file_and_the_same_records_are_the_same_steps(tmp_path: Path) -> None:
 def test_seeds_and_sets(tmp_path: Path) -> None:
     path = tmp_path / "quiz.toml"
     path.write_text(QUIZ)
-    found = outgrow.run(str(path), store=tmp_path, on="inline", seeds=[3], sets=["sizes.test=60"])
+    found = outgrow.run(str(path), store=tmp_path, on="inline", seeds=[3], overrides=["sizes.test=60"])
     assert [record["seed"] for record in found.records] == [None, 3, None, 3]
     assert {record["n_test"] for record in found.records} == {60}
-    assert outgrow.results(path, store=tmp_path, seeds=[3], sets=["sizes.test=60"]).records == found.records
+    assert outgrow.results(path, store=tmp_path, seeds=[3], overrides=["sizes.test=60"]).records == found.records
 
 
 def test_a_table(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_an_executor_of_ones_own_is_used_and_closed(tmp_path: Path) -> None:
     assert Watched.closed
 
 
-def test_who_watches_is_told(tmp_path: Path) -> None:
+def test_who_watches_is_reported(tmp_path: Path) -> None:
     seen: list[Event] = []
     outgrow.run(experiment(), store=tmp_path, on="inline", seeds=[0], watch=seen.append)
     kinds = [event.kind for event in seen]
@@ -115,8 +115,8 @@ def test_a_failure_is_kept_not_raised(tmp_path: Path) -> None:
 
 
 def test_sets_need_a_file_or_a_table(tmp_path: Path) -> None:
-    with pytest.raises(outgrow.UserError, match="sets are changes to a file or a table"):
-        outgrow.run(experiment(), store=tmp_path, sets=["sizes.test=5"])
+    with pytest.raises(outgrow.UserError, match="overrides are changes to a file or a table"):
+        outgrow.run(experiment(), store=tmp_path, overrides=["sizes.test=5"])
 
 
 def test_everything_promised_is_there() -> None:

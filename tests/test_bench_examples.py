@@ -29,23 +29,23 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 @pytest.mark.parametrize("figure", FIGURES)
 def test_a_quick_form_has_the_techniques_of_the_whole(figure: str, bench: ModuleType) -> None:
     assert tuple(bench.SHOWN) == FIGURES
-    whole, quick, sets = bench.SHOWN[figure]
+    whole, quick, overrides = bench.SHOWN[figure]
     techniques = [
-        {cell.method.shown for cell in cells(resolved(REPOSITORY / f"examples/{name}.toml", sets=own))}
-        for name, own in ((whole, ()), (quick, sets))
+        {cell.method.shown for cell in cells(resolved(REPOSITORY / f"examples/{name}.toml", overrides=own))}
+        for name, own in ((whole, ()), (quick, overrides))
     ]
     assert techniques[0] == techniques[1]
 
 
 @pytest.mark.parametrize("figure", FIGURES)
 def test_the_page_of_results_names_the_quick_form(figure: str, bench: ModuleType) -> None:
-    _, quick, sets = bench.SHOWN[figure]
-    assert f"`{bench.command(quick, sets)}`" in (REPOSITORY / "docs/results/paper.md").read_text()
+    _, quick, overrides = bench.SHOWN[figure]
+    assert f"`{bench.command(quick, overrides)}`" in (REPOSITORY / "docs/results/paper.md").read_text()
 
 
 def test_minutes_are_those_of_the_steps_that_are_stored(bench: ModuleType, tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
-    found = outgrow.run(REPOSITORY / "examples/chess.toml", store=store, on="inline", sets=SETS)
+    found = outgrow.run(REPOSITORY / "examples/chess.toml", store=store, on="inline", overrides=SETS)
     assert not found.failures
     manifests = store.manifests(store.listing()).values()
     took = [each.provenance["seconds"] for each in manifests if isinstance(each, Manifest)]

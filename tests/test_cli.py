@@ -104,9 +104,9 @@ def test_the_report_has_the_experiment_with_the_options_it_was_run_with(quiz: Pa
 
 
 def test_the_answers_stand_above_the_table(quiz: Path) -> None:
-    said = outgrow("run", "quiz.toml", "--on", "inline").stdout
-    assert said.startswith(("The student with naive recovers ", "How much of the gap the student with naive"))
-    assert said.index("the student") < said.index("PGR")
+    output = outgrow("run", "quiz.toml", "--on", "inline").stdout
+    assert output.startswith(("The student with naive recovers ", "How much of the gap the student with naive"))
+    assert output.index("the student") < output.index("PGR")
 
 
 def test_the_pool_gives_the_same_numbers(quiz: Path) -> None:
@@ -180,7 +180,7 @@ def test_results_by_a_facet_in_every_format(quiz: Path) -> None:
     assert half in outgrow("results", "quiz.toml", "--by", "parity").stdout
 
 
-def test_report_goes_where_it_is_told(quiz: Path) -> None:
+def test_report_goes_where_it_is_sent(quiz: Path) -> None:
     outgrow("run", "quiz.toml", "--on", "inline")
     assert outgrow("report", "quiz.toml", "--out", "there.html").stdout == "report: there.html\n"
     assert (quiz.parent / "there.html").exists()

@@ -15,7 +15,7 @@ from outgrow.losses.cross_entropy import CrossEntropy
 from outgrow.methods.finetune import Finetune
 from outgrow.models.hf import HF
 from outgrow.supervisors.ensemble import Ensemble
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 from outgrow.types import UserError
 
 GOOD = """\
@@ -44,10 +44,10 @@ def write(tmp_path: Path):
     return _write
 
 
-def error_line(path: Path, *sets: str, seeds: str | None = None) -> str:
+def error_line(path: Path, *overrides: str, seeds: str | None = None) -> str:
     """What reading the file complains about, without the file's name."""
     with pytest.raises(UserError) as caught:
-        read(path, sets, seeds)
+        read(path, overrides, seeds)
     text = str(caught.value)
     assert "\n" not in text
     return text.removeprefix(f"{path}").removeprefix(", ").removeprefix(": ")
@@ -211,7 +211,7 @@ MISTAKES = {
     "not TOML": ('label = "naive"', "label naive", "line 7: this is not TOML: expected '='"),
     "loss is a number": ('{ name = "fakes:FakeLoss", weight = 0.25 }', "3", "line 11: methods[1].loss is 3 but"),
     "loss without a name": ('name = "fakes:FakeLoss", ', "", "line 11: methods[1].loss does not say which loss"),
-    "no strong": ("strong =", "seeds = [0] #", "it has no 'strong': say strong = "),
+    "no strong": ("strong =", "seeds = [0] #", "it has no 'strong': set strong = "),
     "empty list": ('"fakes:FakeModel/small"', "[]", "the experiment has no weak: give at least one"),
     "model twice": ("FakeModel/large", "FakeModel/medium", "strong lists 'fakes/medium' twice"),
     "seeds": ("# A", 'seeds = "many" #', "line 1: seeds is 'many' but should be a list such as"),
@@ -222,7 +222,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_told_with_its_line(name: str, write) -> None:
+def test_a_mistake_is_reported_with_its_line(name: str, write) -> None:
     old, new, expected = MISTAKES[name]
     assert old in GOOD
     text = error_line(write(GOOD.replace(old, new, 1)))
@@ -236,7 +236,7 @@ def test_the_file_is_named(write) -> None:
         read(path)
 
 
-def test_a_value_over_several_lines_is_told_with_its_own_line(write) -> None:
+def test_a_value_over_several_lines_is_reported_with_its_own_line(write) -> None:
     path = write(GOOD.replace('["fakes:FakeModel/medium", ', '[\n  "fakes:FakeModel/medium",\n  "lader/x",\n  '))
     assert error_line(path).startswith("line 6: no model family called 'lader'")
 
@@ -272,7 +272,7 @@ BAD_SETS = {
 
 
 @pytest.mark.parametrize("bad", BAD_SETS)
-def test_a_bad_set_is_told_as_it_was_written(bad: str, write) -> None:
+def test_a_bad_set_is_reported_as_it_was_written(bad: str, write) -> None:
     assert error_line(write(GOOD), bad).startswith(BAD_SETS[bad])
 
 

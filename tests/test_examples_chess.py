@@ -26,14 +26,14 @@ KEYS = {
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("chess") / "store"
-    found = outgrow.run(EXAMPLE, store=folder, on="inline", sets=SETS, seeds=[0, 1])
+    found = outgrow.run(EXAMPLE, store=folder, on="inline", overrides=SETS, seeds=[0, 1])
     assert not found.failures
     return folder
 
 
 def outgrown(*arguments: object, store: Path) -> subprocess.CompletedProcess[str]:
-    sets = [word for change in SETS for word in ("--set", change)]
-    command = [sys.executable, "-m", "outgrow", *map(str, arguments), "--store", str(store), *sets, "--seeds", "2"]
+    overrides = [word for change in SETS for word in ("--set", change)]
+    command = [sys.executable, "-m", "outgrow", *map(str, arguments), "--store", str(store), *overrides, "--seeds", "2"]
     return subprocess.run(command, capture_output=True, text=True, check=True, cwd=store.parent)
 
 
@@ -55,7 +55,9 @@ def test_each_pair_gets_a_record_a_seed_and_one_over_all(store: Path) -> None:
 
 
 def test_eighty_test_examples_are_too_few_for_a_statement_or_enough(store: Path) -> None:
-    over_all = [r for r in outgrow.results(EXAMPLE, store=store, sets=SETS, seeds=[0, 1]).records if r["seed"] is None]
+    over_all = [
+        r for r in outgrow.results(EXAMPLE, store=store, overrides=SETS, seeds=[0, 1]).records if r["seed"] is None
+    ]
     for record in over_all:
         if record["pgr"] is None:
             assert record["withheld"]
@@ -76,7 +78,7 @@ def test_a_fitted_student_is_an_ordinary_checkpoint(store: Path) -> None:
     from outgrow.experiment.grid import cells
     from outgrow.store import Store
 
-    experiment = outgrow.results(EXAMPLE, store=store, sets=SETS, seeds=[0, 1]).experiment
+    experiment = outgrow.results(EXAMPLE, store=store, overrides=SETS, seeds=[0, 1]).experiment
     autos = {"tokens": AutoModelForCausalLM, "head": AutoModelForSequenceClassification}
     seen = set()
     for cell in cells(experiment):

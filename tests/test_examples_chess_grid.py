@@ -30,8 +30,8 @@ def test_it_asks_for_every_upward_pair_of_the_rungs_it_names_on_both_tasks() -> 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_shrunk_it_runs_to_numbers_by_theme_and_a_figure(tmp_path: Path) -> None:
-    sets = [f"sizes.{size}" for size in SMALL]
-    found = outgrow.run(EXAMPLE, store=tmp_path / "store", on="inline", sets=sets, seeds=[0, 1])
+    overrides = [f"sizes.{size}" for size in SMALL]
+    found = outgrow.run(EXAMPLE, store=tmp_path / "store", on="inline", overrides=overrides, seeds=[0, 1])
     assert not found.failures
     themes = found.by("theme")
     assert {record["task"] for record in themes} == {"chess-puzzles"}

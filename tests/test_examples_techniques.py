@@ -11,7 +11,8 @@ from outgrow.config import read
 from outgrow.experiment.cell import Cell
 from outgrow.experiment.data import Gold
 from outgrow.experiment.grid import cells
-from outgrow.experiment.steps import Adapt, Fit, Predict, Relabel
+from outgrow.experiment.pretrained import Adapt
+from outgrow.experiment.steps import Fit, Predict, Relabel
 from outgrow.graph import walk
 from outgrow.losses.confidence import Confidence
 from outgrow.losses.cross_entropy import CrossEntropy
@@ -118,7 +119,7 @@ def test_shrunk_it_runs_to_numbers(name: str, tmp_path: Path) -> None:
         EXAMPLES / f"{name}.toml",
         store=tmp_path / "store",
         on="inline",
-        sets=[f"sizes.{size}" for size in SMALL],
+        overrides=[f"sizes.{size}" for size in SMALL],
         seeds=[0],
     )
     assert not found.failures

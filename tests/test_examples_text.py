@@ -81,10 +81,10 @@ def test_the_files_hold_what_is_asked_for(name: str) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", NAMES)
 def test_shrunk_it_runs_to_a_result(name: str, tmp_path: Path) -> None:
-    sets = [f"sizes.{size}" for size in SMALL]
+    overrides = [f"sizes.{size}" for size in SMALL]
     if name == "text":
-        sets.append('task={ name = "nlp", set = "mr" }')
-    found = outgrow.run(example(name), store=tmp_path / "store", on="inline", sets=sets, seeds=(0, 1))
+        overrides.append('task={ name = "nlp", set = "mr" }')
+    found = outgrow.run(example(name), store=tmp_path / "store", on="inline", overrides=overrides, seeds=(0, 1))
     assert not found.failures
     for record in found.records:
         assert record["n_test"] == 100

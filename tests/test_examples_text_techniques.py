@@ -19,8 +19,9 @@ from outgrow.config import read
 from outgrow.experiment.cell import Cell
 from outgrow.experiment.data import Gold
 from outgrow.experiment.grid import cells
+from outgrow.experiment.pretrained import Adapt
 from outgrow.experiment.scoring import Score
-from outgrow.experiment.steps import Adapt, Fit, Predict
+from outgrow.experiment.steps import Fit, Predict
 from outgrow.graph import walk
 from outgrow.losses.confidence import Confidence
 from outgrow.methods.finetune import Finetune
@@ -60,8 +61,8 @@ ONE_TASK = 'task={ name = "nlp", set = "mr" }'  # whose file is read quickly
 
 def planned(name: str) -> tuple[Cell, ...]:
     """The cells of one task and seed."""
-    sets = ["seeds=[0]", *([ONE_TASK] if name != "text-generative" else [])]
-    return cells(api.resolved(EXAMPLES / f"{name}.toml", sets=sets))
+    overrides = ["seeds=[0]", *([ONE_TASK] if name != "text-generative" else [])]
+    return cells(api.resolved(EXAMPLES / f"{name}.toml", overrides=overrides))
 
 
 def first(name: str) -> dict[str, Cell]:
@@ -79,9 +80,9 @@ def test_its_sets_have_a_wide_gap_and_the_sizes_of_the_ten_sets(name: str) -> No
     """A technique can be told from the naive student only where there is something to recover."""
     experiment, ten = read(EXAMPLES / f"{name}.toml"), read(EXAMPLES / "text.toml")
     wide = {f"nlp/{each.replace('_', '-')}" for each in SETS}
-    asked = {task.name for task in experiment.tasks}
+    tasks = {task.name for task in experiment.tasks}
     few = {"text-bootstrap": wide - {"nlp/banking77"}, "text-saliency": {"nlp/mr", "nlp/sst2"}}
-    assert asked == few.get(name, wide)
+    assert tasks == few.get(name, wide)
     assert wide < {task.name for task in ten.tasks}
     assert experiment.sizes == ten.sizes
     assert [each.name for each in experiment.supervisors] == ["words"]
@@ -169,7 +170,7 @@ def test_shrunk_it_runs_to_numbers(name: str, tmp_path: Path) -> None:
         EXAMPLES / f"{name}.toml",
         store=tmp_path / "store",
         on="inline",
-        sets=[*(f"sizes.{size}" for size in SMALL), *([ONE_TASK] if name in WORDS else [])],
+        overrides=[*(f"sizes.{size}" for size in SMALL), *([ONE_TASK] if name in WORDS else [])],
         seeds=[0],
     )
     assert not found.failures

@@ -14,6 +14,9 @@ from outgrow.source import resolved
 
 ANALYSES = {
     "understanding": {"imitation", "calibration", "difficulty"},
+    "easy-to-hard": {"easy-to-hard"},
+    "leakage": {"twins", "leakage"},
+    "saliency-layers": {"saliency"},
     "understanding-text": {"imitation", "calibration", "error-structure", "label-worth"},
 }
 SMALL = ("weak_train=60", "transfer=60", "transfer_validation=40", "validation=40", "test=80")
@@ -44,8 +47,10 @@ def test_on_text_the_simulated_supervisors_are_as_good_and_differ(data: Path) ->
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", ANALYSES)
 def test_shrunk_each_analysis_finds_something(name: str, data: Path, tmp_path: Path) -> None:
-    sets = [f"sizes.{size}" for size in SMALL]
-    found = outgrow.run(REPOSITORY / f"examples/{name}.toml", store=tmp_path, on="inline", sets=sets, seeds=[0, 1])
+    overrides = [f"sizes.{size}" for size in SMALL]
+    found = outgrow.run(
+        REPOSITORY / f"examples/{name}.toml", store=tmp_path, on="inline", overrides=overrides, seeds=[0, 1]
+    )
     assert not found.failures, found.failures[0].error_text
     for analysis in ANALYSES[name]:
         finding = found.findings[analysis]

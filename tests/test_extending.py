@@ -52,7 +52,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def finished(name: str, **others: Any) -> outgrow.Results:
     """The experiment of the page with this name, run on fewer examples."""
-    results = outgrow.run(name, on="inline", sets=SETS, **others)
+    results = outgrow.run(name, on="inline", overrides=SETS, **others)
     assert not results.failures, results.failures[0].error_text
     assert {record["status"] for record in results.records} == {"done"}
     return results
@@ -63,6 +63,13 @@ def test_every_kind_has_a_complete_example_that_is_short() -> None:
     assert {f"my_{folder}.py" for folder in FOLDERS.values()} - {"my_labelling.py"} < modules.keys()
     assert modules.keys() >= {"my_rules.py", "my_measures.py"}
     assert {name: text.count("\n") for name, text in modules.items() if text.count("\n") > 35} == {}
+
+
+def test_both_pages_list_every_kind() -> None:
+    contributing = (DOCS.parent / "CONTRIBUTING.md").read_text()
+    for kind in FOLDERS:
+        assert f"\n| [{kind}](#" in PAGE, kind
+        assert f"\n| {kind} | " in contributing or kind == "executor", kind
 
 
 def test_a_task_written_in_one_file_runs(project: Path) -> None:
@@ -136,10 +143,12 @@ def test_a_method_written_in_one_file_learns_from_features(project: Path) -> Non
 def test_an_executor_written_in_one_file_gives_the_same_numbers(project: Path) -> None:
     kind: type[Executor] = find("executor", "my_executors:Background")
     with kind() as executor:
-        found = outgrow.run("smooth.toml", on=executor, sets=SETS, store="other")
+        found = outgrow.run("smooth.toml", on=executor, overrides=SETS, store="other")
     assert not found.failures
     assert found.records == finished("smooth.toml").records
-    assert outgrow.run("smooth.toml", on="my_executors:Background", sets=SETS, store="other").outcome.computed == ()
+    assert (
+        outgrow.run("smooth.toml", on="my_executors:Background", overrides=SETS, store="other").outcome.computed == ()
+    )
 
 
 def test_a_measure_written_in_one_file_is_a_column(
@@ -154,8 +163,8 @@ def test_a_measure_written_in_one_file_is_a_column(
 
 
 def test_errors_written_in_one_file_are_of_a_simulated_supervisor(project: Path) -> None:
-    asked = 'weak={ name = "simulated", accuracy = 0.8, errors = "my_errors:Long" }'
-    results = outgrow.run("smooth.toml", on="inline", sets=[*SETS, asked])
+    override = 'weak={ name = "simulated", accuracy = 0.8, errors = "my_errors:Long" }'
+    results = outgrow.run("smooth.toml", on="inline", overrides=[*SETS, override])
     assert not results.failures
     record = results.records[0]
     assert record["weak"] == "simulated/my-errors-0.8"
@@ -164,8 +173,8 @@ def test_errors_written_in_one_file_are_of_a_simulated_supervisor(project: Path)
 
 
 def test_an_analysis_written_in_one_file_is_asked_of_a_finished_experiment(project: Path) -> None:
-    assert not outgrow.run("quiz.toml", on="inline", sets=SETS).failures
-    results = outgrow.run("quiz.toml", on="inline", sets=SETS, analyses=["my_analyses:Unlearning"])
+    assert not outgrow.run("quiz.toml", on="inline", overrides=SETS).failures
+    results = outgrow.run("quiz.toml", on="inline", overrides=SETS, analyses=["my_analyses:Unlearning"])
     assert results.outcome.computed == ()
     finding = results.findings["my_analyses:Unlearning"]
     lost = [interval.mean for _, interval in finding.table.rows]
@@ -177,7 +186,7 @@ def test_an_analysis_written_in_one_file_is_asked_of_a_finished_experiment(proje
 def test_every_loss_is_one_short_file() -> None:
     for name in names("loss"):
         path = Path(__file__).parents[1] / f"src/outgrow/losses/{name.replace('-', '_')}.py"
-        assert len(path.read_text().splitlines()) < 70, f"{path.name} is no short file any more"
+        assert len(path.read_text().splitlines()) < 70, f"{path.name} is not a short file any more"
 
 
 def test_the_rules_that_the_page_names_are_of_the_kind_it_says() -> None:

@@ -42,7 +42,7 @@ print(time.monotonic() - started)
 def server(behaviour: str) -> Iterator[int]:
     """A port of the loopback that behaves badly: `hangs`, `resets`, `fails` (500), `drips`, or is `closed`."""
     listening = socket.create_server(("127.0.0.1", 0))
-    port, held = listening.getsockname()[1], list[socket.socket]()
+    port, sockets = listening.getsockname()[1], list[socket.socket]()
     if behaviour == "closed":
         listening.close()
         yield port
@@ -56,7 +56,7 @@ def server(behaviour: str) -> Iterator[int]:
                     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     client.close()
                     continue
-                held.append(client)
+                sockets.append(client)
                 if behaviour == "fails":
                     client.recv(65536)
                     client.sendall(b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
@@ -79,7 +79,7 @@ def server(behaviour: str) -> Iterator[int]:
     listening.shutdown(socket.SHUT_RDWR)
     listening.close()
     thread.join()
-    for client in held:
+    for client in sockets:
         client.close()
 
 

@@ -181,7 +181,7 @@ def test_every_kind_of_file() -> None:
     assert task_names(*moves) == ["chess-puzzles/moves/x", "chess-puzzles/moves"]
 
 
-def test_models_of_ensembles_and_chains_are_told_apart_too() -> None:
+def test_models_of_ensembles_and_chains_are_distinguished_too() -> None:
     one, two, three = (GGUF(size=f"/{folder}/model.gguf") for folder in ("a", "b", "c"))
     found = Experiment(
         tasks=(FakeTask(),),

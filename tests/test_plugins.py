@@ -48,12 +48,12 @@ FAULTS = {
     "several lines": ("raise ValueError('a\\nb')", "plugin.py, line 1: ValueError: a\\nb"),
     "it exits": ("import sys\nsys.exit()", "plugin.py, line 2: SystemExit"),
     "it exits with words": ("raise SystemExit('bye')", "plugin.py, line 1: SystemExit: bye"),
-    "it is no Python": ("x = 1\ndef f(:", "plugin.py, line 2: SyntaxError: invalid syntax"),
+    "it is not valid Python": ("x = 1\ndef f(:", "plugin.py, line 2: SyntaxError: invalid syntax"),
     "it needs what is not there": ("import surely_not_here", "plugin.py, line 1: ModuleNotFoundError: No module named"),
     "not frozen": (f"{IMPORTS}@dataclass\nclass L(Loss):\n    w: int = 1", "plugin.py, line 9: TypeError: "),
     "no class": ("", "has no loss called 'L'. It must subclass Loss"),
     "another class": (f"{IMPORTS}{RECORD}class L(Rule):\n    pass", "has no loss called 'L'. It must subclass Loss"),
-    "no dataclass": (f"{IMPORTS}class L(Loss):\n    w: int = 1", "has fields but is no dataclass: put @"),
+    "no dataclass": (f"{IMPORTS}class L(Loss):\n    w: int = 1", "has fields but is not a dataclass: put @"),
     "an unknown annotation": (f"{IMPORTS}{RECORD}class L(Loss):\n    w: 'Nope' = 1", "has an annotation that"),
     "abstract": (
         f"{IMPORTS}from abc import abstractmethod\nclass L(Loss):\n    @abstractmethod\n    def x(self): ...",
@@ -96,7 +96,7 @@ def test_a_name_that_is_none(name: str) -> None:
         find("loss", name)
 
 
-def test_a_record_that_fails_or_that_has_no_key_is_told_with_its_place(plugin) -> None:
+def test_a_record_that_fails_or_that_has_no_key_is_reported_with_its_place(plugin) -> None:
     table = {"task": "fakes:FakeTask", "weak": "fakes:FakeModel/small", "strong": "fakes:FakeModel/large"}
     broken = plugin(f"{IMPORTS}{RECORD}class L(Loss):\n    def __post_init__(self): raise KeyError('x')")
     with pytest.raises(UserError, match=rf"^methods\[0\].loss: {broken}:L failed: KeyError: 'x'"):

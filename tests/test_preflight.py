@@ -70,7 +70,7 @@ def test_every_split_that_is_too_small_is_named_at_once() -> None:
     assert "10000 examples asked for" in lines[0]
 
 
-def test_data_models_and_techniques_are_said_together(tmp_path: Path) -> None:
+def test_data_models_and_techniques_are_reported_together(tmp_path: Path) -> None:
     good = text_experiment(tmp_path)
     task = good.tasks[0]
     wrong = replace(
@@ -140,7 +140,7 @@ def test_a_chain_needs_a_fresh_part_of_transfer_for_each_rung() -> None:
     assert 'chain_data = "same"' in line
 
 
-def test_texts_that_are_too_long_are_left_out_and_said(tmp_path: Path) -> None:
+def test_texts_that_are_too_long_are_left_out_and_reported(tmp_path: Path) -> None:
     model = HF(size=str(tiny.checkpoint(tmp_path / "short", "gpt2", n_positions=7, max_position_embeddings=7)))
     long = text_experiment(tmp_path, weak=(model,))
     (note,) = notes(checked(long, HERE), HERE)
@@ -153,7 +153,7 @@ def test_texts_that_are_too_long_are_left_out_and_said(tmp_path: Path) -> None:
     assert notes(checked(replace(long, too_long="cut"), HERE), HERE) == []
 
 
-def test_a_choice_that_a_model_has_no_token_for_is_said_before_a_run(tmp_path: Path) -> None:
+def test_a_choice_that_a_model_has_no_token_for_is_reported_before_a_run(tmp_path: Path) -> None:
     model = HF(size=str(tiny.checkpoint(tmp_path / "m")))
     lines = messages(replace(GOOD, weak=(model,), strong=(model,)))
     assert lines == [f"{model.name}: the choice 'no' is not one token of the model: rename it or use a head"]
@@ -168,7 +168,7 @@ def test_a_second_look_reads_no_data(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert facts_of(first.tasks[0]).shape.choices == ("bad", "good")
 
 
-def test_a_disk_that_is_too_small_is_said_before_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_is_too_small_is_reported_before_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     experiment = text_experiment(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 10_000))

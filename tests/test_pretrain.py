@@ -56,9 +56,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def step(files: Path, **changes: Any) -> Pretrain:
     at = (files / "mined", files / "masters.jsonl.gz", [files / "puzzles.parquet"])
-    held = corpus_step(*at, Mix(engine=5, players=1, masters=1), "validation")
+    validation = corpus_step(*at, Mix(engine=5, players=1, masters=1), "validation")
     shape = {"width": 8, "layers": 1, "heads": 2, "batch": 8, "epochs": 1.5, "checks": 4, **changes}
-    return Pretrain(corpus=corpus_step(*at, MIX, "train"), held_out=held, **shape)
+    return Pretrain(corpus=corpus_step(*at, MIX, "train"), held_out=validation, **shape)
 
 
 def lines(corpus: Corpus) -> list[list[str]]:
@@ -134,10 +134,12 @@ def _squares() -> frozenset[str]:
 
 
 def test_games_of_the_tasks_test_and_validation_splits_are_held_out(files: Path) -> None:
-    train, held = (step(files).corpus, step(files).held_out)
+    train, validation = (step(files).corpus, step(files).held_out)
     games = {f"t-{number}" for number in range(60)}
     assert set(filter(train.open_to, games)) == {name for name in games if split_of(name, Shares()) in OPEN}
-    assert set(filter(held.open_to, games)) == {name for name in games if split_of(name, Shares()) == "validation"}
+    assert set(filter(validation.open_to, games)) == {
+        name for name in games if split_of(name, Shares()) == "validation"
+    }
 
 
 def test_it_learns_and_what_comes_out_is_an_ordinary_checkpoint(files: Path, tmp_path: Path) -> None:
@@ -161,11 +163,11 @@ def test_an_interrupted_training_ends_with_the_same_bytes(files: Path, tmp_path:
     plain, broken = Store(str(tmp_path / "plain")), Store(str(tmp_path / "broken"))
     assert not graph.run([wanted], plain, Inline()).failures
     monkeypatch.setenv("OUTGROW_CHECKPOINT_SECONDS", "0")
-    progress, told = Context.progress, []
+    progress, fractions = Context.progress, []
 
     def interrupted(self: Context, fraction: float, note: str = "") -> None:
-        told.append(fraction)
-        if len(told) in (4, 9) and isinstance(self._step, Pretrain):
+        fractions.append(fraction)
+        if len(fractions) in (4, 9) and isinstance(self._step, Pretrain):
             raise KeyboardInterrupt
         progress(self, fraction, note)
 
@@ -198,7 +200,7 @@ def test_muon_works_in_the_precision_of_training(files: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"width": 9}, "width is 9, heads 2"),
         ({"width": 0}, "width is 0"),
@@ -209,17 +211,17 @@ def test_muon_works_in_the_precision_of_training(files: Path) -> None:
         ({"batch": 0}, "batch is 0"),
     ],
 )
-def test_sizes_that_make_no_model_are_refused(changes: dict[str, Any], said: str, files: Path) -> None:
-    with pytest.raises(UserError, match=said):
+def test_sizes_that_make_no_model_are_refused(changes: dict[str, Any], message: str, files: Path) -> None:
+    with pytest.raises(UserError, match=message):
         step(files, **changes)
     step(files, positions=51)
 
 
 def test_a_corpus_without_lines_is_refused() -> None:
-    for fields, said in (
+    for fields, message in (
         ({"engine": 0}, "no lines"),
         ({"engine": -1}, "engine is -1"),
         ({"game_moves": 0}, "game_moves"),
     ):
-        with pytest.raises(UserError, match=said):
+        with pytest.raises(UserError, match=message):
             Mix(**{"engine": 0, "players": 0, "masters": 0, **fields})

@@ -67,6 +67,16 @@ def test_plain_lines() -> None:
     ]
 
 
+def test_quick_steps_have_no_line_but_the_last() -> None:
+    stream = io.StringIO()
+    with showing(stream, 1) as watch:
+        for key in ("a", "b", "c"):
+            watch(Event(kind="planned", key=f"fit-{key}", title=f"fit {key}"))
+        for key, seconds in (("a", 0.2), ("b", 2.0), ("c", 0.1)):
+            watch(Event(kind="finished", key=f"fit-{key}", title=f"fit {key}", seconds=seconds))
+    assert stream.getvalue().splitlines() == ["3 steps to do, 0 cached", "[2/3] fit b · 2.0 s", "[3/3] fit c · 0.1 s"]
+
+
 def test_what_an_artifact_says_of_itself_is_shown_when_its_step_ends() -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:

@@ -28,8 +28,8 @@ from outgrow.tasks.chess_puzzles import ChessPuzzles
 from outgrow.tasks.nlp import Nlp
 from outgrow.tasks.reward import Reward
 from outgrow.tasks.text import Text
-from outgrow.training.continuing import Generative
 from outgrow.training.features import FeatureSpec
+from outgrow.training.language_model import Generative
 from outgrow.training.loop import TrainingConfig
 from outgrow.types import UserError
 

@@ -104,17 +104,17 @@ def test_of_many_exclusive_creations_one_succeeds(store: Store) -> None:
 def test_a_rival_of_the_same_moment_is_asked_to_try_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     import s3fs
 
-    send, asked = s3fs.S3FileSystem.pipe_file, []
+    send, calls = s3fs.S3FileSystem.pipe_file, []
 
     def conflict_first(self: Any, *args: Any, **options: Any) -> Any:
-        asked.append(1)
-        if len(asked) == 1:
+        calls.append(1)
+        if len(calls) == 1:
             raise OSError("An error occurred (ConditionalRequestConflict) when calling the PutObject operation")
         return send(self, *args, **options)
 
     monkeypatch.setattr(s3fs.S3FileSystem, "pipe_file", conflict_first)
     assert store.storage.create("once", b"mine")
-    assert len(asked) == 2
+    assert len(calls) == 2
 
 
 def test_a_flipped_byte_on_s3_is_set_aside_and_computed_again(store: Store, tmp_path: Path) -> None:
@@ -149,15 +149,15 @@ def test_prune_frees_on_s3(store: Store) -> None:
 
 
 def test_a_lease_on_s3_is_waited_for(store: Store) -> None:
-    told: list[str] = []
+    waited: list[str] = []
     with store.leases() as leases:
         taken = leases.take([KEY, "other"])
         assert taken is not None
         threading.Timer(0.5, lambda: taken.keep({"other"})).start()
-        with hold(store.storage, KEY, told.append) as mine:
+        with hold(store.storage, KEY, waited.append) as mine:
             assert taken.keys == {"other"}
             assert mine.keys == {KEY}
-    assert len(told) == 1
+    assert len(waited) == 1
 
 
 def test_a_stopped_step_goes_on_on_another_machine(

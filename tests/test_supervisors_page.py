@@ -40,7 +40,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def finished(name: str) -> outgrow.Results:
-    results = outgrow.run(name, on="inline", sets=SETS)
+    results = outgrow.run(name, on="inline", overrides=SETS)
     assert not results.failures, results.failures[0].error_text
     assert {record["status"] for record in results.records} == {"done"}
     return results
@@ -53,7 +53,7 @@ def test_every_kind_is_on_the_page() -> None:
         assert f"## {link.replace('-', ' ')}" in PAGE.lower(), link
 
 
-def test_a_file_of_labels_teaches(project: Path) -> None:
+def test_a_file_of_labels_labels(project: Path) -> None:
     """Of every ten reviews one has no label and one, of the first nine that have, a wrong one: i % 10 == 1 is one of
     the eight that are labelled."""
     results = finished("llm.toml")
@@ -69,7 +69,7 @@ def test_a_file_of_labels_teaches(project: Path) -> None:
     assert "0 of its 240 rows name no example" in note
 
 
-def test_rules_teach(project: Path) -> None:
+def test_rules_label(project: Path) -> None:
     """Reviews whose number is 4 more than a multiple of 6 have no label; the others are right."""
     results = finished("rules.toml")
     record = results.records[0]
@@ -82,13 +82,13 @@ def test_rules_teach(project: Path) -> None:
     assert note.startswith("supervisor rules/rules on task text/reviews: 2 functions label ")
 
 
-def test_a_model_that_is_asked_teaches(project: Path) -> None:
+def test_a_zero_shot_model_labels(project: Path) -> None:
     record = finished("asked.toml").records[0]
     assert record["weak"] == "zero-shot hf/causal (w1, w2)"
     assert record["direct"] is None
 
 
-def test_several_teach_together(project: Path) -> None:
+def test_several_label_together(project: Path) -> None:
     records = finished("together.toml").records
     assert {record["weak"] for record in records} == {"hf/small + words + file/llm"}
     assert {record["method"] for record in records} == {"mean", "dawid-skene"}

@@ -1,4 +1,4 @@
-"""Examples, labels and scores: joined by id, on arrays, and nothing that is no probability."""
+"""Examples, labels and scores: joined by id, on arrays, and nothing that is not a probability."""
 
 from __future__ import annotations
 
@@ -130,5 +130,5 @@ def test_a_choice_is_right_where_gold_gives_it_anything() -> None:
     """Of a: 0 or 2 are right and 2 is said; of b: 1 is right and, of equals, 0 is said."""
     rows = examples({"a": 3, "b": 2})
     gold = Labels.from_rows(["b", "a"], [[0.0, 1.0], [0.5, 0.0, 0.5]])
-    said = Labels.from_rows(["a", "b"], [[0.1, 0.3, 0.6], [0.5, 0.5]])
-    assert Task().score(said, rows, gold).correct.tolist() == [1.0, 0.0]
+    predictions = Labels.from_rows(["a", "b"], [[0.1, 0.3, 0.6], [0.5, 0.5]])
+    assert Task().score(predictions, rows, gold).correct.tolist() == [1.0, 0.0]

@@ -102,8 +102,10 @@ def labels(of: Examples) -> Labels:
 
 
 def supervision(n: int = 40, choices: tuple[str, ...] | None = ("a", "b"), longest: int = 20) -> TrainingData:
-    train, held = examples(n, choices, longest=longest), examples(12, choices, seed=1, longest=longest)
-    return TrainingData(examples=train, labels=labels(train), validation=held, validation_labels=labels(held))
+    train, validation = examples(n, choices, longest=longest), examples(12, choices, seed=1, longest=longest)
+    return TrainingData(
+        examples=train, labels=labels(train), validation=validation, validation_labels=labels(validation)
+    )
 
 
 def pairs(n: int, seed: int = 0) -> TrainingData:
@@ -116,12 +118,12 @@ def pairs(n: int, seed: int = 0) -> TrainingData:
         for i, (one, two) in enumerate(drawn)
     )
     truth = Labels.from_rows([row.id for row in rows], [(0.9, 0.1) if a < b else (0.1, 0.9) for a, b in drawn])
-    train, held = Examples(rows=rows[n // 4 :]), Examples(rows=rows[: n // 4])
+    train, validation = Examples(rows=rows[n // 4 :]), Examples(rows=rows[: n // 4])
     return TrainingData(
         examples=train,
         labels=truth.aligned(train),
-        validation=held,
-        validation_labels=truth.aligned(held),
+        validation=validation,
+        validation_labels=truth.aligned(validation),
     )
 
 

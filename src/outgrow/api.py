@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from outgrow import graph
 from outgrow.config import Seeds
+from outgrow.executors._machine import with_gpu_memory
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells, targets
 from outgrow.graph import LOGGER, Failure, Outcome, Plan, Report, Settings, Worker, ignore_events
 from outgrow.plugins import find, is_ours
-from outgrow.preflight import check_device, check_space, notes
+from outgrow.preflight import check_device, check_resources, check_space, notes
 from outgrow.source import DEFAULT_SETTINGS, Source, resolved, toml_of
 from outgrow.store import Store
 from outgrow.types import UserError
@@ -34,7 +35,8 @@ class Results:
         experiment: The experiment, with every task and model identified by its content.
         store: The store that the results are read from.
         outcome: Which steps the run computed, found stored, failed or skipped; None without a run.
-        toml: The experiment as TOML, with the changes of `sets` and `seeds`; "" if it was given as an `Experiment`.
+        untracked: Why trackers of the experiment could not write the results of this run, one line each.
+        toml: The experiment as TOML, with `overrides` and `seeds` applied; "" if it was given as an `Experiment`.
 
     Example:
         >>> results = outgrow.run("experiment.toml", on="inline")
@@ -46,6 +48,7 @@ class Results:
     store: Store
     outcome: Outcome | None = None
     toml: str = ""
+    untracked: tuple[str, ...] = ()
 
     @property
     def failures(self) -> tuple[Failure, ...]:
@@ -82,7 +85,7 @@ class Results:
             try:
                 import pandas as pd
             except ImportError:
-                raise UserError('a frame needs pandas: pip install pandas, or say frame("pyarrow")') from None
+                raise UserError('a frame needs pandas: pip install pandas, or use frame("pyarrow")') from None
             return pd.DataFrame(self.records)
         import pyarrow as pa
 
@@ -112,7 +115,7 @@ class Results:
         Example:
             >>> results = outgrow.results("experiment.toml", analyses=["imitation"])
             >>> results.findings["imitation"].sentence
-            'Nothing of it is computed yet: run the experiment.'
+            'Nothing is computed yet: run the experiment.'
         """
         from outgrow.report.findings import read as read_findings
 
@@ -252,7 +255,7 @@ def plan(
     source: Source,
     *,
     store: str | Path | Store = "runs",
-    sets: Sequence[str] = (),
+    overrides: Sequence[str] = (),
     seeds: Seeds | None = None,
     analyses: Sequence[str] = (),
     plugins: bool = True,
@@ -263,7 +266,7 @@ def plan(
     Args:
         source: A TOML file, a table with the same fields, or an `Experiment`.
         store: The folder or URL of finished steps.
-        sets: Changes to a file or a table, such as `"sizes.test=500"`.
+        overrides: Changes to a file or a table, such as `"sizes.test=500"`.
         seeds: How many seeds (`5`) or which (`[0, 1, 2]`), instead of the experiment's own.
         analyses: Names of analyses to add to those of the experiment, such as `["imitation"]`; no fit is computed anew.
         plugins: Import classes from outside the package, which runs their code; False refuses them.
@@ -283,7 +286,9 @@ def plan(
         (True, 0)
     """
     check_device(settings)
-    experiment = resolved(source, sets=sets, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings)
+    experiment = resolved(
+        source, overrides=overrides, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings
+    )
     planned = graph.plan(targets(cells(experiment)), opened(store))
     check_space(planned.todo, planned.store, settings)
     return planned
@@ -293,7 +298,7 @@ def results(
     source: Source,
     *,
     store: str | Path | Store = "runs",
-    sets: Sequence[str] = (),
+    overrides: Sequence[str] = (),
     seeds: Seeds | None = None,
     analyses: Sequence[str] = (),
     plugins: bool = True,
@@ -302,7 +307,7 @@ def results(
     """The stored results of an experiment, without computing anything; numbers that are missing are None.
 
     Args:
-        source, store, sets, seeds, analyses, plugins, settings: As in `plan`.
+        source, store, overrides, seeds, analyses, plugins, settings: As in `plan`.
 
     Returns:
         The results. Reading them raises UserError where two scores are of different test examples.
@@ -315,8 +320,10 @@ def results(
         >>> results.records[0]["status"]
         'missing'
     """
-    experiment = resolved(source, sets=sets, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings)
-    return Results(experiment, opened(store), toml=toml_of(source, sets, seeds, analyses))
+    experiment = resolved(
+        source, overrides=overrides, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings
+    )
+    return Results(experiment, opened(store), toml=toml_of(source, overrides, seeds, analyses))
 
 
 def run(
@@ -325,7 +332,7 @@ def run(
     store: str | Path | Store = "runs",
     on: str | Executor = "",
     workers: int | None = None,
-    sets: Sequence[str] = (),
+    overrides: Sequence[str] = (),
     seeds: Seeds | None = None,
     analyses: Sequence[str] = (),
     settings: Settings = DEFAULT_SETTINGS,
@@ -338,7 +345,7 @@ def run(
     logger `outgrow` of `logging`.
 
     Args:
-        source, store, sets, seeds, analyses, plugins: As in `plan`.
+        source, store, overrides, seeds, analyses, plugins: As in `plan`.
         on: An executor, or the name of one: `"inline"`, `"pool"`, `"ray"` or `"package.module:Class"`. By default a
             pool where there are several cores.
         workers: Processes of the pool; by default one a core.
@@ -349,7 +356,8 @@ def run(
         The results, with the outcome of every step.
 
     Raises:
-        UserError: The experiment is wrong, or asks for what does not exist, or the store's disk is too small.
+        UserError: The experiment is wrong, or asks for what does not exist, or the store's disk is too small, or a
+            tracker's package is missing.
 
     Example:
         >>> results = outgrow.run("experiment.toml", on="inline", seeds=1)
@@ -357,13 +365,28 @@ def run(
         ['naive', 'other']
     """
     check_device(settings)
-    experiment = resolved(source, sets=sets, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings)
+    experiment = resolved(
+        source, overrides=overrides, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings
+    )
+    for tracker in experiment.trackers:
+        tracker.check()
     for note in notes(experiment, settings):
         LOGGER.warning("note: %s", note)
     opened_store = opened(store)
     with executor(on, workers, plugins=plugins) if isinstance(on, str) else on as runner:
         outcome = computed(experiment, opened_store, runner, settings, watch)
-    return Results(experiment, opened_store, outcome, toml_of(source, sets, seeds, analyses))
+    found = Results(experiment, opened_store, outcome, toml_of(source, overrides, seeds, analyses))
+    return _tracked(found) if experiment.trackers else found
+
+
+def _tracked(found: Results) -> Results:
+    """The results of a run after its trackers have written them."""
+    from outgrow.report.tracking import track
+
+    why = track(found.experiment.trackers, found.numbers, found.store)
+    for line in why:
+        LOGGER.warning(line)
+    return replace(found, untracked=why)
 
 
 def computed(
@@ -376,11 +399,15 @@ def computed(
 ) -> Outcome:
     """Compute what is missing of a resolved experiment. worker: if given, as one of several workers of the store.
 
-    Raises UserError where the store's disk is too small.
+    Raises UserError where the store's disk is too small, or a step needs more than this machine has.
     """
-    wanted = targets(cells(experiment))
-    if store.storage.local:
-        check_space(graph.plan(wanted, store).todo, store, settings)
+    wanted, settings = targets(cells(experiment)), with_gpu_memory(settings)
+    there = None if worker else on.machine(settings)
+    if store.storage.local or there:
+        todo = graph.plan(wanted, store).todo
+        check_space(todo, store, settings)
+        if there:
+            check_resources(todo, there, settings)
     return graph.run(wanted, store, on, settings, watch, worker)
 
 
@@ -410,7 +437,9 @@ def opened(store: str | Path | Store) -> Store:
     try:
         folder = opened_store.storage.local
     except RuntimeError:
-        raise UserError(f"the store {store} begins with a home folder that does not exist: write it out") from None
+        raise UserError(
+            f"the store {store} begins with a home folder that does not exist: write the path in full"
+        ) from None
     if folder and any("\ud800" <= letter <= "\udfff" for letter in str(folder)):
         raise UserError(f"the store {folder} has a path that is not UTF-8 text: name another with --store")
     return opened_store

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 SIGNS = (
     *("bad_alloc", "cannot allocate memory", "can't allocate memory", "unable to allocate", "out of memory"),
     *("failed to map segment", "can't start new thread"),
 )  # of C++, the kernel, torch, numpy, CUDA, the dynamic linker and Python's threads, in lower case
 HINT = "free some, raise the limit, or use fewer --workers, a smaller --microbatch or smaller models"
+
+
+def device_out_of_memory(error: BaseException | None) -> bool:
+    """Whether a GPU lacks memory, by the name of torch's class, also if a library has wrapped it."""
+    return any(type(each).__name__ == "OutOfMemoryError" for each in _causes(error))
 
 
 def out_of_memory(error: BaseException | None) -> str | None:
@@ -15,11 +22,17 @@ def out_of_memory(error: BaseException | None) -> str | None:
     >>> out_of_memory(MemoryError())
     'not enough memory: free some, raise the limit, or use fewer --workers, a smaller --microbatch or smaller models'
     """
+    for each in _causes(error):
+        text = str(each).lower()
+        if isinstance(each, MemoryError) or any(sign in text for sign in SIGNS):
+            return f"not enough memory: {HINT}"
+    return None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what it was raised from, each once."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
-        text = str(error).lower()
-        if isinstance(error, MemoryError) or any(sign in text for sign in SIGNS):
-            return f"not enough memory: {HINT}"
+        yield error
         seen.add(id(error))
         error = error.__cause__ or error.__context__
-    return None

@@ -28,6 +28,7 @@ FOLDERS = {
     "errors": "errors",
     "analysis": "analyses",
     "executor": "executors",
+    "tracker": "trackers",
 }
 # The methods that a plug-in must define; of several names in an inner tuple, one is enough.
 NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -176,7 +177,9 @@ def _refuse_incomplete(kind: str, name: str, cls: type, root: type) -> None:
         raise UserError(f"{name!r} lacks {', '.join(missing)}: write what a {root.__name__} needs")
     new_fields = [field for field, hint in vars(cls).get("__annotations__", {}).items() if "ClassVar" not in str(hint)]
     if is_dataclass(root) and new_fields and "__dataclass_fields__" not in vars(cls):
-        raise UserError(f"{name!r} has fields but is no dataclass: put @dataclass(frozen=True, kw_only=True) above it")
+        raise UserError(
+            f"{name!r} has fields but is not a dataclass: put @dataclass(frozen=True, kw_only=True) above it"
+        )
     try:
         get_type_hints(cls)
     except Exception as error:

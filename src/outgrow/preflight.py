@@ -15,8 +15,9 @@ from typing import Any, TypeGuard
 from outgrow.cache import cached
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cell_setup
-from outgrow.experiment.steps import Adapt, Fit
-from outgrow.graph import Settings, Step, identity
+from outgrow.experiment.pretrained import Adapt, Contaminate, Pretrained
+from outgrow.experiment.steps import Fit
+from outgrow.graph import Resources, Settings, Step, identity, lacking
 from outgrow.models.base import Model
 from outgrow.models.header import read_header
 from outgrow.store import Store
@@ -123,7 +124,7 @@ def _refuse_too_long(task: Task, length_limit: LengthLimit) -> None:
     found = too_long(task, length_limit)
     raise UserError(
         f"task {task.name}: {explained(found, length_limit)}: "
-        f'say max_chars = {found.max_chars}, or too_long = "drop" or "cut"'
+        f'set max_chars = {found.max_chars}, or too_long = "drop" or "cut"'
     )
 
 
@@ -206,9 +207,24 @@ def check_space(todo: Sequence[Step[Any]], store: Store, settings: Settings) -> 
         )
 
 
-def _stores_weights(step: object) -> TypeGuard[Fit | Adapt]:
+def check_resources(todo: Sequence[Step[Any]], there: Resources, settings: Settings) -> None:
+    """Raises UserError, or CollectedError for several, where a step needs more than a machine has: with the least
+    change that would make it fit."""
+    problems = Problems()
+    seen: set[tuple[str, Resources]] = set()
+    for step in todo:
+        needed = step.resources(settings)
+        if (step.title, needed) not in seen and (missing := lacking(needed, there)):
+            enough = next((how for how, then in step.remedies(settings) if not lacking(then, there)), "")
+            advice = f"{enough} would do" if enough else "use a larger machine or a smaller model"
+            problems.messages.append(f"{step.title} needs {missing}: {advice}")
+        seen.add((step.title, needed))
+    problems.raise_collected()
+
+
+def _stores_weights(step: object) -> TypeGuard[Fit | Pretrained]:
     """Whether the artifact of a step contains the weights of a model."""
-    return isinstance(step, Adapt) or (isinstance(step, Fit) and step.features is None)
+    return isinstance(step, Adapt | Contaminate) or (isinstance(step, Fit) and step.features is None)
 
 
 def _gb(size: float) -> str:

@@ -16,7 +16,7 @@ from outgrow.chess import board as chess
 from outgrow.chess.collect import collected
 from outgrow.chess.corpus import Corpus, Mix, build
 from outgrow.content import digest_of
-from outgrow.graph import Context, Resources, Step, not_hashed
+from outgrow.graph import Context, Resources, Settings, Step, not_hashed
 from outgrow.methods.base import Predictor
 from outgrow.ranges import above, check_ranges, whole
 from outgrow.tasks.base import Shares, split_of
@@ -37,7 +37,8 @@ class BuildCorpus(Step[Corpus]):
     """The lines of one split of the corpus.
 
     split: "train" excludes the games of the tasks' validation and test splits; "validation" uses only the games of the
-    validation split. Lines are decontaminated against the tables beside the mined games, and against `puzzles`.
+    validation split. Lines are decontaminated against the tables in the folder of the mined games, and against
+    `puzzles`.
     """
 
     kind: ClassVar[str] = "corpus"
@@ -105,16 +106,15 @@ class Pretrain(TrainingConfig, Step[Predictor]):
         if self.positions < longest:
             raise UserError(f"positions is {self.positions}: lines of the corpus have up to {longest} tokens")
 
-    @property
-    def resources(self) -> Resources:
-        return Resources(cores=1, memory_gb=2)
+    def resources(self, settings: Settings) -> Resources:
+        return Resources(memory_gb=2)
 
     @property
     def title(self) -> str:
         return f"pretrain {self.layers} × {self.width}"
 
     def run(self, ctx: Context) -> Predictor:
-        from outgrow.training.continuing import LanguageModelObjective
+        from outgrow.training.language_model import LanguageModelObjective
         from outgrow.training.loop import train
         from outgrow.training.network import prepare
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 INTERVAL = 30.0  # seconds between two plain progress lines
+QUICK = 1.0  # seconds, below which a step has no line of its own
 
 
 @contextmanager
@@ -105,12 +106,12 @@ class State:
 
     @property
     def count(self) -> str:
-        """`3/40`"""
+        """The steps that are done, of those planned: `3/40`."""
         return f"{len(self.done & self.planned.keys())}/{len(self.planned)}"
 
 
 class _Lines:
-    """One line for each step that ends, and one every thirty seconds while none does."""
+    """One line for each step that ends and took a second, and for the last one; one every thirty seconds else."""
 
     def __init__(self, state: State, stream: TextIO) -> None:
         self._state, self._stream = state, stream
@@ -124,7 +125,9 @@ class _Lines:
             self._counted = True
             self._print(f"{len(state.planned)} steps to do, {len(state.cached)} cached")
         if event.kind == "finished":
-            self._print(f"[{state.count}] {event.title} · {duration(event.seconds or 0)}")
+            is_last = len(state.done & state.planned.keys()) == len(state.planned)
+            if (event.seconds or 0) >= QUICK or is_last or time.monotonic() - self._last >= INTERVAL:
+                self._print(f"[{state.count}] {event.title} · {duration(event.seconds or 0)}")
             for note in _notes(event):
                 self._print(note)
         elif event.kind in ("failed", "damaged", "waiting"):

@@ -24,7 +24,7 @@ def work(
     on: str | Executor = "",
     workers: int | None = None,
     retry: bool = False,
-    sets: Sequence[str] = (),
+    overrides: Sequence[str] = (),
     seeds: Seeds | None = None,
     analyses: Sequence[str] = (),
     settings: Settings = DEFAULT_SETTINGS,
@@ -36,7 +36,7 @@ def work(
     Workers need nothing but the store: each leases some steps at a time, and sees there what the others do.
 
     Args:
-        source, store, on, workers, sets, seeds, analyses, settings, watch, plugins: As in `run`.
+        source, store, on, workers, overrides, seeds, analyses, settings, watch, plugins: As in `run`.
         worker: The name of this worker, unique among those of the store, and the resources that it has.
         retry: Try the steps again that have failed on any worker before.
 
@@ -45,9 +45,16 @@ def work(
 
     Raises:
         UserError: The experiment is wrong, or asks for what does not exist, or the store's disk is too small.
+
+    Example:
+        >>> worker = outgrow.Worker(name="node-1", resources=outgrow.Resources(cores=1))
+        >>> outgrow.work("experiment.toml", worker=worker, on="inline", seeds=[0]).failures
+        ()
     """
     check_device(settings)
-    experiment = resolved(source, sets=sets, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings)
+    experiment = resolved(
+        source, overrides=overrides, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings
+    )
     opened_store = opened(store)
     if retry:
         opened_store.failures.forget([step.key for step in walk(targets(cells(experiment)))])
@@ -59,7 +66,7 @@ def status(
     source: Source,
     *,
     store: str | Path | Store = "runs",
-    sets: Sequence[str] = (),
+    overrides: Sequence[str] = (),
     seeds: Seeds | None = None,
     analyses: Sequence[str] = (),
     plugins: bool = True,
@@ -68,10 +75,20 @@ def status(
     """What the workers of a store have done for an experiment, what they are doing, and what failed.
 
     Args:
-        source, store, sets, seeds, analyses, plugins, settings: As in `plan`.
+        source, store, overrides, seeds, analyses, plugins, settings: As in `plan`.
+
+    Returns:
+        How many steps are done and leased, which are running and where, and which failed.
 
     Raises:
         UserError: The experiment is wrong, or asks for what does not exist.
+
+    Example:
+        >>> found = outgrow.status("experiment.toml", seeds=[0])
+        >>> found.done, found.total > 0
+        (0, True)
     """
-    experiment = resolved(source, sets=sets, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings)
+    experiment = resolved(
+        source, overrides=overrides, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings
+    )
     return graph.status(targets(cells(experiment)), opened(store))

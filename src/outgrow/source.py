@@ -22,7 +22,7 @@ DEFAULT_SETTINGS = Settings()
 def resolved(
     source: Source,
     *,
-    sets: Sequence[str] = (),
+    overrides: Sequence[str] = (),
     seeds: Seeds | None = None,
     analyses: Sequence[str] = (),
     plugins: bool = True,
@@ -35,19 +35,19 @@ def resolved(
             tokenizers of checkpoints are read. A CollectedError has several such messages.
     """
     if isinstance(source, Experiment):
-        if sets:
-            raise UserError("sets are changes to a file or a table: change an Experiment with dataclasses.replace")
+        if overrides:
+            raise UserError("overrides are changes to a file or a table: change an Experiment with dataclasses.replace")
         experiment = source if seeds is None else replace(source, seeds=seeds_from(seeds))
-        experiment = _asked_too(experiment, analyses, plugins)
+        experiment = _with_analyses(experiment, analyses, plugins)
     else:
         make: Any = experiment_from if isinstance(source, Mapping) else read
-        experiment = make(source, sets, seeds, analyses, plugins=plugins)
+        experiment = make(source, overrides, seeds, analyses, plugins=plugins)
     if not plugins:
         _refuse_foreign(experiment)
     return checked(experiment, settings)
 
 
-def _asked_too(experiment: Experiment, names: Sequence[str], plugins: bool) -> Experiment:
+def _with_analyses(experiment: Experiment, names: Sequence[str], plugins: bool) -> Experiment:
     """The experiment with these analyses too."""
     known = [analysis.name for analysis in experiment.analyses]
     added = tuple(find("analysis", name, plugins=plugins)() for name in names if name not in known)
@@ -68,6 +68,6 @@ def _refuse_foreign(record: Any) -> None:
         _refuse_foreign(each)
 
 
-def toml_of(source: Source, sets: Sequence[str], seeds: Seeds | None, analyses: Sequence[str]) -> str:
+def toml_of(source: Source, overrides: Sequence[str], seeds: Seeds | None, analyses: Sequence[str]) -> str:
     """The experiment as TOML, with the changes; "" for records."""
-    return "" if isinstance(source, Experiment) else as_toml(source, sets, seeds, analyses)
+    return "" if isinstance(source, Experiment) else as_toml(source, overrides, seeds, analyses)

@@ -28,10 +28,10 @@ def answers(
     sure = np.broadcast_to(confidence, chosen.shape)
     ids = tuple(f"e{i}" for i in range(chosen.shape[1]))
     scores, labels = [], []
-    for said, gold, share in zip(chosen, right, sure, strict=True):
+    for answer, gold, share in zip(chosen, right, sure, strict=True):
         rows = np.repeat(((1 - share) / (choices - 1))[:, None], choices, axis=1)
-        rows[np.arange(len(said)), said] = share
-        scores.append(Scores(ids=ids, groups=tuple(groups or ids), correct=(said == gold).astype(float)))
+        rows[np.arange(len(answer)), answer] = share
+        scores.append(Scores(ids=ids, groups=tuple(groups or ids), correct=(answer == gold).astype(float)))
         order = np.arange(len(ids))[::-1]  # any order: readers join by id
         labels.append(Labels.from_rows([ids[i] for i in order], rows[order]))
     return tuple(scores), tuple(labels)

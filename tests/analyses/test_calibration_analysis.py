@@ -24,8 +24,8 @@ def draw(rng: np.random.Generator, *, shift: float = 0.0, n: int = 400, seeds: i
 
 def test_by_hand() -> None:
     """Confidence 0.8 throughout, right on 6 of 10: overconfident by 20 points, ECE 20 %, Brier 0.6·0.04 + 0.4·0.64."""
-    said = np.array([[0, 0, 0, 0, 0, 0, 1, 1, 1, 1]])
-    one = comparison(dict.fromkeys(("floor", "student", "ceiling"), said), np.zeros(10, dtype=int), confidence=0.8)
+    chosen = np.array([[0, 0, 0, 0, 0, 0, 1, 1, 1, 1]])
+    one = comparison(dict.fromkeys(("floor", "student", "ceiling"), chosen), np.zeros(10, dtype=int), confidence=0.8)
     finding = Calibration().finding([one])
     for row in finding.table.rows:
         means = [value.mean if isinstance(value, Interval) else value for value in row]
@@ -45,8 +45,8 @@ def test_models_that_are_too_sure_or_not_sure_enough() -> None:
 
 def test_of_calibrated_models_it_says_nothing_in_95_of_100_draws() -> None:
     rng = np.random.default_rng(1)
-    said = ["surely" in Calibration().finding([draw(rng, n=200)]).sentence for _ in range(DRAWS)]
-    assert np.mean(said) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / DRAWS)
+    chosen = ["surely" in Calibration().finding([draw(rng, n=200)]).sentence for _ in range(DRAWS)]
+    assert np.mean(chosen) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / DRAWS)
     assert "no evidence of over- or underconfidence; an effect of " in Calibration().finding([draw(rng)]).sentence
 
 

@@ -80,8 +80,8 @@ def test_the_gain_by_hand() -> None:
 
 def test_of_a_student_without_a_gain_it_says_nothing_in_95_of_100_draws() -> None:
     rng = np.random.default_rng(1)
-    said = ["surely" in Difficulty().finding([draw(rng, n=400)]).sentence for _ in range(DRAWS)]
-    assert np.mean(said) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / DRAWS)
+    certain = ["surely" in Difficulty().finding([draw(rng, n=400)]).sentence for _ in range(DRAWS)]
+    assert np.mean(certain) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / DRAWS)
     assert "would have been seen" in Difficulty().finding([draw(rng)]).sentence
 
 

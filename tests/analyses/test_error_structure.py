@@ -70,8 +70,8 @@ def test_errors_that_are_repeated_make_a_worse_student() -> None:
 
 def test_where_structure_does_not_matter_it_says_nothing_in_95_of_100_draws() -> None:
     rng, copies = np.random.default_rng(1), {"uniform": 0.5, "linear": 0.5, "slice": 0.5}
-    said = ["surely" in ErrorStructure().finding(draw(rng, copies, n=200)).sentence for _ in range(DRAWS)]
-    assert np.mean(said) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / DRAWS)
+    certain = ["surely" in ErrorStructure().finding(draw(rng, copies, n=200)).sentence for _ in range(DRAWS)]
+    assert np.mean(certain) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / DRAWS)
     assert "would have been seen" in ErrorStructure().finding(draw(rng, copies)).sentence
 
 

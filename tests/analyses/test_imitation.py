@@ -75,8 +75,8 @@ def test_hard_examples_are_no_imitation() -> None:
 @pytest.mark.parametrize("seeds", [2, 4])
 def test_without_imitation_it_says_nothing_in_95_of_100_draws(seeds: int) -> None:
     rng = np.random.default_rng(seeds)
-    said = ["surely" in Imitation().finding([draw(rng, copies=0.0, seeds=seeds, n=300)]).sentence for _ in range(DRAWS)]
-    assert np.mean(said) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / DRAWS)
+    sure = ["surely" in Imitation().finding([draw(rng, copies=0.0, seeds=seeds, n=300)]).sentence for _ in range(DRAWS)]
+    assert np.mean(sure) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / DRAWS)
 
 
 def test_larger_students_that_copy_less() -> None:
@@ -95,7 +95,7 @@ def test_a_supervisor_that_is_the_same_for_every_seed_is_no_reference() -> None:
     supervisor = np.repeat(erring(truth, rng.random((1, 200)) < 0.4, rng), 3, axis=0)
     roles = {role: erring(truth, rng.random((3, 200)) < 0.3, rng) for role in ("student", "ceiling")}
     finding = Imitation().finding([comparison({"floor": supervisor, **roles}, truth)])
-    assert finding.sentence.startswith("Imitation cannot be told from hard examples")
+    assert finding.sentence.startswith("Imitation cannot be distinguished from hard examples")
     assert finding.notes == ("small → large: its supervisor answers alike with every seed, so there is no other to "
                              "compare with",)  # fmt: skip
 
@@ -113,5 +113,5 @@ def test_one_seed_is_refused() -> None:
 
     from outgrow.experiment.technique import Technique
 
-    with pytest.raises(UserError, match=r"^analysis imitation needs two seeds or more, .* say seeds = \[0, 1\]$"):
+    with pytest.raises(UserError, match=r"^analysis imitation needs two seeds or more, .* set seeds = \[0, 1\]$"):
         cell(Technique(), analyses=(Imitation(),))

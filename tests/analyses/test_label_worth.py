@@ -63,8 +63,8 @@ def test_the_interval_covers_the_worth_in_95_of_100_draws() -> None:
 
 def test_of_labels_as_good_as_ground_truth_it_says_nothing_in_95_of_100_draws() -> None:
     rng = np.random.default_rng(2)
-    said = ["surely" in LabelWorth().finding([draw(rng, 1.0, n=500)]).sentence for _ in range(DRAWS)]
-    assert np.mean(said) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / DRAWS)
+    certain = ["surely" in LabelWorth().finding([draw(rng, 1.0, n=500)]).sentence for _ in range(DRAWS)]
+    assert np.mean(certain) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / DRAWS)
     sentence = LabelWorth().finding([draw(rng, 1.0)]).sentence
     assert "no evidence that it is worth less or more than one of ground truth; a rate of " in sentence
 
@@ -85,8 +85,8 @@ def test_several_comparisons_are_counted() -> None:
 
 def test_a_rate_beyond_the_sizes_has_a_note() -> None:
     finding = LabelWorth().finding([draw(np.random.default_rng(5), 16.0, n=3000)])
-    said = "small → large: more than 8 weak labels replace one, since the student is beyond those on ground truth"
-    assert finding.notes == (said,)
+    certain = "small → large: more than 8 weak labels replace one, since the student is beyond those on ground truth"
+    assert finding.notes == (certain,)
     assert finding.sentence.startswith(
         "More than 8 weak labels replace one label of ground truth; a weak label is surely"
     )
@@ -119,7 +119,7 @@ def test_students_on_parts_of_transfer_are_as_the_student_and_its_ceiling() -> N
 
 def test_a_transfer_set_without_a_size_is_refused_and_oracles_are_left_out() -> None:
     sizes = {"weak_train": 60, "test": 50}
-    with pytest.raises(UserError, match=r"has no size on task fakes: say sizes = \{ transfer = 1000 \}"):
+    with pytest.raises(UserError, match=r"has no size on task fakes: set sizes = \{ transfer = 1000 \}"):
         cells(replace(BASE, sizes=sizes, analyses=(LabelWorth(),)))  # type: ignore[arg-type]
     oracle = Technique(label="cheats", oracle="labels")
     (cell,) = cells(replace(BASE, methods=(oracle,), analyses=(LabelWorth(),)))

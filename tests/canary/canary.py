@@ -41,7 +41,7 @@ from outgrow.supervisors.base import Supervisor
 from outgrow.tasks.base import Readout, Shares, Split, Task
 from outgrow.tasks.chess_puzzles import ChessPuzzles
 from outgrow.tasks.text import Text
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 from outgrow.types import Labels
 
 PINNED = Path(__file__).parent / "pinned.json"
@@ -127,8 +127,8 @@ def numbers(found: tuple[Cell, ...], folder: Path) -> dict[str, dict[str, Any]]:
         artifacts[step.key] = step.run(Memory(folder / step.key, artifacts))
     shown = {}
     for name, score in scores.items():
-        said: Labels = artifacts[score.predictions.key]
-        probs = [float(row[1]) for row in said.rows()]
+        predictions: Labels = artifacts[score.predictions.key]
+        probs = [float(row[1]) for row in predictions.rows()]
         shown[name] = {"probabilities": probs[:12], "accuracy": float(artifacts[score.key].correct.mean())}
     return shown
 

@@ -67,9 +67,9 @@ def test_a_collected_row_has_its_game_from_the_first_move() -> None:
             of_collected(COLLECTED | wrong)
 
 
-@pytest.mark.parametrize(("cell", "said"), [("600", 600), (600, 600), (6e2, 600), ("", None), (None, None)])
-def test_a_rating_is_a_number_or_not_there(cell: Any, said: float | None) -> None:
-    assert number_in({"Rating": cell}, "Rating") == said
+@pytest.mark.parametrize(("cell", "rating"), [("600", 600), (600, 600), (6e2, 600), ("", None), (None, None)])
+def test_a_rating_is_a_number_or_not_there(cell: Any, rating: float | None) -> None:
+    assert number_in({"Rating": cell}, "Rating") == rating
     assert number_in({"Rating": float("nan")}, "Rating") is None
 
 

@@ -11,7 +11,7 @@ from outgrow.types import UserError
 POSITIONS = {
     # Back rank: the rook mates on a8; nothing is taken.
     ("6k1/5ppp/8/8/8/8/8/R5K1 w - - 0 1", "a1a8"): "mate check",
-    # Scholar's mate takes f7. The king and the rook behind are attacked, but what mates is no fork.
+    # Scholar's mate takes f7. The king and the rook behind are attacked, but what mates is not a fork.
     ("r1bqkb1r/1ppp1ppp/p1n2n2/4p2Q/2B1P3/8/PPPP1PPP/RNB1K1NR w KQkq - 0 5", "h5f7"): "mate check capture",
     # The knight comes to c7: king e8 and rook a8.
     ("r3k3/8/8/1N6/8/8/8/6K1 w q - 0 1", "b5c7"): "check fork",

@@ -87,9 +87,9 @@ def test_a_store_that_is_not_there(verb, quiz: Path, capsys) -> None:
     assert not (quiz / "nowhere").exists()
 
 
-def test_what_check_is_told_to_do_is_one_thing(quiz: Path, capsys) -> None:
+def test_what_check_is_reported_to_do_is_one_thing(quiz: Path, capsys) -> None:
     code, text = ended(capsys, "check", "quiz.toml", "--repair", "--prune")
-    assert (code, text) == (2, "error: --prune and --repair are two things: run one after the other\n")
+    assert (code, text) == (2, "error: --prune and --repair cannot be combined: run one after the other\n")
 
 
 def test_pruning_asks_nobody_where_standard_input_is_closed(quiz: Path) -> None:
@@ -98,6 +98,6 @@ def test_pruning_asks_nobody_where_standard_input_is_closed(quiz: Path) -> None:
     done = subprocess.run(["bash", "-c", command], cwd=quiz, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (
         2,
-        "error: nobody can be asked here, since standard input is closed: add --yes\n",
+        "error: nobody can confirm, since standard input is closed: add --yes\n",
     )
     assert Store("runs").listing() == before

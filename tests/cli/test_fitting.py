@@ -33,14 +33,14 @@ def test_fit_says_the_verdict_first_and_predict_reads_the_folder(place: Path, be
     found = outgrow("fit", "data.csv", "--model", "bert", "--out", "out", "--workers", "1")
     assert found.exit_code == 0
     stored = json.loads(Path("out/report.json").read_text())
-    said = found.stdout.splitlines()
-    assert said[: len(stored["verdict"])] == stored["verdict"]
-    assert said[0] == "how good this model is cannot be said: 10 audited rows are fewer than 20"
-    assert said[1].startswith("method: naive (10 audited rows are too few to learn from, and 60 labelled rows are ")
-    assert said[-1].startswith("out: the model, README.md, report.html and predictions.parquet, in ")
-    told = outgrow("predict", "out", "data.csv", "-o", "p.parquet").stdout
-    assert told.startswith("p.parquet: 60 rows, ")
-    assert told.endswith(" rows/s\n")
+    output = found.stdout.splitlines()
+    assert output[: len(stored["verdict"])] == stored["verdict"]
+    assert output[0] == "the accuracy of this model is not stated: 10 audited rows are fewer than 20"
+    assert output[1].startswith("method: naive (10 audited rows are too few to learn from, and 60 labelled rows are ")
+    assert output[-1].startswith("out: the model, README.md, report.html and predictions.parquet, in ")
+    output_of_predict = outgrow("predict", "out", "data.csv", "-o", "p.parquet").stdout
+    assert output_of_predict.startswith("p.parquet: 60 rows, ")
+    assert output_of_predict.endswith(" rows/s\n")
     first, again = (pq.read_table(path)["label"].to_pylist() for path in ("out/predictions.parquet", "p.parquet"))
     assert first == again
     assert outgrow("fit", "data.csv", "--model", "bert", "--out", "out", "--workers", "1").exit_code == 0
@@ -69,7 +69,7 @@ def test_finetuning_comes_after_the_head_and_keeps_to_its_time(place: Path, bert
     assert "updates):" in found.stdout
     assert json.loads(Path("out/outgrow.json").read_text())["kind"] == "classifier"
     assert "a head on frozen features" in [
-        row["name"] for row in json.loads(Path("out/report.json").read_text())["beside"]
+        row["name"] for row in json.loads(Path("out/report.json").read_text())["comparison"]
     ]
 
 
@@ -79,7 +79,7 @@ def test_what_is_wrong_is_one_line_before_anything_is_computed(
     fit = ("fit", "data.csv", "--model", "bert", "--workers", "1", "--out")
     Path("other").mkdir()
     Path("other/thesis.txt").touch()
-    for arguments, said in (
+    for arguments, output in (
         (
             (*fit, "other"),
             "error: other exists and holds no model of ours, and is not overwritten: name another folder",
@@ -95,7 +95,7 @@ def test_what_is_wrong_is_one_line_before_anything_is_computed(
     ):
         code, line = ended(capsys, *arguments)
         assert code == 2
-        assert line.startswith(said)
+        assert line.startswith(output)
         assert line.count("\n") == 1
     monkeypatch.setattr(memory, "free_memory", lambda device: 1000)
     code, line = ended(capsys, *fit, "out")

@@ -68,19 +68,19 @@ def test_roles_by_options(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "message"),
     [
         (["nowhere.csv"], "there is no file nowhere.csv"),
         (["a.csv", "--weak", "nope"], "has no column 'nope'"),
         (["a.csv", "--to-audit", 10, "b.csv"], "10 rows to audit: give a number from 2 to 2"),
         (["a.csv", "--audited", "a.csv"], "has no column 'audited'"),
-        (["a.csv", "--report", "a.csv"], "is no HTML page"),
+        (["a.csv", "--report", "a.csv"], "is not an HTML page"),
         (["a.csv", "--form", "logits"], "form is 'logits'"),
         (["a.csv", "--model", "nope/nope"], "nope"),
     ],
 )
-def test_what_is_refused(args: list[object], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_refused(args: list[object], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.csv").write_text("id,text,label\n1,one two,a\n2,three four,b\n")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         run(*args)

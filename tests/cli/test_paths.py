@@ -25,7 +25,7 @@ CLOSED = {
     ".": "is a folder: name a file in it, such as report.html",
     "": "is a folder",
     "quiz.toml/page.html": "cannot be written",
-    "fifo": "is no ordinary file",
+    "fifo": "is not a regular file",
     "x" * 300: "cannot be written (File name too long)",
     "/proc/page.html": "cannot be written",
     "/dev/full": "cannot be written (No space left on device)",
@@ -123,13 +123,13 @@ def test_the_options_of_a_run_are_those_of_a_plan(verb: str, quiz: Path, monkeyp
     """Tokenizers and headers are read with the trust that is given, before a run too."""
     given: list[Settings] = []
     checked = source.checked
-    monkeypatch.setattr(source, "checked", lambda asked, settings: given.append(settings) or checked(asked, settings))
+    monkeypatch.setattr(source, "checked", lambda found, settings: given.append(settings) or checked(found, settings))
     done = outgrow(verb, "quiz.toml", "--trust-pickle", "--trust-remote-code", "--offline")
     assert done.exit_code == 0, done.output
     assert {(each.trust_pickle, each.trust_remote_code, each.offline) for each in given} == {(True, True, True)}
 
 
-def test_a_device_that_is_not_there_is_told_when_planning(quiz: Path) -> None:
+def test_a_device_that_is_not_there_is_reported_when_planning(quiz: Path) -> None:
     with pytest.raises(UserError, match="no device 'cuda:9' here"):
         outgrow("plan", "quiz.toml", "--device", "cuda:9")
 
@@ -150,7 +150,7 @@ def test_a_file_of_another_kind_is_not_overwritten(
     before = path.read_bytes()
     code, text = ended(capsys, verb, "quiz.toml", option, name)
     assert (code, text.count("\n")) == (2, 1)
-    assert text.startswith(f"error: {option} {name} exists and is no ")
+    assert text.startswith(f"error: {option} {name} exists and is not ")
     assert text.endswith("and is not overwritten: name another file\n")
     assert kind in text
     assert path.read_bytes() == before
@@ -166,5 +166,5 @@ def test_a_log_and_a_report_do_not_replace_each_other(verb: str, option: str, na
     assert made.exit_code == 0
     before = (quiz / name).read_bytes()
     code, text = ended(capsys, verb, "quiz.toml", option, name)
-    assert (code, text.startswith(f"error: {option} {name} exists and is no ")) == (2, True)
+    assert (code, text.startswith(f"error: {option} {name} exists and is not ")) == (2, True)
     assert (quiz / name).read_bytes() == before

@@ -143,5 +143,5 @@ def test_without_a_home(folder: Path) -> None:
         return done.returncode, done.stderr
 
     assert nobody("plan") == (0, "")
-    said = "error: the store ~/runs begins with a home folder that does not exist: write it out\n"
-    assert nobody("plan", "--store", "~/runs") == (2, said)
+    message = "error: the store ~/runs begins with a home folder that does not exist: write the path in full\n"
+    assert nobody("plan", "--store", "~/runs") == (2, message)

@@ -29,9 +29,9 @@ def folder(tmp_path: Path) -> Path:
 def test_workers_share_an_experiment_and_end_when_nothing_is_left(folder: Path) -> None:
     assert outgrow(folder, "run", "quiz.toml", "--on", "inline", "--store", "alone")[0] == 0
     workers = [start(folder, "work", "quiz.toml", "--on", "inline", "--name", name) for name in "ab"]
-    said = [worker.communicate(timeout=120)[0].splitlines()[-1] for worker in workers]
+    summaries = [worker.communicate(timeout=120)[0].splitlines()[-1] for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0]
-    computed = [int(line.split()[0]) for line in said]
+    computed = [int(line.split()[0]) for line in summaries]
     alone, shared = Store(str(folder / "alone")), Store(str(folder / "runs"))
     assert sum(computed) == len(shared.listing())
     assert alone.listing() == shared.listing()

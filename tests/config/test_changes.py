@@ -82,8 +82,8 @@ def test_a_path_needs_no_quotes(path: Path) -> None:
 
 
 def test_what_is_set_whole_later_forgets_what_was_typed_for_its_parts(path: Path) -> None:
-    sets = ["methods[0].label=007", 'methods[0]={ label = "whole" }']
-    assert read(path, sets).methods[0].label == "whole"
+    overrides = ["methods[0].label=007", 'methods[0]={ label = "whole" }']
+    assert read(path, overrides).methods[0].label == "whole"
 
 
 def test_a_number_that_names_a_checkpoint(path: Path) -> None:
@@ -100,9 +100,9 @@ ERRORS = {
     "task[0].label=text": "task[0]: the prompt names the label column 'text'",
     "methods[1].label=naive": "two methods are called 'naive': give each its own label",
     "methods[2].label=x": "methods has 2 entries, counted from 0, so there is no 2",
-    "methods[-1].label=x": "'methods[-1].label' is no place: write it as methods[0].loss.weight=0.5",
-    "methods[0]label=x": "'methods[0]label' is no place",
-    "a..b=x": "'a..b' is no place",
+    "methods[-1].label=x": "'methods[-1].label' is not a field: write it as methods[0].loss.weight=0.5",
+    "methods[0]label=x": "'methods[0]label' is not a field",
+    "a..b=x": "'a..b' is not a field",
     "[0]=x": "no field called '0'. Known: analyses, direct, methods, metric, pairs",
     'weak=["a"': """weak: '["a"' is neither a name nor a TOML value""",
     "seeds=0": "seeds = 0 asks for no seeds: for the one seed 0 write [0]",

@@ -38,7 +38,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_an_odd_file_is_told_in_one_line(name: str, tmp_path: Path) -> None:
+def test_an_odd_file_is_reported_in_one_line(name: str, tmp_path: Path) -> None:
     content, expected = ODD[name]
     path = tmp_path / "odd.toml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -50,7 +50,7 @@ def test_an_odd_file_is_told_in_one_line(name: str, tmp_path: Path) -> None:
 def test_what_is_no_ordinary_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")  # reading it would wait for ever
     for path in (tmp_path / "fifo", Path("/dev/zero"), Path("/dev/null")):
-        with pytest.raises(UserError, match="it is no ordinary file"):
+        with pytest.raises(UserError, match="it is not a regular file"):
             read(path)
     with pytest.raises(UserError, match="it is a folder"):
         read(tmp_path)
@@ -72,7 +72,7 @@ def test_an_odd_table() -> None:
     loop["sizes"] = loop
     for table, expected in (
         (loop, "nested more than 50 deep"),
-        ({1: 2}, "the key 1 is no text"),
+        ({1: 2}, "the key 1 is not text"),
         ({"task": "\ud800"}, "is not Unicode text"),
     ):
         with pytest.raises(UserError, match=expected):

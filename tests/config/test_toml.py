@@ -46,9 +46,9 @@ def test_a_file_that_nothing_changes_is_given_word_for_word(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_options_are_in_what_is_written(path: Path) -> None:
-    sets = ["sizes.test=77", 'recipes."ladder/knight".epochs=3']
-    table = tomllib.loads(as_toml(path, sets, 2))
-    assert experiment_from(table, folder=path.parent) == read(path, sets, 2)
+    overrides = ["sizes.test=77", 'recipes."ladder/knight".epochs=3']
+    table = tomllib.loads(as_toml(path, overrides, 2))
+    assert experiment_from(table, folder=path.parent) == read(path, overrides, 2)
 
 
 def test_a_table_is_written_too_and_a_wrong_option_is_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, distribution
@@ -12,7 +13,7 @@ from typing import TypeVar
 import gguf_file
 import mpnet_parts
 import pytest
-from slots import BASE, LARGE, MEDIUM, SMALL
+from slots import BASE, LARGE, MEDIUM, SMALL, Linear, causal
 from text_files import reviews, write_jsonl
 
 from outgrow.analyses.base import Analysis
@@ -21,13 +22,14 @@ from outgrow.experiment.definition import Experiment
 from outgrow.models.base import Model
 from outgrow.plugins import find
 from outgrow.supervisors.base import Supervisor
-from outgrow.tasks.base import Task
+from outgrow.tasks.base import Split, Task
 
 T = TypeVar("T")
 SIMULATED = tuple(
     find("supervisor", "simulated")(accuracy=0.7, errors=errors)
     for errors in (find("errors", "uniform")(), find("errors", "slice")(facet="parity", value="odd"))
 )
+MANY: dict[Split, int | None] = {"weak_train": 60, "transfer": 40, "test": 80}
 TWO_SEEDS = replace(BASE, seeds=(0, 1), strong=(MEDIUM, LARGE))
 
 
@@ -76,6 +78,11 @@ def _ladder(folder: Path) -> Model:
 
     assert rungs(), "the ladder ships no rung"
     return find("model", "ladder")(size=rungs()[0])
+
+
+def linear() -> Experiment:
+    """Tiny causal models and a concept that is linear in their embeddings."""
+    return replace(causal(Path(tempfile.mkdtemp())), tasks=(Linear(digest="fake"),))
 
 
 def _labelled(folder: Path) -> Supervisor:
@@ -154,7 +161,11 @@ ERRORS: dict[str, Callable[[], Errors]] = {
 ANALYSES: dict[str, Callable[[], tuple[Analysis, Experiment]]] = {
     "calibration": lambda: (find("analysis", "calibration")(), TWO_SEEDS),
     "difficulty": lambda: (find("analysis", "difficulty")(facet="number"), TWO_SEEDS),
+    "easy-to-hard": lambda: (find("analysis", "easy-to-hard")(facet="number"), replace(TWO_SEEDS, sizes=MANY)),
     "error-structure": lambda: (find("analysis", "error-structure")(), replace(TWO_SEEDS, weak=SIMULATED)),
+    "saliency": lambda: (find("analysis", "saliency")(layers=(0,), times=(0.5,)), linear()),
+    "leakage": lambda: (find("analysis", "leakage")(), causal(Path(tempfile.mkdtemp()))),
+    "twins": lambda: (find("analysis", "twins")(shares=(0.5, 1.0), ordinary=40), causal(Path(tempfile.mkdtemp()))),
     "label-worth": lambda: (find("analysis", "label-worth")(), TWO_SEEDS),
     "imitation": lambda: (find("analysis", "imitation")(), TWO_SEEDS),
 }

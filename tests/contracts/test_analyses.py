@@ -27,7 +27,7 @@ from outgrow.report.page import html
 from outgrow.report.panels import draw
 from outgrow.store import Store
 
-Asked = tuple[Analysis, Experiment, Experiment, Store, Outcome]
+Planned = tuple[Analysis, Experiment, Experiment, Store, Outcome]
 
 
 def computed(experiment: Experiment, store: Store) -> Outcome:
@@ -38,7 +38,7 @@ def computed(experiment: Experiment, store: Store) -> Outcome:
 
 
 @pytest.fixture(scope="module", params=names("analysis"))
-def asked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Asked:
+def planned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Planned:
     """The analysis, an experiment without and with it, their store, and what the second run did after the first."""
     if request.param not in ANALYSES:
         pytest.fail(f"the analysis {request.param!r} has no sample: add one to ANALYSES in samples.py")
@@ -49,8 +49,8 @@ def asked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return analysis, plain, with_it, store, computed(with_it, store)
 
 
-def finding_of(asked: Asked) -> Finding:
-    analysis, _, experiment, store, _ = asked
+def finding_of(planned: Planned) -> Finding:
+    analysis, _, experiment, store, _ = planned
     return read(experiment, store)[analysis.name]
 
 
@@ -74,16 +74,16 @@ def test_no_analysis_imports_torch_or_draws() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
-def test_asking_it_later_computes_nothing_again(asked: Asked) -> None:
+def test_asking_it_later_computes_nothing_again(planned: Planned) -> None:
     """It is in no key: the steps of the experiment are those of the experiment without it."""
-    _, plain, with_it, _, outcome = asked
+    _, plain, with_it, _, outcome = planned
     before = {step.key for step in walk(targets(cells(plain)))}
     assert before <= {step.key for step in walk(targets(cells(with_it)))}
     assert {step.key for step in outcome.computed} & before == set()
 
 
-def test_a_finding_is_a_sentence_with_a_table_and_a_figure(asked: Asked) -> None:
-    finding = finding_of(asked)
+def test_a_finding_is_a_sentence_with_a_table_and_a_figure(planned: Planned) -> None:
+    finding = finding_of(planned)
     assert finding.sentence.endswith(".")
     assert "\n" not in finding.sentence
     assert finding.table.rows
@@ -93,19 +93,19 @@ def test_a_finding_is_a_sentence_with_a_table_and_a_figure(asked: Asked) -> None
     assert all(note[-1] != "." for note in finding.notes)
 
 
-def test_equal_artifacts_give_an_equal_finding(asked: Asked) -> None:
-    assert repr(finding_of(asked)) == repr(finding_of(asked))
-    assert dataclasses.is_dataclass(asked[0])
+def test_equal_artifacts_give_an_equal_finding(planned: Planned) -> None:
+    assert repr(finding_of(planned)) == repr(finding_of(planned))
+    assert dataclasses.is_dataclass(planned[0])
 
 
-def test_what_is_not_computed_is_said(asked: Asked, tmp_path: Path) -> None:
-    analysis, _, experiment, _, _ = asked
+def test_what_is_not_computed_is_reported(planned: Planned, tmp_path: Path) -> None:
+    analysis, _, experiment, _, _ = planned
     assert "Nothing of it is computed yet" in read(experiment, Store(str(tmp_path)))[analysis.name].sentence
 
 
-def test_it_is_written_in_every_format(asked: Asked) -> None:
-    finding = finding_of(asked)
-    written = {format: text(asked[0].name, finding, format) for format in FINDING_FORMATS}
+def test_it_is_written_in_every_format(planned: Planned) -> None:
+    finding = finding_of(planned)
+    written = {format: text(planned[0].name, finding, format) for format in FINDING_FORMATS}
     assert json.loads(written["json"])["sentence"] == finding.sentence
     assert len(list(csv.DictReader(io.StringIO(written["csv"])))) == len(finding.table.rows)
     assert written["md"].count("\n| ") == len(finding.table.rows) + 1
@@ -113,8 +113,8 @@ def test_it_is_written_in_every_format(asked: Asked) -> None:
     assert " ".join(written["table"].split()).startswith(" ".join(finding.sentence.split())[:60])
 
 
-def test_its_figure_is_drawn_with_every_series(asked: Asked) -> None:
-    figure = finding_of(asked).figure
+def test_its_figure_is_drawn_with_every_series(planned: Planned) -> None:
+    figure = finding_of(planned).figure
     assert figure is not None
     drawn = draw(figure, "analysis-x")
     ElementTree.fromstring(drawn)
@@ -123,8 +123,8 @@ def test_its_figure_is_drawn_with_every_series(asked: Asked) -> None:
         assert all(series.name in drawn for series in panel.series)
 
 
-def test_the_report_has_its_section(asked: Asked) -> None:
-    analysis, _, experiment, store, _ = asked
+def test_the_report_has_its_section(planned: Planned) -> None:
+    analysis, _, experiment, store, _ = planned
     page = html(experiment, store)
     assert f'data-analysis="{analysis.name}"' in page
     assert f'download="{analysis.name}.csv"' in page

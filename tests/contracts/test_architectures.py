@@ -20,7 +20,7 @@ from outgrow.graph import Settings
 from outgrow.models.header import read_header
 from outgrow.tasks.base import Readout
 from outgrow.training.batches import Encoded, collate
-from outgrow.training.choosing import probabilities
+from outgrow.training.classification import probabilities
 from outgrow.training.network import Network, open_encoder, open_network
 from outgrow.types import Example, Examples, Floats, UserError
 
@@ -123,8 +123,8 @@ def test_answers_in_batches_alone_and_reloaded_are_one(folder: Path, readout: Re
     if readout == "pair":
         texts = [row.prompt + choice for row in examples.rows for choice in row.choices]
     alone, padded, piped = classified(tmp_path, texts, network)
-    for said in (alone, piped) if network.sees_padding else (alone, padded, piped):
-        logits = said.reshape(len(examples), -1)  # for pairs one score of each text
+    for output in (alone, piped) if network.sees_padding else (alone, padded, piped):
+        logits = output.reshape(len(examples), -1)  # for pairs one score of each text
         assert close(together, np.exp(logits) / np.exp(logits).sum(1, keepdims=True))
 
 
@@ -159,8 +159,8 @@ def classified(folder: Path, texts: list[str], network: Network) -> tuple[Floats
         alone = torch.cat([module(**tokenizer(text, return_tensors="pt")).logits for text in texts])
         padded = module(**tokenizer(texts, padding=True, return_tensors="pt")).logits
     pipe = pipeline("text-classification", model=module, tokenizer=tokenizer)
-    said = [{each["label"]: each["score"] for each in found} for found in pipe(texts, top_k=None)]
-    scores = np.array([[row[name] for name in config.id2label.values()] for row in said])
+    output = [{each["label"]: each["score"] for each in found} for found in pipe(texts, top_k=None)]
+    scores = np.array([[row[name] for name in config.id2label.values()] for row in output])
     return alone.numpy(), padded.numpy(), np.log(scores) if config.num_labels > 1 else scores
 
 

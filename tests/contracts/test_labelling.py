@@ -16,7 +16,7 @@ from outgrow.types import Labels, Shape, UserError
 KINDS: list[type[Rule]] = [find("rule", name) for name in names("rule")]
 
 
-def said(rule: type[Rule], n: int = 60, choices: int = 3) -> list[Labels]:
+def weak_labels(rule: type[Rule], n: int = 60, choices: int = 3) -> list[Labels]:
     """What one supervisor says, or three of them."""
     ids = [f"e{i}" for i in range(n)]
     random = np.random.default_rng(0)
@@ -50,7 +50,7 @@ def test_there_are_rules() -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_it_gives_probabilities_for_examples_that_it_was_given(kind: type[Rule]) -> None:
-    given = said(kind)
+    given = weak_labels(kind)
     found = kind().apply(given, seen(kind))
     assert set(found.ids) <= set(given[0].ids)
     assert len(set(found.ids)) == len(found) > 0
@@ -62,7 +62,7 @@ def test_it_gives_probabilities_for_examples_that_it_was_given(kind: type[Rule])
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_it_is_pure(kind: type[Rule]) -> None:
-    given = said(kind)
+    given = weak_labels(kind)
     before = [labels.probs.copy() for labels in given]
     first, again = (by_id(kind().apply(given, seen(kind))) for _ in range(2))
     assert first == again
@@ -71,7 +71,7 @@ def test_it_is_pure(kind: type[Rule]) -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_the_order_of_the_examples_means_nothing(kind: type[Rule]) -> None:
-    given = said(kind)
+    given = weak_labels(kind)
     forth = by_id(kind().apply(given, seen(kind)))
     back = by_id(kind().apply([turned(labels) for labels in given], seen(kind, backwards=True)))
     assert forth.keys() == back.keys()
@@ -81,7 +81,7 @@ def test_the_order_of_the_examples_means_nothing(kind: type[Rule]) -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.aggregates], ids=lambda kind: kind.__name__)
 def test_supervisors_are_joined_by_id(kind: type[Rule]) -> None:
-    first, *others = said(kind)
+    first, *others = weak_labels(kind)
     straight = by_id(kind().apply([first, *others]))
     mixed = by_id(kind().apply([first, *map(turned, others)]))
     for id, row in straight.items():
@@ -90,7 +90,7 @@ def test_supervisors_are_joined_by_id(kind: type[Rule]) -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.aggregates], ids=lambda kind: kind.__name__)
 def test_one_supervisor_s_labels_stay_as_they_are(kind: type[Rule]) -> None:
-    one = said(kind)[0]
+    one = weak_labels(kind)[0]
     assert by_id(kind().apply([one])) == by_id(one)
 
 
@@ -98,7 +98,7 @@ def test_one_supervisor_s_labels_stay_as_they_are(kind: type[Rule]) -> None:
 def test_who_abstains_does_not_vote_and_examples_without_labels_are_dropped(kind: type[Rule]) -> None:
     """Each supervisor labels two thirds of the examples."""
     parts = []
-    for k, labels in enumerate(said(kind)):
+    for k, labels in enumerate(weak_labels(kind)):
         rows = [i for i in range(len(labels)) if i % 3 != k]
         parts.append(Labels.from_rows([labels.ids[i] for i in rows], [labels.row(i) for i in rows]))
     found = kind().apply(parts)
@@ -108,7 +108,7 @@ def test_who_abstains_does_not_vote_and_examples_without_labels_are_dropped(kind
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.selects], ids=lambda kind: kind.__name__)
 def test_what_a_selection_keeps_it_leaves_as_it_was_or_hardens(kind: type[Rule]) -> None:
-    given = said(kind)[0]
+    given = weak_labels(kind)[0]
     kept = by_id(kind().apply([given], seen(kind)))
     assert len(kept) < len(given)
     assert any(all(before[id] == row for id, row in kept.items()) for before in map(by_id, (given, given.hardened())))
@@ -117,7 +117,7 @@ def test_what_a_selection_keeps_it_leaves_as_it_was_or_hardens(kind: type[Rule])
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.rescales], ids=lambda kind: kind.__name__)
 def test_what_only_rescales_looks_at_each_label_alone(kind: type[Rule]) -> None:
     """So that a selection may go before it."""
-    given = said(kind)[0]
+    given = weak_labels(kind)[0]
     every = by_id(kind().apply([given]))
     alone = Labels.from_rows(given.ids[:1], given.rows()[:1])
     assert by_id(kind().apply([alone]))[given.ids[0]] == pytest.approx(every[given.ids[0]])

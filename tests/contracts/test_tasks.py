@@ -113,8 +113,8 @@ def test_facets_are_of_these_examples_and_in_none_of_them(task: Task) -> None:
         for id, value in values.items():
             row = rows[id]
             shown = {row.id, row.group, *row.prompt.split(), *row.choices}
-            said = {str(each) for each in (value if isinstance(value, tuple) else (value,))}
-            assert not shown & (said | {name}), name
+            words = {str(each) for each in (value if isinstance(value, tuple) else (value,))}
+            assert not shown & (words | {name}), name
 
 
 def test_choices_do_not_say_which_is_right(task: Task) -> None:

@@ -23,25 +23,25 @@ from outgrow.types import Ints, UserError
 def wrong(errors, accuracy: float, found=None) -> tuple[Ints, Ints]:  # type: ignore[no-untyped-def]
     """Where the labels are wrong, and what they say there."""
     found = found or seen()
-    said = corrupted(found, errors, accuracy).hard()
-    places = np.flatnonzero(said != found.right())
-    return places, said[places]
+    labels = corrupted(found, errors, accuracy).hard()
+    places = np.flatnonzero(labels != found.right())
+    return places, labels[places]
 
 
 def test_uniform_errors_differ_between_seeds_and_are_everywhere() -> None:
     first, second = (set(wrong(Uniform(), 0.5, seen(seed))[0].tolist()) for seed in (0, 1))
     assert first != second
     assert 10 < len(first & set(range(45))) < 35
-    _, said = wrong(Uniform(), 0.0)
-    assert set(said.tolist()) == {0, 1, 2}
+    _, labels = wrong(Uniform(), 0.0)
+    assert set(labels.tolist()) == {0, 1, 2}
 
 
 def test_of_one_class_all_go_wrong_to_the_next() -> None:
     found = seen()
     members = int((found.right() == 1).sum())
-    places, said = wrong(OneClass(of="b"), 1 - members / N)
+    places, labels = wrong(OneClass(of="b"), 1 - members / N)
     assert (found.right()[places] == 1).all()
-    assert set(said.tolist()) == {2}
+    assert set(labels.tolist()) == {2}
     spilled, _ = wrong(OneClass(of="b"), 1 - (members + 5) / N)
     assert (found.right()[spilled] != 1).sum() == 5
     with pytest.raises(UserError, match="has no class 'maybe': choose no or yes"):
@@ -71,8 +71,8 @@ def test_a_slice_goes_wrong_before_the_others() -> None:
 def test_linear_errors_lie_beyond_a_plane_and_are_of_one_class() -> None:
     """A linear model of the features tells the examples of other classes that are wrong from those that are right."""
     found = seen()
-    places, said = wrong(Linear(model=SMALL), 0.75)
-    assert set(said.tolist()) == {0}
+    places, labels = wrong(Linear(model=SMALL), 0.75)
+    assert set(labels.tolist()) == {0}
     others = np.flatnonzero(found.right() != 0)
     assert found.features is not None
     scaled = (found.features - found.features.mean(0)) / found.features.std(0)
@@ -89,11 +89,11 @@ def test_linear_errors_lie_beyond_a_plane_and_are_of_one_class() -> None:
 def test_a_models_errors_are_thinned_and_thickened() -> None:
     found = seen()
     assert found.predictions is not None
-    said = found.predictions.hard()
-    own = set(np.flatnonzero(said != found.right()).tolist())
+    labels = found.predictions.hard()
+    own = set(np.flatnonzero(labels != found.right()).tolist())
     thinned, answers = wrong(OfModel(model=SMALL), 1 - (len(own) - 6) / N)
     assert set(thinned.tolist()) < own
-    assert (answers == said[thinned]).all()
+    assert (answers == labels[thinned]).all()
     thickened, _ = wrong(OfModel(model=SMALL), 1 - (len(own) + 6) / N)
     assert own < set(thickened.tolist())
     confidence = found.predictions.confidence()

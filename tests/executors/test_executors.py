@@ -15,7 +15,9 @@ from outgrow.executors.base import Executor
 from outgrow.graph import load, run
 from outgrow.store import Store
 
-NAMES = sorted(m.name for m in pkgutil.iter_modules(outgrow.executors.__path__) if m.name != "base")
+NAMES = sorted(
+    m.name for m in pkgutil.iter_modules(outgrow.executors.__path__) if m.name != "base" and not m.name.startswith("_")
+)
 
 
 def executor_class(name: str) -> type[Executor]:

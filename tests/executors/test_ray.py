@@ -16,7 +16,7 @@ from toys import Add, Boom, Chain, Const, Number, Sleep
 
 from outgrow.executors.inline import Inline
 from outgrow.executors.ray import Ray
-from outgrow.graph import Context, Event, Resources, Step, load, run
+from outgrow.graph import Context, Event, Resources, Settings, Step, load, run
 from outgrow.store import Store
 from outgrow.types import UserError
 
@@ -30,8 +30,7 @@ class Large(Const):
 
     result = Number
 
-    @property
-    def resources(self) -> Resources:
+    def resources(self, settings: Settings) -> Resources:
         return Resources(gpus=1)
 
 
@@ -105,11 +104,11 @@ def test_errors_of_the_user_are_not_tried_again_and_progress_comes_through(clust
     events: list[Event] = []
     with Ray(address=cluster.address) as executor:
         outcome = run([counted, boom, large, good], Store(str(tmp_path / "store")), executor, watch=events.append)
-    told = {failure.step.key: failure for failure in outcome.failures}
+    failures = {failure.step.key: failure for failure in outcome.failures}
     assert (tmp_path / "log").read_text() == "ran\n"
-    assert told[counted.key].error_text == "type --x instead"
-    assert "ValueError: boom" in told[boom.key].error_text
-    assert told[large.key].error_text == "it needs 1 of GPU, and the cluster has 0: add such a node"
+    assert failures[counted.key].error_text == "type --x instead"
+    assert "ValueError: boom" in failures[boom.key].error_text
+    assert failures[large.key].error_text == "it needs 1 of GPU, and the cluster has 0: add such a node"
     assert [step.key for step in outcome.computed] == [good.key]
     assert len([event for event in events if event.kind == "progress" and event.key == good.key]) > 3
 

@@ -36,7 +36,7 @@ from outgrow.store import Store
 from outgrow.supervisors.base import Supervisor
 from outgrow.supervisors.ensemble import Ensemble
 from outgrow.tasks.base import Readout, Row, Source
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 from outgrow.types import Labels, UserError, classes_of
 
 
@@ -108,10 +108,10 @@ BASE = Experiment(
 def done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Experiment], Store]:
     """Runs an experiment; the probe on frozen features, which needs weights, is left out."""
 
-    def compute(asked: Experiment) -> Store:
+    def compute(planned: Experiment) -> Store:
         store = Store(str(tmp_path / "store"))
         with Inline() as executor:
-            wanted = [step for step in targets(cells(asked)) if not reads_features(step)]
+            wanted = [step for step in targets(cells(planned)) if not reads_features(step)]
             assert not run(wanted, store, executor).failures
         return store
 
@@ -139,7 +139,7 @@ def test_direct_needs_a_supervisor_with_ground_truth_and_can_be_left_out() -> No
     assert all(cell.direct for cell in cells(replace(BASE, weak=(Ensemble(members=(Rumour(), SMALL)),))))
     kept = {step.key for step in targets(cells(replace(BASE, direct=False)))}
     assert kept < {step.key for step in targets(cells(BASE))}
-    with pytest.raises(UserError, match="direct is 'no': say true, or false"):
+    with pytest.raises(UserError, match="direct is 'no': give true, or false"):
         replace(BASE, direct="no")  # type: ignore[arg-type]
 
 
@@ -147,9 +147,9 @@ def test_the_majority_answers_with_the_class_shares_of_weak_train(done: Callable
     store, found = done(BASE), cells(BASE)
     for seed, cell in {cell.seed: cell for cell in found}.items():
         assert cell.majority
-        taught = classes_of(load(Gold(examples=cell.supervisors[0].examples), store))  # type: ignore[arg-type]
-        said = classes_of(load(cell.majority.predictions, store))
-        np.testing.assert_allclose(said, np.broadcast_to(taught.mean(axis=0), said.shape), atol=1e-6)
+        train_classes = classes_of(load(Gold(examples=cell.supervisors[0].examples), store))  # type: ignore[arg-type]
+        predicted = classes_of(load(cell.majority.predictions, store))
+        np.testing.assert_allclose(predicted, np.broadcast_to(train_classes.mean(axis=0), predicted.shape), atol=1e-6)
         test = load(cell.test, store)
         share = np.mean([int(id[1:]) % 3 != 0 for id in test.ids])
         (record,) = (r for r in read(BASE, store).records if (r.seed, r.method) == (seed, "naive"))
@@ -159,39 +159,37 @@ def test_the_majority_answers_with_the_class_shares_of_weak_train(done: Callable
 
 def test_a_supervisor_that_abstains_is_scored_where_it_answers(done: Callable[[Experiment], Store]) -> None:
     """It answers every second question; floor, PGR and gap are on these, the student's score is on all."""
-    asked = replace(BASE, weak=(Rumour(every=2),), methods=(Technique(),), seeds=(0,))
-    store = done(asked)
-    (cell,) = cells(asked)
+    planned = replace(BASE, weak=(Rumour(every=2),), methods=(Technique(),), seeds=(0,))
+    store = done(planned)
+    (cell,) = cells(planned)
     floor, student, ceiling = (load(score, store).correct for score in (cell.floor, cell.student, cell.ceiling))
     answered = ~np.isnan(floor)
-    record = read(asked, store).aggregates[0]
+    record = read(planned, store).aggregates[0]
     assert record.value("coverage") == pytest.approx(0.5)
     assert record.value("floor") == pytest.approx(floor[answered].mean())
     assert record.value("student") == pytest.approx(student.mean())
     gap = (ceiling - floor)[answered].mean()
     assert record.value("gap") == pytest.approx(gap)
-    assert (
-        read(replace(asked, weak=(Rumour(),)), done(replace(asked, weak=(Rumour(),)))).aggregates[0].value("coverage")
-        is None
-    )
+    complete = replace(planned, weak=(Rumour(),))
+    assert read(complete, done(complete)).aggregates[0].value("coverage") is None
 
 
-def test_what_an_abstaining_supervisor_leaves_out_is_said_where_its_numbers_are(
+def test_what_an_abstaining_supervisor_leaves_out_is_reported_where_its_numbers_are(
     done: Callable[[Experiment], Store],
 ) -> None:
-    asked = replace(BASE, weak=(Rumour(every=2),), methods=(Technique(),), seeds=(0,))
-    store = done(asked)
-    record = read(asked, store).aggregates[0]
+    planned = replace(BASE, weak=(Rumour(every=2),), methods=(Technique(),), seeds=(0,))
+    store = done(planned)
+    record = read(planned, store).aggregates[0]
     coverage = record.estimates["coverage"]
     assert coverage.low is not None
     assert coverage.high is not None
     assert coverage.low < 0.5 < coverage.high < 1
-    said = "the supervisor abstains on some test examples: floor, PGR, gap and agreement are on those that it answers"
+    note = "the supervisor abstains on some test examples: floor, PGR, gap and agreement are on those that it answers"
     lines = tables.text([record], "md").splitlines()
     assert "| coverage |" in lines[0]
-    assert any(line.startswith("[") and said in line for line in lines)
-    assert html(asked, store).count(said[1:]) == 1  # above the table, with a capital letter
-    whole = replace(asked, weak=(Rumour(),))
+    assert any(line.startswith("[") and note in line for line in lines)
+    assert html(planned, store).count(note[1:]) == 1  # above the table, with a capital letter
+    whole = replace(planned, weak=(Rumour(),))
     assert "coverage" not in tables.text(read(whole, done(whole)).aggregates, "md")
 
 
@@ -199,9 +197,9 @@ def test_a_supervisor_that_answers_nothing_has_no_floor_and_the_reason_says_so(
     done: Callable[[Experiment], Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nothing = np.full(50, np.nan)
-    asked = replace(BASE, weak=(Rumour(),), methods=(Technique(),), seeds=(0,))
-    store = done(asked)
-    (cell,) = cells(asked)
+    planned = replace(BASE, weak=(Rumour(),), methods=(Technique(),), seeds=(0,))
+    store = done(planned)
+    (cell,) = cells(planned)
     plain = StoredArtifacts.correct
     monkeypatch.setattr(
         StoredArtifacts, "correct", lambda self, s: nothing if plain(self, s) is not None and s is cell.floor else
@@ -225,48 +223,48 @@ class Rare(Headed):
         return Source([replace(row, answer=(1 - yes[row.example.id], yes[row.example.id])) for row in rows])
 
 
-def test_rare_labels_are_said_and_a_metric_is_named(done: Callable[[Experiment], Store]) -> None:
+def test_rare_labels_are_reported_and_a_metric_is_named(done: Callable[[Experiment], Store]) -> None:
     """The shares are those of the ground truth of test and of weak_train, the mean over its draws."""
     task = Rare(digest="fake")
-    asked = replace(BASE, tasks=(task,), methods=(Technique(),))
-    store = done(asked)
-    found = cells(asked)
+    planned = replace(BASE, tasks=(task,), methods=(Technique(),))
+    store = done(planned)
+    found = cells(planned)
     on_test = np.mean([int(id[1:]) % 50 == 9 for id in load(found[0].test, store).ids])
     drawn = [load(cell.supervisors[0].examples, store).ids for cell in found]
-    taught = np.mean([int(id[1:]) % 50 == 9 for ids in drawn for id in ids])
-    record = read(asked, store).aggregates[0]
+    train_classes = np.mean([int(id[1:]) % 50 == 9 for ids in drawn for id in ids])
+    record = read(planned, store).aggregates[0]
     texts = [caveat.text for caveat in record.caveats]
-    for where, share in (("the test examples", on_test), ("weak_train", taught)):
+    for where, share in (("the test examples", on_test), ("weak_train", train_classes)):
         assert share < 0.05
         (text,) = [
             each for each in texts if f"of {where} are of the class 'yes': accuracy hardly depends on it" in each
         ]
         assert float(text.split(" %")[0]) == pytest.approx(100 * share, abs=0.5)
-        assert text.endswith('say metric = "balanced-accuracy"')
+        assert text.endswith('set metric = "balanced-accuracy"')
     assert record.to_dict()["caveats"] == texts
-    other = replace(asked, metric=BalancedAccuracy())
+    other = replace(planned, metric=BalancedAccuracy())
     assert not any("hardly" in caveat.text for caveat in read(other, done(other)).aggregates[0].caveats)
     (used,) = tasks_used(found, store)
     assert used.shared[:2] == ("weak_train", "validation")
     shares = dict(used.classes)
     assert shares["yes"][used.shared.index("test")] == pytest.approx(on_test)
     assert [sum(column) for column in zip(*shares.values(), strict=True)] == pytest.approx(len(used.shared) * [1.0])
-    assert "Class shares, by ground truth" in html(asked, store)
+    assert "Class shares, by ground truth" in html(planned, store)
 
 
 @pytest.mark.parametrize("metric", [Auroc(), Brier()], ids=lambda metric: metric.name)
 def test_an_experiment_in_another_metric(metric: Metric, done: Callable[[Experiment], Store]) -> None:
-    asked = replace(BASE, metric=metric, methods=(Technique(),))
-    store, sign = done(asked), 1 if metric.higher_is_better else -1
-    (aggregate,) = read(asked, store).aggregates
+    planned = replace(BASE, metric=metric, methods=(Technique(),))
+    store, sign = done(planned), 1 if metric.higher_is_better else -1
+    (aggregate,) = read(planned, store).aggregates
     assert aggregate.to_dict()["metric"] == metric.name
     by_hand = {}
     for role in ("floor", "ceiling"):
-        scores = [load(getattr(cell, role), store) for cell in cells(asked)]
+        scores = [load(getattr(cell, role), store) for cell in cells(planned)]
         by_hand[role] = np.mean([metric.values(s.probs.astype(float), s.truth, ("no", "yes")).mean() for s in scores])
         assert aggregate.value(role) == pytest.approx(by_hand[role], abs=1e-6)
     assert aggregate.value("gap") == pytest.approx(sign * (by_hand["ceiling"] - by_hand["floor"]), abs=1e-6)
-    fits = {step.key for step in targets(cells(BASE))} - {step.key for step in targets(cells(asked))}
+    fits = {step.key for step in targets(cells(BASE))} - {step.key for step in targets(cells(planned))}
     assert all(key.startswith("score") for key in fits if "score" in key)
     if metric == Auroc():
         assert aggregate.value("majority") == pytest.approx(0.5)

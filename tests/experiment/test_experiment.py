@@ -219,7 +219,7 @@ def test_an_axis_is_neither_empty_nor_lists_anything_twice(name: str) -> None:
         replace(GRID, **{name: (getattr(GRID, name)[0],) * 2})
 
 
-def test_tasks_are_told_apart_by_their_names_and_not_by_their_label_columns() -> None:
+def test_tasks_are_distinguished_by_their_names_and_not_by_their_label_columns() -> None:
     tasks = tuple(Text(path=f"{name}.csv", digest=name, prompt="{text}", label="label") for name in ("one", "other"))
     assert {cell.task.name for cell in cells(replace(GRID, tasks=tasks))} == {"text/one", "text/other"}
 

@@ -100,9 +100,9 @@ def test_the_validation_slice_is_predicted_by_a_fit_to_all_examples() -> None:
 def test_rounds_are_shared_and_each_is_taught_by_the_one_before() -> None:
     agreement = cell(Technique(rules=(CrossFittedAgreement(rounds=2),)), tasks=HEADED).student_fit.labels
     product = cell(Technique(rules=(CrossFittedProduct(rounds=2),)), tasks=HEADED).student_fit.labels
-    taught = out_of_fold(product).predictions[0].fitted.labels
-    assert isinstance(taught, OtherFolds)
-    assert taught.labels.key == agreement.key
+    training_labels = out_of_fold(product).predictions[0].fitted.labels
+    assert isinstance(training_labels, OtherFolds)
+    assert training_labels.labels.key == agreement.key
     inner = out_of_fold(agreement).predictions[0].fitted.labels
     assert isinstance(inner, OtherFolds)
     first = inner.labels

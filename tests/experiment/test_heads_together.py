@@ -26,7 +26,7 @@ RULES = {"soft": (), "hard": (Harden(),), "sharp": (Sharpen(),), "blunt": (Sharp
 def test_heads_share_one_computation_and_come_out_as_alone(tmp_path: Path) -> None:
     model = tiny.TinyModel(path=str(tiny.checkpoint(tmp_path / "model")), digest="tiny")
     methods = tuple(Technique(label=label, rules=rules, fit=Head()) for label, rules in RULES.items())
-    asked = replace(
+    planned = replace(
         BASE,
         tasks=HEADED[:1],
         weak=(SMALL,),
@@ -34,7 +34,7 @@ def test_heads_share_one_computation_and_come_out_as_alone(tmp_path: Path) -> No
         methods=methods,
         recipes={(HEADED[0].name, SMALL.name): FakeMethod(), (HEADED[0].name, model.name): Head()},
     )
-    fits = [cell.student_fit for cell in cells(asked)]
+    fits = [cell.student_fit for cell in cells(planned)]
     assert len({fit.key for fit in fits}) == len({fit.group for fit in fits}) * 4 == 4
     assert fits[0].group
     together, alone = Store(str(tmp_path / "together")), Store(str(tmp_path / "alone"))

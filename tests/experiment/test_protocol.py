@@ -50,7 +50,7 @@ class ClassificationObjective(FakeTask):
     """With hard labels."""
 
     soft_labels: ClassVar[bool] = False
-    name = "choosing"
+    name = "classification"
 
 
 SMALL, MEDIUM, LARGE = (FakeModel(size=size).pinned() for size in ("small", "medium", "large"))
@@ -106,7 +106,7 @@ def test_a_student_stops_on_weak_labels_of_its_own_supervisor() -> None:
             assert (soft.fitted, soft.examples.split) == (supervisor, of)
 
 
-def test_supervisors_are_taught_and_stopped_by_ground_truth_of_their_own_splits() -> None:
+def test_supervisors_are_trained_and_stopped_on_ground_truth_of_their_own_splits() -> None:
     for cell in CELLS:
         supervisor = fitted(cell.floor)
         assert (supervisor.labels, supervisor.examples.split) == (Gold(examples=supervisor.examples), "weak_train")
@@ -357,7 +357,7 @@ def published(path: Path, lie: bool) -> str:
     return str(path)
 
 
-def told(task: Task) -> tuple[dict[str, tuple[float, ...]], Any]:
+def read_by_a_run(task: Task) -> tuple[dict[str, tuple[float, ...]], Any]:
     """The answers of a task, and all that a model may see: prompts, choices, ids, splits and order."""
     source = task.load()
     splits: tuple[Split, ...] = ("weak_train", "transfer", "test")
@@ -365,7 +365,7 @@ def told(task: Task) -> tuple[dict[str, tuple[float, ...]], Any]:
 
 
 def assert_blind(one: Task, other: Task) -> None:
-    (answers, seen), (others, also_seen) = told(one), told(other)
+    (answers, seen), (others, also_seen) = read_by_a_run(one), read_by_a_run(other)
     assert all(answers[id] != others[id] for id in answers)
     assert seen == also_seen
 

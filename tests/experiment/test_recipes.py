@@ -33,7 +33,7 @@ def experiment(tmp_path: Path) -> Experiment:
     """Pairs of which one ends in "a", which is better, judged by two tiny encoders; two techniques."""
     prompts = [f"w{i} w{j} " for i in range(25) for j in range(i)]
     rows = [{"prompt": prompt, "chosen": "a", "rejected": "b"} for prompt in prompts]
-    asked: dict[str, Any] = {
+    table: dict[str, Any] = {
         "task": {"name": "reward", "path": str(write_jsonl(tmp_path / "pairs.jsonl", rows)), "near_share": 0.0},
         "weak": str(tiny.checkpoint(tmp_path / "weak", "bert")),
         "strong": str(tiny.checkpoint(tmp_path / "strong", "bert", seed=1)),
@@ -41,7 +41,7 @@ def experiment(tmp_path: Path) -> Experiment:
         "sizes": {"weak_train": 64, "transfer": 64, "transfer_validation": 5, "validation": 5, "test": 20},
         "methods": [{"label": "naive"}, {"label": "probe", "fit": "head"}],
     }
-    return experiment_from(asked).pinned()
+    return experiment_from(table).pinned()
 
 
 def test_floors_and_ceilings_of_pairs_are_measured_by_every_method(

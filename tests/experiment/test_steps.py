@@ -18,8 +18,9 @@ from outgrow.executors.inline import Inline
 from outgrow.experiment.data import Gold, Prepare
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells
+from outgrow.experiment.pretrained import Adapt
 from outgrow.experiment.scoring import Score
-from outgrow.experiment.steps import Adapt, Fit, Predict, Relabel
+from outgrow.experiment.steps import Fit, Predict, Relabel
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Outcome, Step, load, run
 from outgrow.labelling.base import NotedLabels
@@ -29,7 +30,7 @@ from outgrow.methods.finetune import Finetune
 from outgrow.store import Store
 from outgrow.tasks.base import Readout, Task, ground_truth
 from outgrow.tasks.text import Text
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 from outgrow.types import Examples, Labels
 
 SMALL, MEDIUM, LARGE = (FakeModel(size=size).pinned() for size in ("small", "medium", "large"))
@@ -187,15 +188,15 @@ def splits(task: FakeTask) -> tuple[Prepare, Prepare, Prepare]:
 
 
 def supervised(task: FakeTask, method: FakeMethod | None = None) -> Fit:
-    train, held, _ = splits(task)
+    train, validation, _ = splits(task)
     return Fit(
         model=LARGE,
         readout=task.readout,
         method=method or FakeMethod(),
         examples=train,
         labels=Gold(examples=train),
-        validation=held,
-        validation_labels=Gold(examples=held),
+        validation=validation,
+        validation_labels=Gold(examples=validation),
     )
 
 
@@ -232,14 +233,14 @@ def test_a_fit_joins_labels_by_id_whatever_their_order(tmp_path: Path) -> None:
     assert disordered == ordered
 
 
-@pytest.mark.parametrize(("fault", "said"), [("lost", "the labels lack 1 of 40"), ("doubled", "twice")])
-def test_a_lost_or_doubled_label_stops_the_fit(fault: str, said: str, tmp_path: Path) -> None:
-    train, held, _ = splits(FakeTask())
+@pytest.mark.parametrize(("fault", "message"), [("lost", "the labels lack 1 of 40"), ("doubled", "twice")])
+def test_a_lost_or_doubled_label_stops_the_fit(fault: str, message: str, tmp_path: Path) -> None:
+    train, validation, _ = splits(FakeTask())
     broken = Gold(examples=replace(train, task=Disordered(fault=fault)))
     (failure,) = done(replace(supervised(FakeTask()), labels=broken), tmp_path).failures
     assert failure.user_error
-    assert said in failure.error_text
-    broken = Gold(examples=replace(held, task=Disordered(fault=fault)))
+    assert message in failure.error_text
+    broken = Gold(examples=replace(validation, task=Disordered(fault=fault)))
     (failure,) = done(replace(supervised(FakeTask()), validation_labels=broken), tmp_path).failures
     assert failure.user_error
 
@@ -269,9 +270,9 @@ def test_a_score_of_other_examples_is_an_error(tmp_path: Path) -> None:
 
 
 def test_hard_labels_are_the_choice_of_the_soft_ones(tmp_path: Path) -> None:
-    _, held, _ = splits(FakeTask())
-    soft = Predict(fitted=supervised(FakeTask()), examples=held)
-    hard = Relabel(rule=Harden(), labels=(soft,), examples=held)
+    _, validation, _ = splits(FakeTask())
+    soft = Predict(fitted=supervised(FakeTask()), examples=validation)
+    hard = Relabel(rule=Harden(), labels=(soft,), examples=validation)
     assert not done(hard, tmp_path).failures
     store = Store(str(tmp_path))
     assert set(load(hard, store).probs) == {0.0, 1.0}
@@ -282,7 +283,7 @@ def test_hard_labels_are_the_choice_of_the_soft_ones(tmp_path: Path) -> None:
 def test_a_fit_carries_the_notes_of_what_it_started_from_and_learned_from(tmp_path: Path) -> None:
     """Its own come last; without any there is no file."""
     task = FakeTask(digest="fake")
-    part, held = (Prepare(task=task, split=split, n=10) for split in ("transfer", "transfer_validation"))
+    part, validation = (Prepare(task=task, split=split, n=10) for split in ("transfer", "transfer_validation"))
     model = FakeModel(size="small").pinned()
     supervisor = Fit(
         model=model,
@@ -290,20 +291,20 @@ def test_a_fit_carries_the_notes_of_what_it_started_from_and_learned_from(tmp_pa
         method=FakeMethod(),
         examples=part,
         labels=Gold(examples=part),
-        validation=held,
-        validation_labels=Gold(examples=held),
+        validation=validation,
+        validation_labels=Gold(examples=validation),
     )
     weak = Relabel(rule=Harden(), labels=(Predict(fitted=supervisor, examples=part),), examples=part)
-    start = Adapt(model=model, method=Generative(), examples=part, validation=held)
+    start = Adapt(model=model, method=Generative(), examples=part, validation=validation)
     fit = replace(supervisor, labels=weak, start=start)
-    examples, other = (task.examples(step.split, 10, 0) for step in (part, held))
+    examples, other = (task.examples(step.split, 10, 0) for step in (part, validation))
 
     def fitted(name: str, of_start: tuple[str, ...], of_labels: tuple[str, ...]) -> Predictor:
         (tmp_path / name / "start").mkdir(parents=True)
         gold = ground_truth(task, examples)
         artifacts = {
             part.key: examples,
-            held.key: other,
+            validation.key: other,
             weak.key: NotedLabels(ids=gold.ids, probs=gold.probs, offsets=gold.offsets, notes=of_labels),
             fit.validation_labels.key: ground_truth(task, other),
             start.key: Predictor(tmp_path / name / "start").noted(of_start),

@@ -20,8 +20,9 @@ from outgrow.executors.inline import Inline
 from outgrow.experiment.cell import Cell
 from outgrow.experiment.data import Gold, Prepare
 from outgrow.experiment.grid import cells, targets
+from outgrow.experiment.pretrained import Adapt
 from outgrow.experiment.scoring import Score
-from outgrow.experiment.steps import Adapt, Features, Fit, Predict, Select
+from outgrow.experiment.steps import Features, Fit, Predict, Select
 from outgrow.experiment.technique import Technique
 from outgrow.graph import load, run, walk
 from outgrow.labelling.harden import Harden
@@ -37,8 +38,8 @@ from outgrow.models.minilm import MiniLM
 from outgrow.store import Store
 from outgrow.supervisors.ensemble import Ensemble
 from outgrow.tasks.base import Readout
-from outgrow.training.continuing import Generative
 from outgrow.training.features import FeatureSpec
+from outgrow.training.language_model import Generative
 from outgrow.types import UserError
 
 
@@ -292,7 +293,7 @@ def test_every_slot_runs_and_frozen_features_are_computed_once(tmp_path: Path) -
         Technique(label="adapted probe", adapt=READ, fit=Head()),
         Technique(label="chain", chain=(middle,), oracle="stop"),
     )
-    asked = replace(
+    planned = replace(
         BASE,
         tasks=(WordedHead(digest="fake"),),
         weak=(Ensemble(members=(weak, middle)),),
@@ -300,7 +301,7 @@ def test_every_slot_runs_and_frozen_features_are_computed_once(tmp_path: Path) -
         methods=methods,
         recipes={("test-technique", f"hf/{name}"): Finetune(epochs=1) for name in ("weak", "middle", "strong")},
     )
-    found = cells(asked)
+    found = cells(planned)
     with Inline() as executor:
         outcome = run(targets(found), Store(str(tmp_path / "store")), executor)
     assert not outcome.failures
@@ -363,7 +364,7 @@ def setup(found: Cell) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("slots", "said"),
+    ("slots", "message"),
     [
         ({"chain_data": "same"}, "give chain"),
         ({"chain": (MEDIUM, MEDIUM)}, "twice"),
@@ -372,17 +373,17 @@ def setup(found: Cell) -> Any:
         ({"oracle": "labels", "rules": (Harden(),)}, "remove chain and rules"),
     ],
 )
-def test_combinations_that_make_no_sense_are_refused_by_name(slots: dict[str, Any], said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_combinations_that_make_no_sense_are_refused_by_name(slots: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         Technique(**slots)
 
 
-@pytest.mark.parametrize(("slots", "said"), [({"oracle": "probe"}, "finetuned")])
+@pytest.mark.parametrize(("slots", "message"), [({"oracle": "probe"}, "finetuned")])
 @pytest.mark.parametrize("by", ["method", "recipe"])
-def test_what_a_probe_cannot_do_is_refused_before_anything_runs(slots: dict[str, Any], said: str, by: str) -> None:
+def test_what_a_probe_cannot_do_is_refused_before_anything_runs(slots: dict[str, Any], message: str, by: str) -> None:
     probed = Technique(fit=Head(), **slots) if by == "method" else Technique(**slots)
     recipes = BASE.recipes if by == "method" else {**BASE.recipes, ("fakes", "fakes/large"): Head()}
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         cell(probed, tasks=HEADED, recipes=recipes)
 
 

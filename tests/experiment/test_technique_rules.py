@@ -94,12 +94,12 @@ def test_supervisors_of_an_ensemble_label_together(tmp_path: Path) -> None:
     labels = found.student_fit.labels
     assert isinstance(labels, Relabel)
     assert labels.rule == Mean()
-    assert [said.fitted.model for said in labels.labels if isinstance(said, Predict)] == [SMALL, MEDIUM]
-    assert found.supervisors == tuple(said.fitted for said in labels.labels if isinstance(said, Predict))
+    assert [step.fitted.model for step in labels.labels if isinstance(step, Predict)] == [SMALL, MEDIUM]
+    assert found.supervisors == tuple(step.fitted for step in labels.labels if isinstance(step, Predict))
     assert not done(found, tmp_path).failures
     store = Store(str(tmp_path))
     mean = load(labels, store).probs
-    assert np.allclose(mean, sum(load(said, store).probs for said in labels.labels) / 2)
+    assert np.allclose(mean, sum(load(step, store).probs for step in labels.labels) / 2)
     assert len(load(found.floor, store).ids) == 50
     single = cell(Technique())
     assert found.supervisors[0] == single.supervisors[0]

@@ -34,10 +34,10 @@ fork = multiprocessing.get_context("fork")  # a child that need not import anyth
 
 
 def student() -> Fit:
-    asked = Experiment(
+    planned = Experiment(
         tasks=(ChessPuzzles(),), weak=(Ladder(size="pawn"),), strong=(Ladder(size="knight"),), sizes=SIZES, seeds=(0,)
     )
-    (cell,) = cells(asked.pinned())
+    (cell,) = cells(planned.pinned())
     return cell.student_fit
 
 

@@ -16,7 +16,7 @@ import torch
 
 from outgrow.graph import Settings
 from outgrow.models.header import read_header
-from outgrow.training.choosing import probabilities
+from outgrow.training.classification import probabilities
 from outgrow.training.network import open_network
 from outgrow.types import Examples, UserError
 
@@ -98,11 +98,11 @@ def test_a_damaged_checkpoint_is_read_as_it_is_or_refused(architecture: str, inp
         damage(broken, rng)
         try:
             network = open_network(broken, "head", Settings(), classes=("a", "b"))
-            said = probabilities(network, network.encode(Examples(rows=examples.rows)))
+            probs = probabilities(network, network.encode(Examples(rows=examples.rows)))
         except UserError as error:
             refusals.append(str(error))
             continue
-        assert np.isfinite(said).all()
+        assert np.isfinite(probs).all()
         stored = load_file(broken / "model.safetensors")
         for name, weight in backbone(network.module).items():
             found = next(each for key, each in stored.items() if key == name or key.endswith(f".{name}"))

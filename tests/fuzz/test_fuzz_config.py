@@ -108,11 +108,11 @@ def assignment(table: dict[str, Any], rng: Random) -> str:
         name += rng.choice([f".{rng.choice(KEYS)}", rng.choice(TYPED)])
     odd = rng.choice(ODD)
     value = rng.choice([str(odd), *([toml(odd)] if odd is not None else []), rng.choice(TYPED), rng.choice(TYPED) * 2])
-    said = f"{name.removeprefix('.')}={value}"
+    argument = f"{name.removeprefix('.')}={value}"
     return (
-        said
+        argument
         if rng.random() < 0.7
-        else "".join(rng.choice([letter, letter, letter, rng.choice(TYPED)]) for letter in said)
+        else "".join(rng.choice([letter, letter, letter, rng.choice(TYPED)]) for letter in argument)
     )
 
 
@@ -161,9 +161,9 @@ def test_files(inputs: Callable[[], Iterator[Random]], tmp_path: Path) -> None:
 def test_options(inputs: Callable[[], Iterator[Random]], tmp_path: Path) -> None:
     for rng in inputs():
         table = example(rng)
-        sets = [assignment(table, rng) for _ in range(rng.choice([1, 1, 2, 4]))]
+        overrides = [assignment(table, rng) for _ in range(rng.choice([1, 1, 2, 4]))]
         seeds = "".join(rng.choices(TYPED, k=rng.randint(0, 4))) if rng.random() < 0.3 else None
-        fine(lambda table=table, sets=sets, seeds=seeds: experiment_from(table, sets, seeds))  # type: ignore[misc]
+        fine(lambda table=table, overrides=overrides, seeds=seeds: experiment_from(table, overrides, seeds))  # type: ignore[misc]
 
 
 def test_the_command_line(
@@ -201,9 +201,9 @@ def test_the_command_line(
             option = rng.choice(options)
             args += [option, assignment(table, rng) if option == "--set" else rng.choice(TYPED)]
         code = main([arg.replace("\0", "") for arg in args])
-        said = capsys.readouterr().err
+        argument = capsys.readouterr().err
         assert code in (0, 2), args
-        assert "Traceback" not in said
+        assert "Traceback" not in argument
         if code:  # one line a fault: a plan names all at once
-            assert said, args
-            assert all(line.startswith("error: ") for line in said.splitlines()), (args, said)
+            assert argument, args
+            assert all(line.startswith("error: ") for line in argument.splitlines()), (args, argument)

@@ -85,11 +85,11 @@ def outcome(read: Any) -> PracticeData | None:
     try:
         data: PracticeData = read()
     except UserError as error:
-        said = str(error)
+        message = str(error)
     else:
         sound(data)
         return data
-    assert "\n" not in said
+    assert "\n" not in message
     return None
 
 

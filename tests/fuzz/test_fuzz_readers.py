@@ -111,11 +111,11 @@ def odd_values(rng: Random, rows: Rows) -> Rows:
 
 
 def _json(rng: Random, rows: Rows) -> str:
-    said = json.dumps(rows, ensure_ascii=rng.random() < 0.8)
+    message = json.dumps(rows, ensure_ascii=rng.random() < 0.8)
     return (
-        said
+        message
         if rng.random() < 0.9
-        else said.replace("}", ', "label": 1}', 1).replace("[", "[" * rng.randint(1, 2000), 1)
+        else message.replace("}", ', "label": 1}', 1).replace("[", "[" * rng.randint(1, 2000), 1)
     )
 
 
@@ -218,8 +218,8 @@ def test_a_damaged_file_is_read_or_refused_in_one_line(inputs: Callable[[], Iter
     for rng in inputs():
         kind, path = files(rng, tmp_path)
         started = time.monotonic()
-        for said in (outcome(lambda path=path: tables.read(path)), outcome(TASKS[kind][1](str(path)).load)):
-            said.encode()
+        for message in (outcome(lambda path=path: tables.read(path)), outcome(TASKS[kind][1](str(path)).load)):
+            message.encode()
         assert time.monotonic() - started < LONGEST
         path.unlink()
 
@@ -229,6 +229,6 @@ def outcome(read: Callable[[], Any]) -> str:
     try:
         return str(read().rows)
     except UserError as error:
-        said = str(error)
-    assert "\n" not in said
-    return said
+        message = str(error)
+    assert "\n" not in message
+    return message

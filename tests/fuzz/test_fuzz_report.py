@@ -77,8 +77,8 @@ def test_any_records_can_be_written(inputs: Callable[[], Iterator[Random]]) -> N
 def assert_answered(records: tuple[Record, ...]) -> None:
     """Each comparison has an answer, in the sentences or in the ranking, and each caveat is said once."""
     compared = [record for record in records if record.seed is None]
-    said = answers.sentences(records)
-    assert len(said) in (0, len(compared))
+    sentences = answers.sentences(records)
+    assert len(sentences) in (0, len(compared))
     assert sorted(map(id, answers.ranked(records))) == sorted(map(id, compared))
     assert all(answers.certain(record) is not None for record in compared)
     texts = [limit.text for limit in answers.limits(records)]

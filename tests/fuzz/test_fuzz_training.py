@@ -36,12 +36,12 @@ def test_rules_give_probabilities_for_examples_that_somebody_labelled(inputs: In
         ids = [f"e{i}" for i in range(rng.randint(1, 12))]
         k = rng.randint(1, 4)
         counts = {id: rng.randint(1, 4) if rng.random() < 0.1 else k for id in ids}
-        said = []
+        votes = []
         for _ in range(rng.randint(1, 5)):
             own = [id for id in rng.sample(ids, len(ids)) if rng.random() < 0.8] or ids[:1]
-            said.append(Labels.from_rows(own, [odd_rows(rng, counts[id]) for id in own]))
+            votes.append(Labels.from_rows(own, [odd_rows(rng, counts[id]) for id in own]))
         kind = rng.choice(RULES)
-        given = said if kind.aggregates else said[:1]
+        given = votes if kind.aggregates else votes[:1]
         features = np.array([[rng.choice([0.0, rng.gauss(0, 1), 1e6])] * 2 for _ in given[0].ids])
         answers = Labels.from_rows(given[0].ids, [odd_rows(rng, counts[id]) for id in given[0].ids])
         evidence = Evidence(
@@ -111,10 +111,10 @@ def run(case: int, folder: Path, dies: int, every: int) -> tuple[TrainingResult,
         module = weight(rng.choice([1.0, 1e30]))
         slopes = [odd(rng) if rng.random() < 0.1 else rng.gauss(0, 1) for _ in range(rng.randint(1, 7))]
         losses = [rng.choice([not_numbers(), odd(rng), *(rng.random() for _ in range(8))]) for _ in range(6)]
-        asked, scratch = hyper(rng), Mortal(folder, every=every)
+        config, scratch = hyper(rng), Mortal(folder, every=every)
         scratch.dies = death
         try:
-            found = train(module, Drawn(module, slopes, losses), asked, 0, scratch)
+            found = train(module, Drawn(module, slopes, losses), config, 0, scratch)
         except Stop:
             continue
         except UserError:

@@ -66,7 +66,7 @@ KEY = Const(value=1).key
         ),
     ],
 )
-def test_both_values_are_said(old: Made, new: Made, words: str) -> None:
+def test_both_values_are_reported(old: Made, new: Made, words: str) -> None:
     found = difference(leaves(identity(old)), leaves(identity(new)))
     assert found == words
     assert "default" not in found

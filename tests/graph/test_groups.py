@@ -55,17 +55,17 @@ def sizes(log: Path) -> list[int]:
 
 
 def test_ready_steps_of_a_group_are_computed_together(tmp_path: Path) -> None:
-    store, asked, events = Store(str(tmp_path / "store")), steps(tmp_path / "log"), list[Event]()
-    outcome = run(asked, store, Inline(), watch=events.append)
+    store, members, events = Store(str(tmp_path / "store")), steps(tmp_path / "log"), list[Event]()
+    outcome = run(members, store, Inline(), watch=events.append)
     assert sizes(tmp_path / "log") == [6]
     assert len(outcome.computed) == 7
-    assert [load(step, store).value for step in asked] == [0, 2, 4, 6, 8, 10]
+    assert [load(step, store).value for step in members] == [0, 2, 4, 6, 8, 10]
     for kind in ("started", "finished"):
-        assert sorted(event.key for event in events if event.kind == kind and event.key != asked[0].source.key) == (
-            sorted(step.key for step in asked)
+        assert sorted(event.key for event in events if event.kind == kind and event.key != members[0].source.key) == (
+            sorted(step.key for step in members)
         )
-    assert store.manifest(asked[0].key).provenance["group"] == 6
-    assert not plan(asked, store).todo
+    assert store.manifest(members[0].key).provenance["group"] == 6
+    assert not plan(members, store).todo
 
 
 def test_a_group_is_shared_out_among_free_workers(tmp_path: Path) -> None:
@@ -76,45 +76,45 @@ def test_a_group_is_shared_out_among_free_workers(tmp_path: Path) -> None:
 
 def test_alone_or_together_the_artifacts_are_the_same(tmp_path: Path) -> None:
     together, alone = Store(str(tmp_path / "together")), Store(str(tmp_path / "alone"))
-    asked = steps(tmp_path / "log")
-    run(asked, together, Inline())
-    for step in asked:
+    members = steps(tmp_path / "log")
+    run(members, together, Inline())
+    for step in members:
         run([step], alone, Inline())
-    for step in asked:
+    for step in members:
         assert together.manifest(step.key).files == alone.manifest(step.key).files
 
 
 def test_one_that_fails_does_not_take_the_others_with_it(tmp_path: Path) -> None:
     store, log = Store(str(tmp_path / "store")), tmp_path / "log"
-    asked = [*steps(log, 3), *steps(log, 1, breaks=True)]
-    outcome = run(asked, store, Inline())
+    members = [*steps(log, 3), *steps(log, 1, breaks=True)]
+    outcome = run(members, store, Inline())
     (failure,) = outcome.failures
-    assert failure.step == asked[3]
+    assert failure.step == members[3]
     assert "broken for good" in failure.error_text
-    assert [load(step, store).value for step in asked[:3]] == [0, 2, 4]
+    assert [load(step, store).value for step in members[:3]] == [0, 2, 4]
 
 
 def test_what_fails_only_together_is_computed_one_by_one(tmp_path: Path) -> None:
-    store, asked = Store(str(tmp_path / "store")), steps(tmp_path / "log", 3, breaks_together=True)
+    store, members = Store(str(tmp_path / "store")), steps(tmp_path / "log", 3, breaks_together=True)
     events = list[Event]()
-    assert not run(asked, store, Inline(), watch=events.append).failures
-    assert [load(step, store).value for step in asked] == [0, 2, 4]
+    assert not run(members, store, Inline(), watch=events.append).failures
+    assert [load(step, store).value for step in members] == [0, 2, 4]
     assert "3 steps could not be computed together (only together): now one by one" in [each.text for each in events]
 
 
 def test_what_another_run_has_computed_is_not_computed_again(tmp_path: Path) -> None:
     """Three of the six are there once the constant is: their leases came too late to stop another run."""
-    store, other, asked = Store(str(tmp_path / "store")), Store(str(tmp_path / "other")), steps(tmp_path / "log")
-    run(asked[:3], other, Inline())
+    store, other, members = Store(str(tmp_path / "store")), Store(str(tmp_path / "other")), steps(tmp_path / "log")
+    run(members[:3], other, Inline())
 
     def watch(event: Event) -> None:
-        if event.kind == "finished" and event.key == asked[0].source.key:
-            for step in asked[:3]:
+        if event.kind == "finished" and event.key == members[0].source.key:
+            for step in members[:3]:
                 store.commit(step.key, load(step, other).save, identity=identity(step), provenance={})
 
-    outcome = run(asked, store, Inline(), watch=watch)
+    outcome = run(members, store, Inline(), watch=watch)
     assert sizes(tmp_path / "log") == [3, 3]
-    assert {step.key for step in outcome.cached} == {step.key for step in asked[:3]}
+    assert {step.key for step in outcome.cached} == {step.key for step in members[:3]}
 
 
 @pytest.mark.parametrize("n", [64, 65, 130])

@@ -28,8 +28,8 @@ class Noted(Step[Labels]):
 
 
 @pytest.mark.parametrize("kind", [Inline, Pool])
-def test_the_watcher_is_told(kind: type[Executor], tmp_path: Path) -> None:
-    told: list[Event] = []
+def test_the_watcher_is_reported(kind: type[Executor], tmp_path: Path) -> None:
+    events: list[Event] = []
     with kind() as executor:
-        assert not run([Noted()], Store(str(tmp_path)), executor, watch=told.append).failures
-    assert [event.text for event in told if event.kind == "finished"] == ["ties decide"]
+        assert not run([Noted()], Store(str(tmp_path)), executor, watch=events.append).failures
+    assert [event.text for event in events if event.kind == "finished"] == ["ties decide"]

@@ -45,12 +45,12 @@ def test_a_failing_branch_does_not_stop_the_others(store: Store) -> None:
     good = Add(terms=(Const(value=5),))
     outcome = done([last, mendable, good], store)
     assert load(good, store).value == 5
-    told = {failure.step.key: failure for failure in outcome.failures}
-    assert set(told) == {bad.key, mendable.key}
-    assert told[mendable.key].user_error
-    assert told[mendable.key].error_text == "type --x instead"
-    assert not told[bad.key].user_error
-    assert "ValueError: boom" in told[bad.key].error_text
+    failures = {failure.step.key: failure for failure in outcome.failures}
+    assert set(failures) == {bad.key, mendable.key}
+    assert failures[mendable.key].user_error
+    assert failures[mendable.key].error_text == "type --x instead"
+    assert not failures[bad.key].user_error
+    assert "ValueError: boom" in failures[bad.key].error_text
     assert {step.key for step in outcome.skipped} == {after.key, last.key}
 
 

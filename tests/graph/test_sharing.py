@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from toys import Add, Boom, Chain, Const, Number, Weight
 
 from outgrow.executors.inline import Inline
-from outgrow.graph import Event, Outcome, Resources, Step, Worker, ignore_events, load, plan, run, status
+from outgrow.graph import Event, Outcome, Resources, Settings, Step, Worker, ignore_events, load, plan, run, status
 from outgrow.graph.schedule import Schedule
 from outgrow.store import Store, lease
 from outgrow.store.failures import ATTEMPTS
@@ -33,8 +33,7 @@ class OnGpu(Const):
 
     result = Number
 
-    @property
-    def resources(self) -> Resources:
+    def resources(self, settings: Settings) -> Resources:
         return Resources(gpus=1)
 
 
@@ -142,11 +141,11 @@ def test_a_worker_that_waits_goes_on_when_another_has_done_what_does_not_fit(sto
     large = OnGpu(value=2)
     top = Add(terms=(large,))
     waiting = threading.Event()
-    told: list[str] = []
+    notes: list[str] = []
 
     def watch(event: Event) -> None:
         if event.kind == "waiting":
-            told.append(event.text)
+            notes.append(event.text)
             waiting.set()
 
     def other() -> Outcome:
@@ -155,7 +154,7 @@ def test_a_worker_that_waits_goes_on_when_another_has_done_what_does_not_fit(sto
 
     outcomes = together(lambda: work([top], store, worker("a", wait=True), watch), other)
     assert load(top, store).value == 2
-    assert told[0].startswith("it needs 1 GPUs (here 0): waiting for another worker for 0 s")
+    assert notes[0].startswith("it needs 1 GPUs (here 0): waiting for another worker for 0 s")
     assert not any(outcome.skipped for outcome in outcomes)
 
 

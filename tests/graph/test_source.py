@@ -41,7 +41,7 @@ OTHER = {
     "a type": PLUGIN.replace("0.5", "'0.5'"),
     "a format": PLUGIN.replace(".2f", ".3f"),
     "a name": PLUGIN.replace("class Mine", "class Ours"),
-    "a string that is no docstring": PLUGIN.replace("        return", '        x = "s"\n        return'),
+    "a string that is not a docstring": PLUGIN.replace("        return", '        x = "s"\n        return'),
 }
 
 

@@ -30,11 +30,11 @@ def test_the_share_is_rounded_up_within_each_class() -> None:
     assert CrossFittedAgreement(share=1).apply([WEAK], SEEN).ids == WEAK.ids
 
 
-def test_a_round_is_taught_by_the_round_before_and_the_first_by_the_labels() -> None:
+def test_a_round_learns_from_the_round_before_and_the_first_from_the_labels() -> None:
     rule = CrossFittedAgreement(share=0.4, rounds=3)
-    assert rule.taught_by == replace(rule, rounds=2)
-    assert CrossFittedAgreement(rounds=1).taught_by is None
-    assert CrossFittedProduct(share=0.4, rounds=3).taught_by == rule
+    assert rule.training_rule == replace(rule, rounds=2)
+    assert CrossFittedAgreement(rounds=1).training_rule is None
+    assert CrossFittedProduct(share=0.4, rounds=3).training_rule == rule
 
 
 def test_the_product_is_normalised_and_keeps_every_row() -> None:

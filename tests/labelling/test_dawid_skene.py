@@ -204,8 +204,8 @@ def test_an_annotator_with_few_votes_is_drawn_to_the_others() -> None:
     """One vote, right by the others: its own count says it is always right in that class, with 4 pooled votes not."""
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 2, 500)
-    said = np.where(rng.random((3, 500)) < 0.8, truth, 1 - truth)
-    votes = np.concatenate([np.eye(2)[said], np.zeros((1, 500, 2))])
+    labels = np.where(rng.random((3, 500)) < 0.8, truth, 1 - truth)
+    votes = np.concatenate([np.eye(2)[labels], np.zeros((1, 500, 2))])
     votes[3, 0, truth[0]] = 1
     own = estimate(votes).confusions[3, truth[0]].max()
     drawn = estimate(votes, pooled=4.0).confusions[3, truth[0]].max()

@@ -134,11 +134,11 @@ def test_no_batch_is_remembered(loss: Confidence | LogConfidence) -> None:
     assert not hasattr(loss, "buffer")
     generator = torch.Generator().manual_seed(0)
     logits, weak = torch.randn(8, 2, generator=generator), torch.rand(8, 2, generator=generator).softmax(1)
-    before, held = loss.targets(logits, weak, LATE), dict(vars(loss))
+    before, fields = loss.targets(logits, weak, LATE), dict(vars(loss))
     for _ in range(20):
         loss.targets(torch.randn(32, 2, generator=generator) + 5, weak.repeat(4, 1), LATE)
     assert torch.equal(loss.targets(logits, weak, LATE), before)
-    assert vars(loss) == held
+    assert vars(loss) == fields
 
 
 def test_log_confidence_centres_the_labels_by_hand() -> None:

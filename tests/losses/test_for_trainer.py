@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -89,6 +90,9 @@ def test_a_trainer_learns_with_it(tmp_path: Path) -> None:
     trainer = Trainer(
         model, args, train_dataset=rows, data_collator=collated, compute_loss_func=loss, callbacks=[loss.callback]
     )
+    names = {"for_trainer": for_trainer, "Trainer": Trainer, "model": model, "args": args, "rows": rows}
+    (example,) = doctest.DocTestFinder(recurse=False).find(for_trainer, globs=names)
+    assert doctest.DocTestRunner(verbose=False).run(example).failed == 0
     trainer.train()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     assert losses[-1] < 0.75 * losses[0]

@@ -132,7 +132,7 @@ def test_arrays_of_any_type_are_measured_in_double_precision() -> None:
         log_losses(PROBS, np.array([0, 3, 2, 7], dtype=np.uint64), GOLD)
 
 
-def test_shapes_that_do_not_fit_are_said() -> None:
+def test_shapes_that_do_not_fit_are_reported() -> None:
     message = r"probs \(3,\), gold \(2,\), offsets from 1 to 2 do not fit"
     with pytest.raises(ValueError, match=message):
         calibration(np.ones(3), np.array([1, 0, 2]), np.ones(2))

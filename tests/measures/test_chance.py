@@ -61,8 +61,8 @@ def test_intervals_hold_the_value_of_the_source() -> None:
     rng, hits = np.random.default_rng(0), np.zeros(2)
     for seed in range(300):
         truth = rng.integers(0, 2, (150, 1))
-        said = np.where(rng.random((150, 3)) < 0.75, truth, 1 - truth)
-        found = beyond_chance(np.stack([(said == c).sum(1) for c in range(2)], 1), draws=300, seed=seed)
+        labels = np.where(rng.random((150, 3)) < 0.75, truth, 1 - truth)
+        found = beyond_chance(np.stack([(labels == c).sum(1) for c in range(2)], 1), draws=300, seed=seed)
         assert found is not None
         hits += [found.alpha_low < 0.25 < found.alpha_high, found.kappa_low < 0.25 < found.kappa_high]
     assert (np.abs(hits / 300 - 0.95) < 0.035).all()

@@ -124,7 +124,7 @@ def test_an_interval_wider_than_the_gap_is_not_determined() -> None:
     assert found.gap_low is not None
     assert found.gap_low > 0
     assert found.withheld == (
-        "not determined, the interval 40 to 252 % says nothing: more test examples or a weaker supervisor are needed"
+        "not determined, the interval 40 to 252 % is too wide: more test examples or a weaker supervisor are needed"
     )
 
 

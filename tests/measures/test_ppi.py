@@ -72,13 +72,13 @@ def test_as_many_audits_more_as_it_says_halve_the_interval() -> None:
     f = np.clip(0.5 + 0.3 * (y - 0.5) + 0.2 * rng.standard_normal(len(y)), 0, 1)
     for finite in (False, True):
         now = powered_mean([stratum(y[:100], f[:100], f[100:])], finite=finite)
-        assert now.to_halve is not None
-        n = 100 + now.to_halve
+        assert now.audits_to_halve is not None
+        n = 100 + now.audits_to_halve
         then = powered_mean([stratum(y[:n], f[:n], f[n:])], finite=finite)
         assert then.standard_error == pytest.approx(now.standard_error / 2, rel=0.1)
     sure = powered_mean([stratum(y[:3000], y[:3000], y[3000:3050])])
     assert sure.power[0] < 0.1, "the guesses of 50 other rows add little"
-    assert powered_mean([stratum(y[:50], y[:50], y[50:100])]).to_halve is None, "the doubt is in the other rows"
+    assert powered_mean([stratum(y[:50], y[:50], y[50:100])]).audits_to_halve is None, "the doubt is in the other rows"
 
 
 @pytest.mark.parametrize("finite", [False, True])
@@ -110,7 +110,7 @@ def test_the_intervals_hold_the_truth_as_often_as_they_say(accuracy: float, fini
 
 
 @pytest.mark.parametrize(
-    ("strata", "said"),
+    ("strata", "message"),
     [
         ([stratum([1], [1], [0])], "1 of 2 rows are audited"),
         ([stratum([], [], [0])], "0 of 1 rows are audited"),
@@ -118,6 +118,6 @@ def test_the_intervals_hold_the_truth_as_often_as_they_say(accuracy: float, fini
         ([stratum([1, float("nan")], [1, 0], [0])], "NaN or infinite"),
     ],
 )
-def test_what_has_no_interval(strata: list[Stratum], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_what_has_no_interval(strata: list[Stratum], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         powered_mean(strata)

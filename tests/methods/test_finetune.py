@@ -42,17 +42,17 @@ def test_it_learns_predicts_and_repeats_to_the_byte(readout: str, tmp_path: Path
     assert len(curve) == 5
     assert curve[-1]["training_loss"] < 0.8 * curve[0]["training_loss"]
 
-    held = tiny.supervision(120, ("a", "b") if readout == "head" else None, longest=2).validation
-    told: list[float] = []
+    examples = tiny.supervision(120, ("a", "b") if readout == "head" else None, longest=2).validation
+    fractions: list[float] = []
     moved = tmp_path / "moved"
     predictor.save(moved)
-    labels = METHOD.predict(Predictor.load(moved), readout, held, Settings(), told.append)  # type: ignore[arg-type]
-    assert labels.ids == held.ids
+    labels = METHOD.predict(Predictor.load(moved), readout, examples, Settings(), fractions.append)  # type: ignore[arg-type]
+    assert labels.ids == examples.ids
     assert labels.probs.dtype == np.float32
-    assert [len(row) for row in labels.rows()] == [len(row.choices) for row in held.rows]
+    assert [len(row) for row in labels.rows()] == [len(row.choices) for row in examples.rows]
     assert np.allclose([row.sum() for row in labels.rows()], 1, atol=1e-6)
-    assert told[-1] == 1
-    loss = -np.mean([weak @ np.log(row) for weak, row in zip(tiny.labels(held).rows(), labels.rows(), strict=True)])
+    assert fractions[-1] == 1
+    loss = -np.mean([weak @ np.log(row) for weak, row in zip(tiny.labels(examples).rows(), labels.rows(), strict=True)])
     assert loss == pytest.approx(min(epoch["validation_loss"] for epoch in curve), abs=1e-5)
 
 
@@ -60,12 +60,12 @@ def test_it_learns_which_of_two_texts_is_better(tmp_path: Path) -> None:
     data = tiny.pairs(320)
     model = tiny.TinyModel(path=str(tiny.checkpoint(tmp_path / "model", "bert", initializer_range=0.02)))
     predictor = METHOD.fit(model, "pair", CrossEntropy(), data, 0, tiny.Scratch(tmp_path / "run"))
-    said, back = (
+    predictions, back = (
         METHOD.predict(predictor, "pair", each, Settings(), lambda fraction: None)
         for each in (data.validation, tiny.swapped(data.validation))
     )
-    assert (said.hard() == data.validation_labels.hard()).mean() > 0.85
-    assert np.array_equal(said.probs.reshape(-1, 2), back.probs.reshape(-1, 2)[:, ::-1])
+    assert (predictions.hard() == data.validation_labels.hard()).mean() > 0.85
+    assert np.array_equal(predictions.probs.reshape(-1, 2), back.probs.reshape(-1, 2)[:, ::-1])
 
 
 def test_a_fit_is_an_ordinary_checkpoint(tmp_path: Path) -> None:

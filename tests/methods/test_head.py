@@ -231,7 +231,7 @@ def test_labels_and_coefficients_that_are_no_numbers_fail(monkeypatch: pytest.Mo
         regress(x, broken, x, y)
     with pytest.raises(UserError, match="cannot use validation labels"):
         regress(x, y, x, broken)
-    monkeypatch.setattr(linear, "_minimised", lambda objective, start: np.full(start.shape, np.nan))
+    monkeypatch.setattr(linear, "_minimised", lambda objective, start, *_: np.full(start.shape, np.nan))
     with pytest.raises(UserError, match="cannot use coefficients"):
         regress(x, y, x, y)
 

@@ -43,10 +43,10 @@ def test_it_learns_and_keeps_an_ordinary_checkpoint(architecture: str, readout: 
     assert curve[-1]["training_loss"] < 0.95 * curve[0]["training_loss"]
     before, after = weights(tmp_path / "model"), weights(predictor.folder)
     assert not [name for name in after if "lora" in name or "base_layer" in name]
-    held = tiny.pairs(160).validation if readout == "pair" else tiny.supervision(12, None, longest=2).validation
+    validation = tiny.pairs(160).validation if readout == "pair" else tiny.supervision(12, None, longest=2).validation
     if readout == "head":
-        held = tiny.supervision(12, ("a", "b"), longest=2).validation
-    labels = METHOD.predict(predictor, readout, held, Settings(), lambda fraction: None)  # type: ignore[arg-type]
+        validation = tiny.supervision(12, ("a", "b"), longest=2).validation
+    labels = METHOD.predict(predictor, readout, validation, Settings(), lambda fraction: None)  # type: ignore[arg-type]
     assert np.allclose([row.sum() for row in labels.rows()], 1, atol=1e-5)
     if architecture != "bert":  # whose classifier names the same weights otherwise
         same = [name for name in before.keys() & after.keys() if before[name].shape == after[name].shape]

@@ -30,13 +30,13 @@ def drawn(n: int, k: int, seed: int, rare: float = 0.2) -> tuple[Doubles, Ints]:
 @pytest.mark.parametrize("k", [2, 3])
 def test_point_values_are_those_of_scikit_learn(k: int, seed: int) -> None:
     probs, truth = drawn(150, k, seed)
-    said = probs.argmax(axis=1)
+    predicted = probs.argmax(axis=1)
     area = sk.roc_auc_score(truth, probs[:, 1] if k == 2 else probs, multi_class="ovr", average="macro")
     wanted = {
-        BalancedAccuracy(): sk.balanced_accuracy_score(truth, said),
+        BalancedAccuracy(): sk.balanced_accuracy_score(truth, predicted),
         Auroc(): area,
-        F1(): sk.f1_score(truth, said, average="macro"),
-        F1(of="b"): sk.f1_score(truth, said, labels=[1], average="macro"),
+        F1(): sk.f1_score(truth, predicted, average="macro"),
+        F1(of="b"): sk.f1_score(truth, predicted, labels=[1], average="macro"),
         LogLoss(): sk.log_loss(truth, probs, labels=range(k)),
         Brier(): 0.5 * np.square(probs - np.eye(k)[truth]).sum(axis=1).mean(),
     }
@@ -55,7 +55,7 @@ def test_an_area_by_hand() -> None:
     np.testing.assert_allclose(values, [1.375, -0.125, 0.375, 0.875])
 
 
-def test_what_has_no_value_is_said() -> None:
+def test_what_has_no_value_is_reported() -> None:
     probs = np.full((3, 2), 0.5)
     with pytest.raises(UndefinedError, match="two classes"):
         Auroc().values(probs, np.zeros(3, dtype=np.int64), CLASSES)

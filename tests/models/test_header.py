@@ -92,7 +92,7 @@ F32 = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "is a Git LFS pointer"),
         (b"", "it has 0 bytes"),
         ((2**60).to_bytes(8, "little") + b"{}", "its header is longer than the file"),
-        (b"\2" + b"\0" * 7 + b"[]", "its header is no JSON object"),
+        (b"\2" + b"\0" * 7 + b"[]", "its header is not a JSON object"),
         (b"\2" + b"\0" * 7 + b"\xff{", "its header is not JSON"),
         ((20_000).to_bytes(8, "little") + b"[" * 20_000, "its header is not JSON"),
         (header_of({"a": {**F32, "data_offsets": [0, int("9" * 30)]}}, b"12345678"), "no shape or no place"),
@@ -102,7 +102,7 @@ F32 = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
         (header_of({"a": F32, "b": F32}, b"12345678"), "overlap or leave gaps"),
         (header_of({"a": F32}, b"1234567"), "7 are there|are announced and"),
         (header_of({"a": F32}, b"123456789"), "are announced and"),
-        (header_of({"a": F32, "__metadata__": [1]}, b"12345678"), "metadata are no texts"),
+        (header_of({"a": F32, "__metadata__": [1]}, b"12345678"), "metadata are not texts"),
         (header_of({"a": 1}), "no shape or no place"),
     ],
 )
@@ -131,9 +131,9 @@ def test_metadata_are_not_needed(folder: Path) -> None:
 )
 def test_a_config_of_another_type_or_size_is_refused(field: str, value: Any, folder: Path) -> None:
     changed(folder, "config.json", **{field: value})
-    said = refused(folder)
-    assert field in said
-    assert "config.json" in said
+    message = refused(folder)
+    assert field in message
+    assert "config.json" in message
 
 
 def built(folder: Path, config: dict[str, Any], **shapes: tuple[int, ...]) -> Path:
@@ -163,8 +163,8 @@ def test_a_width_that_is_not_the_embedding_s_is_refused(
     """Though some tensor of a layer has both numbers as its shape."""
     shapes = {embedding: (10, 4), "h__0__mlp__weight": (6, 4)}
     assert read_header(built(tmp_path / "right", {"model_type": model_type, field: 4}, **shapes)).parameters == 64
-    said = refused(built(tmp_path / "wrong", {"model_type": model_type, field: 6}, **shapes))
-    assert f"says {field} = 6, but {embedding.replace('__', '.')} has 10 rows of 4 numbers" in said
+    message = refused(built(tmp_path / "wrong", {"model_type": model_type, field: 6}, **shapes))
+    assert f"says {field} = 6, but {embedding.replace('__', '.')} has 10 rows of 4 numbers" in message
 
 
 @pytest.mark.parametrize(
@@ -183,8 +183,8 @@ def test_an_embedding_of_its_own_width_is_mapped_to_the_layers(
     shapes = {"embeddings__word_embeddings__weight": (10, 4), mapping: (6, columns)}
     assert read_header(built(tmp_path / "right", config, **shapes)).parameters == 40 + 6 * columns
     for i, wrong in enumerate(({"hidden_size": 8}, {field: 5})):
-        said = refused(built(tmp_path / f"wrong{i}", config | wrong, **shapes))
-        assert f"hidden_size = {wrong.get('hidden_size', 6)} and {field} = {wrong.get(field, 4)}, but" in said
+        message = refused(built(tmp_path / f"wrong{i}", config | wrong, **shapes))
+        assert f"hidden_size = {wrong.get('hidden_size', 6)} and {field} = {wrong.get(field, 4)}, but" in message
 
 
 def test_an_architecture_without_a_folder_of_its_own_is_known(folder: Path) -> None:
@@ -227,7 +227,7 @@ def test_a_token_beyond_the_embedding_is_named(folder: Path) -> None:
 )
 def test_a_tokenizer_that_is_none_is_refused(found: Any, folder: Path) -> None:
     (folder / "tokenizer.json").write_text(json.dumps(found))
-    assert "is no tokenizer" in refused(folder)
+    assert "is not a tokenizer" in refused(folder)
 
 
 @pytest.mark.parametrize("value", ["512", 0, -1, [], True])

@@ -108,10 +108,10 @@ class Hub:
     """A hub with one model, whose files are in a folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.asked, self.patterns = folder, [], []  # type: ignore[var-annotated]
+        self.folder, self.requests, self.patterns = folder, [], []  # type: ignore[var-annotated]
 
     def model_info(self, repo: str, *, revision: str) -> Any:
-        self.asked.append((repo, revision))
+        self.requests.append((repo, revision))
 
         class Info:
             sha = COMMIT
@@ -138,7 +138,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
 def test_a_hub_name_is_identified_by_its_commit(hub: Hub) -> None:
     model = HF(size="org/name@v1").pinned()
     assert model.digest == COMMIT
-    assert hub.asked == [("org/name", "v1")]
+    assert hub.requests == [("org/name", "v1")]
     assert identity(model) == identity(HF(size=f"org/renamed@{COMMIT}").pinned())
     checkpoint(hub.folder)
     assert model.folder(Settings()) == hub.folder

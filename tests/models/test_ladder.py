@@ -18,7 +18,7 @@ def test_two_names_of_one_checkpoint_are_one_model() -> None:
 
 def test_a_folder_of_the_same_name_beside_an_experiment_is_not_taken_for_a_rung(tmp_path: Path) -> None:
     (tmp_path / "pawn").mkdir()
-    asked = experiment_from(
+    experiment = experiment_from(
         {"task": "chess-puzzles", "weak": "ladder/pawn", "strong": "ladder/knight"}, folder=tmp_path
     )
-    assert asked.weak == (Ladder(size="pawn"),)
+    assert experiment.weak == (Ladder(size="pawn"),)

@@ -100,14 +100,14 @@ def test_two_at_once_convert_to_one_whole_folder(tmp_path: Path, monkeypatch: py
     assert (found[0] / "model.safetensors").stat().st_size > 60e6
 
 
-def test_a_cache_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("OUTGROW_CACHE", str(tmp_path / "file"))
     with pytest.raises(UserError, match="set OUTGROW_CACHE to a folder"):
         MiniLM(size="l3").folder(Settings())
 
 
-def test_missing_packages_and_sizes_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_packages_and_sizes_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="choose minilm/l3 or minilm/l6"):
         MiniLM(size="l12").pinned()
     monkeypatch.setitem(minilm._PACKAGES, "l6", "no-such-package")

@@ -93,7 +93,7 @@ def test_a_damaged_part_is_named_before_anything_runs(install: Callable[..., lis
 
 @pytest.mark.parametrize("number", range(5))
 @pytest.mark.parametrize("damage", ["flipped", "cut", "empty"])
-def test_a_damaged_archive_is_said_and_leaves_nothing(
+def test_a_damaged_archive_is_reported_and_leaves_nothing(
     number: int, damage: str, install: Callable[..., list[Path]], tmp_path: Path
 ) -> None:
     """Where the packages recorded no checksums."""
@@ -108,7 +108,7 @@ def test_a_damaged_archive_is_said_and_leaves_nothing(
     assert not list((tmp_path / "cache").iterdir())
 
 
-def test_a_missing_package_and_an_unknown_size_are_said(install: Callable[..., list[Path]], tmp_path: Path) -> None:
+def test_a_missing_package_and_an_unknown_size_are_reported(install: Callable[..., list[Path]], tmp_path: Path) -> None:
     install()
     with pytest.raises(UserError, match="choose mpnet/base"):
         MPNet(size="large").pinned()
@@ -117,7 +117,7 @@ def test_a_missing_package_and_an_unknown_size_are_said(install: Callable[..., l
         MODEL.pinned()
 
 
-def test_a_cache_that_cannot_be_written_is_said(
+def test_a_cache_that_cannot_be_written_is_reported(
     install: Callable[..., list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install()

@@ -17,8 +17,8 @@ WORDS = {0: "awful dull slow cold", 1: "lovely bright quick warm"}
 
 def texts(truth: np.ndarray, rng: np.random.Generator, clear: float = 0.8) -> list[str]:
     """Each with four words that tell its class with probability `clear`, and words that say nothing."""
-    said = np.where(rng.random(len(truth)) < clear, truth, 1 - truth)
-    own = [rng.permutation(WORDS[int(c)].split())[:3] for c in said]
+    labels = np.where(rng.random(len(truth)) < clear, truth, 1 - truth)
+    own = [rng.permutation(WORDS[int(c)].split())[:3] for c in labels]
     return [f"film{i} is {' '.join(words)} with scene{i % 97} and part{i % 89}" for i, words in enumerate(own)]
 
 

@@ -143,10 +143,10 @@ def test_too_few_answers_give_no_estimate(made: tuple[PracticeData, np.ndarray, 
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda rows: [{**row, "audited": ""} for row in rows], "has no answer: write the right class"),
-        (lambda rows: [{**rows[0], "audited": "so-so"}], "row 1: 'so-so' is no class"),
+        (lambda rows: [{**rows[0], "audited": "so-so"}], "row 1: 'so-so' is not a class"),
         (lambda rows: [{**rows[0], "id": "999999"}], "row 1: the data has no row '999999'"),
         (lambda rows: [{**rows[0], "text": "another"}], "row 1: row .* has another text in the data"),
         (lambda rows: [{**rows[0], "why": "fun"}], "why is 'fun': leave that column as it was"),
@@ -155,7 +155,7 @@ def test_too_few_answers_give_no_estimate(made: tuple[PracticeData, np.ndarray, 
     ],
 )
 def test_what_is_no_audit_is_refused(
-    change: object, said: str, made: tuple[PracticeData, np.ndarray, Truth], tmp_path: Path
+    change: object, message: str, made: tuple[PracticeData, np.ndarray, Truth], tmp_path: Path
 ) -> None:
     data, _, probable = made
     write_audits(tmp_path / "audit.csv", data, probable, chosen_rows(data, probable, NONE, 10, 0))
@@ -165,7 +165,7 @@ def test_what_is_no_audit_is_refused(
         table = csv.DictWriter(file, list(rows[0]))
         table.writeheader()
         table.writerows(rows)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         read_audits(tmp_path / "bad.csv", data)
 
 

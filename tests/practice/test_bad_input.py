@@ -11,6 +11,7 @@ import tiny
 
 from outgrow.graph import Settings
 from outgrow.practice import memory
+from outgrow.practice.classes import _one_letter_apart
 from outgrow.practice.data import PracticeData, read_data
 from outgrow.practice.frozen import frozen_features
 from outgrow.practice.labels import label_report
@@ -27,19 +28,19 @@ def read(folder: Path, content: str | bytes, name: str = "data.csv", **roles: An
 
 
 @pytest.mark.parametrize(
-    ("content", "roles", "said"),
+    ("content", "roles", "message"),
     [
         ("text,llm\na,x\nb\n", {}, "row 2: 1 cells, but the header has 2"),
-        (TWO, {"classes": ("x", "z")}, "row 2: 'y' is no class of the task. The classes are x, z"),
+        (TWO, {"classes": ("x", "z")}, "row 2: 'y' is not a class of the task. The classes are x, z"),
         (TWO, {"classes": ("x", "x")}, "classes lists 'x' twice"),
         ("text,llm,gold\na b c,x,no\nd e f,y,yes\n", {}, "labels are x, y, and 'gold' has no, yes: write them alike"),
         ("text,llm,gold\na b c,0,no\nd e f,1,yes\n", {}, r"the labels are 0, 1, and 'gold' has no, yes: list them in"),
         ("text,llm\na b c,\nd e f,-1\n", {}, r"llm has no label: an answer needs two classes"),
         ("text,llm\na b c,\nd e f,\n", {"classes": ("x", "y"), "weak": "llm"}, "labels no example: all its labels are"),
         ("text,llm\na b c,x\nd e f,x\n", {}, "llm is always 'x': an answer needs two classes"),
-        ("text,no,yes\na b c,0.5,0.6\nd e f,1,0\n", {}, r"row 1: 0\.5, 0\.6 \(sum 1\.1\) are no probabilities"),
+        ("text,no,yes\na b c,0.5,0.6\nd e f,1,0\n", {}, r"row 1: 0\.5, 0\.6 \(sum 1\.1\) are not probabilities"),
         ("text,no,yes\na b c,0.5,nan\nd e f,1,0.\n", {}, "row 1 has no value for the class 'yes'"),
-        ("text,no,yes\na b c,inf,0.5\nd e f,1,0\n", {}, r"row 1: inf, 0\.5 \(sum inf\) are no probabilities"),
+        ("text,no,yes\na b c,inf,0.5\nd e f,1,0\n", {}, r"row 1: inf, 0\.5 \(sum inf\) are not probabilities"),
         ("text,s\na b c,\"[1, 2]\"\nd e f,\"[1, 2, 3]\"\n", {"weak": "s"}, "the lists of labels have 2, 3 numbers"),
         ("text,s\na b c,\"[0.5]\"\nd e f,\"[0.5]\"\n", {"weak": "s"}, "'s' has one number a row"),
         ('text,s,gold\na b c,"[0.5, 0.5]",no\nd e f,"[1, 0]",yes\n', {"weak": "s"}, "which of no, yes do the 2"),
@@ -56,27 +57,34 @@ def read(folder: Path, content: str | bytes, name: str = "data.csv", **roles: An
         (TWO, {"weak": "nope"}, "has no column 'nope': it has text, llm"),
         (TWO, {"weak": "llm", "gold": "llm"}, "the column 'llm' has two roles"),
         (TWO, {"text": "{nope}"}, "has no column 'nope'"),
-        (TWO, {"text": "{"}, "is no template"),
+        (TWO, {"text": "{"}, "is not a template"),
         (TWO, {"text": "{}"}, "names no column"),
         (TWO, {"replies": "text"}, "replies are two columns, and 1 are named"),
         (TWO.encode("utf-16"), {}, "is UTF-16: save the file as UTF-8"),
         (TWO.encode() + "é,x\n".encode("latin-1"), {}, "line 4: this is not UTF-8"),
+        ("a fine film,good\na dull film,bad\na sharp film,good\n", {}, "the first line must be a header, and it seems"),
+        ("a film that is long and good,1\nnot so good,0\nno no,0\nyes a,1\n", {}, "the first line must be a header"),
+        ("the first,of lines\nthe second,of them\nthe third,one\n", {"weak": "x"}, "has no column 'x'"),
+        ("text;llm\na b c;x\nd e f;y\n", {}, "has one column, 'text;llm': its cells seem to be separated by ';'"),
+        ("text;llm\na b, c;x\nd e f;y\n", {}, "separated by ';', not by commas"),
+        ("text\tllm\na b c\tx\nd e f\ty\n", {}, r"separated by tabs: call it \.tsv"),
+        ("text,llm,gold\na b c,bad,Bad\nd e f,good,Good\n", {}, "the labels say 'bad' and 'gold' says 'Bad': write"),
         ("text,llm\n" + "".join(f"t {i},c{i}\n" for i in range(30)), {}, "llm has 30 different values: say so if"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_said_in_one_line(
-    content: str | bytes, roles: dict[str, Any], said: str, tmp_path: Path
+def test_what_is_wrong_is_reported_in_one_line(
+    content: str | bytes, roles: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
-    if not said:  # an empty name of a column is a name
+    if not message:  # an empty name of a column is a name
         assert read(tmp_path, content, **roles).classes == ("x", "y")
         return
-    with pytest.raises(UserError, match=said) as error:
+    with pytest.raises(UserError, match=message) as error:
         read(tmp_path, content, **roles)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("content", "roles", "said"),
+    ("content", "roles", "message"),
     [
         ("text,llm\na b c,x\n,x\nd e f,y\n", {}, "1 rows are left out: a text is empty"),
         ("id,text,llm\n1,a b c,x\n1,a b c,x\n2,d e f,y\n", {}, "1 rows are left out: the same row again"),
@@ -87,13 +95,52 @@ def test_what_is_wrong_is_said_in_one_line(
         ("text,llm,gold\na b c,x,z\nd e f,y,x\n", {}, "no label ever says 'z', which the ground truth has"),
         ("text,llm\na b c,x\nd e f,y\n", {"classes": ("x", "y", "z")}, "no label ever says 'z'"),
         ("text,llm\na b c,x\nd e f,x\n", {"classes": ("x", "y")}, "llm always says 'x'"),
+        ("text,llm,when,who\na b c,x,1,2\nd e f,y,3,4\n", {}, "not read: when, who (--weak, --gold, --text or --id"),
+        (
+            "text,llm\n" + "a b,positive\nc d,negative\n" * 20 + "e f,positve\n",
+            {},
+            "'positve' (1 labels) may be a typo",
+        ),
+        ("text,llm\n" + "a b,class1\nc d,class3\n" * 20 + "e f,class2\n", {"weak": "llm"}, "text: text"),
         ("text,no,yes\na b c,-1.5,2\nd e f,1,0\n", {}, "form: scores (guessed; --form names another)"),
     ],
 )
-def test_what_is_odd_is_counted_and_said(content: str, roles: dict[str, Any], said: str, tmp_path: Path) -> None:
+def test_what_is_odd_is_counted_and_reported(content: str, roles: dict[str, Any], message: str, tmp_path: Path) -> None:
     data = read(tmp_path, content, **roles)
-    assert any(said in note for note in data.notes), data.notes
+    assert any(message in note for note in data.odd + data.notes), data
     label_report(data)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "apart"),
+    [
+        ("positve", "positive", True),
+        ("Positive", "positivee", True),
+        ("postiive", "positive", True),
+        ("positive", "positive", False),
+        ("class1", "class2", False),
+        ("sadness", "badness", True),  # one letter: whether it is a typo is up to the counts
+        ("joyful", "joy", False),
+    ],
+)
+def test_typos_are_one_letter_or_a_swap_away(one: str, other: str, apart: bool) -> None:
+    assert (_one_letter_apart(one, other), _one_letter_apart(other, one)) == (apart, apart)
+
+
+def test_frequent_classes_are_no_typos() -> None:
+    data = PracticeData.from_values(["sadness"] * 9 + ["badness"] * 40)
+    assert data.odd == ()
+    data = PracticeData.from_values(["sadness"] * 2 + ["badness"] * 40)
+    assert data.odd == ("'sadness' (2 labels) may be a typo of 'badness' (40): mend it if it is one",)
+
+
+def test_listed_classes_match_ground_truth_in_any_case(tmp_path: Path) -> None:
+    content = "text,llm,gold\na b c,bad,Bad\nd e f,good,GOOD\n"
+    data = read(tmp_path, content, classes=("bad", "good"))
+    assert data.gold is not None
+    assert data.gold.tolist() == [0, 1]
+    with pytest.raises(UserError, match="the labels say 'bad' and gold says 'Bad'"):
+        PracticeData.from_values(["bad", "good"], gold=["Bad", "good"])
 
 
 def test_probabilities_are_normalized_on_request(tmp_path: Path) -> None:

@@ -125,10 +125,10 @@ def test_joblib_reads_what_it_wrote(fitted: WeakToStrongClassifier, tmp_path: Pa
 def test_audited_rows_are_learned_from(estimator: WeakToStrongClassifier) -> None:
     found = clone(estimator).set_params(method="auto").fit(TEXTS, WEAK, gold=[*TRUTH[:40], *[None] * 20])
     assert found.method_.startswith("audited: 40 audited rows")
-    assert found.beside_[0].name == "this model"
+    assert found.comparison_[0].name == "this model"
 
 
-def test_what_is_wrong_is_said(estimator: WeakToStrongClassifier) -> None:
+def test_what_is_wrong_is_reported(estimator: WeakToStrongClassifier) -> None:
     new = clone(estimator)
     with pytest.raises(NotFittedError):
         new.predict(TEXTS)

@@ -14,9 +14,9 @@ import tiny
 from outgrow.methods.finetune import Finetune
 from outgrow.models.hf import HF
 from outgrow.practice import memory
+from outgrow.practice.comparison import MODEL
 from outgrow.practice.data import PracticeData
 from outgrow.practice.fit import fit
-from outgrow.practice.honest import MODEL
 from outgrow.types import UserError
 
 QUICK = Finetune(epochs=1, learning_rate=1e-3, precision="fp32")
@@ -29,7 +29,7 @@ def test_every_row_is_predicted_better_than_by_chance(bert: HF, tmp_path: Path) 
     _, truth = cheap.rows(400)
     right = np.array([data.classes[i] for i in found.predictions.hard()]) == np.array(truth)
     assert right.mean() > 0.6
-    assert found.beside == ()
+    assert found.comparison == ()
     assert len(found.scored) == 0
 
 
@@ -71,12 +71,12 @@ def test_the_answer_on_an_audited_row_does_not_depend_on_its_labels(
         assert not np.array_equal(*(each.of(rest).probs for each in found))
 
 
-def test_the_honest_rows_stand_beside_the_model(bert: HF, tmp_path: Path) -> None:
+def test_the_model_is_compared_with_what_is_simpler(bert: HF, tmp_path: Path) -> None:
     found = fit(cheap.data(120, audited=40), bert, store=str(tmp_path))
     assert found.choice.name == "audited"
-    names = [row.name for row in found.beside]
+    names = [row.name for row in found.comparison]
     assert names == [MODEL, "the weak labels", "the same model on the audited rows alone", "majority class"]
-    assert all(row.accuracy for row in found.beside)
+    assert all(row.accuracy for row in found.comparison)
 
 
 @pytest.mark.slow
@@ -85,15 +85,17 @@ def test_a_causal_model_is_asked_where_classes_are_tokens(tmp_path: Path) -> Non
     letters = ["a" if name == "low" else "b" for name in truth]
     data = PracticeData.from_values(letters, texts, gold=[*letters[:30], *[None] * 30])
     found = fit(data, cheap.model(tmp_path, "gpt2"), store=str(tmp_path / "store"))
-    assert "the same model, only asked (zero-shot)" in [row.name for row in found.beside]
+    assert "the same model, zero-shot" in [row.name for row in found.comparison]
     longer = fit(cheap.data(60, audited=30), cheap.model(tmp_path, "gpt2"), store=str(tmp_path / "store"))
-    assert "the same model, only asked (zero-shot)" not in [row.name for row in longer.beside]
+    assert "the same model, zero-shot" not in [row.name for row in longer.comparison]
 
 
 def test_a_model_without_a_padding_token_is_read(tmp_path: Path) -> None:
     found = fit(cheap.data(60), cheap.model(tmp_path, "gpt2", pad=False), store=str(tmp_path / "store"))
     assert len(found.predictions) == 60
-    tuned = fit(cheap.data(60), cheap.model(tmp_path, "gpt2", pad=False), how=QUICK, store=str(tmp_path / "store"))
+    tuned = fit(
+        cheap.data(60), cheap.model(tmp_path, "gpt2", pad=False), fit_method=QUICK, store=str(tmp_path / "store")
+    )
     assert len(tuned.predictions) == 60
 
 
@@ -101,12 +103,12 @@ def test_a_model_without_a_padding_token_is_read(tmp_path: Path) -> None:
 def test_a_finetuned_model_is_scored_on_audited_rows_that_were_set_aside(bert: HF, tmp_path: Path) -> None:
     data = cheap.data(60, audited=40)
     head = fit(data, bert, store=str(tmp_path))
-    tuned = fit(data, bert, how=QUICK, others={"a head": head.scored}, store=str(tmp_path))
+    tuned = fit(data, bert, fit_method=QUICK, others={"a head": head.scored}, store=str(tmp_path))
     assert len(tuned.scored) == 20
     assert tuned.graph.fit.examples.task.fold == 0
     assert not set(tuned.scored.ids) & set(tuned.graph.fit.examples.task.audited().ids)
-    assert "a head" in [row.name for row in tuned.beside]
-    plain = fit(cheap.data(60, audited=10), bert, method="naive", how=QUICK, store=str(tmp_path))
+    assert "a head" in [row.name for row in tuned.comparison]
+    plain = fit(cheap.data(60, audited=10), bert, method="naive", fit_method=QUICK, store=str(tmp_path))
     assert len(plain.scored) == 10  # few, and not learned from: all are set aside
 
 
@@ -141,7 +143,7 @@ def test_long_texts_are_counted_and_cut(bert: HF, tmp_path: Path) -> None:
     assert "1 of 60 texts are longer than 64 tokens: the rest is not read" in found.notes
 
 
-def test_what_is_wrong_is_said_before_anything_is_computed(bert: HF, tmp_path: Path) -> None:
+def test_what_is_wrong_is_reported_before_anything_is_computed(bert: HF, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no method called 'magic'"):
         fit(cheap.data(), bert, method="magic", store=str(tmp_path / "store"))
     with pytest.raises(UserError, match="give 10 at least"):
@@ -169,5 +171,5 @@ def test_a_model_too_large_for_memory_is_refused_before_it_is_loaded(
         fit(cheap.data(), bert, store=str(tmp_path / "store"))
     monkeypatch.setattr(memory, "free_memory", lambda device: 8 * weights)
     with pytest.raises(UserError, match=r"name a smaller model, do not finetune it, or use a larger machine$"):
-        fit(cheap.data(), bert, how=QUICK, store=str(tmp_path / "store"))
+        fit(cheap.data(), bert, fit_method=QUICK, store=str(tmp_path / "store"))
     assert not (tmp_path / "store").exists()

@@ -33,8 +33,8 @@ def piped(folder: Path) -> Doubles:
     """The answers of transformers' pipeline, in the order of the classes."""
     from transformers import pipeline
 
-    asked = pipeline("text-classification", str(folder), top_k=None)
-    rows = [{each["label"]: each["score"] for each in answer} for answer in asked(TEXTS)]
+    classify = pipeline("text-classification", str(folder), top_k=None)
+    rows = [{each["label"]: each["score"] for each in answer} for answer in classify(TEXTS)]
     return np.array([[row[name] for name in cheap.CLASSES] for row in rows])
 
 
@@ -42,9 +42,9 @@ def piped(folder: Path) -> Doubles:
 def test_a_head_on_an_encoder_is_read_by_its_script(bert: HF, tmp_path: Path) -> None:
     folder = written(fit(cheap.data(60), bert, store=str(tmp_path / "store")), tmp_path / "out")
     assert Facts.load(folder).kind == "head"
-    asked = "".join(f"{text}\n" for text in TEXTS)
+    classify = "".join(f"{text}\n" for text in TEXTS)
     command = [sys.executable, str(folder / "predict.py")]
-    printed = subprocess.run(command, input=asked, capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(command, input=classify, capture_output=True, text=True, check=True).stdout
     answers = [line.split("\t") for line in printed.splitlines()]
     own = read_model(folder, Settings()).predict(TEXTS)
     assert [name for name, _ in answers] == [cheap.CLASSES[i] for i in own.argmax(1)]
@@ -79,8 +79,8 @@ def test_an_architecture_without_a_shift_keeps_its_head_beside_it(tmp_path: Path
 
 
 def test_a_finetuned_model_is_an_ordinary_checkpoint(bert: HF, tmp_path: Path) -> None:
-    how = Finetune(epochs=2, learning_rate=1e-3, precision="fp32")
-    fitted = fit(cheap.data(60), bert, how=how, store=str(tmp_path / "store"))
+    fit_method = Finetune(epochs=2, learning_rate=1e-3, precision="fp32")
+    fitted = fit(cheap.data(60), bert, fit_method=fit_method, store=str(tmp_path / "store"))
     folder = written(fitted, tmp_path / "out")
     assert json.loads((folder / "config.json").read_text())["id2label"] == {"0": "low", "1": "high"}
     assert piped(folder) == pytest.approx(read_model(folder, Settings()).predict(TEXTS), abs=1e-5)
@@ -120,7 +120,7 @@ def test_the_card_and_the_page_say_the_same_as_the_terminal(bert: HF, tmp_path: 
     for sentence in stored["verdict"]:
         assert sentence in card
         assert sentence.replace("'", "&#39;") in page
-    for row in stored["beside"]:
+    for row in stored["comparison"]:
         assert f"| {row['name']} | {row['shown']} |" in card
     assert "outgrow fit data.csv --out DIR" in card
     assert stored["command"] == "outgrow fit data.csv --out DIR"

@@ -61,7 +61,7 @@ def test_ground_truth_is_joined_by_place_and_may_have_gaps() -> None:
 
 
 @pytest.mark.parametrize(
-    ("weak", "more", "said"),
+    ("weak", "more", "message"),
     [
         (["a", "b"], {"texts": ["one"]}, "2 items have labels and there are 1 texts"),
         (["a", "b"], {"gold": ["a"]}, "2 items have labels and there are 1 gold"),
@@ -69,39 +69,39 @@ def test_ground_truth_is_joined_by_place_and_may_have_gaps() -> None:
         (["a", "b"], {"ids": ["x", "x"]}, "the id 'x' occurs twice"),
         (["a", "b"], {"texts": ["one", " "]}, "item 1 has no text"),
         (["a", "b"], {"texts": ["one", None]}, r"item 1 has no text \(None\)"),
-        (["a", "c"], {"classes": ("a", "b")}, "the label 'c' is no class: they are a, b"),
-        ([2, 0], {"classes": ("a", "b")}, "the label '2' is no class"),
-        (["a", "b"], {"gold": ["z", "a"], "classes": ("a", "b")}, "the label 'z' is no class"),
+        (["a", "c"], {"classes": ("a", "b")}, "the label 'c' is not a class: they are a, b"),
+        ([2, 0], {"classes": ("a", "b")}, "the label '2' is not a class"),
+        (["a", "b"], {"gold": ["z", "a"], "classes": ("a", "b")}, "the label 'z' is not a class"),
         ([None, None], {}, "all annotators abstain on all items"),
         ([-1, -1], {"classes": ("a", "b")}, "all annotators abstain on all items"),
         (["a", "a"], {}, "all labels are 'a': an answer needs two classes"),
         ([1.0, float("inf")], {}, "a label is infinite"),
         ([["a"], ["a", "b"]], {}, "the rows of labels have different lengths"),
         ([], {}, r"labels of shape \(0,\) cannot be read"),
-        (np.eye(2)[[0, 1, 1]], {}, "are probabilities or classes: say form="),
-        ([[0.5, 0.6], [0.5, 0.5]], {}, r"row 1: 0\.5, 0\.6 \(sum 1\.1\) are no probabilities"),
+        (np.eye(2)[[0, 1, 1]], {}, "are probabilities or classes: set form="),
+        ([[0.5, 0.6], [0.5, 0.5]], {}, r"row 1: 0\.5, 0\.6 \(sum 1\.1\) are not probabilities"),
         ([[0.5, NAN], [0.5, 0.5]], {}, "row 1 has no value for the class '1'"),
         ([[0.5, 0.5]], {"classes": ("a", "b", "c")}, "2 numbers for 3 classes"),
         ([{"a": 1}, "b"], {}, "a label holds a dict"),
-        (["a", "b"], {"form": "probabilities"}, "a label is no number"),
+        (["a", "b"], {"form": "probabilities"}, "a label is not a number"),
         ([[0.0]], {"form": "scores"}, "an answer needs two classes at least"),
         (["a", "a"], {"classes": ("a",)}, "classes lists 'a' alone"),
         (["a", "b"], {"classes": ("a", "a")}, "classes lists 'a' twice"),
     ],
 )
-def test_what_is_refused(weak: Any, more: dict[str, Any], said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_what_is_refused(weak: Any, more: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         PracticeData.from_values(weak, **more)
 
 
-def test_what_is_odd_is_said() -> None:
+def test_what_is_odd_is_reported() -> None:
     data = PracticeData.from_values(
         [["Good", "bad"], ["good", "bad"], [None, "bad"]], classes=["Good", "good", "bad", "x"]
     )
-    assert data.notes == (
+    assert data.odd == (
         "'Good' and 'good' count as different classes: write them alike if they are one",
         "1 always says 'bad'",
         "no label ever says 'x'",
     )
     checked = PracticeData.from_values(["a", "b"], gold=["c", None])
-    assert checked.notes == ("no label ever says 'c', which the ground truth has",)
+    assert checked.odd == ("no label ever says 'c', which the ground truth has",)

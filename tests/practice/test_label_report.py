@@ -89,8 +89,8 @@ def test_audits_count_before_agreement_and_are_narrower_than_alone(report: Label
     known = truth[:60] == np.array([1, 0])[np.zeros(60, dtype=int)]
     alone = classical(known.astype(float), rows=400)
     assert alone.rows == 400
-    assert report.to_halve is not None
-    assert 60 < report.to_halve < 340
+    assert report.audits_to_halve is not None
+    assert 60 < report.audits_to_halve < 340
 
 
 def test_calibration_of_probabilities() -> None:
@@ -133,5 +133,31 @@ def test_the_page_is_whole_and_fetches_nothing(report: LabelReport, tmp_path: Pa
     odd = replace(report, name="<script>", notes=("a & <b>",))
     assert "<script>" not in html(odd)
     (tmp_path / "mine.txt").write_text("my notes")
-    with pytest.raises(UserError, match="is no HTML page"):
+    with pytest.raises(UserError, match="is not an HTML page"):
         write(tmp_path / "mine.txt", report)
+
+
+def test_ties_and_likely_typos_are_said() -> None:
+    """Two annotators who differ on one of four rows: their mean is a tie there."""
+    matrix = [["good", "bad"], ["good", "good"], ["bad", "bad"], ["bad", None]]
+    found = label_report(PracticeData.from_values(matrix))
+    assert "1 of 4 joined labels are ties: there the first of the tied classes is taken for the label" in found.notes
+    typo = label_report(PracticeData.from_values(["positive", "negative"] * 30 + ["positve"]))
+    lines = text(typo).splitlines()
+    said = next(i for i, line in enumerate(lines) if "'positve' (1 labels) may be a typo of 'positive' (30)" in line)
+    assert said < next(i for i, line in enumerate(lines) if line.startswith("  class "))
+
+
+def test_an_interval_holds_its_estimate() -> None:
+    for seed in range(3):
+        data, _ = drawn(60, (0.95, 0.9, 0.9), gaps=0.4, seed=seed)
+        found = label_report(data)
+        for share in (found.accuracy, *(each.accuracy for each in found.annotators)):
+            assert share is not None
+            assert share.low <= share.value <= share.high
+        for each in found.annotators:
+            assert each.confusion
+            assert each.confusion_low
+            assert each.confusion_high
+            assert (np.array(each.confusion_low) <= np.array(each.confusion)).all()
+            assert (np.array(each.confusion) <= np.array(each.confusion_high)).all()

@@ -51,9 +51,9 @@ def test_batches_change_nothing(suffix: str, folder: Path, tmp_path: Path, monke
     monkeypatch.setattr(predict, "ROWS", 8)
     texts, _ = cheap.rows(30, seed=5)
     source = write(tmp_path / f"data{suffix}", [{"id": f"r{i}", "text": text} for i, text in enumerate(texts)])
-    told: list[int] = []
-    done = predict_file(folder, source, tmp_path / "p.parquet", progress=lambda rows, _: told.append(rows))
-    assert (done, told) == (30, [8, 16, 24, 30])
+    counts: list[int] = []
+    done = predict_file(folder, source, tmp_path / "p.parquet", progress=lambda rows, _: counts.append(rows))
+    assert (done, counts) == (30, [8, 16, 24, 30])
     found = pq.read_table(tmp_path / "p.parquet").to_pylist()
     probs = read_model(folder, Settings()).predict(texts)
     assert [row["id"] for row in found] == [f"r{i}" for i in range(30)]

@@ -30,7 +30,7 @@ def jsonl(folder: Path, rows: list[dict[str, Any]]) -> Path:
     return csv(folder, "".join(json.dumps(row) + "\n" for row in rows), "data.jsonl")
 
 
-def said(data: PracticeData) -> dict[str, dict[str, Any]]:
+def labels_of(data: PracticeData) -> dict[str, dict[str, Any]]:
     """The labels of each annotator by id: the class where it is certain, else the probabilities."""
     found: dict[str, dict[str, Any]] = {}
     for name, labels in zip(data.annotations.annotators, data.annotations.labels(), strict=True):
@@ -48,7 +48,7 @@ def test_a_class_a_row(tmp_path: Path) -> None:
         )
     )
     assert (data.ids, data.texts, data.classes) == (("1", "2", "3", "4"), tuple(TEXTS), ("neg", "pos"))
-    assert said(data) == {"llm": {"1": "pos", "2": "neg", "4": "neg"}}
+    assert labels_of(data) == {"llm": {"1": "pos", "2": "neg", "4": "neg"}}
     assert data.gold is not None
     assert data.gold.tolist() == [-1, 0, 1, -1]
     assert data.audited.tolist() == [1, 2]
@@ -66,7 +66,7 @@ def test_columns_are_named_by_the_user(tmp_path: Path) -> None:
     path = csv(tmp_path, "title,body,a,b,checked\nx,y,1,0,one\nz,w,0,,\n")
     data = read_data(path, text="{title}: {body}", weak="a,b", gold="checked", classes=("zero", "one"))
     assert data.texts == ("x: y", "z: w")
-    assert said(data) == {"a": {"1": "one", "2": "zero"}, "b": {"1": "zero"}}
+    assert labels_of(data) == {"a": {"1": "one", "2": "zero"}, "b": {"1": "zero"}}
     assert data.gold is not None
     assert data.gold.tolist() == [1, -1], "the ground truth has names where the labels have numbers"
     assert not data.roles.guessed
@@ -85,26 +85,26 @@ def test_several_annotators_with_gaps_are_guessed_by_their_cells(tmp_path: Path)
 def test_a_probability_for_each_class_in_columns(tmp_path: Path) -> None:
     data = read_data(csv(tmp_path, "text,neg,pos\na b c,0.25,0.75\nd e f,nan,\ng h i,1,0\n"))
     assert data.classes == ("neg", "pos")
-    assert said(data) == {"": {"1": [0.25, 0.75], "3": "neg"}}
+    assert labels_of(data) == {"": {"1": [0.25, 0.75], "3": "neg"}}
     named = read_data(csv(tmp_path, "text,p0,p1\na b c,0.25,0.75\nd e f,1,0\n"), weak="p0,p1", classes=("neg", "pos"))
-    assert said(named) == {"": {"1": [0.25, 0.75], "2": "neg"}}
+    assert labels_of(named) == {"": {"1": [0.25, 0.75], "2": "neg"}}
 
 
 def test_scores_and_log_probabilities_of_language_models(tmp_path: Path) -> None:
     """exp(-0.2877) is 3/4 and exp(-1.3863) 1/4."""
     rows = [{"text": "a b c", "logprobs": {"neg": -0.28768, "pos": -1.38629}}, {"text": "d e f", "logprobs": None}]
     data = read_data(jsonl(tmp_path, rows))
-    assert said(data) == {"logprobs": {"1": [0.75, 0.25]}}
+    assert labels_of(data) == {"logprobs": {"1": [0.75, 0.25]}}
     assert "form: scores (guessed; --form names another)" in data.notes
     lists = read_data(jsonl(tmp_path, [{"text": "a b c", "logits": [0, 1.09861]}]), form="scores", classes=("n", "p"))
-    assert said(lists) == {"logits": {"1": [0.25, 0.75]}}
+    assert labels_of(lists) == {"logits": {"1": [0.25, 0.75]}}
 
 
 def test_a_long_table_as_crowd_kit_has_it(tmp_path: Path) -> None:
     """crowd-kit: the columns task, worker and label, and no text."""
     data = read_data(csv(tmp_path, "task,worker,label\nt1,w1,cat\nt1,w2,dog\nt2,w2,dog\nt2,w1,dog\nt3,w2,\n"))
     assert (data.ids, data.texts) == (("t1", "t2", "t3"), ())
-    assert said(data) == {"w1": {"t1": "cat", "t2": "dog"}, "w2": {"t1": "dog", "t2": "dog"}}
+    assert labels_of(data) == {"w1": {"t1": "cat", "t2": "dog"}, "w2": {"t1": "dog", "t2": "dog"}}
     assert data.labelled.tolist() == [0, 1]
     with pytest.raises(UserError, match="has no text: name its column"):
         data.examples()
@@ -126,7 +126,7 @@ def test_crowd_kit_s_table_comes_back(tmp_path: Path) -> None:
 def test_a_long_table_with_texts_instead_of_ids(tmp_path: Path) -> None:
     data = read_data(csv(tmp_path, "text,rater,label,gold\na b,r1,x,x\na b,r2,y,\nc d,r1,y,y\n"))
     assert data.texts == ("a b", "c d")
-    assert said(data) == {"r1": {"a b": "x", "c d": "y"}, "r2": {"a b": "y"}}
+    assert labels_of(data) == {"r1": {"a b": "x", "c d": "y"}, "r2": {"a b": "y"}}
     assert data.gold is not None
     assert data.gold.tolist() == [0, 1]
 
@@ -159,7 +159,7 @@ def test_pred_probs_of_a_parquet_file(tmp_path: Path) -> None:
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
     data = read_data(tmp_path / "a.parquet")
     assert data.classes == ("0", "1")
-    assert said(data) == {"pred_probs": {"1": [0.25, 0.75]}}
+    assert labels_of(data) == {"pred_probs": {"1": [0.25, 0.75]}}
     assert data.gold is not None
     assert data.gold.tolist() == [1, -1]
 
@@ -172,7 +172,7 @@ def test_a_preference_between_two_replies(tmp_path: Path) -> None:
     ]
     data = read_data(jsonl(tmp_path, rows))
     assert data.classes == ("reply_a", "reply_b")
-    assert said(data) == {"preferred": {"1": "reply_a", "3": "reply_b"}}
+    assert labels_of(data) == {"preferred": {"1": "reply_a", "3": "reply_b"}}
     assert data.examples().rows[0].choices == ("because", "no")
 
 
@@ -200,11 +200,12 @@ def test_every_format(suffix: str, tmp_path: Path) -> None:
         path.write_text("text\tlabel\na b c\tx\nd e f\ty\n")
     else:
         path.write_text("\n".join(map(json.dumps, rows)) if suffix == "jsonl" else json.dumps(rows))
-    assert said(read_data(path)) == {"label": {"1": "x", "2": "y"}}
+    assert labels_of(read_data(path)) == {"label": {"1": "x", "2": "y"}}
 
 
 def test_a_data_set_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`datasets` is not installed here: a module of the same shape stands in for it."""
+    """A module of the same shape stands in for `datasets`."""
+    monkeypatch.setitem(sys.modules, "datasets", None)  # as where it is not installed
     with pytest.raises(UserError, match="needs the package datasets"):
         read_data("hub:owner/set")
 
@@ -225,6 +226,6 @@ def test_a_data_set_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     module.load_dataset = load_dataset  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "datasets", module)
     data = read_data("hub:owner/set:plain@dev")
-    assert said(data) == {"label": {"1": "good", "2": "bad"}}
+    assert labels_of(data) == {"label": {"1": "good", "2": "bad"}}
     with pytest.raises(UserError, match=r"hub:owner/other cannot be loaded \(FileNotFoundError: no such set\)"):
         read_data("hub:owner/other")

@@ -120,7 +120,7 @@ def write_quiz(path: Path, wrong: int = 0) -> Quiz:
 
 
 def predicting(task: Quiz, rate: float = 0.1, seed: int = 0) -> Predict:
-    train, held, test = (
+    train, validation, test = (
         Prepare(task=task, split=split, n=n, seed=drawn)
         for split, n, drawn in (("weak_train", 20, seed), ("validation", None, 0), ("test", 5, 0))
     )
@@ -130,8 +130,8 @@ def predicting(task: Quiz, rate: float = 0.1, seed: int = 0) -> Predict:
         method=Rated(learning_rate=rate),
         examples=train,
         labels=Gold(examples=train),
-        validation=held,
-        validation_labels=Gold(examples=held),
+        validation=validation,
+        validation_labels=Gold(examples=validation),
         seed=seed,
     )
     return Predict(fitted=fit, examples=test)

@@ -15,15 +15,15 @@ from outgrow.store import Store
 
 
 @pytest.fixture(scope="session")
-def asked() -> Experiment:
+def planned() -> Experiment:
     return experiment(methods=(Technique(), BETTER))
 
 
 @pytest.fixture(scope="session")
-def finished(asked: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """All of `asked`, without a failure. To be looked at only."""
+def finished(planned: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """All of `planned`, without a failure. To be looked at only."""
     store = Store(str(tmp_path_factory.mktemp("finished")))
-    assert not computed(asked, store).failures
+    assert not computed(planned, store).failures
     return store
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from outgrow.executors.inline import Inline
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells, targets
-from outgrow.experiment.steps import Adapted
+from outgrow.experiment.pretrained import Adapted
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Context, Outcome, Settings, run
 from outgrow.losses.base import Loss
@@ -89,10 +89,10 @@ class Know(TextMethod):
 
     def fit(self, model: Model, readout: Readout, loss: Loss, data: TrainingData, seed: int, ctx: Context) -> Predictor:
         truth = [answer(row) for row in data.examples.rows]
-        taught_truth = bool((data.labels.hard() == truth).all())
-        if seed == self.breaks_at_seed and not taught_truth:
+        train_truth = bool((data.labels.hard() == truth).all())
+        if seed == self.breaks_at_seed and not train_truth:
             raise UserError(self.excuse) if self.excuse else RuntimeError("the mind <boggles>")
-        skill = self.skill if taught_truth else self.skill - self.lost + 2 * (seed - 1)
+        skill = self.skill if train_truth else self.skill - self.lost + 2 * (seed - 1)
         (ctx.scratch / "skill.json").write_text(json.dumps(skill))
         return Predictor(ctx.scratch)
 
@@ -106,8 +106,8 @@ class Know(TextMethod):
     ) -> Labels:
         file = predictor.folder / "skill.json"
         skill = json.loads(file.read_text()) if file.exists() else 12
-        said = [answer(row) if int(row.id[1:]) < skill else 1 - answer(row) for row in examples.rows]
-        rows = [np.array([0.2, 0.8]) if yes else np.array([0.8, 0.2]) for yes in said]
+        answers = [answer(row) if int(row.id[1:]) < skill else 1 - answer(row) for row in examples.rows]
+        rows = [np.array([0.2, 0.8]) if yes else np.array([0.8, 0.2]) for yes in answers]
         return Labels.from_rows(examples.ids[::-1], rows[::-1])  # any order: readers join by id
 
 
@@ -148,6 +148,6 @@ def experiment(
 BETTER = Technique(label="better", fit=Know(skill=32, lost=4))  # right on four more than the naive student
 
 
-def computed(asked: Experiment, store: Store) -> Outcome:
+def computed(planned: Experiment, store: Store) -> Outcome:
     with Inline() as executor:
-        return run(targets(cells(asked)), store, executor)
+        return run(targets(cells(planned)), store, executor)

@@ -33,7 +33,7 @@ def plain(text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("pgr", "said"),
+    ("pgr", "text"),
     [
         ((0.68, 0.55, 0.81), "The student recovers 68 % of the gap; surely more than half."),
         ((0.68, 0.5, 0.81), "The student recovers 68 % of the gap; surely more than a third."),
@@ -48,8 +48,8 @@ def plain(text: str) -> str:
         ((0.4, None, None), "The student recovers 40 % of the gap."),
     ],
 )
-def test_one_comparison_in_words(pgr: tuple[float, float | None, float | None], said: str) -> None:
-    assert [plain(each) for each in sentences([recovering(*pgr)])] == [said]
+def test_one_comparison_in_words(pgr: tuple[float, float | None, float | None], text: str) -> None:
+    assert [plain(each) for each in sentences([recovering(*pgr)])] == [text]
 
 
 def test_a_comparison_is_named_by_what_tells_it_from_the_others() -> None:
@@ -57,8 +57,8 @@ def test_a_comparison_is_named_by_what_tells_it_from_the_others() -> None:
     method = replace(RECORD, method="confidence", verdict="better", baseline="naive")
     assert plain(sentences([RECORD, task])[1]).startswith("On texts, the student recovers 68 % of the gap;")
     assert plain(sentences([RECORD, pair])[1]).startswith("The student king of pawn recovers 68 %")
-    said = "The student with confidence recovers 68 % of the gap; surely more than half; surely better than with naive."
-    assert plain(sentences([RECORD, method])[1]) == said
+    text = "The student with confidence recovers 68 % of the gap; surely more than half; surely better than with naive."
+    assert plain(sentences([RECORD, method])[1]) == text
     every = sentences([RECORD, task, pair, method])
     assert plain(every[0]).startswith("On moves, the student queen of pawn with naive recovers")
     unclear, worse = (replace(method, verdict=verdict) for verdict in ("unclear", "worse"))
@@ -68,20 +68,20 @@ def test_a_comparison_is_named_by_what_tells_it_from_the_others() -> None:
 
 def test_a_pgr_that_is_withheld_gives_its_reason() -> None:
     none = replace(RECORD, estimates={}, withheld={"pgr": "no student score yet"})
-    said = "How much of the gap the student recovers cannot be said: no student score yet."
-    assert sentences([none]) == [said]
-    assert sentences([replace(none, withheld={})])[0].endswith("cannot be said: there is no score yet.")
+    text = "How much of the gap the student recovers cannot be stated: no student score yet."
+    assert sentences([none]) == [text]
+    assert sentences([replace(none, withheld={})])[0].endswith("cannot be stated: there is no score yet.")
 
 
-def test_what_would_allow_a_pgr_is_said_once_for_the_rows_that_need_it() -> None:
+def test_what_would_allow_a_pgr_is_reported_once_for_the_rows_that_need_it() -> None:
     more = "more seeds or a weaker supervisor are needed"
     none = [
         replace(RECORD, strong=strong, estimates={}, withheld={"pgr": f"the gap is {points} points: {more}"})
         for strong, points in (("rook", 1.2), ("king", 0.4))
     ]
     rows = [RECORD, *none]
-    said = "How much of the gap the student rook of pawn recovers cannot be said: the gap is 1.2 points."
-    assert sentences(rows)[1] == said
+    text = "How much of the gap the student rook of pawn recovers cannot be stated: the gap is 1.2 points."
+    assert sentences(rows)[1] == text
     assert limits(rows) == [
         Limit(text=f"no PGR can be stated: {more}", about=("pawn → rook", "pawn → king")),
     ]
@@ -101,7 +101,7 @@ def test_comparisons_are_ranked_by_the_lower_end_and_then_those_without_one() ->
     assert ranked([none, bare, wide, replace(narrow, seed=1), narrow]) == [narrow, wide, bare, none]
 
 
-def test_a_caveat_of_several_rows_is_said_once() -> None:
+def test_a_caveat_of_several_rows_is_reported_once() -> None:
     chance, direct = Caveat(about="floor", text="at chance"), Caveat(about="student", text="direct is better")
     one, two = replace(RECORD, caveats=(chance, direct)), replace(RECORD, task="texts", caveats=(chance,))
     assert limits([one, two, replace(two, seed=0)]) == [
@@ -117,21 +117,21 @@ PARTS = {"all of it": 1.0, "nine tenths": 0.9, "three quarters": 0.75, "two thir
 @given(st.floats(-2, 3), st.floats(0, 1), st.floats(0, 1))
 def test_what_is_sure_is_what_the_interval_says(value: float, below: float, above: float) -> None:
     low, high = value - below, value + above
-    said = certainty(Estimate(value=value, low=low, high=high))
-    for part in re.findall(r"surely more than ([\w ]+)", said):
+    text = certainty(Estimate(value=value, low=low, high=high))
+    for part in re.findall(r"surely more than ([\w ]+)", text):
         assert low > PARTS[part]
         assert low > 0
-    for part in re.findall(r"surely less than ([\w ]+)", said):
+    for part in re.findall(r"surely less than ([\w ]+)", text):
         assert high < PARTS[part]
         assert low <= 0
-    assert ("worse than its supervisor" in said) == (high < 0)
-    assert ("maybe nothing" in said) == (low <= 0 and round(100 * value) > 0)
+    assert ("worse than its supervisor" in text) == (high < 0)
+    assert ("maybe nothing" in text) == (low <= 0 and round(100 * value) > 0)
 
 
 @given(st.lists(st.tuples(st.floats(-2, 3), st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=MOST))
 def test_every_number_of_a_sentence_is_one_of_the_json_record(pgrs: list[tuple[float, float, float]]) -> None:
     rows = [replace(recovering(v, v - b, v + a), strong="abcdef"[i]) for i, (v, b, a) in enumerate(pgrs)]
     flat = json.loads(tables.text(rows, "json"))
-    for said, row in zip(sentences(rows), flat, strict=True):
-        numbers = [float(number.replace("−", "-")) for number in re.findall(r"−?\d+(?:\.\d+)?", said)]
+    for text, row in zip(sentences(rows), flat, strict=True):
+        numbers = [float(number.replace("−", "-")) for number in re.findall(r"−?\d+(?:\.\d+)?", text)]
         assert numbers == [pytest.approx(100 * row["pgr"], abs=0.5001)]

@@ -125,5 +125,5 @@ def test_every_form_has_the_same_numbers(first: Side, tmp_path: Path) -> None:
     assert page == html(("first", "<better>"), found)
     write(tmp_path / "page.html", ("first", "better"), found)
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(UserError, match="is no HTML page"):
+    with pytest.raises(UserError, match="is not an HTML page"):
         write(tmp_path / "thesis.txt", ("first", "better"), found)

@@ -20,9 +20,9 @@ from outgrow.store import Store
 from outgrow.types import UserError
 
 
-def test_the_student_outgrows_its_supervisor_on_these(asked: Experiment, finished: Store) -> None:
+def test_the_student_outgrows_its_supervisor_on_these(planned: Experiment, finished: Store) -> None:
     """t16 … t21 with all seeds, t22 and t23 with two, t24 and t25 with one: (6 + 8 + 10) / 3 of 40 are 20 %."""
-    naive, better = read(asked, finished, OUTGROWN)
+    naive, better = read(planned, finished, OUTGROWN)
     assert naive.share == pytest.approx(0.2)
     by_seeds = {seeds: {s.example.id for s in naive.examples if len(s.seeds) == seeds} for seeds in (1, 2, 3)}
     assert by_seeds[3] == {f"t{i}" for i in range(16, 22)}
@@ -31,9 +31,9 @@ def test_the_student_outgrows_its_supervisor_on_these(asked: Experiment, finishe
     assert better.share == pytest.approx(0.3)
 
 
-def test_answers_are_of_the_first_seed_and_choices_are_words(asked: Experiment, finished: Store) -> None:
+def test_answers_are_of_the_first_seed_and_choices_are_words(planned: Experiment, finished: Store) -> None:
     """t25 is odd, so its answer is yes, which only the student of seed 2 gives."""
-    (seen,) = (s for s in read(asked, finished, OUTGROWN)[0].examples if s.example.id == "t25")
+    (seen,) = (s for s in read(planned, finished, OUTGROWN)[0].examples if s.example.id == "t25")
     assert seen.seeds == (2,)
     assert seen.right == ("yes",)
     said = {role: (answer.choice, round(answer.probability, 3)) for role, answer in seen.answers.items()}
@@ -42,22 +42,22 @@ def test_answers_are_of_the_first_seed_and_choices_are_words(asked: Experiment, 
 
 
 def test_nothing_is_lost_where_the_student_knows_all_that_its_supervisor_does(
-    asked: Experiment, finished: Store
+    planned: Experiment, finished: Store
 ) -> None:
-    assert [(group.share, group.examples) for group in read(asked, finished, LOST)] == [(0.0, ()), (0.0, ())]
+    assert [(group.share, group.examples) for group in read(planned, finished, LOST)] == [(0.0, ()), (0.0, ())]
 
 
-def test_every_role_can_be_asked_about(asked: Experiment, finished: Store) -> None:
+def test_every_role_can_be_asked_about(planned: Experiment, finished: Store) -> None:
     """All are wrong on t32 … t39: 20 %."""
     text = "supervisor wrong, student wrong, ceiling wrong, direct wrong, zero-shot wrong"
-    found = read(asked, finished, text)[0]
+    found = read(planned, finished, text)[0]
     assert {seen.example.id for seen in found.examples} == {f"t{i}" for i in range(32, 40)}
     assert found.share == pytest.approx(0.2)
     assert found.examples[0].answers.keys() == {"supervisor", "student", "ceiling", "direct", "zero-shot"}
 
 
-def test_what_is_not_computed_says_so(asked: Experiment, tmp_path: Path) -> None:
-    found = read(asked, Store(str(tmp_path)), OUTGROWN)
+def test_what_is_not_computed_says_so(planned: Experiment, tmp_path: Path) -> None:
+    found = read(planned, Store(str(tmp_path)), OUTGROWN)
     assert [group.share for group in found] == [None, None]
     assert text(found, "table").count("not computed yet") == 2
     assert (text(found, "json"), text(found, "csv")) == ("[]\n", "task\n")
@@ -72,8 +72,8 @@ def test_only_complete_seeds_count(tmp_path: Path) -> None:
     assert found.share == pytest.approx(0.2)  # (6 + 10) / 2 of 40
 
 
-def test_the_formats_agree(asked: Experiment, finished: Store) -> None:
-    found = read(asked, finished, OUTGROWN)
+def test_the_formats_agree(planned: Experiment, finished: Store) -> None:
+    found = read(planned, finished, OUTGROWN)
     records = flat(found)
     assert json.loads(text(found, "json")) == records
     rows = list(csv.DictReader(io.StringIO(text(found, "csv"))))

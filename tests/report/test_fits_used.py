@@ -9,7 +9,7 @@ from outgrow.experiment.technique import Technique
 from outgrow.labelling.harden import Harden
 from outgrow.labelling.sharpen import Sharpen
 from outgrow.report.protocol import fits_used
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 
 
 def test_the_protocol_names_every_fit_between_supervisor_and_student_and_adaptations() -> None:

@@ -39,8 +39,8 @@ class Last(Rule):
 
     selects: ClassVar[bool] = True
 
-    def apply(self, said: Sequence[Labels], features: Doubles | None = None) -> Labels:
-        (labels,) = said
+    def apply(self, labels_given: Sequence[Labels], features: Doubles | None = None) -> Labels:
+        (labels,) = labels_given
         return labels.take(np.argsort(labels.ids)[-10:])
 
 
@@ -54,9 +54,9 @@ def test_label_accuracy_by_hand(tmp_path: Path) -> None:
     Of the last ten 6 are right. Ground truth is all right: not less than 0.025^(1/20).
     """
     methods = (Technique(), Technique(label="last", rules=(Last(),)), Technique(label="truth", oracle="labels"))
-    asked, store = experiment(methods=methods), Store(str(tmp_path))
-    assert not computed(asked, store).failures
-    naive, last, truth = read(asked, store).aggregates
+    planned, store = experiment(methods=methods), Store(str(tmp_path))
+    assert not computed(planned, store).failures
+    naive, last, truth = read(planned, store).aggregates
     half = 2.0930241 * (0.8 * 0.2 / 19) ** 0.5
     assert (naive.value("label_accuracy"), naive.estimates["label_accuracy"].low) == (close(0.8), close(0.8 - half))
     assert naive.estimates["label_accuracy"].high == close(0.8 + half)
@@ -64,27 +64,27 @@ def test_label_accuracy_by_hand(tmp_path: Path) -> None:
     assert last.value("label_accuracy") == close(0.6)
     assert (truth.value("label_accuracy"), truth.estimates["label_accuracy"].high) == (1, 1)
     assert truth.estimates["label_accuracy"].low == close(0.025 ** (1 / 20))
-    assert [r.value("label_accuracy") for r in read(asked, store).records if r.method == "naive"] == [close(0.8)] * 4
-    selected = next(cell for cell in cells(asked) if cell.method.label == "last")
+    assert [r.value("label_accuracy") for r in read(planned, store).records if r.method == "naive"] == [close(0.8)] * 4
+    selected = next(cell for cell in cells(planned) if cell.method.label == "last")
     assert isinstance(selected.label_accuracy.examples, Select)
 
 
-def test_the_labels_stand_beside_the_floor(asked: Experiment, finished: Store) -> None:
-    found = read(asked, finished).aggregates
+def test_the_labels_stand_beside_the_floor(planned: Experiment, finished: Store) -> None:
+    found = read(planned, finished).aggregates
     head, _, first = tables.text(found, "md").splitlines()[:3]
     assert head.split(" | ")[4:8] == ["PGR", "floor", "labels", "direct"]
     assert first.split(" | ")[6].startswith("80.0 (")
-    page = html(asked, finished)
+    page = html(planned, finished)
     assert '<th scope="col">floor</th><th scope="col">labels</th><th scope="col">direct</th>' in page
     assert "accuracy of the labels that the student is trained on" in spec(page).text
 
 
-def test_labels_that_are_not_scored_yet_leave_a_row_unfinished(asked: Experiment, tmp_path: Path) -> None:
+def test_labels_that_are_not_scored_yet_leave_a_row_unfinished(planned: Experiment, tmp_path: Path) -> None:
     store = Store(str(tmp_path))
-    computed(asked, store)
-    for cell in cells(asked):
+    computed(planned, store)
+    for cell in cells(planned):
         (tmp_path / "manifests" / f"{cell.label_accuracy.key}.json").unlink(missing_ok=True)
-    found = read(asked, store)
+    found = read(planned, store)
     assert {(r.status, r.value("label_accuracy")) for r in found.records} == {("missing", None)}
     assert found.aggregates[0].value("pgr") == close(0.5)  # what does not need them is stated
     assert {p.step.title for p in found.problems} == {"score riddles-cats transfer"}
@@ -111,10 +111,10 @@ NOTE = Noting(skill=32).note
 
 @pytest.fixture(scope="module")
 def noted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Experiment, Store]:
-    asked = experiment(student=Noting(skill=32), supervisor=Know(skill=16))
+    planned = experiment(student=Noting(skill=32), supervisor=Know(skill=16))
     store = Store(str(tmp_path_factory.mktemp("noted")))
-    assert not computed(asked, store).failures
-    return asked, store
+    assert not computed(planned, store).failures
+    return planned, store
 
 
 def test_a_note_is_in_the_records_that_it_is_of(noted: tuple[Experiment, Store]) -> None:
@@ -140,22 +140,22 @@ def test_a_note_is_a_footnote_at_the_number_concerned(noted: tuple[Experiment, S
 
 
 def test_notes_are_looked_for_only_where_there_are_some(
-    asked: Experiment, finished: Store, monkeypatch: pytest.MonkeyPatch
+    planned: Experiment, finished: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fetched: list[object] = []
     plain = Store.fetch
     monkeypatch.setattr(Store, "fetch", lambda self, key, only=None: fetched.append(only) or plain(self, key, only))
-    read(asked, finished)
+    read(planned, finished)
     assert fetched
     assert {"notes.json"} not in fetched
 
 
 def test_notes_that_are_no_sentences_break_nothing(tmp_path: Path) -> None:
     for i, data in enumerate(('{"a": 1}', "[1, null]", "[", '"one"')):
-        asked = experiment(tasks=(Riddles(topic=f"no {i}"),), seeds=(1,), student=Raw(skill=32, data=data))
+        planned = experiment(tasks=(Riddles(topic=f"no {i}"),), seeds=(1,), student=Raw(skill=32, data=data))
         store = Store(str(tmp_path / str(i)))
-        assert not computed(asked, store).failures
-        assert all(isinstance(note, str) for row in records(asked, store) for note in row["notes"])
+        assert not computed(planned, store).failures
+        assert all(isinstance(note, str) for row in records(planned, store) for note in row["notes"])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from invented import BETTER, Riddles, WellRead, computed, experiment
 from rich.console import Console
 
 from outgrow.experiment.definition import Experiment
-from outgrow.experiment.steps import Adapt
+from outgrow.experiment.pretrained import Adapt
 from outgrow.experiment.technique import Technique
 from outgrow.methods.base import Predictor
 from outgrow.report import tables
@@ -23,7 +23,7 @@ from outgrow.report.record import Record
 from outgrow.report.results import read
 from outgrow.report.row import Estimate, Row
 from outgrow.store import Store
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 
 HERE = Path(__file__).parent
 
@@ -36,9 +36,9 @@ def assert_same_csv(text: str, golden: Path) -> None:
                 assert float(cell) == pytest.approx(float(wanted_cell), rel=1e-9, abs=1e-12)
 
 
-def test_csv_is_what_it_was(asked: Experiment, finished: Store) -> None:
+def test_csv_is_what_it_was(planned: Experiment, finished: Store) -> None:
     """The numbers in the file were written when a record had a field for every number."""
-    assert_same_csv(tables.text(read(asked, finished).records, "csv"), HERE / "grid.csv")
+    assert_same_csv(tables.text(read(planned, finished).records, "csv"), HERE / "grid.csv")
 
 
 def test_csv_with_a_matched_pgr_that_is_withheld_is_what_it_was(
@@ -52,8 +52,8 @@ def test_csv_with_a_matched_pgr_that_is_withheld_is_what_it_was(
     assert_same_csv(tables.text(read(adapted, store).records, "csv"), HERE / "adapted.csv")
 
 
-def test_json_has_the_columns_of_csv_and_null_where_csv_is_empty(asked: Experiment, finished: Store) -> None:
-    found = read(asked, finished).records
+def test_json_has_the_columns_of_csv_and_null_where_csv_is_empty(planned: Experiment, finished: Store) -> None:
+    found = read(planned, finished).records
     rows = json.loads(tables.text(found, "json"))
     lines = list(csv.DictReader(io.StringIO(tables.text(found, "csv"))))
     assert [list(row) for row in rows] == [list(line) for line in lines]
@@ -67,7 +67,7 @@ def halved(row: Row) -> Estimate | str | None:
 
 
 def test_a_new_measure_is_one_entry(
-    asked: Experiment, finished: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    planned: Experiment, finished: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The students' 24 of 40 on average, halved: 30 percent, from 10 to 90; lower is better."""
     new = Measure(
@@ -81,7 +81,7 @@ def test_a_new_measure_is_one_entry(
         definition="how far confidence is from accuracy",
     )
     monkeypatch.setitem(MEASURES, "calibration", new)
-    found = read(asked, finished)
+    found = read(planned, finished)
     row = found.records[0].to_dict()
     assert (row["calibration"], row["calibration_low"], row["calibration_high"]) == (pytest.approx(0.3), 0.1, 0.9)
     assert row["withheld_calibration"] is None
@@ -95,11 +95,11 @@ def test_a_new_measure_is_one_entry(
     console = Console(width=160, record=True, file=io.StringIO())
     console.print(tables.table(found.aggregates))
     assert "calibration" in console.export_text()
-    page = html(asked, finished)
+    page = html(planned, finished)
     assert '<th scope="col">calibration ↓</th>' in page
     assert 'data-head="calibration ↓" data-value="0.3"><b>30.0</b> <small>10.0–90.0</small></td>' in page
     assert "how far confidence is from accuracy." in page
-    missing = html(asked, Store(str(tmp_path)))
+    missing = html(planned, Store(str(tmp_path)))
     assert "calibration withheld for riddles-cats, mind/small → mind/big, naive: no student." in missing
 
 
@@ -111,7 +111,7 @@ def test_a_record_without_estimates_has_every_column_and_no_value() -> None:
     assert flat.keys() >= {f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")}
 
 
-def test_no_column_is_named_twice(asked: Experiment, finished: Store) -> None:
+def test_no_column_is_named_twice(planned: Experiment, finished: Store) -> None:
     names = [f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")]
     names += [measure.reason for measure in MEASURES.values() if measure.reason]
     names += [f"{name}_p" for name, measure in MEASURES.items() if measure.signed]

@@ -42,25 +42,25 @@ def many(monkeypatch: pytest.MonkeyPatch) -> tuple[Experiment, Any]:
     """Many students, and a store that makes up what is read."""
     monkeypatch.setattr(stored, "load", made)
     methods = tuple(Technique(label=f"m{i}", fit=Know(skill=i)) for i in range(STUDENTS // 5))
-    asked = experiment(methods=methods, seeds=(0, 1, 2, 3, 4), tasks=(Riddles(),))
-    keys = frozenset(step.key for step in walk(targets(cells(asked))))
-    return asked, SimpleNamespace(listing=lambda: keys, manifests=lambda wanted: {})
+    planned = experiment(methods=methods, seeds=(0, 1, 2, 3, 4), tasks=(Riddles(),))
+    keys = frozenset(step.key for step in walk(targets(cells(planned))))
+    return planned, SimpleNamespace(listing=lambda: keys, manifests=lambda wanted: {})
 
 
 def test_a_student_takes_a_few_bytes_an_example(many: tuple[Experiment, Any]) -> None:
     """A byte for its scores, one for its answers, one each for the scores of its ceiling and its direct: with all that
     is kept once, less than 10. Scores with their ids and labels with their probabilities would take more than 100."""
-    asked, store = many
-    kept, grid = StoredArtifacts(store, ()), cells(asked)
+    planned, store = many
+    kept, grid = StoredArtifacts(store, ()), cells(planned)
     t_quantile(2.0, 0.95)  # imports scipy
     tracemalloc.start()
     found = [results.record(row, baseline, None, kept) for row, baseline in results.rows(grid)]
-    held, peak = tracemalloc.get_traced_memory()
+    in_use, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(grid) == STUDENTS
     assert {(record.status, record.n_test, record.n_dropped) for record in found} == {("done", TESTS, 2)}
-    assert held / (STUDENTS * TESTS) < 10
-    assert peak - held < 4e6  # what one row takes while it is read
+    assert in_use / (STUDENTS * TESTS) < 10
+    assert peak - in_use < 4e6  # what one row takes while it is read
 
 
 def test_whole_values_take_a_byte_and_others_four() -> None:

@@ -97,16 +97,16 @@ def test_a_name_is_text_on_the_terminal(name: str) -> None:
     """Not markup of rich, nor anything that a terminal obeys."""
     console = Console(width=200, record=True, file=io.StringIO(), force_terminal=True, no_color=True)
     console.print(tables.table([replace(RECORD, task=name, weak=name, strong=name, method="m")]))
-    said = console.export_text()
-    assert said.count(tables.one_line(name)) >= 3
-    assert "\x1b" not in said
-    assert "\a" not in said
+    output = console.export_text()
+    assert output.count(tables.one_line(name)) >= 3
+    assert "\x1b" not in output
+    assert "\a" not in output
 
 
 @pytest.mark.parametrize("name", [*NAMES, *ODD, "long" * 400])
 def test_a_page_holds_any_name(name: str, tmp_path: Path) -> None:
-    asked = experiment(tasks=(Riddles(topic=name),), methods=(Technique(label=name), BETTER), seeds=(0,))
-    write(asked, Store(str(tmp_path / "store")), tmp_path / "page.html")
+    planned = experiment(tasks=(Riddles(topic=name),), methods=(Technique(label=name), BETTER), seeds=(0,))
+    write(planned, Store(str(tmp_path / "store")), tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert " ".join(name.replace("\ud800", "?").split()) in spec(page).text
     assert page.count("<script") == html(experiment(seeds=(0,)), Store(str(tmp_path / "store"))).count("<script")

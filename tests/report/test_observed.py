@@ -16,19 +16,19 @@ from outgrow.report.row import Estimate
 
 
 def row(
-    answers: list[int], truth: list[int], taught: tuple[float, ...] = (0.5, 0.5), metric: Metric | None = None
+    answers: list[int], truth: list[int], shares: tuple[float, ...] = (0.5, 0.5), metric: Metric | None = None
 ) -> Any:
     """A row of one seed with these answers of the student, right classes, and class shares of weak_train."""
     cell = SimpleNamespace(student="student", majority="majority", test="test")
     stored = SimpleNamespace(
         hard=lambda score: np.array(answers),
-        details=lambda score: (np.tile(np.array(taught), (len(truth), 1)), np.array(truth)),
+        details=lambda score: (np.tile(np.array(shares), (len(truth), 1)), np.array(truth)),
         classes=lambda examples: ("no", "yes"),
     )
     return SimpleNamespace(cells=[cell], complete=[cell], stored=stored, metric=metric or Accuracy())
 
 
-def said(found: Any, **estimates: Estimate) -> list[str]:
+def notes_of(found: Any, **estimates: Estimate) -> list[str]:
     return [caveat.text for caveat in observed(found, estimates)]
 
 
@@ -44,46 +44,46 @@ def test_a_share_that_is_not_all_or_nothing_does_not_look_like_it(value: float, 
     assert share(value) == text
 
 
-def test_a_student_with_one_answer_is_said_beside_the_share_of_that_class() -> None:
-    assert said(row([1] * 100, EVEN)) == [
+def test_a_student_with_one_answer_is_reported_beside_the_share_of_that_class() -> None:
+    assert notes_of(row([1] * 100, EVEN)) == [
         "the student gives the class 'yes' to 100 % of the test examples, and 50 % of these are of it"
     ]
-    assert said(row([1] * 96 + [0] * 4, EVEN))[0].startswith("the student gives the class 'yes' to 96 %")
-    assert said(row([1] * 94 + [0] * 6, EVEN)) == []
+    assert notes_of(row([1] * 96 + [0] * 4, EVEN))[0].startswith("the student gives the class 'yes' to 96 %")
+    assert notes_of(row([1] * 94 + [0] * 6, EVEN)) == []
 
 
-def test_a_rare_class_of_test_and_of_weak_train_is_said_by_its_share() -> None:
+def test_a_rare_class_of_test_and_of_weak_train_is_reported_by_its_share() -> None:
     """3 of 10,000 are 0.03 %; a student that never gives this class is right on the other 99.97 %."""
     truth = [1] * 3 + [0] * 9997
-    rare, one_answer = said(row([0] * 10_000, truth))
+    rare, one_answer = notes_of(row([0] * 10_000, truth))
     assert rare.startswith("0.03 % of the test examples are of the class 'yes': accuracy hardly depends on it")
     assert one_answer.endswith("to 100 % of the test examples, and 99.97 % of these are of it")
-    (taught,) = said(row(EVEN, EVEN, (0.98, 0.02)))
-    assert taught.startswith("2 % of weak_train are of the class 'yes'")
-    assert said(row(EVEN, EVEN, (0.98, 0.02), metric=LogLoss())) == []
-    assert said(row(EVEN, [0] * 5 + [1] * 95)) == []  # 5 % is not below 5 %
+    (shares,) = notes_of(row(EVEN, EVEN, (0.98, 0.02)))
+    assert shares.startswith("2 % of weak_train are of the class 'yes'")
+    assert notes_of(row(EVEN, EVEN, (0.98, 0.02), metric=LogLoss())) == []
+    assert notes_of(row(EVEN, [0] * 5 + [1] * 95)) == []  # 5 % is not below 5 %
 
 
 def test_classes_that_are_many_are_not_rare_for_that() -> None:
     """Each of 50 classes is 2 %; one with less than half of that is rare."""
     every = list(range(50)) * 4
     even = tuple([0.02] * 50)
-    assert said(row(every, every, even)) == []
-    assert len(said(row(every, every, (0.009, 0.031, *[0.02] * 48)))) == 1
+    assert notes_of(row(every, every, even)) == []
+    assert len(notes_of(row(every, every, (0.009, 0.031, *[0.02] * 48)))) == 1
 
 
-def test_a_supervisor_at_chance_is_said_in_the_direction_of_the_metric() -> None:
+def test_a_supervisor_at_chance_is_reported_in_the_direction_of_the_metric() -> None:
     at, above = Estimate(value=0.52, low=0.49, high=0.55), Estimate(value=0.6, low=0.56, high=0.64)
     level = Estimate(value=0.5)
     text = "the supervisor is not clearly better than the majority class"
-    assert said(row(EVEN, EVEN), floor=at, majority=level) == [text]
-    assert said(row(EVEN, EVEN), floor=above, majority=level) == []
-    assert said(row(EVEN, EVEN, metric=LogLoss()), floor=above, majority=level) == [text]
-    assert said(row(EVEN, EVEN), floor=at, chance=level) == [text.replace("the majority class", "a random choice")]
+    assert notes_of(row(EVEN, EVEN), floor=at, majority=level) == [text]
+    assert notes_of(row(EVEN, EVEN), floor=above, majority=level) == []
+    assert notes_of(row(EVEN, EVEN, metric=LogLoss()), floor=above, majority=level) == [text]
+    assert notes_of(row(EVEN, EVEN), floor=at, chance=level) == [text.replace("the majority class", "a random choice")]
 
 
 @pytest.mark.parametrize(("name", "ties"), [("zero_shot", True), ("direct", True), ("frozen_probe", False)])
-def test_a_reference_that_is_as_good_as_the_student_is_said(name: str, ties: bool) -> None:
+def test_a_reference_that_is_as_good_as_the_student_is_reported(name: str, ties: bool) -> None:
     student = Estimate(value=0.7)
     for value, metric, expected in (
         (0.8, Accuracy(), 1),
@@ -92,10 +92,10 @@ def test_a_reference_that_is_as_good_as_the_student_is_said(name: str, ties: boo
         (0.8, LogLoss(), 0),
         (0.6, LogLoss(), 1),
     ):
-        found = said(row(EVEN, EVEN, metric=metric), student=student, **{name: Estimate(value=value)})
+        found = notes_of(row(EVEN, EVEN, metric=metric), student=student, **{name: Estimate(value=value)})
         assert len(found) == expected, (value, metric)
 
 
-def test_a_supervisor_that_abstains_is_said() -> None:
-    (text,) = said(row(EVEN, EVEN), coverage=Estimate(value=0.8))
+def test_a_supervisor_that_abstains_is_reported() -> None:
+    (text,) = notes_of(row(EVEN, EVEN), coverage=Estimate(value=0.8))
     assert text.startswith("the supervisor abstains on some test examples: floor, PGR, gap and agreement are on those")

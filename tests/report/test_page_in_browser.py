@@ -26,16 +26,16 @@ pytestmark = pytest.mark.slow
 def unfinished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Experiment, list[dict[str, Any]], Path]:
     """An experiment of two students, of whom one fails with one seed: its records and its page."""
     folder = tmp_path_factory.mktemp("page")
-    asked = experiment(
+    planned = experiment(
         strong=("big", "bigger"),
         methods=(Technique(), BETTER),
         seeds=(0, 1),
         student=Know(skill=36, breaks_at_seed=1),
     )
     store = Store(str(folder / "store"))
-    failures = computed(asked, store).failures
-    write(asked, store, folder / "page.html", failures, toml='task = "riddles"  # ü\n')
-    return asked, records(asked, store, failures), folder / "page.html"
+    failures = computed(planned, store).failures
+    write(planned, store, folder / "page.html", failures, toml='task = "riddles"  # ü\n')
+    return planned, records(planned, store, failures), folder / "page.html"
 
 
 def test_the_numbers_on_the_page_are_those_of_the_records(browser: Any, unfinished: Any) -> None:
@@ -129,9 +129,9 @@ def test_files_are_downloaded_as_they_are(browser: Any, unfinished: Any, tmp_pat
 
 def test_no_name_is_wider_than_the_screen(browser: Any, tmp_path: Path) -> None:
     methods = (Technique(label="m" * 300), Technique(label="n" * 300, fit=Know(skill=32, breaks_at_seed=0)))
-    asked = experiment(tasks=(Riddles(topic="t" * 300),), strong=("s" * 300,), methods=methods, seeds=(0, 1, 2))
+    planned = experiment(tasks=(Riddles(topic="t" * 300),), strong=("s" * 300,), methods=methods, seeds=(0, 1, 2))
     store = Store(str(tmp_path / "store"))
-    write(asked, store, tmp_path / "page.html", computed(asked, store).failures)
+    write(planned, store, tmp_path / "page.html", computed(planned, store).failures)
     show(browser, tmp_path / "page.html", width=375)
     browser.execute_script("document.querySelectorAll('details').forEach(each => each.open = true)")
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 375
@@ -170,9 +170,9 @@ def test_no_request_is_made_and_nothing_complains(browser: Any, unfinished: Any)
     browser.get_log("browser")
     show(browser, unfinished[2])
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    asked = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
-    assert unfinished[2].as_uri() in asked
-    assert [url for url in asked if url != unfinished[2].as_uri() and not url.startswith("data:")] == []
+    planned = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    assert unfinished[2].as_uri() in planned
+    assert [url for url in planned if url != unfinished[2].as_uri() and not url.startswith("data:")] == []
     assert browser.get_log("browser") == []
 
 

@@ -40,8 +40,8 @@ def without(record: Record, name: str) -> Record:
     return replace(record, estimates={other: each for other, each in record.estimates.items() if other != name})
 
 
-def test_json_and_csv_hold_every_number_unrounded(asked: Experiment, finished: Store) -> None:
-    found = read(asked, finished).records
+def test_json_and_csv_hold_every_number_unrounded(planned: Experiment, finished: Store) -> None:
+    found = read(planned, finished).records
     assert json.loads(tables.text(found, "json")) == [record.to_dict() for record in found]
     rows = list(csv.DictReader(io.StringIO(tables.text(found, "csv"))))
     for row, record in zip(rows, found, strict=True):
@@ -80,9 +80,9 @@ def test_a_matched_pgr_has_a_column_and_a_sentence_where_a_record_has_one() -> N
 def test_the_terminal_shows_a_matched_pgr_too() -> None:
     console = Console(width=120, record=True, file=io.StringIO())
     console.print(tables.table([READ]))
-    said = console.export_text()
+    output = console.export_text()
     for word in ("matched", "50.0", "25.0–75.0", "+10.0", "PGR matched: the gap recovered"):
-        assert word in said
+        assert word in output
     console.print(tables.table([RECORD]))
     assert "matched" not in console.export_text()
 
@@ -101,9 +101,9 @@ def test_methods_are_compared_in_what_they_repeat_of_errors_and_one_alone_is_not
         assert "agrees" not in tables.text(alone, "md")
 
 
-def test_what_is_repeated_is_in_the_table_of_a_finished_experiment(asked: Experiment, finished: Store) -> None:
+def test_what_is_repeated_is_in_the_table_of_a_finished_experiment(planned: Experiment, finished: Store) -> None:
     """Of the 24 that the supervisor has wrong, naive students repeat 18, 16 and 14, better ones four fewer each."""
-    naive, better = read(asked, finished).aggregates
+    naive, better = read(planned, finished).aggregates
     assert [tables.text([naive, better], "md").splitlines()[i].split(" | ")[-1][:4] for i in (2, 3)] == ["66.7", "50.0"]
 
 
@@ -116,11 +116,11 @@ def test_the_widest_terminal_table_keeps_within_140_columns() -> None:
     full = stating(full, **dict.fromkeys(("floor", "label_accuracy", "student", "ceiling", "zero_shot"), score))
     console = Console(width=140, record=True, file=io.StringIO())
     console.print(tables.table([replace(full, method="naive"), full, replace(full, seed=0)]))
-    said = console.export_text()
-    assert "…" not in said
+    output = console.export_text()
+    assert "…" not in output
     for word in ("agrees", "50.1–60.4", "−112.8 to −7.7", "−15.0 to 12.0", "ground truth"):
-        assert word in said
-    assert max(map(len, said.splitlines())) <= 140
+        assert word in output
+    assert max(map(len, output.splitlines())) <= 140
 
 
 def test_an_unfinished_aggregate_says_how_many_seeds_it_is_over() -> None:
@@ -133,14 +133,14 @@ def test_a_single_seed_limits_what_intervals_say() -> None:
     assert tables.scope([replace(RECORD, n_seeds=2)]) == tables.scope([replace(RECORD, seed=0, n_seeds=1)]) == ""
 
 
-def test_the_terminal_table_fits_ninety_columns_and_tells_all(asked: Experiment, finished: Store) -> None:
-    found = [record for record in read(asked, finished).records if record.method == "naive"]
+def test_the_terminal_table_fits_ninety_columns_and_tells_all(planned: Experiment, finished: Store) -> None:
+    found = [record for record in read(planned, finished).records if record.method == "naive"]
     console = Console(width=90, record=True, file=io.StringIO())
     console.print(tables.table(found))
-    said = console.export_text()
+    output = console.export_text()
     for word in ("riddles-cats", "mind/small", "→ mind/big", "naive · 2", "24.1–55.9", "50.0", "zero-shot", "labels"):
-        assert word in said
-    assert "…" not in said
+        assert word in output
+    assert "…" not in output
 
 
 def test_an_unknown_format_is_refused_by_name() -> None:

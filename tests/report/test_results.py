@@ -15,14 +15,14 @@ from invented import BETTER, Know, Riddles, WellRead, computed, experiment
 from outgrow.executors.inline import Inline
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells
-from outgrow.experiment.steps import Adapt
+from outgrow.experiment.pretrained import Adapt
 from outgrow.experiment.technique import Technique
 from outgrow.graph import run
 from outgrow.methods.base import Predictor
 from outgrow.report.record import Record
 from outgrow.report.results import read, records
 from outgrow.store import Store
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 
 KEYS = [
     *("task", "weak", "strong", "method", "seed", "slice", "metric", "status"),
@@ -48,8 +48,8 @@ def close(value: float) -> object:
     return pytest.approx(value, abs=1e-6)
 
 
-def test_the_records_of_a_grid(asked: Experiment, finished: Store) -> None:
-    found = records(asked, finished)
+def test_the_records_of_a_grid(planned: Experiment, finished: Store) -> None:
+    found = records(planned, finished)
     assert [(row["method"], row["seed"]) for row in found] == [
         (method, seed) for method in ("naive", "better") for seed in (None, 0, 1, 2)
     ]
@@ -66,7 +66,7 @@ def test_the_records_of_a_grid(asked: Experiment, finished: Store) -> None:
     json.dumps(found, allow_nan=False)
 
 
-def test_an_aggregate_by_hand(asked: Experiment, finished: Store) -> None:
+def test_an_aggregate_by_hand(planned: Experiment, finished: Store) -> None:
     """Right of 40: floor 16, ceiling 32, zero-shot 12, students 22, 24, 26. PGR (24 − 16) / (32 − 16) = 0.5.
 
     The floor is the same for all seeds, so its interval is that of 40 examples: the variance of its mean is
@@ -74,7 +74,7 @@ def test_an_aggregate_by_hand(asked: Experiment, finished: Store) -> None:
     Student and supervisor agree where both are right (16) or both wrong (18, 16, 14): (34 + 32 + 30) / 120 = 0.8 of
     all, always where the supervisor is right, (18 + 16 + 14) / 72 = 2/3 of where it is wrong.
     """
-    row = next(row for row in records(asked, finished) if row["method"] == "naive" and row["seed"] is None)
+    row = next(row for row in records(planned, finished) if row["method"] == "naive" and row["seed"] is None)
     assert [row[name] for name in ("floor", "student", "ceiling", "zero_shot")] == [
         close(0.4),
         close(0.6),
@@ -91,12 +91,12 @@ def test_an_aggregate_by_hand(asked: Experiment, finished: Store) -> None:
     assert row["versus_first"] is row["versus_first_low"] is row["versus_first_high"] is None
 
 
-def test_one_seed_by_hand(asked: Experiment, finished: Store) -> None:
+def test_one_seed_by_hand(planned: Experiment, finished: Store) -> None:
     """Seed 0: the naive student is right on 22, the better on 26 of 40. PGR 6/16 and 10/16.
 
     They differ on 4 of 40: 0.1 ± 2.0226909 · √(0.1 · 0.9 / 39) = 0.1 ± 0.0971668.
     """
-    naive, better = (row for row in records(asked, finished) if row["seed"] == 0)
+    naive, better = (row for row in records(planned, finished) if row["seed"] == 0)
     assert (naive["student"], naive["pgr"]) == (close(0.55), close(0.375))
     assert (better["student"], better["pgr"]) == (close(0.65), close(0.625))
     assert (better["versus_first"], better["versus_first_low"], better["versus_first_high"]) == (
@@ -106,12 +106,12 @@ def test_one_seed_by_hand(asked: Experiment, finished: Store) -> None:
     )
 
 
-def test_a_finished_experiment_has_no_problems(asked: Experiment, finished: Store) -> None:
-    assert read(asked, finished).problems == ()
+def test_a_finished_experiment_has_no_problems(planned: Experiment, finished: Store) -> None:
+    assert read(planned, finished).problems == ()
 
 
-def test_an_empty_store_gives_records_without_numbers(asked: Experiment, tmp_path: Path) -> None:
-    found = read(asked, Store(str(tmp_path)))
+def test_an_empty_store_gives_records_without_numbers(planned: Experiment, tmp_path: Path) -> None:
+    found = read(planned, Store(str(tmp_path)))
     assert len(found.records) == 8
     for record in found.records:
         assert record == Record(
@@ -129,11 +129,11 @@ def test_an_empty_store_gives_records_without_numbers(asked: Experiment, tmp_pat
     assert {problem.status for problem in found.problems} == {"missing"}
 
 
-def test_an_unfinished_run_shows_what_there_is(asked: Experiment, tmp_path: Path) -> None:
+def test_an_unfinished_run_shows_what_there_is(planned: Experiment, tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     with Inline() as executor:
-        run([cell.floor for cell in cells(asked)], store, executor)
-    for record in read(asked, store).records:
+        run([cell.floor for cell in cells(planned)], store, executor)
+    for record in read(planned, store).records:
         assert (record.value("floor"), record.value("student"), record.value("pgr"), record.n_test) == (
             close(0.4),
             None,
@@ -146,10 +146,10 @@ def test_an_unfinished_run_shows_what_there_is(asked: Experiment, tmp_path: Path
 @pytest.mark.parametrize("excuse", ["", "the mind has no checkpoint: give it one"])
 def test_a_failed_branch_is_named_and_the_rest_counts(excuse: str, tmp_path: Path) -> None:
     """Without seed 1 the students are right on 22 and 26 of 40: 0.6. Two seeds are too few for a PGR."""
-    asked = experiment(student=Know(skill=32, breaks_at_seed=1, excuse=excuse))
+    planned = experiment(student=Know(skill=32, breaks_at_seed=1, excuse=excuse))
     store = Store(str(tmp_path))
-    failures = computed(asked, store).failures
-    found = read(asked, store, failures)
+    failures = computed(planned, store).failures
+    found = read(planned, store, failures)
     whole, *seeds = found.records
     assert [record.status for record in found.records] == ["failed", "done", "failed", "done"]
     assert (whole.value("student"), whole.value("pgr"), whole.n_seeds) == (close(0.6), None, 2)
@@ -163,18 +163,18 @@ def test_a_failed_branch_is_named_and_the_rest_counts(excuse: str, tmp_path: Pat
     (problem,) = found.problems
     assert problem.step is failures[0].step
     assert problem.why.endswith(excuse or "the mind <boggles>")
-    assert [record.status for record in read(asked, store).records] == ["missing", "done", "missing", "done"]
+    assert [record.status for record in read(planned, store).records] == ["missing", "done", "missing", "done"]
 
 
 def test_a_damaged_score_is_a_failure_and_not_a_number(tmp_path: Path) -> None:
-    asked = experiment(seeds=(0, 1))
+    planned = experiment(seeds=(0, 1))
     store = Store(str(tmp_path))
-    computed(asked, store)
-    (score,) = (tmp_path / cells(asked)[0].student.key).glob("*/scores.parquet")
+    computed(planned, store)
+    (score,) = (tmp_path / cells(planned)[0].student.key).glob("*/scores.parquet")
     data = bytearray(score.read_bytes())
     data[len(data) // 2] ^= 1
     score.write_bytes(data)
-    found = read(asked, store)
+    found = read(planned, store)
     assert [record.status for record in found.records] == ["failed", "failed", "done"]
     assert found.records[1].value("student") is None
     assert "checksum" in found.problems[0].why
@@ -185,16 +185,16 @@ def test_a_damaged_score_is_a_failure_and_not_a_number(tmp_path: Path) -> None:
     [(10, 16, "too few test groups (10)"), (1, 16, "too few test groups (1)"), (40, 32, "reaches zero")],
 )
 def test_a_pgr_that_cannot_be_stated_is_withheld(groups: int, supervisor: int, reason: str, tmp_path: Path) -> None:
-    asked = experiment(tasks=(Riddles(groups=groups),), supervisor=Know(skill=supervisor), seeds=(0, 1))
+    planned = experiment(tasks=(Riddles(groups=groups),), supervisor=Know(skill=supervisor), seeds=(0, 1))
     store = Store(str(tmp_path))
-    computed(asked, store)
-    for row in records(asked, store):
+    computed(planned, store)
+    for row in records(planned, store):
         assert (row["pgr"], row["pgr_low"], row["pgr_high"]) == (None, None, None)
         assert reason in row["withheld"]
         assert row["status"] == "done"
         assert row["floor"] == close(supervisor / 40)
         assert (row["floor_low"] is None) == (groups == 1)
-    json.dumps(records(asked, store), allow_nan=False)
+    json.dumps(records(planned, store), allow_nan=False)
 
 
 def test_reading_imports_no_heavy_library() -> None:
@@ -203,19 +203,19 @@ def test_reading_imports_no_heavy_library() -> None:
         "print([name for name in ('torch', 'transformers', 'sklearn', 'matplotlib', 'jinja2', 'rich') "
         "if name in sys.modules])"
     )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "[]"
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert output.stdout.strip() == "[]"
 
 
 @pytest.mark.slow
 def test_a_cached_grid_is_read_within_a_second(tmp_path: Path) -> None:
     tasks = (Riddles(tests=1000, groups=700), Riddles(topic="dogs", tests=1000, groups=1000))
-    asked = experiment(tasks=tasks, methods=(Technique(), BETTER), seeds=(0, 1, 2, 3, 4))
+    planned = experiment(tasks=tasks, methods=(Technique(), BETTER), seeds=(0, 1, 2, 3, 4))
     store = Store(str(tmp_path))
-    computed(asked, store)
+    computed(planned, store)
     records(experiment(seeds=(0,)), Store(str(tmp_path / "empty")))  # imports
     started = time.process_time()
-    found = records(asked, store)
+    found = records(planned, store)
     assert time.process_time() - started < 3.0  # a second on a quiet machine
     assert len(found) == 24
 
@@ -232,10 +232,10 @@ def test_an_adapted_student_is_also_set_between_an_adapted_supervisor_and_ceilin
     """
     monkeypatch.setattr(Adapt, "run", lambda self, ctx: Predictor(ctx.scratch))
     methods = (Technique(), Technique(label="generative", adapt=Generative()))
-    asked = experiment(methods=methods, student=WellRead(skill=32), supervisor=WellRead(skill=16))
+    planned = experiment(methods=methods, student=WellRead(skill=32), supervisor=WellRead(skill=16))
     store = Store(str(tmp_path))
-    assert not computed(asked, store).failures
-    naive, generative = read(asked, store).aggregates
+    assert not computed(planned, store).failures
+    naive, generative = read(planned, store).aggregates
     assert naive.value("pgr") == close(0.5)
     assert "pgr_matched" not in naive.estimates
     assert (generative.value("floor"), generative.value("ceiling"), generative.value("pgr")) == (
@@ -257,39 +257,39 @@ def test_a_matched_pgr_is_withheld_by_the_rule_of_the_plain_one(
     """The plain gap is 32 − 16 of 40; an adapted supervisor that knows 36 leaves none to the adapted ceiling."""
     monkeypatch.setattr(Adapt, "run", lambda self, ctx: Predictor(ctx.scratch))
     methods = (Technique(label="generative", adapt=Generative()),)
-    asked = experiment(
+    planned = experiment(
         methods=methods, student=WellRead(skill=32), supervisor=WellRead(skill=16, more=20), seeds=(0, 1, 2)
     )
     store = Store(str(tmp_path))
-    assert not computed(asked, store).failures
-    found = read(asked, store).aggregates[0]
+    assert not computed(planned, store).failures
+    found = read(planned, store).aggregates[0]
     assert (found.withheld.get("pgr"), found.estimates.get("pgr_matched")) == (None, None)
     assert found.value("pgr") is not None
     assert "reaches zero" in (found.withheld.get("pgr_matched") or "")
 
 
 def test_an_adapted_ceiling_that_is_not_there_is_missed(tmp_path: Path) -> None:
-    asked = experiment(methods=(Technique(label="generative", adapt=Generative()),), seeds=(0,))
-    (found, _) = read(asked, Store(str(tmp_path))).records
+    planned = experiment(methods=(Technique(label="generative", adapt=Generative()),), seeds=(0,))
+    (found, _) = read(planned, Store(str(tmp_path))).records
     assert (found.status, found.value("pgr_matched")) == ("missing", None)
 
 
 def test_what_cheats_says_so(tmp_path: Path) -> None:
-    asked = experiment(methods=(Technique(), Technique(label="truth", oracle="labels")), seeds=(0,))
-    found = read(asked, Store(str(tmp_path))).records
+    planned = experiment(methods=(Technique(), Technique(label="truth", oracle="labels")), seeds=(0,))
+    found = read(planned, Store(str(tmp_path))).records
     assert [record.method for record in found] == ["naive", "naive", "truth (oracle)", "truth (oracle)"]
 
 
 def test_the_baseline_is_the_first_method_that_is_no_oracle(tmp_path: Path) -> None:
     """Students that are given the truth know 32 of 40; the naive ones, listed second, 24."""
     oracle = Technique(label="truth", oracle="labels")
-    asked = experiment(methods=(oracle, Technique(), BETTER))
+    planned = experiment(methods=(oracle, Technique(), BETTER))
     store = Store(str(tmp_path))
-    computed(asked, store)
-    truth, naive, better = read(asked, store).aggregates
+    computed(planned, store)
+    truth, naive, better = read(planned, store).aggregates
     assert {record.baseline for record in (truth, naive, better)} == {"naive"}
     assert (truth.value("versus_first"), naive.value("versus_first")) == (close(0.2), None)
     assert (better.value("versus_first"), naive.verdict) == (close(0.1), None)
-    alone = replace(asked, methods=(oracle,))
+    alone = replace(planned, methods=(oracle,))
     computed(alone, store)
     assert {(record.baseline, record.value("versus_first")) for record in read(alone, store).records} == {(None, None)}

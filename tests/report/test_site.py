@@ -26,9 +26,9 @@ from outgrow.types import UserError
 
 
 @pytest.fixture(scope="module")
-def made(asked: Experiment, finished: Store) -> dict[str, str]:
+def made(planned: Experiment, finished: Store) -> dict[str, str]:
     """The pages and data of a finished experiment, with an analysis."""
-    files = site.files(replace(asked, analyses=(Imitation(),)), finished, toml="seeds = [1]\n")
+    files = site.files(replace(planned, analyses=(Imitation(),)), finished, toml="seeds = [1]\n")
     return {path: data.decode() for path, data in files.items()}
 
 
@@ -60,8 +60,8 @@ def test_there_is_a_page_an_analysis_and_a_page_a_comparison(made: dict[str, str
     assert made["data/experiment.toml"] == "seeds = [1]\n"
 
 
-def test_pages_have_the_sections_of_the_single_page(made: dict[str, str], asked: Experiment, finished: Store) -> None:
-    whole = html(replace(asked, analyses=(Imitation(),)), finished, toml="seeds = [1]\n")
+def test_pages_have_the_sections_of_the_single_page(made: dict[str, str], planned: Experiment, finished: Store) -> None:
+    whole = html(replace(planned, analyses=(Imitation(),)), finished, toml="seeds = [1]\n")
     sections = re.findall(r"<section aria-label=.*?</section>", whole, re.DOTALL)
     assert len(sections) == 2  # the answer, and the analysis
     for section, page in zip(sections, ("index.html", "analysis-imitation.html"), strict=True):
@@ -70,9 +70,9 @@ def test_pages_have_the_sections_of_the_single_page(made: dict[str, str], asked:
         )
     table = re.findall(r'<table class="numbers.*?</table>', whole, re.DOTALL)[0]
     assert re.sub(r"</?a\b[^>]*>", "", made["index.html"]).count(re.sub(r"</?a\b[^>]*>", "", table)) == 1
-    results = read(asked, finished).records
+    results = read(planned, finished).records
     assert made["data/results.csv"] == tables.text(results, "csv")
-    found = findings(replace(asked, analyses=(Imitation(),)), finished)["imitation"]
+    found = findings(replace(planned, analyses=(Imitation(),)), finished)["imitation"]
     assert made["data/imitation.csv"] == as_csv(found.table)
 
 
@@ -87,13 +87,13 @@ def test_a_comparison_has_examples_and_its_seeds(made: dict[str, str]) -> None:
     assert "outgrow results experiment.toml --examples &#34;student right, supervisor wrong&#34;" in page
 
 
-def test_equal_results_give_equal_bytes(made: dict[str, str], asked: Experiment, finished: Store) -> None:
-    again = site.files(replace(asked, analyses=(Imitation(),)), finished, toml="seeds = [1]\n")
+def test_equal_results_give_equal_bytes(made: dict[str, str], planned: Experiment, finished: Store) -> None:
+    again = site.files(replace(planned, analyses=(Imitation(),)), finished, toml="seeds = [1]\n")
     assert {path: data.decode() for path, data in again.items()} == made
 
 
-def test_an_experiment_made_in_python_names_python(asked: Experiment, finished: Store) -> None:
-    files = site.files(asked, finished)
+def test_an_experiment_made_in_python_names_python(planned: Experiment, finished: Store) -> None:
+    files = site.files(planned, finished)
     assert b"outgrow.results(experiment).records" in files["index.html"]
     assert "data/experiment.toml" not in files
 
@@ -188,7 +188,7 @@ def test_two_hundred_comparisons_have_a_page_each(tmp_path: Path) -> None:
     assert len(index) < 1_500_000
 
 
-def test_a_folder_of_others_is_refused(asked: Experiment, finished: Store, tmp_path: Path) -> None:
+def test_a_folder_of_others_is_refused(planned: Experiment, finished: Store, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(UserError, match="holds no site"):
-        site.write(asked, finished, tmp_path)
+        site.write(planned, finished, tmp_path)

@@ -110,13 +110,13 @@ def test_the_curves_are_those_of_fits_that_watched_weak_labels(store: Store) -> 
 
 
 def test_the_page_shows_the_figure_where_there_is_such_a_method(
-    store: Store, asked: Experiment, finished: Store
+    store: Store, planned: Experiment, finished: Store
 ) -> None:
     page = html(ASKED, store)
     assert 'id="stopping-title"' in page
     assert "stop by ground truth: 60.0 %" in page
     assert page == html(ASKED, store)
-    assert "stopping-title" not in html(asked, finished)
+    assert "stopping-title" not in html(planned, finished)
 
 
 def test_a_seed_that_is_not_there_is_left_out(store: Store) -> None:
@@ -125,19 +125,19 @@ def test_a_seed_that_is_not_there_is_left_out(store: Store) -> None:
 
 
 def test_one_check_makes_no_curve(tmp_path: Path) -> None:
-    asked = experiment(methods=(STOPPED,), student=Measured(skill=32, checks=1), seeds=(0,))
+    planned = experiment(methods=(STOPPED,), student=Measured(skill=32, checks=1), seeds=(0,))
     store = Store(str(tmp_path))
-    assert not computed(asked, store).failures
-    assert monitored(read(asked, store), store) == {}
+    assert not computed(planned, store).failures
+    assert monitored(read(planned, store), store) == {}
 
 
 def test_the_curve_is_read_without_the_weights(tmp_path: Path) -> None:
     """`skill.json` stands for them: damaged, it is in nobody's way here."""
-    asked = experiment(methods=(STOPPED,), student=Measured(skill=32), seeds=(0,))
+    planned = experiment(methods=(STOPPED,), student=Measured(skill=32), seeds=(0,))
     store = Store(str(tmp_path))
-    assert not computed(asked, store).failures
-    (weights,) = (tmp_path / cells(asked)[0].student_fit.key).glob("*/skill.json")
+    assert not computed(planned, store).failures
+    (weights,) = (tmp_path / cells(planned)[0].student_fit.key).glob("*/skill.json")
     weights.write_text("1")
-    assert list(monitored(read(asked, store), store).values()) == [[FIRST]]
+    assert list(monitored(read(planned, store), store).values()) == [[FIRST]]
     (weights.parent / "curve.json").write_text("[]")
-    assert monitored(read(asked, store), store) == {}
+    assert monitored(read(planned, store), store) == {}

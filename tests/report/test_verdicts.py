@@ -52,16 +52,16 @@ def test_no_more_rows_are_marked_than_without_the_correction(rows: list[tuple[fl
     assert (min(p for p, _ in rows) * len(rows) < 0.05) == any(record.verdict != "unclear" for record in found)
 
 
-def test_what_marks_mean_is_said_once_and_names_the_baseline_and_the_rows() -> None:
+def test_what_marks_mean_is_reported_once_and_names_the_baseline_and_the_rows() -> None:
     rows = judged([BASE, compared("a", 0.03), compared("b", 0.01)])
-    said = "vs first: against naive; ↑ clearly better, ↓ clearly worse, with p-values corrected for the 2 rows compared"
-    assert meaning_of_marks(rows) == f"{said} (Holm)."
+    text = "vs first: against naive; ↑ clearly better, ↓ clearly worse, with p-values corrected for the 2 rows compared"
+    assert meaning_of_marks(rows) == f"{text} (Holm)."
     assert meaning_of_marks([BASE]) == ""
     assert tables.text(rows, "md").count("vs first:") == 1
 
 
-def test_every_place_marks_the_same_rows(asked: Experiment, finished: Store) -> None:
-    found = read(asked, finished)
+def test_every_place_marks_the_same_rows(planned: Experiment, finished: Store) -> None:
+    found = read(planned, finished)
     marked = {r.method for r in found.aggregates if r.verdict == "better"}
     assert marked == {"better"}
     flat = json.loads(tables.text(found.records, "json"))
@@ -73,6 +73,6 @@ def test_every_place_marks_the_same_rows(asked: Experiment, finished: Store) -> 
     console.print(tables.table(found.aggregates))
     assert console.export_text().count("↑") == 1 + 1  # the mark and its meaning
     assert [("surely better than" in each) for each in sentences(found.aggregates)] == [False, True]
-    page = html(asked, finished)
+    page = html(planned, finished)
     assert page.count("+10.0 ↑") == 1
     assert page.count("surely better than with naive") == 1

@@ -167,9 +167,9 @@ def test_a_key_that_is_none_is_refused_by_every_operation(key: str) -> None:
     with TemporaryDirectory() as temporary:
         store = Store(f"{temporary}/store")
         for operation in (store.has, store.manifest, store.fetch, store.scratch):
-            with pytest.raises(UserError, match="is no key"):
+            with pytest.raises(UserError, match="is not a key"):
                 operation(key)
-        with pytest.raises(UserError, match="is no key"):
+        with pytest.raises(UserError, match="is not a key"):
             store.commit(key, Blob(DATA).save, identity={}, provenance={})
         assert not seen(Path(temporary))
 

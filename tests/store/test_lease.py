@@ -30,7 +30,7 @@ def store(tmp_path: Path) -> Store:
     return Store(str(tmp_path / "store"))
 
 
-def held(store: Store, waiting: Callable[[str], None] = lambda owner: None) -> AbstractContextManager[Lease]:
+def leased(store: Store, waiting: Callable[[str], None] = lambda owner: None) -> AbstractContextManager[Lease]:
     return lease.hold(store.storage, KEY, waiting)
 
 
@@ -43,10 +43,10 @@ def test_a_live_owner_is_waited_for(store: Store) -> None:
         waiting.set()
 
     def second() -> None:
-        with held(store, tell):
+        with leased(store, tell):
             order.append("second")
 
-    with held(store):
+    with leased(store):
         thread = threading.Thread(target=second)
         thread.start()
         assert waiting.wait(5)
@@ -69,7 +69,7 @@ def test_many_rivals_hold_a_lease_one_at_a_time(store: Store, monkeypatch: pytes
     monkeypatch.setattr(Storage, "write", late)
 
     def baseline_cell() -> None:
-        with held(store):
+        with leased(store):
             inside.append(1)
             most.append(len(inside))
             time.sleep(0.03)
@@ -90,12 +90,12 @@ def test_a_dead_owner_on_this_host_is_followed_at_once(store: Store) -> None:
     )
     subprocess.run([sys.executable, "-c", code, store.url], check=False)
     assert store.storage.names("leases") != set()
-    told: list[str] = []
+    waited: list[str] = []
     started = time.monotonic()
-    with held(store, told.append):
+    with leased(store, waited.append):
         assert (store.scratch(KEY) / "left").exists()
     assert time.monotonic() - started < 2
-    assert not told
+    assert not waited
     assert store.storage.names("leases") == set()
 
 
@@ -103,11 +103,11 @@ def test_a_silent_owner_elsewhere_is_followed_in_time(store: Store, monkeypatch:
     owner = {"host": "elsewhere", "pid": 1, "started": "1", "beat": 3, "keys": [KEY]}
     store.storage.write("leases/abc", json.dumps(owner).encode())
     monkeypatch.setattr(lease, "PATIENCE", 0.8)
-    told: list[str] = []
+    waited: list[str] = []
     started = time.monotonic()
-    with held(store, told.append):
+    with leased(store, waited.append):
         assert time.monotonic() - started > 0.8
-    assert told == ["process 1 on elsewhere"]
+    assert waited == ["process 1 on elsewhere"]
 
 
 def test_a_beating_owner_elsewhere_lives_whatever_its_clock_says(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +127,7 @@ def test_a_beating_owner_elsewhere_lives_whatever_its_clock_says(store: Store, m
     threading.Timer(2, stop.set).start()
     time.sleep(0.1)
     started = time.monotonic()
-    with held(store):
+    with leased(store):
         assert time.monotonic() - started > 1.5
     thread.join()
 
@@ -182,11 +182,11 @@ def test_a_file_is_read_once_until_its_keys_change(store: Store, monkeypatch: py
         lease = theirs.take(["a", "b", "c"])
         assert lease is not None
         mine.look()
-        asked: list[str] = []
+        paths_read: list[str] = []
         read = Storage.read
-        monkeypatch.setattr(Storage, "read", lambda self, paths: asked.extend(paths) or read(self, paths))
+        monkeypatch.setattr(Storage, "read", lambda self, paths: paths_read.extend(paths) or read(self, paths))
         mine.look()
-        assert asked == []
+        assert paths_read == []
         monkeypatch.undo()
         lease.keep({"a"})
         mine.look()
@@ -218,10 +218,10 @@ def test_a_lease_of_an_unknown_owner_expires(
     monkeypatch.setattr(lease, "PATIENCE", 0.2)
     store.storage.write("leases/odd", json.dumps({**fields, "keys": [KEY, 7]}).encode())
     store.prune(set())
-    told: list[str] = []
-    with held(store, told.append) as own:
+    waited: list[str] = []
+    with leased(store, waited.append) as own:
         assert store.storage.names("leases") == {own.owner}
-    (who,) = told
+    (who,) = waited
     assert who.isprintable()
 
 
@@ -232,7 +232,7 @@ def test_a_lease_of_an_unknown_owner_expires(
 def test_a_file_that_names_no_keys_stops_nobody(store: Store, content: str) -> None:
     store.storage.write("leases/odd", content.encode())
     store.prune(set())
-    with held(store, pytest.fail):
+    with leased(store, pytest.fail):
         assert "odd" in store.storage.names("leases")
 
 
@@ -252,7 +252,7 @@ def test_a_heart_goes_on_after_any_error(store: Store, monkeypatch: pytest.Monke
         return read(self, paths)
 
     monkeypatch.setattr(Storage, "read", fails)
-    with held(store):
+    with leased(store):
         assert beaten.wait(20)
 
 
@@ -282,7 +282,7 @@ def test_a_robbed_owner_stops_before_it_touches_anything(store: Store, monkeypat
 def test_an_owner_that_was_only_slow_goes_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease, "BEAT", 1000.0)
     monkeypatch.setattr(lease, "PATIENCE", 0.1)
-    with held(store) as mine:
+    with leased(store) as mine:
         time.sleep(0.3)
         mine.check()
 
@@ -293,7 +293,7 @@ def test_of_two_that_meet_after_a_long_silence_the_sleeper_withdraws(
     """Between the rival's file and the removal of the sleeper's: the sleeper's file is still there, and it writes."""
     monkeypatch.setattr(lease, "BEAT", 1000.0)
     monkeypatch.setattr(lease, "PATIENCE", 0.1)
-    with held(store) as mine:
+    with leased(store) as mine:
         time.sleep(0.2)
         rival = {"keys": [KEY], "host": "a rival that has seen nobody live"}
         store.storage.write("leases/rival", json.dumps(rival).encode())

@@ -29,11 +29,11 @@ class Flaky(MemoryFileSystem):  # type: ignore[misc]
     store: Any = {}  # noqa: RUF012
     failing = 0
     error: Exception = OSError()
-    asked: list[str] = []  # noqa: RUF012
+    names: list[str] = []  # noqa: RUF012
 
     def _answer(self, name: str, *args: Any, **named: Any) -> Any:
-        Flaky.asked.append(name)
-        if Flaky.asked.count(name) <= Flaky.failing:
+        Flaky.names.append(name)
+        if Flaky.names.count(name) <= Flaky.failing:
             raise Flaky.error
         return getattr(MemoryFileSystem, name)(self, *args, **named)
 
@@ -63,7 +63,7 @@ class Flaky(MemoryFileSystem):  # type: ignore[misc]
 def store(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     fsspec.register_implementation("flaky", Flaky, clobber=True)
     Flaky.store.clear()
-    Flaky.asked.clear()
+    Flaky.names.clear()
     Flaky.failing = 0
     monkeypatch.setenv("OUTGROW_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(trouble, "PAUSE", 0.001)
@@ -112,7 +112,7 @@ def test_every_operation_survives_what_passes(store: Store, name: str) -> None:
     assert store.prune({top.key}) > 0
     assert store.listing() == {top.key}
     assert store.storage.names("leases") == set()
-    assert {"ls", "find", "cat_file", "pipe_file", "put_file", "get_file", "rm_file"} <= set(Flaky.asked)
+    assert {"ls", "find", "cat_file", "pipe_file", "put_file", "get_file", "rm_file"} <= set(Flaky.names)
 
 
 def test_what_was_read_is_not_asked_for_again(store: Store) -> None:
@@ -120,7 +120,7 @@ def test_what_was_read_is_not_asked_for_again(store: Store) -> None:
     store.storage.write("b", b"2")
     Flaky.error, Flaky.failing = TimeoutError(), 1
     assert store.storage.read(["a", "b", "c"]) == {"a": b"1", "b": b"2"}
-    assert Flaky.asked.count("cat_file") == 4  # the first of three failed, and only it came again
+    assert Flaky.names.count("cat_file") == 4  # the first of three failed, and only it came again
 
 
 @pytest.mark.parametrize("name", [name for name in PASSING if name not in ("bad gateway", "throttled")])
@@ -142,14 +142,14 @@ def test_what_does_not_pass_is_one_line(store: Store, monkeypatch: pytest.Monkey
         assert "\n" not in str(caught.value)
 
 
-def test_what_asking_again_cannot_mend_is_said_at_once(store: Store) -> None:
+def test_what_asking_again_cannot_mend_is_reported_at_once(store: Store) -> None:
     Flaky.failing = 10**9
     for error in (OSError(errno.EINVAL, "no such parameter"), AnswerError(400), ValueError("a fault of ours")):
         Flaky.error = error
-        Flaky.asked.clear()
+        Flaky.names.clear()
         with pytest.raises((UserError, AnswerError, ValueError)):
             store.listing()
-        assert Flaky.asked == ["ls"]
+        assert Flaky.names == ["ls"]
 
 
 def test_an_exclusive_creation_whose_answer_was_lost_has_succeeded(

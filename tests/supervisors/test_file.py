@@ -71,8 +71,8 @@ def test_what_is_not_labelled_is_neither_learned_nor_counted(tmp_path: Path) -> 
     """Of the 50 test questions the first 30 have labels, the first 6 of them wrong: 24 of 30 are right."""
     test, transfer, validation = map(ids_of, ("test", "transfer", "transfer_validation"))
     wrong = {"no": "yes", "yes": "no"}
-    said = {id: ANSWERS[id] for id in (*test[:30], *transfer[::2], *validation[:5])}
-    path = write(tmp_path / "llm.csv", ((id, wrong[said[id]] if id in test[:6] else said[id]) for id in said))
+    label = {id: ANSWERS[id] for id in (*test[:30], *transfer[::2], *validation[:5])}
+    path = write(tmp_path / "llm.csv", ((id, wrong[label[id]] if id in test[:6] else label[id]) for id in label))
     found = cell(path)
     assert not done(found, tmp_path / "store").failures
     store = Store(str(tmp_path / "store"))
@@ -89,24 +89,24 @@ def test_what_is_not_labelled_is_neither_learned_nor_counted(tmp_path: Path) -> 
 @pytest.mark.parametrize("changes", [{}, {"metric": Auroc(), "tasks": HEADED}])
 def test_without_labels_of_test_there_is_no_floor_and_all_else(changes: dict[str, Any], tmp_path: Path) -> None:
     path = answers(tmp_path / "llm.csv", [*ids_of("transfer"), *ids_of("transfer_validation")])
-    asked = experiment(File(path=str(path)).pinned(), **changes)
-    (found,) = cells(asked)
+    grid = experiment(File(path=str(path)).pinned(), **changes)
+    (found,) = cells(grid)
     assert not done(replace(found, frozen_probe=None), tmp_path / "store").failures  # a fake model has no features
     store = Store(str(tmp_path / "store"))
     scores = load(found.floor, store)
     assert np.isnan(scores.correct).all()
     assert scores.probs is None or np.isnan(scores.probs).all()
-    record = results_of(asked, store).records[0]
+    record = results_of(grid, store).records[0]
     assert record.value("floor") is None
     assert record.value("pgr") is None
     assert record.value("student") is not None
-    assert any("without labels of test there is no floor and no PGR" in note for note in notes(asked, Settings()))
+    assert any("without labels of test there is no floor and no PGR" in note for note in notes(grid, Settings()))
 
 
 def test_several_annotators_are_aggregated_by_the_rules_of_the_method(tmp_path: Path) -> None:
     path = write(
         tmp_path / "crowd.csv",
-        ((id, said, said if i % 3 else "", "yes") for i, (id, said) in enumerate(ANSWERS.items())),
+        ((id, label, label if i % 3 else "", "yes") for i, (id, label) in enumerate(ANSWERS.items())),
         "id,ann,bob,eve",
     )
     crowd = File(path=str(path), annotators=("ann", "bob", "eve")).pinned()
@@ -142,12 +142,12 @@ def test_its_content_is_in_the_key_and_its_path_is_not(tmp_path: Path) -> None:
     assert other.key != first.key
 
 
-def test_files_of_one_name_are_told_apart_and_columns_of_one_file_too(tmp_path: Path) -> None:
-    rows = [(id, said, "yes") for id, said in ANSWERS.items()]
+def test_files_of_one_name_are_distinguished_and_columns_of_one_file_too(tmp_path: Path) -> None:
+    rows = [(id, label, "yes") for id, label in ANSWERS.items()]
     paths = [write(tmp_path / folder / "llm.csv", rows[i:], "id,gpt,claude") for i, folder in enumerate(("a", "b"))]
     columns = [File(path=str(path), label=label) for path in paths for label in ("gpt", "claude")]
-    asked = experiment(*columns).pinned()
-    assert [weak.name for weak in asked.weak] == [
+    grid = experiment(*columns).pinned()
+    assert [weak.name for weak in grid.weak] == [
         *("file/a/llm (gpt)", "file/a/llm (claude)", "file/b/llm (gpt)", "file/b/llm (claude)")
     ]
     assert [weak.name for weak in experiment(columns[0], Ensemble(members=(columns[2], LARGE))).weak] == [
@@ -184,10 +184,10 @@ def test_a_plan_counts_labels_and_unknown_ids(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "message"),
     [
         ([("stranger", "no")], "task fakes: .*none of its 1 rows names an example"),
-        ([(id, "nope") for id in ANSWERS], "task fakes: .*row 1: 'nope' is no class of the task"),
+        ([(id, "nope") for id in ANSWERS], "task fakes: .*row 1: 'nope' is not a class of the task"),
         ([(id, "") for id in ANSWERS], "task fakes: .*labels no example"),
         ([(id, "yes") for id in ANSWERS], "gives all 40 labels of transfer to the class 'yes': nothing can be learned"),
         ([(id, ANSWERS[id]) for id in ids_of("test")], "labels none of the 40 examples of transfer .seed 0."),
@@ -195,14 +195,14 @@ def test_a_plan_counts_labels_and_unknown_ids(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_learned_from_is_refused_before_a_run(
-    rows: list[tuple[str, ...]], said: str, tmp_path: Path
+    rows: list[tuple[str, ...]], message: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(UserError, match=said) as error:
+    with pytest.raises(UserError, match=message) as error:
         checked(experiment(File(path=str(write(tmp_path / "llm.csv", rows)))), Settings())
     assert all("\n" not in message for message in error.value.messages)
 
 
-def test_a_file_that_is_not_there_or_has_changed_is_said(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_or_has_changed_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"gone\.csv"):
         checked(experiment(File(path=str(tmp_path / "gone.csv"))), Settings())
     found = cell(answers(tmp_path / "llm.csv"))
@@ -219,11 +219,11 @@ def test_a_document_names_it(tmp_path: Path) -> None:
     (weak,) = experiment_from({**table, "weak": [named]}, folder=tmp_path).weak
     path = str(tmp_path / "labels" / "llm.csv")
     assert weak == File(path=path, annotators=("a", "b"), classes=("no", "yes"))
-    for wrong, said in (
+    for wrong, message in (
         ({"name": "file"}, "needs a field 'path'"),
         ({**named, "form": "logits"}, "auto.*classes.*probabilities.*scores"),
         ({**named, "label": "x"}, "annotators and label are given"),
         ({**named, "digest": "x"}, "no field called 'digest'"),
     ):
-        with pytest.raises(UserError, match=said):
+        with pytest.raises(UserError, match=message):
             experiment_from({**table, "weak": wrong}, folder=tmp_path)

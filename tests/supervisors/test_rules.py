@@ -57,15 +57,15 @@ def test_the_note_says_what_is_covered(tmp_path: Path, setup: CellSetup) -> None
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("def one(text):\n    return None\n", "labels none of the 10 examples of transfer .* write rules that say"),
         ("def one(text):\n    return 'no'\n", "gives all 10 labels of transfer to the class 'no'"),
-        ("def one(text):\n    return 'maybe'\n", f"task {TASK.name}: .* is 'maybe', which is no class"),
+        ("def one(text):\n    return 'maybe'\n", f"task {TASK.name}: .* is 'maybe', which is not a class"),
     ],
 )
-def test_what_cannot_teach_is_refused_before_a_run(text: str, said: str, tmp_path: Path, setup: CellSetup) -> None:
-    with pytest.raises(UserError, match=said):
+def test_what_cannot_label_is_refused_before_a_run(text: str, message: str, tmp_path: Path, setup: CellSetup) -> None:
+    with pytest.raises(UserError, match=message):
         rules(tmp_path, text).pinned().check(setup, Settings())
 
 

@@ -25,7 +25,7 @@ from outgrow.store import Store
 from outgrow.supervisors.base import Supervisor
 from outgrow.supervisors.ensemble import Ensemble
 from outgrow.supervisors.fitted import Fitted
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 from outgrow.types import Labels, UserError
 
 TABLE: dict[str, Any] = {"task": "fakes:FakeTask", "strong": "fakes:FakeModel/large"}
@@ -134,7 +134,7 @@ def test_a_document_names_them(weak: Any, expected: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("weak", "said"),
+    ("weak", "message"),
     [
         ({"name": "fitted"}, "needs a field 'model'"),
         ({"name": "ensemble", "members": "x"}, "members"),
@@ -143,8 +143,8 @@ def test_a_document_names_them(weak: Any, expected: Any) -> None:
         ([[]], "weak"),
     ],
 )
-def test_what_names_none_is_refused(weak: Any, said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_what_names_none_is_refused(weak: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         experiment_from({**TABLE, "weak": weak})
 
 

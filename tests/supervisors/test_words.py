@@ -127,7 +127,7 @@ def test_a_document_names_it(weak: Any, expected: Words | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         ({"ngrams": [0, 2]}, "from 1 to 10"),
         ({"ngrams": [2, 1]}, "from 1 to 10"),
@@ -138,8 +138,8 @@ def test_a_document_names_it(weak: Any, expected: Words | None) -> None:
         ({"penalties": [0.0]}, "above 0"),
     ],
 )
-def test_fields_outside_their_range_are_refused(fields: dict[str, Any], said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_fields_outside_their_range_are_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         experiment_from({**TABLE, "weak": {"name": "words", **fields}})
 
 
@@ -151,18 +151,18 @@ def experiment(folder: Path, texts: list[str], labels: list[str], words: Words) 
     return replace(experiment_from(table, folder=folder), weak=(words,))
 
 
-def test_what_cannot_be_learned_is_said_before_a_run(tmp_path: Path) -> None:
+def test_what_cannot_be_learned_is_reported_before_a_run(tmp_path: Path) -> None:
     numbers = [f"{i}" for i in range(400)]
     good = experiment(tmp_path, [f"word{i}" for i in range(400)], ["a", "b"] * 200, Words())
     assert checked(good, Settings()).weak == (Words(),)
-    for texts, labels, words, said in (
+    for texts, labels, words, message in (
         ([f"word{i}" for i in range(400)], ["a", "b"] * 200, Words(folds=21), "20 groups .* cannot be cut into 21"),
         (list(map(chr, range(1000, 1400))), ["a", "b"] * 200, Words(), "no word or n-gram of words is in 1 of the"),
         ([f"word{i}" for i in range(400)], ["a", "b"] * 200, Words(min_df=2), "no word .* is in 2 of the"),
         ([f"w {number}" for number in numbers], ["a"] * 399 + ["b"], Words(), "words learn from are all of one class"),
     ):
         wrong = replace(experiment(tmp_path, texts, labels, words), sizes={"weak_train": 20})
-        with pytest.raises(UserError, match=f"task text/rows: .*{said}") as error:
+        with pytest.raises(UserError, match=f"task text/rows: .*{message}") as error:
             checked(wrong, Settings())
         assert len(error.value.messages) == len({*error.value.messages})
 

@@ -37,7 +37,7 @@ CHESS: dict[str, Any] = {
 
 @dataclass(frozen=True, kw_only=True)
 class HeadedWords(Worded):
-    """The same questions with classes that are no tokens of the tiny models, answered by a head."""
+    """The same questions with classes that are not tokens of the tiny models, answered by a head."""
 
     readout: ClassVar[Readout] = "head"
 
@@ -50,11 +50,11 @@ WORDED = HeadedWords(digest="fake")
 
 
 def test_its_step_is_that_of_a_student_before_training(tmp_path: Path) -> None:
-    (asked,) = cells(replace(BASE, weak=(ZeroShot(model=LARGE),)))
-    assert asked.zero_shot is not None
-    assert asked.floor == asked.zero_shot
-    assert (asked.supervisors, asked.direct) == ((), None)
-    assert not done(asked, tmp_path).failures
+    (cell,) = cells(replace(BASE, weak=(ZeroShot(model=LARGE),)))
+    assert cell.zero_shot is not None
+    assert cell.floor == cell.zero_shot
+    assert (cell.supervisors, cell.direct) == ((), None)
+    assert not done(cell, tmp_path).failures
 
 
 def test_a_rung_of_the_ladder_is_as_right_as_the_zero_shot_row_of_the_same_rung(tmp_path: Path) -> None:
@@ -126,20 +126,20 @@ def test_a_document_names_it() -> None:
         experiment_from({**table, "weak": {**weak, "verbalizer": ["a", "a"]}})
 
 
-def refused(weak: ZeroShot, said: str, **changes: Any) -> None:
-    with pytest.raises(UserError, match=said) as error:
+def refused(weak: ZeroShot, message: str, **changes: Any) -> None:
+    with pytest.raises(UserError, match=message) as error:
         checked(replace(BASE, weak=(weak,), **changes), Settings())
     assert len(set(error.value.messages)) == 1
 
 
 def test_a_checkpoint_without_a_language_head_is_refused_before_a_run(tmp_path: Path) -> None:
     folder = tiny.checkpoint(tmp_path / "model")
-    asked = ZeroShot(model=HF(size=str(folder)), verbalizer=("w1", "w2"))
-    assert checked(replace(BASE, tasks=(WORDED,), weak=(asked,)), Settings())
+    cell = ZeroShot(model=HF(size=str(folder)), verbalizer=("w1", "w2"))
+    assert checked(replace(BASE, tasks=(WORDED,), weak=(cell,)), Settings())
     config = json.loads((folder / "config.json").read_text())
     for kind in ("GPT2ForSequenceClassification", "GPT2Model"):
         (folder / "config.json").write_text(json.dumps({**config, "architectures": [kind]}))
-        refused(asked, f"hf/model is a {kind}, which has no language head", tasks=(WORDED,))
+        refused(cell, f"hf/model is a {kind}, which has no language head", tasks=(WORDED,))
 
 
 def test_choices_that_are_no_tokens_are_refused_before_a_run(tmp_path: Path) -> None:

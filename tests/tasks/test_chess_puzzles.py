@@ -217,8 +217,8 @@ def test_a_passage_is_the_way_to_a_puzzle_and_never_follows_another() -> None:
 def test_what_follows_a_puzzle_is_read_by_nobody(tmp_path: Path) -> None:
     """Puzzles after 2, 5 and 6 plies of one game: only the way to the first is a passage."""
     opening = ["e2e4", "e7e5", "d1h5", "b8c6", "f1c4", "g8f6"]
-    asked = of_moves(tmp_path / "p.parquet", *(" ".join(opening[:n]) for n in (2, 5, 6)))
-    for task in (asked, ChessPuzzles(source=asked.source).pinned()):
+    puzzles_of = of_moves(tmp_path / "p.parquet", *(" ".join(opening[:n]) for n in (2, 5, 6)))
+    for task in (puzzles_of, ChessPuzzles(source=puzzles_of.source).pinned()):
         (passage,) = task.passages(Examples(rows=tuple(row.example for row in task.load().rows)))
         assert passage.text == "e2e4 e7e5"
 
@@ -340,8 +340,8 @@ def test_of_a_published_puzzle_the_prompt_has_the_one_move_that_is_known(tmp_pat
 
 def test_a_published_puzzle_that_follows_another_has_the_position_alone(tmp_path: Path) -> None:
     """The second row begins where the first one's answer is asked for."""
-    asked = chess.fen(chess.play(chess.parse(SCHOLAR), "a7a6"))
-    by_position = lichess(tmp_path / "p.csv", [ROW, ROW | {"FEN": asked, "Moves": "h5h3 d7d5"}])
+    puzzles_of = chess.fen(chess.play(chess.parse(SCHOLAR), "a7a6"))
+    by_position = lichess(tmp_path / "p.csv", [ROW, ROW | {"FEN": puzzles_of, "Moves": "h5h3 d7d5"}])
     rows = ChessPuzzles(source=by_position.source, prompt="moves").load().rows
     assert [len(read(row.example.prompt)[1]) for row in rows] == [1, 0]
 
@@ -355,22 +355,22 @@ def test_a_passage_is_the_whole_prompt_of_moves_that_follows_no_puzzle() -> None
 
 
 def test_a_prompt_is_asked_for_by_name_and_the_default_is_in_no_key(tmp_path: Path) -> None:
-    def asked(**task: object) -> ChessPuzzles:
+    def puzzles_of(**task: object) -> ChessPuzzles:
         table = {"task": {"name": "chess-puzzles", **task}, "weak": "ladder/pawn", "strong": "ladder/knight"}
         (found,) = experiment_from(table, folder=tmp_path).tasks
         assert isinstance(found, ChessPuzzles)
         return found
 
-    assert asked(prompt="moves", plies=16) == ChessPuzzles(prompt="moves", plies=16)
-    assert identity(asked(prompt="position")) == identity(ChessPuzzles())
+    assert puzzles_of(prompt="moves", plies=16) == ChessPuzzles(prompt="moves", plies=16)
+    assert identity(puzzles_of(prompt="position")) == identity(ChessPuzzles())
     assert "prompt" not in str(identity(ChessPuzzles()))
-    assert identity(asked(prompt="moves")) != identity(ChessPuzzles())
+    assert identity(puzzles_of(prompt="moves")) != identity(ChessPuzzles())
     with pytest.raises(UserError, match=r"task.prompt is 'move' but should be 'position' or 'moves'"):
-        asked(prompt="move")
-    with pytest.raises(UserError, match='plies limits a prompt of moves: say prompt = "moves" too'):
-        asked(plies=16)
+        puzzles_of(prompt="move")
+    with pytest.raises(UserError, match='plies limits a prompt of moves: set prompt = "moves" too'):
+        puzzles_of(plies=16)
     with pytest.raises(UserError, match="plies is 0: give a whole number of at least 1"):
-        asked(prompt="moves", plies=0)
+        puzzles_of(prompt="moves", plies=0)
 
 
 def test_both_prompts_stand_in_one_table_and_have_one_recipe(tmp_path: Path) -> None:

@@ -86,11 +86,11 @@ HUB = [name for name, entry in TABLE.items() if entry.hub]
 def test_the_hub_s_files_give_the_same(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
 
-    entry, asked_for = TABLE[name], dict[str, Any]()
+    entry, request = TABLE[name], dict[str, Any]()
     rows = CLASSIFIED[name].rows if name in CLASSIFIED else PUBLISHED[name].rows
 
     def snapshot_download(repo: str, **options: Any) -> str:
-        asked_for.update(options, repo=repo)
+        request.update(options, repo=repo)
         for pattern in options["allow_patterns"]:
             file = tmp_path / pattern.replace("*", "00000-of-00001")
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -104,8 +104,8 @@ def test_the_hub_s_files_give_the_same(name: str, tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
     monkeypatch.setattr(hub, "_resolved", lambda repo, revision, kind: revision.ljust(40, "0"))
     task = Nlp(set=name).pinned()
-    asked_of = (asked_for["repo"], asked_for["revision"], asked_for["repo_type"])
-    assert asked_of == (entry.hub, task.revision, "dataset")
+    requested = (request["repo"], request["revision"], request["repo_type"])
+    assert requested == (entry.hub, task.revision, "dataset")
     assert task.revision.startswith(entry.revision)
     if name in CLASSIFIED:
         assert classes_by_prompt(task)[0] == ("text number0", CLASSIFIED[name].classes[0])
@@ -182,13 +182,13 @@ def test_without_a_network_an_abbreviation_means_what_was_fetched(
 def test_a_branch_is_resolved_once_and_the_commit_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
 
-    asked_for = []
+    request = []
 
     class Info:
         sha = COMMIT
 
     def dataset_info(repo: str, revision: str) -> Info:
-        asked_for.append((repo, revision))
+        request.append((repo, revision))
         return Info()
 
     for split in ("train", "validation"):
@@ -199,10 +199,10 @@ def test_a_branch_is_resolved_once_and_the_commit_kept(tmp_path: Path, monkeypat
     task = Nlp(set="boolq", revision="main").pinned()
     assert task.revision == COMMIT
     assert task.pinned() == task
-    assert asked_for == [("google/boolq", "main")]
+    assert request == [("google/boolq", "main")]
 
 
-def test_a_commit_without_the_files_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commit_without_the_files_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda repo, **options: str(tmp_path))
@@ -229,7 +229,7 @@ def test_without_a_network_one_line_says_what_to_do(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_a_file_without_the_published_columns_is_said(name: str, mirror: Path) -> None:
+def test_a_file_without_the_published_columns_is_reported(name: str, mirror: Path) -> None:
     path = write_jsonl(mirror / "other.jsonl", [{"text": "x", "instruction": "y", "scenario": "z"}])
     with pytest.raises(
         UserError, match=r"other\.jsonl has no column '.*': it has text, instruction, scenario"
@@ -331,7 +331,7 @@ def test_a_cell_of_another_kind_is_named_with_its_row(name: str, row: dict[str, 
         Nlp(set=name).pinned().load()
 
 
-def test_mistakes_are_told_in_one_line(mirror: Path) -> None:
+def test_mistakes_are_reported_in_one_line(mirror: Path) -> None:
     with pytest.raises(UserError, match="no set called 'bolq'"):
         Nlp(set="bolq")
     write_jsonl(mirror / "boolq.jsonl", [{"question": "is it", "passage": "It is."}])

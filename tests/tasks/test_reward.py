@@ -143,10 +143,10 @@ def test_parts_of_text_are_joined_and_empty_messages_left_out(tmp_path: Path) ->
         (_say(" "), "a text is missing"),
         ([], "a text is missing"),
         (None, "a text is missing"),
-        (_say(None, tool_calls=[{"name": "search"}]), "a message that is no text"),
-        (_say("Let me look", function_call={"name": "search"}), "a message that is no text"),
-        (_say([{"type": "image", "text": None}]), "a message that is no text"),
-        ([*_say([{"type": "image_url", "image_url": "x"}]), GOOD], "a message that is no text"),
+        (_say(None, tool_calls=[{"name": "search"}]), "a message that is not text"),
+        (_say("Let me look", function_call={"name": "search"}), "a message that is not text"),
+        (_say([{"type": "image", "text": None}]), "a message that is not text"),
+        ([*_say([{"type": "image_url", "image_url": "x"}]), GOOD], "a message that is not text"),
     ],
 )
 def test_what_is_no_text_is_left_out_and_counted(message: Any, why: str, tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def test_passages_hold_both_texts_and_no_preference(tmp_path: Path) -> None:
         ([{"chosen": "a", "rejected": "a"}], "no pair can be used"),
     ],
 )
-def test_mistakes_are_told_in_one_line(rows: list[dict[str, Any]], message: str, tmp_path: Path) -> None:
+def test_mistakes_are_reported_in_one_line(rows: list[dict[str, Any]], message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message) as error:
         read(tmp_path / "pairs.jsonl", rows).load()
     assert "\n" not in str(error.value)

@@ -79,7 +79,7 @@ def test_rows_that_ask_the_same_become_one_and_disagreement_leaves(tmp_path: Pat
         ({"prompt": "{title!r}"}, "plain column names"),
         ({"prompt": "{title:>10}"}, "plain column names"),
         ({"prompt": "{}"}, "plain column names"),
-        ({"prompt": "{title"}, "is no template"),
+        ({"prompt": "{title"}, "is not a template"),
         ({"prompt": "{headline}"}, "has no column 'headline': it has title, body, sentiment, author"),
         ({"label": "stars"}, "has no column 'stars'"),
         ({"group": "user"}, "has no column 'user'"),
@@ -91,7 +91,7 @@ def test_rows_that_ask_the_same_become_one_and_disagreement_leaves(tmp_path: Pat
         ({"id": "author"}, "two rows share the id"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(file: Path, options: dict[str, Any], says: str) -> None:
+def test_what_is_wrong_is_reported_in_one_line(file: Path, options: dict[str, Any], says: str) -> None:
     with pytest.raises(UserError) as error:
         task(file, **options).load()
     assert says in str(error.value)

@@ -18,18 +18,18 @@ def file(folder: Path, text: str) -> Path:
     return path
 
 
-def said(path: Path, name: str = "rule") -> list[int | None]:
+def labels_of(path: Path, name: str = "rule") -> list[int | None]:
     return apply(path, source_digest(path), name, EXAMPLES)
 
 
 def test_a_class_in_any_case_or_nothing(tmp_path: Path) -> None:
     path = file(tmp_path, "def rule(text):\n    return [None, 'no', 'YES', ''][int(text[-1])]\n")
-    assert said(path) == [None, 0, 1, None]
+    assert labels_of(path) == [None, 0, 1, None]
 
 
 def test_a_second_parameter_takes_the_choices(tmp_path: Path) -> None:
     path = file(tmp_path, "def rule(text, choices, sure=True):\n    return choices[1] if sure else -1\n")
-    assert said(path) == [1] * 4
+    assert labels_of(path) == [1] * 4
 
 
 def test_which_functions_there_are_is_known_without_running_them(tmp_path: Path) -> None:
@@ -46,26 +46,26 @@ def test_comments_and_docstrings_are_not_in_the_digest(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("def rule(text):\n    x = 1\n    return text.nope\n", "rule of example 'q0' failed in line 3: AttributeError"),
         (
             "def rule(text):\n    return 'maybe'\n",
-            "rule of example 'q0' is 'maybe', which is no class: they are no, Yes",
+            "rule of example 'q0' is 'maybe', which is not a class: they are no, Yes",
         ),
-        ("def rule(text):\n    return 1\n", "is '1', which is no class"),
+        ("def rule(text):\n    return 1\n", "is '1', which is not a class"),
         ("def rule(text):\n    return ['no']\n", "rule of example 'q0' holds a list, not text: return the name of"),
         ("def rule():\n    return 'no'\n", "rule takes 0 arguments: a rule takes a text, or a text and its choices"),
         ("def rule(a, b, c):\n    return 'no'\n", "rule takes 3 arguments"),
         ("import nowhere_at_all\ndef rule(text): ...\n", "line 1: ModuleNotFoundError"),
         ("def rule(text): ...\nraise SystemExit(0)\n", "line 2: SystemExit"),
         ("def rule(text): ...\nrule = 3\n", "has no function 'rule': it was replaced"),
-        ("def rule(text:\n", r"line 1: this is no Python"),
+        ("def rule(text:\n", r"line 1: this is not valid Python"),
     ],
 )
-def test_what_goes_wrong_is_said_in_one_line(text: str, told: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=told) as error:
-        said(file(tmp_path, text))
+def test_what_goes_wrong_is_reported_in_one_line(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message) as error:
+        labels_of(file(tmp_path, text))
     assert "\n" not in str(error.value)
 
 

@@ -43,12 +43,12 @@ def test_short_texts_are_near_their_equals() -> None:
 
 def test_the_words_of_the_template_are_no_likeness() -> None:
     template = "{option}\n\nDoes this go against common sense?"
-    asked = [template.format(option=said) for said in ("He put a turkey into the fridge.", "Cows fly.")]
-    assert asked[1] in Near(asked[:1], 0.5)
-    assert asked[1] not in Near(asked[:1], 0.5, template)
-    assert template.format(option="He put a turkey into the sink.") in Near(asked[:1], 0.5, template)
+    prompts = [template.format(option=each) for each in ("He put a turkey into the fridge.", "Cows fly.")]
+    assert prompts[1] in Near(prompts[:1], 0.5)
+    assert prompts[1] not in Near(prompts[:1], 0.5, template)
+    assert template.format(option="He put a turkey into the sink.") in Near(prompts[:1], 0.5, template)
     # Nor are the words beside it: "juice does this" is in both.
-    drinks, bought = (template.format(option=said) for said in ("He drinks apple juice.", "She bought apple juice."))
+    drinks, bought = (template.format(option=each) for each in ("He drinks apple juice.", "She bought apple juice."))
     assert bought not in Near([drinks], 0.5, template)
 
 

@@ -57,7 +57,7 @@ def test_a_packed_parquet_file_is_limited_too(tmp_path: Path, monkeypatch: pytes
         ("MOST_CELLS", "a.json", '[{"a": ' + "[" * 100 + "]" * 100 + "}]"),
     ],
 )
-def test_each_limit_is_said(
+def test_each_limit_is_reported(
     limit: str, name: str, content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / name).write_text(content)
@@ -97,11 +97,11 @@ def test_what_is_no_file_is_refused_before_anything_is_read(kind: str, where: st
         "nlp": Nlp(set="sst2", path=path),
         "chess": ChessPuzzles(source=path),
     }[kind]
-    with pytest.raises(UserError, match=r"cannot be read|is no path") as error:
+    with pytest.raises(UserError, match=r"cannot be read|is not a path") as error:
         task.pinned()
     assert "\n" not in str(error.value)
 
 
-def test_a_home_that_is_not_there_is_said() -> None:
+def test_a_home_that_is_not_there_is_reported() -> None:
     with pytest.raises(UserError, match="no such home folder"):
         Text(path="~nobody-of-that-name/a.csv", prompt="{a}", label="b").pinned()

@@ -39,8 +39,8 @@ def table(path: Path, **columns: Any) -> Path:
 
 @pytest.mark.parametrize("kind", COLUMNS)
 def test_columns_of_any_type_are_text(kind: str, tmp_path: Path) -> None:
-    column, said = COLUMNS[kind]
-    assert [cell(row["x"]) for _, row in read(table(tmp_path / "a.parquet", x=column)).rows] == said
+    column, messages = COLUMNS[kind]
+    assert [cell(row["x"]) for _, row in read(table(tmp_path / "a.parquet", x=column)).rows] == messages
 
 
 def test_lists_and_objects_stay(tmp_path: Path) -> None:
@@ -101,15 +101,15 @@ def test_a_footer_with_another_number_of_rows_is_refused(tmp_path: Path) -> None
     path = table(tmp_path / "a.parquet", x=["a", "b", "c"])
     content = path.read_bytes()
     footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
-    said = []
+    messages = []
     for at in (at for at in range(footer, len(content) - 8) if content[at] == 6):
         path.write_bytes(content[:at] + b"\x08" + content[at + 1 :])
         try:
             assert len(read(path).rows) == 3
         except UserError as error:
-            said.append(str(error))
-    assert len(said) >= 2
-    assert all(str(path) in each for each in said)
+            messages.append(str(error))
+    assert len(messages) >= 2
+    assert all(str(path) in each for each in messages)
 
 
 def test_a_file_whose_lists_unpack_to_far_more_than_its_size_is_refused_early(tmp_path: Path) -> None:

@@ -57,9 +57,9 @@ def test_a_config_that_does_not_fit_its_weights_is_refused(
     folder = configured(tiny.checkpoint(tmp_path, kind), **{own: value})
     with pytest.raises(UserError) as caught:
         OPENED[readout](folder)
-    said = str(caught.value)
-    assert "\n" not in said
-    assert own in said or ".weight" in said or ".bias" in said or "describes" in said, said
+    message = str(caught.value)
+    assert "\n" not in message
+    assert own in message or ".weight" in message or ".bias" in message or "describes" in message, message
 
 
 @pytest.mark.parametrize(("kind", "readout"), CASES)
@@ -171,7 +171,7 @@ def test_weights_that_are_no_numbers_are_named(value: float, tmp_path: Path) -> 
 
     rewritten(tmp_path, spoil)
     for opened in OPENED.values():
-        with pytest.raises(UserError, match=r"h\.1\.mlp\.c_fc\.weight holds what is no number"):
+        with pytest.raises(UserError, match=r"h\.1\.mlp\.c_fc\.weight holds what is not a number"):
             opened(tmp_path)
 
 

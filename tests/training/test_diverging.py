@@ -45,9 +45,9 @@ def run(folder: Path, spoil: Any = None, losses: Any = (1.0,), **fields: Any) ->
 def test_a_loss_that_is_no_number_ends_the_run_before_it_reaches_a_weight(by: float, keep: str, tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match=r"the training loss is -?(nan|inf) at update 2 of 6.*lower learning_rate"
-    ) as told:
+    ) as error:
         run(tmp_path, spoiled([1], by), keep=keep)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("by", NOTHING)

@@ -58,7 +58,7 @@ def test_the_micro_batch_does_not_matter(tmp_path: Path) -> None:
     assert np.allclose(read(folder, examples), read(folder, examples, microbatch=2), atol=1e-5)
 
 
-def test_a_layer_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_layer_that_is_not_there_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="layers 0 to 2"):
         read(tiny.checkpoint(tmp_path / "model"), tiny.examples(3), layer=3)
 
@@ -106,7 +106,7 @@ def test_in_bf16_what_is_not_finite_is_computed_in_fp32_and_noted(
     assert notes[0] == (IN_FP32,)
 
 
-def test_features_that_are_not_numbers_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_that_are_not_numbers_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hidden = Network.hidden
     monkeypatch.setattr(Network, "hidden", lambda self, batch, layer=-1: hidden(self, batch, layer) / 0)
     with pytest.raises(UserError, match="answers are not numbers"):

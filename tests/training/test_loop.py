@@ -20,14 +20,14 @@ from outgrow.losses.cross_entropy import CrossEntropy
 from outgrow.losses.log_confidence import LogConfidence
 from outgrow.tasks.base import Readout
 from outgrow.training import loop
-from outgrow.training.choosing import ClassificationObjective
+from outgrow.training.classification import ClassificationObjective
 from outgrow.training.loop import TrainingConfig, schedule, train
 from outgrow.training.network import Network, open_network
 
 HYPER = TrainingConfig(epochs=3, batch=8, learning_rate=3e-3, weight_decay=0.1)
 
 
-def choosing(
+def classifying(
     folder: Path, loss: Loss | None = None, most_rows: int | None = None, readout: Readout = "tokens"
 ) -> tuple[Network, ClassificationObjective]:
     """A small model with dropout, and 40 examples: with choices of their own, or of two classes where it has a head."""
@@ -65,15 +65,15 @@ class Mortal(tiny.Scratch):
 @pytest.mark.parametrize(("keep", "every", "dies"), [("best", 4, 3), ("last", 1, 2), ("best", 3, 11), ("best", 5, 15)])
 def test_an_interrupted_run_ends_like_an_undisturbed_one(keep: Any, every: int, dies: int, tmp_path: Path) -> None:
     config = TrainingConfig(**{**HYPER.__dict__, "keep": keep})
-    network, objective = choosing(tmp_path / "model")
+    network, objective = classifying(tmp_path / "model")
     curve = train(network.module, objective, config, 0, tiny.Scratch(tmp_path / "whole"))
 
-    first, objective = choosing(tmp_path / "model")
+    first, objective = classifying(tmp_path / "model")
     mortal = Mortal(tmp_path / "cut", every=every)
     mortal.dies = dies
     with pytest.raises(Stop):
         train(first.module, objective, config, 0, mortal)
-    second, objective = choosing(tmp_path / "model")
+    second, objective = classifying(tmp_path / "model")
     heir = tiny.Scratch(tmp_path / "cut", every=every)
     again = train(second.module, objective, config, 0, heir)
     assert again == curve
@@ -83,10 +83,10 @@ def test_an_interrupted_run_ends_like_an_undisturbed_one(keep: Any, every: int, 
 
 def test_a_resume_goes_on_from_the_trained_weights(tmp_path: Path) -> None:
     """A resume that evaluates or trains the untrained model would not be where the checkpoint is."""
-    network, objective = choosing(tmp_path / "model")
+    network, objective = classifying(tmp_path / "model")
     scratch = tiny.Scratch(tmp_path / "run", every=1)
     train(network.module, objective, TrainingConfig(epochs=1, batch=8, learning_rate=3e-3), 0, scratch)
-    trained, (fresh, objective) = weights(network), choosing(tmp_path / "model")
+    trained, (fresh, objective) = weights(network), classifying(tmp_path / "model")
     assert not same(trained, weights(fresh))
     heir = tiny.Scratch(tmp_path / "run")
     train(fresh.module, objective, TrainingConfig(epochs=1, batch=8, learning_rate=3e-3), 0, heir)
@@ -97,7 +97,7 @@ def test_a_resume_goes_on_from_the_trained_weights(tmp_path: Path) -> None:
 @pytest.mark.parametrize("loss", [CrossEntropy(), Confidence(), LogConfidence()], ids=str)
 @pytest.mark.parametrize("readout", ["tokens", "head"])
 def test_the_micro_batch_does_not_change_the_gradient(loss: Loss, readout: Readout, tmp_path: Path) -> None:
-    network, whole = choosing(tmp_path / "model", loss, readout=readout)
+    network, whole = classifying(tmp_path / "model", loss, readout=readout)
     network.module.eval()
     rows = torch.arange(16).numpy()
 
@@ -110,7 +110,7 @@ def test_the_micro_batch_does_not_change_the_gradient(loss: Loss, readout: Reado
             (objective.per_example(micro_batch, target).sum() / len(rows)).backward()
         return torch.cat([p.grad.flatten() for p in network.module.parameters()])
 
-    _, small = choosing(tmp_path / "model", loss, most_rows=3, readout=readout)
+    _, small = classifying(tmp_path / "model", loss, most_rows=3, readout=readout)
     small._network = network
     assert len(small.micro_batches(rows)) > len(whole.micro_batches(rows))
     assert torch.allclose(gradient(whole), gradient(small), atol=1e-6)
@@ -118,7 +118,7 @@ def test_the_micro_batch_does_not_change_the_gradient(loss: Loss, readout: Reado
 
 def test_choices_of_their_own_are_no_classes_even_where_all_have_as_many(tmp_path: Path) -> None:
     """Two positions with as many moves: hardening goes by each one's likeliest move, and labels are not centred."""
-    network, objective = choosing(tmp_path / "model", Confidence(weight=1.0))
+    network, objective = classifying(tmp_path / "model", Confidence(weight=1.0))
     network.module.eval()
     counts = (objective._examples.columns >= 0).sum(1)
     rows = next(np.flatnonzero(counts == n)[:2] for n in np.unique(counts) if n > 1 and (counts == n).sum() > 1)
@@ -150,7 +150,7 @@ def test_only_one_graph_is_alive_at_a_time(tmp_path: Path) -> None:
             counts.append(len(kept))
             return super().per_example(logits, targets)
 
-    network, objective = choosing(tmp_path / "model", Watched(), most_rows=2)
+    network, objective = classifying(tmp_path / "model", Watched(), most_rows=2)
     with torch.autograd.graph.saved_tensors_hooks(Kept, lambda box: box.tensor):
         train(network.module, objective, TrainingConfig(epochs=1, batch=8), 0, tiny.Scratch(tmp_path / "run"))
     assert len(counts) == 20, "4 micro-batches in each of 5 updates"
@@ -170,7 +170,7 @@ def test_targets_see_the_whole_batch_and_the_progress(tmp_path: Path) -> None:
             seen.append((tuple(logits.shape), tuple(weak.shape), progress, logits.requires_grad))
             return weak
 
-    network, objective = choosing(tmp_path / "model", Looking(), most_rows=3)
+    network, objective = classifying(tmp_path / "model", Looking(), most_rows=3)
     train(network.module, objective, TrainingConfig(epochs=1, batch=16), 0, tiny.Scratch(tmp_path / "run"))
     assert [shapes[0][0] for shapes in seen] == [16, 16, 8]
     assert all(logits == weak for logits, weak, _, _ in seen)
@@ -179,7 +179,7 @@ def test_targets_see_the_whole_batch_and_the_progress(tmp_path: Path) -> None:
 
 
 def test_training_leaves_everybody_elses_random_numbers_alone(tmp_path: Path) -> None:
-    network, objective = choosing(tmp_path / "model")
+    network, objective = classifying(tmp_path / "model")
     before = torch.get_rng_state()
     train(network.module, objective, HYPER, 0, tiny.Scratch(tmp_path / "run"))
     assert torch.equal(before, torch.get_rng_state())
@@ -187,12 +187,12 @@ def test_training_leaves_everybody_elses_random_numbers_alone(tmp_path: Path) ->
 
 def test_best_keeps_the_epoch_with_the_lowest_validation_loss(tmp_path: Path) -> None:
     config = TrainingConfig(epochs=12, batch=8, learning_rate=3e-2)  # overfits
-    network, objective = choosing(tmp_path / "model")
+    network, objective = classifying(tmp_path / "model")
     curve = train(network.module, objective, config, 0, tiny.Scratch(tmp_path / "run")).curve
     lowest = min(epoch["validation_loss"] for epoch in curve)
     assert lowest < curve[-1]["validation_loss"], "it does not overfit: this test could not fail"
     assert objective.validate()["validation_loss"] == pytest.approx(lowest, abs=1e-6)
-    last, objective = choosing(tmp_path / "model")
+    last, objective = classifying(tmp_path / "model")
     train(
         last.module,
         objective,
@@ -212,7 +212,7 @@ def test_schedule_by_hand() -> None:
 
 
 def test_part_of_an_epoch_is_possible(tmp_path: Path) -> None:
-    network, objective = choosing(tmp_path / "model")
+    network, objective = classifying(tmp_path / "model")
     scratch = tiny.Scratch(tmp_path / "run")
     curve = train(network.module, objective, TrainingConfig(epochs=1.4, batch=8), 0, scratch).curve
     assert scratch.updates == 7
@@ -229,7 +229,7 @@ def test_weights_are_cast_once_for_all_micro_batches(tmp_path: Path) -> None:
                 casts.append(kwargs["dtype"])
             return func(*args, **(kwargs or {}))
 
-    network, objective = choosing(tmp_path / "model", most_rows=2)
+    network, objective = classifying(tmp_path / "model", most_rows=2)
     matrix = network.module.transformer.h[0].mlp.c_fc.weight
     config = TrainingConfig(updates=1, batch=8, precision="bf16")
     objective.validate = dict.fromkeys(["validation_loss"], 1.0).copy  # type: ignore[method-assign]

@@ -12,7 +12,7 @@ import torch
 
 from outgrow.graph import Settings
 from outgrow.plugins import find
-from outgrow.training.choosing import probabilities
+from outgrow.training.classification import probabilities
 from outgrow.training.network import Network, open_encoder, open_network
 from outgrow.types import Example, Examples, UserError
 
@@ -145,7 +145,7 @@ def test_a_base_model_is_not_a_classifier(tmp_path: Path) -> None:
         open_network(tmp_path, "head", Settings())
 
 
-def test_an_absent_device_is_said(tmp_path: Path) -> None:
+def test_an_absent_device_is_reported(tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
     tiny.checkpoint(tmp_path)
@@ -208,7 +208,7 @@ def test_a_classifier_cannot_score_texts(tmp_path: Path) -> None:
         network.encode(pairs(2))
 
 
-def test_answers_that_are_not_numbers_are_said(tmp_path: Path) -> None:
+def test_answers_that_are_not_numbers_are_reported(tmp_path: Path) -> None:
     network = opened(tiny.checkpoint(tmp_path), "head")
     with torch.no_grad():
         network.module.score.weight[0, 0] = float("nan")

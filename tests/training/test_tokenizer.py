@@ -13,7 +13,7 @@ import tiny
 import torch
 
 from outgrow.graph import Settings
-from outgrow.training.choosing import probabilities
+from outgrow.training.classification import probabilities
 from outgrow.training.network import Network, open_network
 from outgrow.types import UserError
 

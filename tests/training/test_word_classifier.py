@@ -114,7 +114,7 @@ def test_a_stored_classifier_answers_alike(tmp_path: Path) -> None:
     assert loaded.curve == classifier.curve
 
 
-def test_what_cannot_be_learned_is_said() -> None:
+def test_what_cannot_be_learned_is_reported() -> None:
     train, labels = news(12)
     with pytest.raises(UserError, match="no word or n-gram of words is in 13 of the 12 texts"):
         fitted(train, labels, least=13)

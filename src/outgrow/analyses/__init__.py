@@ -1,1 +1,1 @@
-"""Analyses: open questions that the results of an experiment are asked. One file for each."""
+"""Analyses: further questions about the results of an experiment. One file for each."""

@@ -1,4 +1,4 @@
-"""The base class of analyses: the steps that a question needs, and a pure function from what they gave to a finding."""
+"""The base class of analyses: the steps that a question needs, and a pure function from their results to a finding."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Facts: TypeAlias = Mapping[str, str | float]
 
 @dataclass(frozen=True, kw_only=True)
 class Analysis(ABC):
-    """An open question about an experiment. Subclass it, add fields, implement `finding`.
+    """A question about an experiment. Subclass it, add fields, implement `finding`.
 
     An analysis is in no cache key: asking another question computes no fit anew. question: what it asks, the head of
     its section in a report.
@@ -90,7 +90,7 @@ class Comparison:
     """A task, supervisor, student and method, with what the steps of an analysis gave.
 
     weights: the number of weights of the student, None if it is not known. found: by the name of the step, an artifact
-    for each of the seeds. facts: of its cells, which the analysis asked for.
+    for each of the seeds. facts: those of its cells that the analysis reads.
     """
 
     task: str
@@ -147,8 +147,8 @@ class Named(Protocol):
     def method(self) -> str: ...
 
 
-def told_apart(comparisons: Sequence[Named]) -> list[str]:
-    """The names that tell each comparison from the others, `task · weak → strong · method`; never empty."""
+def comparison_names(comparisons: Sequence[Named]) -> list[str]:
+    """The names that distinguish each comparison from the others, `task · weak → strong · method`; never empty."""
     tasks, methods = {each.task for each in comparisons}, {each.method for each in comparisons}
     pairs = {(each.weak, each.strong) for each in comparisons}
 
@@ -172,10 +172,10 @@ def answers_of(scores: Sequence[Scores], labels: Sequence[Labels], ids: tuple[st
     for seed, (score, label) in enumerate(zip(scores, labels, strict=True)):
         right = dict(zip(score.ids, score.correct.tolist(), strict=True))
         each = zip(label.hard().tolist(), label.confidence().tolist(), label.widths.tolist(), strict=True)
-        said = dict(zip(label.ids, each, strict=True))
+        answered = dict(zip(label.ids, each, strict=True))
         correct[seed] = [right[id] for id in ids]
         for i, id in enumerate(ids):
-            if id in said:
-                chosen[seed, i], confidence[seed, i], widths[i] = said[id]
+            if id in answered:
+                chosen[seed, i], confidence[seed, i], widths[i] = answered[id]
     _, codes = np.unique([groups[id] for id in ids], return_inverse=True)
     return Answers(ids=ids, groups=codes, chosen=chosen, correct=correct, confidence=confidence, choices=widths)

@@ -1,4 +1,4 @@
-"""Calibration: are supervisors, students and ceilings as often right as they are sure?"""
+"""Calibration: does the confidence of supervisors, students and ceilings equal their accuracy?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from outgrow.analyses.base import Analysis, Answers, Comparison, roles_of, told_apart
+from outgrow.analyses.base import Analysis, Answers, Comparison, comparison_names, roles_of
 from outgrow.experiment.cell import Cell
 from outgrow.finding import Axis, Colour, Column, Figure, Finding, Mark, Panel, Series, Table, Value, in_words
 from outgrow.graph import Step
@@ -26,7 +26,7 @@ from outgrow.ranges import check_ranges, whole
 from outgrow.types import Doubles
 
 ROLES: dict[str, Colour] = {"floor": "floor", "student": "student", "ceiling": "ceiling"}
-SAID = {"floor": "supervisor", "student": "student", "ceiling": "ceiling"}
+ROLE_NAMES = {"floor": "supervisor", "student": "student", "ceiling": "ceiling"}
 PANELS = 3  # reliability diagrams; more comparisons are in the table alone
 
 
@@ -50,7 +50,7 @@ class Calibration(Analysis):
         return roles_of(cell, *ROLES)
 
     def finding(self, comparisons: Sequence[Comparison]) -> Finding:
-        names = told_apart(comparisons)
+        names = comparison_names(comparisons)
         some = [
             (name, role, each.answers(role)) for name, each in zip(names, comparisons, strict=True) for role in ROLES
         ]
@@ -84,7 +84,7 @@ class Calibration(Analysis):
             squared_error_values(sure, right),
         )
         *shares, brier = (mean_interval(each, answers.groups) for each in values)
-        return (name, SAID[role], *shares, ece_by_chance(sure, bins), brier)
+        return (name, ROLE_NAMES[role], *shares, ece_by_chance(sure, bins), brier)
 
     def _figure(self, stated: Sequence[tuple[str, str, Answers]]) -> Figure:
         names = list(dict.fromkeys(name for name, _, _ in stated))[:PANELS]
@@ -95,7 +95,7 @@ class Calibration(Analysis):
                 y=Axis(label="accuracy", percent=True),
                 diagonal=True,
                 series=tuple(
-                    Series(name=SAID[role], colour=ROLES[role], marks=tuple(self._marks(answers)))
+                    Series(name=ROLE_NAMES[role], colour=ROLES[role], marks=tuple(self._marks(answers)))
                     for own, role, answers in stated
                     if own == name
                 ),
@@ -127,9 +127,9 @@ def _sentence(stated: Sequence[tuple[str, Answers]]) -> str:
     values: list[Doubles] = [overconfidence_values(each.confidence, each.correct) for _, each in models]
     found = effects(values, [each.groups for _, each in models])
     clauses = []
-    for role, said in SAID.items():
+    for role, name_of_role in ROLE_NAMES.items():
         own: list[Effect] = [effect for (of, _), effect in zip(models, found, strict=True) if of == role]
         if own:
             clause = in_words(own, more="overconfident", less="underconfident", doubt="of over- or underconfidence")
-            clauses.append(f"{said.capitalize()}{'s' if len(own) > 1 else ''}: {clause}.")
+            clauses.append(f"{name_of_role.capitalize()}{'s' if len(own) > 1 else ''}: {clause}.")
     return " ".join(clauses)

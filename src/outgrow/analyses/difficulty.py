@@ -1,4 +1,4 @@
-"""Difficulty: do students outgrow their supervisors where these are at the end of what they can do?"""
+"""Difficulty: do students outgrow their supervisors on examples that are too hard for the supervisors?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from outgrow.analyses.base import Analysis, Comparison, roles_of, told_apart
+from outgrow.analyses.base import Analysis, Comparison, comparison_names, roles_of
 from outgrow.experiment.cell import Cell
 from outgrow.experiment.facets import FacetNumbers
 from outgrow.finding import Axis, Colour, Column, Figure, Finding, Mark, Panel, Series, Table, in_words
@@ -26,7 +26,7 @@ from outgrow.types import Doubles, Examples, Ints, UserError
 HARDER = {"rating": 1, "difficulty": 1, "margin": -1}  # whether larger numbers are harder; of other facets they are
 BANDS = ("below", "at", "above")  # its level, where the supervisor knows more than 2/3, between, and less than 1/3
 ROLES: dict[str, Colour] = {"floor": "floor", "student": "student", "ceiling": "ceiling"}
-SAID = {"floor": "supervisor", "student": "student", "ceiling": "ceiling"}
+ROLE_NAMES = {"floor": "supervisor", "student": "student", "ceiling": "ceiling"}
 FIFTHS = 5
 PANELS = 3
 
@@ -47,22 +47,15 @@ class Difficulty(Analysis):
 
     def check(self, cells: Sequence[Cell]) -> None:
         """Raises UserError where no task has examples with such a number."""
-        tasks = {cell.task.name: cell.task for cell in cells}
-        if any(map(self._facet, tasks.values())):
-            return
-        has = "; ".join(f"{name} has {', '.join(_known(task)) or 'no facet'}" for name, task in tasks.items())
-        raise UserError(
-            f"analysis difficulty needs test examples with a {self.facet or ' or '.join(HARDER)} ({has}): leave it "
-            'out, or say { name = "difficulty", facet = "..." }'
-        )
+        refuse_without_facet("difficulty", self.facet, [cell.task for cell in cells])
 
     def steps(self, cell: Cell) -> Mapping[str, Step[Any]]:
-        if not (facet := self._facet(cell.task)):
+        if not (facet := facet_of(cell.task, self.facet)):
             return {}
         return {**roles_of(cell, *ROLES), f"facet/{facet}": FacetNumbers(examples=cell.test, facet=facet)}
 
     def finding(self, comparisons: Sequence[Comparison]) -> Finding:
-        names = told_apart(comparisons)
+        names = comparison_names(comparisons)
         measured = [each for each in map(_measured, names, comparisons) if each is not None]
         ordered = [each for each in measured if each.falls]
         stated = {each.name for each in measured}
@@ -81,10 +74,24 @@ class Difficulty(Analysis):
         figure = _figure(ordered) if ordered else None
         return Finding(sentence=_sentence(ordered), table=_table(ordered), figure=figure, notes=notes)
 
-    def _facet(self, task: Task) -> str:
-        """The facet of a task that is read; "" if it has none."""
-        known = _known(task)
-        return next((name for name in ([self.facet] if self.facet else HARDER) if name in known), "")
+
+def facet_of(task: Task, asked: str) -> str:
+    """The facet of a task that says how hard an example is: the one asked for, or the first that is known; "" if it has
+    none."""
+    known = _known(task)
+    return next((name for name in ([asked] if asked else HARDER) if name in known), "")
+
+
+def refuse_without_facet(analysis: str, asked: str, tasks: Sequence[Task]) -> None:
+    """Raises UserError where no task has such a facet."""
+    if any(facet_of(task, asked) for task in tasks):
+        return
+    named = {task.name: task for task in tasks}
+    has = "; ".join(f"{name} has {', '.join(_known(task)) or 'no facet'}" for name, task in named.items())
+    raise UserError(
+        f"analysis {analysis} needs test examples with a {asked or ' or '.join(HARDER)} ({has}): leave it out, or set "
+        f'{{ name = "{analysis}", facet = "..." }}'
+    )
 
 
 def _known(task: Task) -> list[str]:
@@ -226,7 +233,7 @@ def _panel(each: _Measured) -> Panel:
         level=("chance", chance),
         at=at,
         series=tuple(
-            Series(name=SAID[role], colour=colour, marks=tuple(_marks(each, role, fifth)))
+            Series(name=ROLE_NAMES[role], colour=colour, marks=tuple(_marks(each, role, fifth)))
             for role, colour in ROLES.items()
         ),
     )

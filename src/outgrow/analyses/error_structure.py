@@ -40,7 +40,7 @@ class ErrorStructure(Analysis):
         names = {(weak.accuracy, weak.name) for cell in cells if isinstance(weak := cell.weak, Simulated)}
         if not any(sum(own == accuracy for own, _ in names) > 1 for accuracy in accuracies):
             raise UserError(
-                "analysis error-structure needs two simulated supervisors of equal accuracy and different errors: say "
+                "analysis error-structure needs two simulated supervisors of equal accuracy and different errors: set "
                 'weak = [{ name = "simulated", accuracy = 0.7 }, { name = "simulated", accuracy = 0.7, errors = ... }]'
             )
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from outgrow.analyses.base import Analysis, Answers, Comparison, roles_of, told_apart
+from outgrow.analyses.base import Analysis, Answers, Comparison, comparison_names, roles_of
 from outgrow.experiment.cell import Cell
 from outgrow.finding import Axis, Colour, Column, Figure, Finding, Mark, Panel, Series, Table, Value, in_words
 from outgrow.graph import Step
@@ -40,8 +40,8 @@ class Imitation(Analysis):
     The first is the share that independent errors of the same rates would give: a student that is wrong independently
     and picks among the wrong choices at random. The second is the ceiling, the same model that never saw this
     supervisor. The third says what is imitation and what are hard examples: the supervisor of another seed, which is
-    of the same kind and as good, was fitted to other ground truth, and taught another student. `imitation` is the
-    difference to this one: what the student owes to having learned from its own supervisor.
+    of the same kind and as good, was fitted to other ground truth, and labelled for another student. `imitation` is the
+    difference to this one: the effect of having learned from its own supervisor.
 
     phi: the correlation of the errors. kappa: error consistency, agreement of right and wrong beyond that of
     independent errors (Geirhos, Meding & Wichmann 2020, section 2). Both for the student, and phi for the ceiling.
@@ -54,7 +54,7 @@ class Imitation(Analysis):
         if len({cell.seed for cell in cells}) < 2:
             raise UserError(
                 "analysis imitation needs two seeds or more, since it compares a supervisor with that of another seed: "
-                "say seeds = [0, 1]"
+                "set seeds = [0, 1]"
             )
 
     def steps(self, cell: Cell) -> Mapping[str, Step[Any]]:
@@ -62,7 +62,7 @@ class Imitation(Analysis):
 
     def finding(self, comparisons: Sequence[Comparison]) -> Finding:
         measured = [found for each in comparisons if (found := _measured(each)) is not None]
-        names = told_apart([found.comparison for found in measured])
+        names = comparison_names([found.comparison for found in measured])
         return Finding(
             sentence=_sentence([each for each in measured if "imitation" in each.values]) + _trend(measured),
             table=_table(names, measured),
@@ -73,7 +73,9 @@ class Imitation(Analysis):
 
 def _sentence(measured: Sequence[_Measured]) -> str:
     if not measured:
-        return "Imitation cannot be told from hard examples: no supervisor errs otherwise with another seed."
+        return (
+            "Imitation cannot be distinguished from hard examples: no supervisor makes other errors with another seed."
+        )
     tested = effects([each.values["imitation"] for each in measured], [each.groups for each in measured])
     if len(measured) > 1:
         clause = in_words(
@@ -236,7 +238,7 @@ def _notes(comparisons: Sequence[Comparison], measured: Sequence[_Measured]) -> 
     known = {id(each.comparison) for each in measured}
     without = [each for each in comparisons if id(each) not in known]
     constant = [each.comparison for each in measured if "imitation" not in each.values]
-    names = {id(each): name for each, name in zip(comparisons, told_apart(comparisons), strict=True)}
+    names = {id(each): name for each, name in zip(comparisons, comparison_names(comparisons), strict=True)}
     return (
         *(f"{names[id(each)]}: its supervisor makes no error on the test examples" for each in without),
         *(f"{names[id(each)]}: its supervisor answers alike with every seed, so there is no other to compare with"

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from outgrow.analyses.base import Analysis, Comparison, told_apart
+from outgrow.analyses.base import Analysis, Comparison, comparison_names
 from outgrow.experiment.cell import Cell
 from outgrow.experiment.data import Gold
 from outgrow.experiment.scoring import Score
@@ -55,7 +55,7 @@ class LabelWorth(Analysis):
             if cell.setup.splits["transfer"].n is None:
                 raise UserError(
                     f"analysis label-worth fits students to parts of transfer, which has no size on task "
-                    f"{cell.task.name}: say sizes = {{ transfer = 1000 }}"
+                    f"{cell.task.name}: set sizes = {{ transfer = 1000 }}"
                 )
 
     def steps(self, cell: Cell) -> Mapping[str, Step[Any]]:
@@ -71,7 +71,7 @@ class LabelWorth(Analysis):
         return {**found, f"weak/{whole}": cell.student, f"truth/{whole}": cell.ceiling}
 
     def finding(self, comparisons: Sequence[Comparison]) -> Finding:
-        measured = list(map(_measured, told_apart(comparisons), comparisons))
+        measured = list(map(_measured, comparison_names(comparisons), comparisons))
         flat = tuple(
             f"{each.name}: more labels of ground truth do not surely make a better student, so a weak label has no rate"
             for each in measured

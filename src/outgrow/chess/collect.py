@@ -131,7 +131,7 @@ def collected(folder: Path) -> frozenset[str]:
     for file in files:
         for number, row in tables.rows(file):
             if not isinstance(row.get("id"), str):
-                raise UserError(f"{file}, row {number}: there is no 'id': this is no table of outgrow collect")
+                raise UserError(f"{file}, row {number}: there is no 'id': this is not a table of outgrow collect")
             ids.add(row["id"])
     return frozenset(ids)
 

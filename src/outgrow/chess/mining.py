@@ -149,6 +149,7 @@ def play_game(recipe: Mining, number: int, judge: Engine, opponents: Opponents) 
 
 
 def shard_path(folder: Path, recipe: Mining, shard: int) -> Path:
+    """The file of a shard of mined games."""
     return folder / f"games-{recipe.seed}-{shard:05d}.jsonl.gz"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,12 +16,16 @@ from outgrow.cli.options import (
     Device,
     File,
     Log,
+    MemoryGb,
     Microbatch,
     NoPlugins,
     Offline,
     On,
+    Overrides,
+    PerGpu,
+    Recompute,
     Seeds,
-    Sets,
+    Shards,
     Site,
     StoreAt,
     TrustPickle,
@@ -30,6 +33,7 @@ from outgrow.cli.options import (
     Workers,
     app,
 )
+from outgrow.cli.resources import needs, print_resources
 from outgrow.cli.running import (
     fail,
     logging_to,
@@ -53,13 +57,17 @@ if TYPE_CHECKING:
 def run(
     file: File = None,
     store: StoreAt = RUNS,
-    sets: Sets = None,
+    overrides: Overrides = None,
     seeds: Seeds = None,
     analyses: Analyses = "",
     on: On = "",
     workers: Workers = None,
     device: Device = "cpu",
     microbatch: Microbatch = None,
+    gradient_checkpointing: Recompute = False,
+    shards: Shards = 1,
+    per_gpu: PerGpu = 1,
+    memory_gb: MemoryGb = None,
     report: Annotated[Path | None, typer.Option(help="Where to write the report; by default NAME-report.html.")] = None,
     site: Site = None,
     trust_pickle: TrustPickle = False,
@@ -75,10 +83,13 @@ def run(
     from outgrow.types import UserError
 
     started = time.monotonic()
-    settings = replace(settings_from(device, trust_pickle, trust_remote_code, offline), microbatch=microbatch)
-    read_experiment(file, sets, seeds, no_plugins, analyses)  # a wrong one is refused before anything is opened
-    asked, opened_store = source_from(file, sets, seeds, no_plugins, analyses), api.opened(store)
-    path = _place(file, report, "--report", site, opened_store)
+    settings = settings_from(
+        device, trust_pickle, trust_remote_code, offline, microbatch=microbatch, shards=shards, per_gpu=per_gpu,
+        gradient_checkpointing=gradient_checkpointing, memory_gb=memory_gb,
+    )  # fmt: skip
+    read_experiment(file, overrides, seeds, no_plugins, analyses)  # a wrong one is refused before anything is opened
+    request, opened_store = source_from(file, overrides, seeds, no_plugins, analyses), api.opened(store)
+    path = _destination(file, report, "--report", site, opened_store)
     if log and os.path.realpath(log) == os.path.realpath(path):
         raise UserError(f"--log and --report are one file, {log}: name two")
     with (
@@ -87,13 +98,15 @@ def run(
         api.executor(on, workers, plugins=not no_plugins) as executor,
         showing(sys.stderr, executor.slots) as watch,
     ):
-        results = api.run(**asked, store=opened_store, on=executor, settings=settings, watch=watch)
+        results = api.run(**request, store=opened_store, on=executor, settings=settings, watch=watch)
     written = _refresh(results, path, is_site=site is not None)  # before anything is printed, maybe to a closed pipe
     _print_table(results.numbers)
     for name, finding in results.findings.items():
         typer.echo(f"{name}: {finding.sentence}")
     for note in notes(results.experiment, settings):
         typer.echo(f"note: {note}")
+    for why in results.untracked:
+        typer.echo(f"warning: {why}", err=True)
     typer.echo(f"report: {path}{'' if written else ' (up to date)'}")
     assert results.outcome is not None
     counts = f"{len(results.outcome.computed)} steps computed, {len(results.outcome.cached)} cached"
@@ -107,10 +120,16 @@ def run(
 def plan(
     file: File = None,
     store: StoreAt = RUNS,
-    sets: Sets = None,
+    overrides: Overrides = None,
     seeds: Seeds = None,
     analyses: Analyses = "",
+    resources: Annotated[bool, typer.Option("--resources", help="What each step needs; what will not fit.")] = False,
     device: Device = "cpu",
+    microbatch: Microbatch = None,
+    gradient_checkpointing: Recompute = False,
+    shards: Shards = 1,
+    per_gpu: PerGpu = 1,
+    memory_gb: MemoryGb = None,
     trust_pickle: TrustPickle = False,
     trust_remote_code: TrustRemoteCode = False,
     offline: Offline = False,
@@ -126,16 +145,26 @@ def plan(
     from outgrow.preflight import notes
     from outgrow.source import resolved
 
-    settings = settings_from(device, trust_pickle, trust_remote_code, offline)
-    experiment = resolved(read_experiment(file, sets, seeds, no_plugins, analyses), settings=settings)
+    settings = settings_from(
+        device, trust_pickle, trust_remote_code, offline, microbatch=microbatch, shards=shards, per_gpu=per_gpu,
+        gradient_checkpointing=gradient_checkpointing, memory_gb=memory_gb,
+    )  # fmt: skip
+    experiment = resolved(read_experiment(file, overrides, seeds, no_plugins, analyses), settings=settings)
     planned = api.plan(experiment, store=store, settings=settings)
     if as_json:
-        todo = [{"key": step.key, "title": step.title, "why": planned.why[step.key]} for step in planned.todo]
+        needed = needs(planned, settings) if resources else {}
+        todo = [
+            {"key": step.key, "title": step.title, "why": planned.why[step.key], **needed.get(step.key, {})}
+            for step in planned.todo
+        ]
         print_json({"todo": todo, "cached": [{"key": step.key, "title": step.title} for step in planned.cached]})
         return
     for note in notes(experiment, settings):
         typer.echo(f"note: {note}")
     typer.echo(f"{len(planned.todo)} steps to do, {len(planned.cached)} cached")
+    if resources:
+        print_resources(planned, settings)
+        return
     for new in new_texts(planned.todo, planned.store):
         typer.echo(f"frozen features of {new}")
     for step in planned.todo:
@@ -146,13 +175,15 @@ def plan(
 def results(
     file: File = None,
     store: StoreAt = RUNS,
-    sets: Sets = None,
+    overrides: Overrides = None,
     seeds: Seeds = None,
     format: Annotated[str, typer.Option("--format", help="table, json, csv or md; svg of an analysis.")] = "table",
     by: Annotated[str | None, typer.Option("--by", metavar="FACET", help="By rating, theme, difficulty ...")] = None,
-    analysis: Annotated[str, typer.Option("--analysis", metavar="NAME", help="What this analysis found.")] = "",
+    analysis: Annotated[
+        str, typer.Option("--analysis", metavar="NAME", help="Print the finding of this analysis.")
+    ] = "",
     examples: Annotated[
-        str | None, typer.Option("--examples", metavar="WHICH", help='Say "student right, supervisor wrong".')
+        str | None, typer.Option("--examples", metavar="WHICH", help='Such as "student right, supervisor wrong".')
     ] = None,
     device: Device = "cpu",
     trust_pickle: TrustPickle = False,
@@ -160,8 +191,8 @@ def results(
     offline: Offline = False,
     no_plugins: NoPlugins = False,
 ) -> None:
-    """Print the stored results of an experiment: over all test examples, by a facet, what an analysis found, or the
-    examples that some models have right and others wrong."""
+    """Print the stored results of an experiment: over all test examples, by a facet, the finding of an analysis, or
+    the examples that some models get right and others wrong."""
     from outgrow import api
     from outgrow.report.example_tables import text as example_text
     from outgrow.report.examples import read as read_examples
@@ -177,7 +208,7 @@ def results(
     views = {"--analysis": analysis or None, "--by": by, "--examples": examples}
     if len(given := [name for name, value in views.items() if value is not None]) > 1:
         raise UserError(f"{' and '.join(given)} are views of the results: give one of them")
-    stored = api.results(**source_from(file, sets, seeds, no_plugins, analysis), store=store, settings=settings)
+    stored = api.results(**source_from(file, overrides, seeds, no_plugins, analysis), store=store, settings=settings)
     if analysis:
         print(finding_text(analysis, stored.findings[analysis], format), end="")
         return
@@ -195,7 +226,7 @@ def results(
 def report(
     file: File = None,
     store: StoreAt = RUNS,
-    sets: Sets = None,
+    overrides: Overrides = None,
     seeds: Seeds = None,
     analyses: Analyses = "",
     out: Annotated[Path | None, typer.Option("--out", help="By default NAME-report.html.")] = None,
@@ -209,16 +240,17 @@ def report(
     """Write the report of an experiment: one HTML page, or a small site with a page for each comparison."""
     from outgrow import api
 
-    read_experiment(file, sets, seeds, no_plugins, analyses)
+    read_experiment(file, overrides, seeds, no_plugins, analyses)
     opened_store = api.opened(store)
-    path = _place(file, out, "--out", site, opened_store)
+    path = _destination(file, out, "--out", site, opened_store)
     settings = settings_from(device, trust_pickle, trust_remote_code, offline)
-    asked = source_from(file, sets, seeds, no_plugins, analyses)
-    found = api.results(**asked, store=opened_store, settings=settings)
+    found = api.results(
+        **source_from(file, overrides, seeds, no_plugins, analyses), store=opened_store, settings=settings
+    )
     typer.echo(f"report: {found.site(site) if site else found.report(path)}")
 
 
-def _place(file: Path | None, page: Path | None, option: str, site: Path | None, store: Store) -> Path:
+def _destination(file: Path | None, page: Path | None, option: str, site: Path | None, store: Store) -> Path:
     """Where the report goes, after a check that it can be written there: a page, or the index of a site."""
     from outgrow.report.folder import former
     from outgrow.report.page import is_page
@@ -227,7 +259,7 @@ def _place(file: Path | None, page: Path | None, option: str, site: Path | None,
 
     if site is None:
         path = page or Path(f"{path_of(file).stem}-report.html")
-        return writable_file(path, option, store, is_page, "HTML page")
+        return writable_file(path, option, store, is_page, "an HTML page")
     if page:
         raise UserError(f"{option} and --site are two forms of the report: give one of them")
     former(site)

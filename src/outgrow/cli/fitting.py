@@ -29,8 +29,8 @@ from outgrow.cli.options import (
     Device,
     NoPlugins,
     Offline,
+    Overrides,
     Seeds,
-    Sets,
     StoreAt,
     TrustPickle,
     TrustRemoteCode,
@@ -62,12 +62,12 @@ def fit(
     abstain: Abstain = "-1",
     normalize: Normalize = False,
     audited: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Audits: labels --to-audit, with answers.")
+        Path | None, typer.Option(metavar="FILE", help="The file of labels --to-audit, with answers.")
     ] = None,
     method: Annotated[str, typer.Option(help="auto, naive, audited, a labelling rule or a loss.")] = "auto",
     finetune: Annotated[bool, typer.Option("--finetune", help="Finetune after the head on frozen features.")] = False,
-    minutes: Annotated[float | None, typer.Option(min=0.01, help="Finetune for so long at most.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
+    minutes: Annotated[float | None, typer.Option(min=0.01, help="Finetune for at most so many minutes.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random draws.")] = 0,
     store: StoreAt = RUNS,
     workers: Workers = None,
     device: Device = "cpu",
@@ -118,7 +118,7 @@ def _fit(
         _print(fitted)
         head, fitted = fitted, _finetuned(data, model, fitted, minutes, common)
         write_folder(fitted, out, settings, command)
-        typer.echo(f"\nfinetuned ({_how(fitted)}):")
+        typer.echo(f"\nfinetuned ({_shown_method(fitted)}):")
         _warn_of_short_training(differing(head), differing(fitted))
     _print(fitted)
 
@@ -137,15 +137,16 @@ def _finetuned(data: PracticeData, model: Any, frozen: Fitted, minutes: float | 
     from outgrow.practice.fit import fit
 
     pinned, settings, seed = frozen.wanted.model, common["settings"], common["seed"]
-    how = finetuning(pinned, settings)
+    fit_method = finetuning(pinned, settings)
     if minutes:
-        how = within(minutes, data, pinned, how, seed=seed, settings=settings)
-    return fit(data, model, how=how, others={"a head on frozen features": frozen.scored}, **common)
+        fit_method = within(minutes, data, pinned, fit_method, seed=seed, settings=settings)
+    return fit(data, model, fit_method=fit_method, others={"a head on frozen features": frozen.scored}, **common)
 
 
-def _how(fitted: Fitted) -> str:
-    how: Any = fitted.wanted.method
-    return f"{type(how).__name__.lower()}, {how.updates or how.epochs:g} {'updates' if how.updates else 'epochs'}"
+def _shown_method(fitted: Fitted) -> str:
+    fit_method: Any = fitted.wanted.method
+    amount = f"{fit_method.updates} updates" if fit_method.updates else f"{fit_method.epochs:g} epochs"
+    return f"{type(fit_method).__name__.lower()}, {amount}"
 
 
 def _print(fitted: Fitted) -> None:
@@ -171,12 +172,12 @@ def predict(
 
     shown = sys.stderr.isatty()
 
-    def told(rows: int, seconds: float) -> None:
+    def show_progress(rows: int, seconds: float) -> None:
         if shown:
             print(f"\r{rows:,} rows, {rows / max(seconds, 1e-9):,.0f} rows/s", end="", file=sys.stderr, flush=True)
 
     started, settings = time.monotonic(), Settings(device=device, trust_remote_code=trust_remote_code)
-    rows = predict_file(folder, data, out, text=text or "", id=id or "", settings=settings, progress=told)
+    rows = predict_file(folder, data, out, text=text or "", id=id or "", settings=settings, progress=show_progress)
     seconds = time.monotonic() - started
     if shown:
         print(file=sys.stderr)
@@ -189,7 +190,7 @@ def export(
     cell: Annotated[str, typer.Argument(metavar="CELL", help="Its task/weak/strong/method/seed, or enough of it.")],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder for the student.")],
     store: StoreAt = RUNS,
-    sets: Sets = None,
+    overrides: Overrides = None,
     seeds: Seeds = None,
     device: Device = "cpu",
     trust_pickle: TrustPickle = False,
@@ -206,6 +207,6 @@ def export(
 
     refuse_foreign(folder)
     settings = Settings(device=device, trust_pickle=trust_pickle, trust_remote_code=trust_remote_code, offline=offline)
-    experiment = resolved(file, sets=sets or (), seeds=seeds, plugins=not no_plugins, settings=settings)
+    experiment = resolved(file, overrides=overrides or (), seeds=seeds, plugins=not no_plugins, settings=settings)
     found = exporting.export(experiment, cell, folder, api.opened(store), settings)
     typer.echo(f"{folder}: the student of {exporting.name_of(found)}")

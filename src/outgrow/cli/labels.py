@@ -1,4 +1,4 @@
-"""`outgrow labels`: what the labels of a table are worth, and which rows to look at first."""
+"""`outgrow labels`: how good the labels of a table are, and which rows to audit."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ def labels(
     model: Annotated[str, typer.Option(help="Frozen features of this model, instead of bags of words.")] = "",
     to_audit: Annotated[
         tuple[int, str],
-        typer.Option(metavar="N FILE", help="Write N rows to look at, as CSV with an empty column 'audited'."),
+        typer.Option(metavar="N FILE", help="Write N rows to audit, as CSV with an empty column 'audited'."),
     ] = (0, ""),
-    audited: Annotated[Path | None, typer.Option(metavar="FILE", help="Such a file, with answers.")] = None,
+    audited: Annotated[Path | None, typer.Option(metavar="FILE", help="The file of --to-audit, with answers.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write an HTML page.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the rows that are drawn at random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random draw of rows.")] = 0,
     device: Device = "cpu",
     offline: Offline = False,
 ) -> None:
-    """Show what labels are worth: coverage, conflicts, each annotator's accuracy, duplicates, probable errors."""
+    """Show how good labels are: coverage, conflicts, each annotator's accuracy, duplicates, probable errors."""
     from outgrow.graph import Settings
     from outgrow.practice import audits as auditing
     from outgrow.practice.labels import label_report
@@ -102,7 +102,7 @@ def _refuse_wrong(to_audit: tuple[int, str], audited: Path | None, report: Path 
         text = f"--to-audit {to_audit[1]} exists, and somebody's answers may be in it: name another file"
         raise UserError(f"{text}, or add --audited {to_audit[1]}")
     if report and not is_page(report):
-        raise UserError(f"--report {report} exists and is no HTML page, and is not overwritten: name another file")
+        raise UserError(f"--report {report} exists and is not an HTML page, and is not overwritten: name another file")
 
 
 def _features(table: PracticeData, name: str, settings: Settings) -> Any:

@@ -29,7 +29,7 @@ StoreAt = Annotated[
     str,
     typer.Option("--store", envvar="OUTGROW_STORE", callback=not_empty, help="Folder or URL of the stored steps."),
 ]
-Sets = Annotated[
+Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FIELD=VALUE", help="Change a field: sizes.test=500, methods[0].loss.weight=0.5."),
 ]
@@ -38,21 +38,27 @@ Seeds = Annotated[
     typer.Option("--seeds", metavar="N|LIST", help="How many seeds (5), or which (0,1,2 or 0-4; one alone as 7,)."),
 ]
 Analyses = Annotated[
-    str, typer.Option("--analyses", metavar="NAME,...", help="Ask these, too: `outgrow list analyses`.")
+    str, typer.Option("--analyses", metavar="NAME,...", help="Analyses to add: see `outgrow list analyses`.")
 ]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, max=1024, help="Processes; by default one a core.")]
 On = Annotated[
     str, typer.Option("--on", help="inline, pool, ray, or package.module:Class; by default a pool if there are cores.")
 ]
 Microbatch = Annotated[int | None, typer.Option(min=1, help="Examples at once: fewer need less memory.")]
+Recompute = Annotated[
+    bool, typer.Option("--gradient-checkpointing", help="Compute activations twice: less memory, a third more time.")
+]
+Shards = Annotated[int, typer.Option(min=1, max=1024, help="Devices that share the weights of a student.")]
+PerGpu = Annotated[int, typer.Option(min=1, max=64, help="Steps on one GPU at a time, where its memory allows.")]
+MemoryGb = Annotated[
+    float | None, typer.Option(min=0.1, help="Memory that steps may use together; by default all of the machine.")
+]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or mps.")]
 TrustPickle = Annotated[bool, typer.Option("--trust-pickle", help="Load pickled weights.")]
 TrustRemoteCode = Annotated[bool, typer.Option("--trust-remote-code", help="Run a checkpoint's code.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Use what is on this machine only.")]
-Site = Annotated[
-    Path | None, typer.Option("--site", metavar="FOLDER", help="Write the report as a small site in this folder.")
-]
-Log = Annotated[Path | None, typer.Option("--log", metavar="FILE", help="Append what happens to a log file.")]
+Site = Annotated[Path | None, typer.Option("--site", metavar="FOLDER", help="Write a site of pages into this folder.")]
+Log = Annotated[Path | None, typer.Option("--log", metavar="FILE", help="Append the events of the run to this file.")]
 NoPlugins = Annotated[bool, typer.Option("--no-plugins", help="Refuse classes from outside the package.")]
 
 

@@ -31,9 +31,9 @@ def writable_file(path: Path, option: str, store: Store, is_own: Callable[[Path]
         if path.is_dir():
             raise UserError(f"{option} {path} is a folder: name a file in it, such as {path / 'report.html'}")
         if path.is_fifo() or path.is_socket():
-            raise UserError(f"{option} {path} is no ordinary file: name one")
+            raise UserError(f"{option} {path} is not a regular file: name one")
         if not is_own(path):
-            raise UserError(f"{option} {path} exists and is no {kind}, and is not overwritten: name another file")
+            raise UserError(f"{option} {path} exists and is not {kind}, and is not overwritten: name another file")
         path.parent.mkdir(parents=True, exist_ok=True)
         is_new = not os.path.lexists(path)
         with path.open("a", encoding="utf-8") as file:
@@ -80,7 +80,7 @@ def logging_to(path: Path | None, store: Store) -> Iterator[None]:
     if path is None:
         yield
         return
-    writable_file(path, "--log", store, _is_log, "log")
+    writable_file(path, "--log", store, _is_log, "a log")
     handler = _LogFile(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger = logging.getLogger("outgrow")
@@ -115,11 +115,13 @@ class _LogFile(logging.FileHandler):
             typer.echo(f"warning: the log is incomplete ({sys.exc_info()[1]}): the run goes on", err=True)
 
 
-def settings_from(device: str, trust_pickle: bool, trust_remote_code: bool, offline: bool) -> Settings:
-    """The settings that the options of a command mean."""
+def settings_from(device: str, trust_pickle: bool, trust_remote_code: bool, offline: bool, **memory: Any) -> Settings:
+    """The settings that the options of a command mean. memory: those on memory and devices, None where not given."""
     from outgrow.graph import Settings
 
-    return Settings(device=device, trust_pickle=trust_pickle, trust_remote_code=trust_remote_code, offline=offline)
+    given: dict[str, Any] = {name: value for name, value in memory.items() if value is not None}
+    given |= {"trust_pickle": trust_pickle, "trust_remote_code": trust_remote_code, "offline": offline}
+    return Settings(device=device, **given)
 
 
 def path_of(file: Path | None) -> Path:
@@ -132,19 +134,19 @@ def path_of(file: Path | None) -> Path:
 
 
 def read_experiment(
-    file: Path | None, sets: list[str] | None, seeds: str | None, no_plugins: bool, analyses: str = ""
+    file: Path | None, overrides: list[str] | None, seeds: str | None, no_plugins: bool, analyses: str = ""
 ) -> Any:
     """The experiment that the arguments of a command mean. analyses: names with commas between. Raises UserError."""
     from outgrow.config import read
 
-    return read(path_of(file), sets or (), seeds, _names(analyses), plugins=not no_plugins)
+    return read(path_of(file), overrides or (), seeds, _names(analyses), plugins=not no_plugins)
 
 
 def source_from(
-    file: Path | None, sets: list[str] | None, seeds: str | None, no_plugins: bool, analyses: str = ""
+    file: Path | None, overrides: list[str] | None, seeds: str | None, no_plugins: bool, analyses: str = ""
 ) -> dict[str, Any]:
     """The same as arguments of `api.run` and `api.results`, which embed the file in the report."""
-    changes = {"sets": sets or (), "seeds": seeds, "analyses": _names(analyses)}
+    changes = {"overrides": overrides or (), "seeds": seeds, "analyses": _names(analyses)}
     return {"source": path_of(file), **changes, "plugins": not no_plugins}
 
 

@@ -27,7 +27,7 @@ def check(
         bool, typer.Option("--repair", help="Set damaged artifacts aside, and compute those again that a FILE uses.")
     ] = False,
     prune: Annotated[bool, typer.Option("--prune", help="Delete the steps that no FILE uses.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     workers: Workers = None,
     device: Device = "cpu",
     log: Log = None,
@@ -39,7 +39,7 @@ def check(
 
     opened_store = opened(store)
     if prune and repair:
-        raise UserError("--prune and --repair are two things: run one after the other")
+        raise UserError("--prune and --repair cannot be combined: run one after the other")
     if prune and not files:
         raise UserError("--prune keeps what the given files name, and none is given: name at least one TOML file")
     if files and not (prune or repair):
@@ -117,7 +117,7 @@ def _confirmed(question: str) -> bool:
     from outgrow.types import UserError
 
     if sys.stdin is None or sys.stdin.closed:
-        raise UserError("nobody can be asked here, since standard input is closed: add --yes")
+        raise UserError("nobody can confirm, since standard input is closed: add --yes")
     return typer.confirm(question)
 
 

@@ -20,12 +20,16 @@ from outgrow.cli.options import (
     Device,
     File,
     Log,
+    MemoryGb,
     Microbatch,
     NoPlugins,
     Offline,
     On,
+    Overrides,
+    PerGpu,
+    Recompute,
     Seeds,
-    Sets,
+    Shards,
     StoreAt,
     TrustPickle,
     TrustRemoteCode,
@@ -37,7 +41,7 @@ from outgrow.cli.running import fail, logging_to, print_json, read_experiment, r
 
 if TYPE_CHECKING:
     from outgrow.executors.base import Executor
-    from outgrow.graph import Outcome, Status, Worker
+    from outgrow.graph import Outcome, Settings, Status, Worker
 
 GRACE = 20  # seconds until running steps are stopped without a checkpoint; schedulers kill after 30 or more
 REQUEUE = 75  # EX_TEMPFAIL: a scheduler that stopped the worker should start it again
@@ -47,21 +51,24 @@ REQUEUE = 75  # EX_TEMPFAIL: a scheduler that stopped the worker should start it
 def work(
     file: File = None,
     store: StoreAt = RUNS,
-    sets: Sets = None,
+    overrides: Overrides = None,
     seeds: Seeds = None,
     name: Annotated[
         str | None,
         typer.Option(callback=not_empty, help="Unique among the workers of the store; by default host and process."),
     ] = None,
     cores: Annotated[int | None, typer.Option(min=1, max=1024, help="Cores of this worker; by default all.")] = None,
-    gpus: Annotated[float, typer.Option(min=0, help="GPUs of this worker.")] = 0,
-    memory_gb: Annotated[float | None, typer.Option(min=0, help="Memory; by default that of the machine.")] = None,
+    gpus: Annotated[int | None, typer.Option(min=0, help="GPUs of it; by default those of --device.")] = None,
+    memory_gb: MemoryGb = None,
     wait: Annotated[bool, typer.Option("--wait", help="Stay until the steps that need more are done, too.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Try steps again that failed on any worker.")] = False,
     on: On = "",
     workers: Workers = None,
     device: Device = "cpu",
     microbatch: Microbatch = None,
+    gradient_checkpointing: Recompute = False,
+    shards: Shards = 1,
+    per_gpu: PerGpu = 1,
     trust_pickle: TrustPickle = False,
     trust_remote_code: TrustRemoteCode = False,
     offline: Offline = False,
@@ -70,20 +77,24 @@ def work(
 ) -> None:
     """Compute steps of an experiment as one of several workers that share a store, until none is left.
 
-    Start it as often as you like, on any machine that reaches the store. The exit code is 75 if SIGTERM ended it: start
+    Start any number of workers, on any machine that reaches the store. The exit code is 75 if SIGTERM ended it: start
     it again to go on.
     """
     from outgrow import api, sharing
-    from outgrow.executors.base import cores as all_cores
-    from outgrow.graph import Resources, Worker
+    from outgrow.executors._machine import machine
+    from outgrow.graph import Worker
+    from outgrow.preflight import check_device
     from outgrow.progress import duration, showing
 
     started = time.monotonic()
-    settings = replace(settings_from(device, trust_pickle, trust_remote_code, offline), microbatch=microbatch)
-    read_experiment(file, sets, seeds, no_plugins)  # a wrong one is refused before anything is opened
-    resources = Resources(
-        cores=cores or all_cores(), gpus=gpus, memory_gb=_memory_gb() if memory_gb is None else memory_gb
-    )
+    settings = settings_from(
+        device, trust_pickle, trust_remote_code, offline, microbatch=microbatch, shards=shards, per_gpu=per_gpu,
+        gradient_checkpointing=gradient_checkpointing, memory_gb=memory_gb,
+    )  # fmt: skip
+    read_experiment(file, overrides, seeds, no_plugins)  # a wrong one is refused before anything is opened
+    check_device(settings)
+    there = machine(settings, cores)
+    resources = there if gpus is None else replace(there, gpus=gpus)
     worker = Worker(name=name or f"{platform.node()}:{os.getpid()}", resources=resources, wait=wait)
     opened_store = api.opened(store)
     slots = workers or (None if on == "inline" else resources.cores)
@@ -94,18 +105,18 @@ def work(
         _requeued(executor),
         showing(sys.stderr, executor.slots) as watch,
     ):
-        asked = source_from(file, sets, seeds, no_plugins)
+        request = source_from(file, overrides, seeds, no_plugins)
         shared: dict[str, Any] = {"store": opened_store, "worker": worker, "on": executor, "retry": retry}
-        outcome = sharing.work(**asked, **shared, settings=settings, watch=watch)
-    _report(outcome, worker, duration(time.monotonic() - started))
+        outcome = sharing.work(**request, **shared, settings=settings, watch=watch)
+    _report(outcome, worker, settings, duration(time.monotonic() - started))
 
 
-def _report(outcome: Outcome, worker: Worker, took: str) -> None:
+def _report(outcome: Outcome, worker: Worker, settings: Settings, took: str) -> None:
     from outgrow.graph import lacking
 
     typer.echo(f"{len(outcome.computed)} steps computed here, {len(outcome.cached)} elsewhere, in {took}")
     for step in outcome.unfit:
-        missing = lacking(step.resources, worker.resources)
+        missing = lacking(step.resources(settings), worker.resources)
         typer.echo(f"left to others: {step.title} ({step.key}) needs {missing}")
     if outcome.failures:
         fail(outcome.failures, len(outcome.skipped))
@@ -115,7 +126,7 @@ def _report(outcome: Outcome, worker: Worker, took: str) -> None:
 def status(
     file: File = None,
     store: StoreAt = RUNS,
-    sets: Sets = None,
+    overrides: Overrides = None,
     seeds: Seeds = None,
     trust_pickle: TrustPickle = False,
     trust_remote_code: TrustRemoteCode = False,
@@ -127,7 +138,7 @@ def status(
     from outgrow import sharing
 
     settings = settings_from("cpu", trust_pickle, trust_remote_code, offline)
-    found = sharing.status(**source_from(file, sets, seeds, no_plugins), store=store, settings=settings)
+    found = sharing.status(**source_from(file, overrides, seeds, no_plugins), store=store, settings=settings)
     if as_json:
         print_json(_as_json(found))
     else:
@@ -189,8 +200,3 @@ def _requeued(executor: Executor) -> Iterator[None]:
         signal.signal(signal.SIGTERM, before[0])
         signal.signal(signal.SIGALRM, before[1])
         STOPPING.clear()
-
-
-def _memory_gb() -> float:
-    """The memory of this machine."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9

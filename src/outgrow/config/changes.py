@@ -24,6 +24,7 @@ _NAMED = (
     "fit",
     "rules",
     "analyses",
+    "trackers",
 )  # fields in which a plain name is short for the table { name = ... }
 
 
@@ -39,9 +40,9 @@ class Change:
     adds: bool = False
 
 
-def asked(sets: Sequence[str], given: Seeds | None, names: Sequence[str]) -> list[Change]:
+def changes_from(overrides: Sequence[str], given: Seeds | None, names: Sequence[str]) -> list[Change]:
     """The changes that `--set`, `--seeds` and `--analyses` make, in this order. Raises UserError."""
-    found = [assignment(argument) for argument in sets]
+    found = [assignment(argument) for argument in overrides]
     found += [] if given is None else [seeds(given)]
     return found + ([analyses(names)] if names else [])
 
@@ -58,7 +59,7 @@ def assignment(argument: str) -> Change:
         match = _PART.match(argument, position)
         if not match or (match["index"] is None and bool(match["dot"]) != bool(where)):
             raise UserError(
-                f"{option}: {shown(argument.partition('=')[0])} is no place: write it as methods[0].loss.weight=0.5"
+                f"{option}: {shown(argument.partition('=')[0])} is not a field: write it as methods[0].loss.weight=0.5"
             )
         where.append(_part(match))
         position = match.end()

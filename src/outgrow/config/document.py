@@ -108,7 +108,7 @@ def refuse_odd(table: Mapping[Any, Any]) -> None:
             raise WrongError((), f"tables and lists are nested more than {DEEPEST} deep: write it flatter")
         if isinstance(value, Mapping):
             if odd := [key for key in value if not isinstance(key, str)]:
-                raise WrongError((), f"the key {odd[0]!r} is no text: write keys as strings")
+                raise WrongError((), f"the key {odd[0]!r} is not text: write keys as strings")
             todo += [(item, depth + 1) for pair in value.items() for item in pair]
         elif isinstance(value, list | tuple):
             todo += [(item, depth + 1) for item in value]

@@ -23,7 +23,7 @@ from outgrow.tasks.base import SPLITS, Split, Task
 from outgrow.types import UserError
 
 OPTIONS = ("pairs", "score", "too_long", "precision", "direct")  # plain values
-KEYS = ("task", "weak", "strong", "methods", "seeds", "sizes", "recipes", "metric", "analyses", *OPTIONS)
+KEYS = ("task", "weak", "strong", "methods", "seeds", "sizes", "recipes", "metric", "analyses", "trackers", *OPTIONS)
 EXAMPLES = {"task": '"chess-puzzles"', "weak": '"ladder/pawn"', "strong": '["ladder/knight", "ladder/bishop"]'}
 
 V = TypeVar("V")
@@ -31,26 +31,38 @@ V = TypeVar("V")
 
 def read(
     path: str | Path,
-    sets: Sequence[str] = (),
+    overrides: Sequence[str] = (),
     seeds: Seeds | None = None,
     analyses: Sequence[str] = (),
     *,
     plugins: bool = True,
 ) -> Experiment:
-    """Reads an experiment from a TOML file.
+    """Read an experiment from a TOML file.
 
-    sets: changes such as "sizes.test=500". seeds: replace those of the file; 5, [0, 1, 2], "5" or "0,1,2". analyses:
-    names of some to add to those of the file. plugins: whether classes from outside the package may be imported; if
-    not, they are an error.
+    Args:
+        path: The file.
+        overrides: Changes to its fields, such as `"sizes.test=500"`.
+        seeds: How many seeds (`5`) or which (`[0, 1, 2]`), instead of those of the file.
+        analyses: Names of analyses to add to those of the file.
+        plugins: Import classes from outside the package, which runs their code; False refuses them.
 
-    Raises UserError with the file and line, or the option, and what is wrong.
+    Returns:
+        The experiment. Its models and tasks are not looked up yet.
+
+    Raises:
+        UserError: The file cannot be read, or a field or an override is wrong; the message names its line.
+
+    Example:
+        >>> experiment = outgrow.read("experiment.toml", overrides=["sizes.test=50"], seeds=[0])
+        >>> experiment.seeds, experiment.sizes["test"]
+        ((0,), 50)
     """
-    return _experiment(load(Path(path)), changes.asked(sets, seeds, analyses), plugins)
+    return _experiment(load(Path(path)), changes.changes_from(overrides, seeds, analyses), plugins)
 
 
 def experiment_from(
     table: Mapping[str, Any],
-    sets: Sequence[str] = (),
+    overrides: Sequence[str] = (),
     seeds: Seeds | None = None,
     analyses: Sequence[str] = (),
     *,
@@ -65,7 +77,7 @@ def experiment_from(
         refuse_odd(table)
     except WrongError as wrong:
         raise UserError(wrong.text) from None
-    return _experiment(Document(copied(table), folder), changes.asked(sets, seeds, analyses), plugins)
+    return _experiment(Document(copied(table), folder), changes.changes_from(overrides, seeds, analyses), plugins)
 
 
 def bundled_example() -> Path:
@@ -98,13 +110,18 @@ def _built(document: Document, plugins: bool) -> Experiment:
     refuse_unknown(table, KEYS, ())
     for key, example in EXAMPLES.items():
         if key not in table:
-            raise WrongError((), f"it has no {key!r}: say {key} = {example}, for example")
+            raise WrongError((), f"it has no {key!r}: set {key} = {example}, for example")
     options_given: dict[str, Any] = {key: table[key] for key in OPTIONS if key in table}
     if "metric" in table:
         options_given["metric"] = plugin("metric", table["metric"], ("metric",), options)
     if "analyses" in table:
-        asked = _axis(table["analyses"], ("analyses",), lambda raw, where: plugin("analysis", raw, where, options))
-        options_given["analyses"] = asked
+        options_given["analyses"] = _axis(
+            table["analyses"], ("analyses",), lambda raw, where: plugin("analysis", raw, where, options)
+        )
+    if "trackers" in table:
+        options_given["trackers"] = _axis(
+            table["trackers"], ("trackers",), lambda raw, where: plugin("tracker", raw, where, options)
+        )
     if "seeds" in table:
         options_given["seeds"] = _seeds(table["seeds"])
     try:

@@ -17,8 +17,8 @@ def pretraining(path: str | Path) -> Pretrain:
     """Reads the pretraining recipe of a ladder model from a TOML file.
 
     Keys: `mined`, the folder of mined games; `masters`, a file of master games; `puzzles`, files whose positions are
-    removed from the corpus, as are those of the tables beside the mined games; `mix` and `held_out`, the numbers of
-    training and validation lines. Paths are relative to the recipe. All other keys are fields of `Pretrain`.
+    removed from the corpus, as are those of the tables in the folder of the mined games; `mix` and `held_out`, the
+    numbers of training and validation lines. Paths are relative to the recipe. All other keys are fields of `Pretrain`.
 
     Raises UserError with the file and line.
     """

@@ -237,5 +237,5 @@ def _expanded(path: str, where: Where) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         raise WrongError(
-            where, f"{describe_place(where)} is {path!r}, but there is no such home folder: write it out"
+            where, f"{describe_place(where)} is {path!r}, but there is no such home folder: write the path in full"
         ) from None

@@ -14,7 +14,7 @@ from outgrow.config.seeds import Seeds
 
 def as_toml(
     source: str | Path | Mapping[str, Any],
-    sets: Sequence[str] = (),
+    overrides: Sequence[str] = (),
     seeds: Seeds | None = None,
     analyses: Sequence[str] = (),
 ) -> str:
@@ -23,7 +23,7 @@ def as_toml(
     Arguments as in `outgrow.config.read` and `experiment_from`, which refuse what is wrong.
     """
     document = Document(copied(source)) if isinstance(source, Mapping) else load(Path(source))
-    to_apply = changes.asked(sets, seeds, analyses)
+    to_apply = changes.changes_from(overrides, seeds, analyses)
     if document.text and not to_apply:
         return document.text
     return written(changed(document, to_apply).table)

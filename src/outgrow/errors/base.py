@@ -1,4 +1,4 @@
-"""The base class of error structures: which examples go wrong first, and what is answered there."""
+"""The base class of error structures: which examples are wrong first, and the wrong answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from outgrow.types import Doubles, Examples, Ints, Labels, UserError
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Seen:
+class ErrorInputs:
     """What a structure reads of n examples.
 
     truth: their ground truth. facets: properties by name, for each id. features: of a model, float64 [n, width];
@@ -74,13 +74,13 @@ class Errors(ABC):
             raise UserError(f"errors {self.name} need a task whose examples share their choices: {task.name} has none")
 
     @abstractmethod
-    def order(self, seen: Seen) -> Doubles:
-        """How soon each example goes wrong, float64 [n]: those with the largest values do."""
+    def order(self, inputs: ErrorInputs) -> Doubles:
+        """The order in which examples are wrong, float64 [n]: those with the largest values first."""
 
-    def answers(self, seen: Seen) -> Ints:
-        """What is answered where an example goes wrong, int64 [n]. Default: a wrong choice at random."""
-        wrong = [np.flatnonzero(row == 0) for row in seen.truth.rows()]
-        pairs = zip(seen.draws("answer"), wrong, strict=True)
+    def answers(self, inputs: ErrorInputs) -> Ints:
+        """The wrong answer to each example, int64 [n]. Default: a wrong choice at random."""
+        wrong = [np.flatnonzero(row == 0) for row in inputs.truth.rows()]
+        pairs = zip(inputs.draws("answer"), wrong, strict=True)
         return np.array([each[int(draw * len(each))] if len(each) else 0 for draw, each in pairs])
 
 

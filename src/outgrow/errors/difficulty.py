@@ -1,4 +1,4 @@
-"""Difficulty: the hardest examples go wrong."""
+"""Difficulty: the hardest examples are wrong."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from outgrow.errors.base import Errors, Seen, known_facet
+from outgrow.errors.base import ErrorInputs, Errors, known_facet
 from outgrow.tasks.base import Task
 from outgrow.types import Doubles
 
 
 @dataclass(frozen=True, kw_only=True)
 class Difficulty(Errors):
-    """The examples with the largest value of a facet go wrong, such as the highest rating; those without one come last.
+    """The examples with the largest value of a facet are wrong, such as the highest rating; those without one come
+    last.
 
     facet: its name. easy: whether the smallest values are the hardest, as of a margin.
     """
@@ -28,9 +29,9 @@ class Difficulty(Errors):
         """Raises UserError where the task has no such facet."""
         known_facet(task, self.facet, "difficulty")
 
-    def order(self, seen: Seen) -> Doubles:
-        values = seen.facets[self.facet]
-        numbers = np.array([float(str(values.get(id, "nan"))) for id in seen.examples.ids])
+    def order(self, inputs: ErrorInputs) -> Doubles:
+        values = inputs.facets[self.facet]
+        numbers = np.array([float(str(values.get(id, "nan"))) for id in inputs.examples.ids])
         numbers = -numbers if self.easy else numbers
         places = np.unique(numbers, return_inverse=True)[1]  # equal ones have one place, and go wrong at random
-        return np.asarray(np.where(np.isnan(numbers), -1, places) + seen.draws("order"), dtype=np.float64)
+        return np.asarray(np.where(np.isnan(numbers), -1, places) + inputs.draws("order"), dtype=np.float64)

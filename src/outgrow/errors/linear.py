@@ -1,4 +1,4 @@
-"""Linear: the examples on one side of a plane in a model's features go wrong, all to the same class."""
+"""Linear: the examples on one side of a hyperplane in a model's features are wrong, all with the same answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from outgrow.errors.base import Errors, Seen
+from outgrow.errors.base import ErrorInputs, Errors
 from outgrow.models.base import Model
 from outgrow.types import Doubles, Ints
 
@@ -20,8 +20,8 @@ class Linear(Errors):
     first.
 
     The seed draws the direction, in standardised features. If the examples of other classes do not suffice for the
-    accuracy, those of the first class go wrong from the other side, to the second. model: the student's own, so that it
-    can see the direction.
+    accuracy, those of the first class on the other side are wrong, too, with the second as answer. model: the student's
+    own, so that it can see the direction.
     """
 
     kind: ClassVar[str] = "errors/linear"
@@ -33,14 +33,14 @@ class Linear(Errors):
     def map_models(self, change: Callable[[Model], Model]) -> Self:
         return replace(self, model=change(self.model))
 
-    def order(self, seen: Seen) -> Doubles:
-        assert seen.features is not None
-        seed = int.from_bytes(hashlib.blake2b(f"direction {seen.seed}".encode(), digest_size=8).digest(), "big")
-        direction = np.random.default_rng(seed).normal(size=seen.features.shape[1])
-        scaled = (seen.features - seen.features.mean(0)) / np.maximum(seen.features.std(0), 1e-6)
+    def order(self, inputs: ErrorInputs) -> Doubles:
+        assert inputs.features is not None
+        seed = int.from_bytes(hashlib.blake2b(f"direction {inputs.seed}".encode(), digest_size=8).digest(), "big")
+        direction = np.random.default_rng(seed).normal(size=inputs.features.shape[1])
+        scaled = (inputs.features - inputs.features.mean(0)) / np.maximum(inputs.features.std(0), 1e-6)
         along = scaled @ direction
         place = 1 / (1 + np.exp(-along / max(float(along.std()), 1e-6)))  # in (0, 1)
-        return np.asarray(np.where(seen.right() != 0, 1 + place, -place), dtype=np.float64)
+        return np.asarray(np.where(inputs.right() != 0, 1 + place, -place), dtype=np.float64)
 
-    def answers(self, seen: Seen) -> Ints:
-        return np.where(seen.right() != 0, 0, 1)
+    def answers(self, inputs: ErrorInputs) -> Ints:
+        return np.where(inputs.right() != 0, 0, 1)

@@ -1,4 +1,4 @@
-"""Model: the errors of a real small model, thinned or thickened to the accuracy."""
+"""Model: the errors of a real small model, fewer or more of them, to meet the accuracy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from outgrow.errors.base import Errors, Seen
+from outgrow.errors.base import ErrorInputs, Errors
 from outgrow.models.base import Model
 from outgrow.types import Doubles, Ints
 
@@ -29,20 +29,20 @@ class OfModel(Errors):
     def map_models(self, change: Callable[[Model], Model]) -> Self:
         return replace(self, model=change(self.model))
 
-    def order(self, seen: Seen) -> Doubles:
-        assert seen.predictions is not None
-        wrong = seen.truth.probability_of(seen.predictions.hard()) == 0
-        margin = [row[right] - _best_wrong(row, truth)[1] for row, truth, right in _rows(seen)]
-        return np.where(wrong, 2 + seen.draws("order"), -np.array(margin))
+    def order(self, inputs: ErrorInputs) -> Doubles:
+        assert inputs.predictions is not None
+        wrong = inputs.truth.probability_of(inputs.predictions.hard()) == 0
+        margin = [row[right] - _best_wrong(row, truth)[1] for row, truth, right in _rows(inputs)]
+        return np.where(wrong, 2 + inputs.draws("order"), -np.array(margin))
 
-    def answers(self, seen: Seen) -> Ints:
-        return np.array([_best_wrong(row, truth)[0] for row, truth, _ in _rows(seen)], dtype=np.int64)
+    def answers(self, inputs: ErrorInputs) -> Ints:
+        return np.array([_best_wrong(row, truth)[0] for row, truth, _ in _rows(inputs)], dtype=np.int64)
 
 
-def _rows(seen: Seen) -> list[tuple[Doubles, Doubles, int]]:
+def _rows(inputs: ErrorInputs) -> list[tuple[Doubles, Doubles, int]]:
     """Of each example the predicted probabilities, the truth, and the right choice."""
-    assert seen.predictions is not None
-    pairs = zip(seen.predictions.rows(), seen.truth.rows(), seen.right().tolist(), strict=True)
+    assert inputs.predictions is not None
+    pairs = zip(inputs.predictions.rows(), inputs.truth.rows(), inputs.right().tolist(), strict=True)
     return [(row.astype(np.float64), truth.astype(np.float64), right) for row, truth, right in pairs]
 
 

@@ -1,4 +1,4 @@
-"""One class: the examples of one class go wrong, all to the same other class."""
+"""One class: the examples of one class are wrong, all with the same answer."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from outgrow.errors.base import Errors, Seen
+from outgrow.errors.base import ErrorInputs, Errors
 from outgrow.tasks.base import Task
 from outgrow.types import Doubles, Ints, UserError
 
 
 @dataclass(frozen=True, kw_only=True)
 class OneClass(Errors):
-    """Examples of the class `of` go wrong first, at random, and are answered with the class after it; if they do not
-    suffice for the accuracy, others do. of: default, the first class."""
+    """Examples of the class `of` are wrong first, in random order, and are answered with the class after it; if they do
+    not suffice for the accuracy, others do. of: default, the first class."""
 
     kind: ClassVar[str] = "errors/one-class"
     shared_choices: ClassVar[bool] = True
@@ -31,12 +31,12 @@ class OneClass(Errors):
                 f"errors one-class: task {task.name} has no class {self.of!r}: choose {' or '.join(classes)}"
             )
 
-    def order(self, seen: Seen) -> Doubles:
-        order: Doubles = (seen.right() == self._place(seen)).astype(np.float64) + seen.draws("order")
+    def order(self, inputs: ErrorInputs) -> Doubles:
+        order: Doubles = (inputs.right() == self._place(inputs)).astype(np.float64) + inputs.draws("order")
         return order
 
-    def answers(self, seen: Seen) -> Ints:
-        return np.asarray((seen.right() + 1) % seen.truth.widths, dtype=np.int64)
+    def answers(self, inputs: ErrorInputs) -> Ints:
+        return np.asarray((inputs.right() + 1) % inputs.truth.widths, dtype=np.int64)
 
-    def _place(self, seen: Seen) -> int:
-        return seen.examples.rows[0].choices.index(self.of) if self.of else 0
+    def _place(self, inputs: ErrorInputs) -> int:
+        return inputs.examples.rows[0].choices.index(self.of) if self.of else 0

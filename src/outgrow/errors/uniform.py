@@ -1,11 +1,11 @@
-"""Uniform: every example goes wrong as likely as any other."""
+"""Uniform: every example is equally likely to be wrong."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-from outgrow.errors.base import Errors, Seen
+from outgrow.errors.base import ErrorInputs, Errors
 from outgrow.types import Doubles
 
 
@@ -15,5 +15,5 @@ class Uniform(Errors):
 
     kind: ClassVar[str] = "errors/uniform"
 
-    def order(self, seen: Seen) -> Doubles:
-        return seen.draws("order")
+    def order(self, inputs: ErrorInputs) -> Doubles:
+        return inputs.draws("order")

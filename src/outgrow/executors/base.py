@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Self
 
-from outgrow.graph import STOPPING, Job, JobResult, Report, Resources
+from outgrow.graph import STOPPING, Job, JobResult, Report, Resources, Settings
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -29,6 +29,11 @@ class Executor(ABC):
         report: called with the events of the job, possibly from another thread. An exception of the step is part of its
         `JobResult`; the future raises only if the job could not be run at all.
         """
+
+    def machine(self, settings: Settings) -> Resources | None:
+        """What jobs that run at the same time share; a job starts while there is enough left for it. Default: None, for
+        executors that see to this themselves."""
+        return None
 
     def stop(self) -> None:
         """Asks running jobs to save a checkpoint and end. Called in a signal handler."""

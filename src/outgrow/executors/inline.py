@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 
+from outgrow.executors._machine import machine
 from outgrow.executors.base import Executor, cores, limit_threads
-from outgrow.graph import Job, JobResult, Report, Resources
+from outgrow.graph import Job, JobResult, Report, Resources, Settings
 
 
 class Inline(Executor):
@@ -19,6 +20,9 @@ class Inline(Executor):
     @property
     def slots(self) -> int:
         return 1
+
+    def machine(self, settings: Settings) -> Resources:
+        return machine(settings)
 
     def submit(self, job: Job, resources: Resources, report: Report) -> Future[tuple[JobResult, ...]]:
         future: Future[tuple[JobResult, ...]] = Future()

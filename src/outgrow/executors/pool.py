@@ -16,8 +16,9 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing.connection import Connection
 
+from outgrow.executors._machine import machine
 from outgrow.executors.base import THREADS, Executor, cores, limit_threads
-from outgrow.graph import STOPPING, Event, Job, JobResult, Report, Resources
+from outgrow.graph import STOPPING, Event, Job, JobResult, Report, Resources, Settings
 from outgrow.types import UserError
 
 ATTEMPTS = 2  # how often a step is tried if its worker dies (killed, out of memory)
@@ -41,6 +42,9 @@ class Pool(Executor):
     @property
     def slots(self) -> int:
         return self._slots
+
+    def machine(self, settings: Settings) -> Resources:
+        return machine(settings, self._slots)
 
     def submit(self, job: Job, resources: Resources, report: Report) -> Future[tuple[JobResult, ...]]:
         task = _Task(job, report)

@@ -54,8 +54,8 @@ class Cell:
         always = (self.floor, self.student, self.ceiling, self.label_accuracy)
         before = (self.zero_shot, self.frozen_probe, self.direct, self.majority)
         others = (*before, self.matched_floor, self.matched_ceiling)
-        asked = (step for steps in self.evidence.values() for step in steps.values())
-        return (*always, *(score for score in others if score), *asked)
+        of_analyses = (step for steps in self.evidence.values() for step in steps.values())
+        return (*always, *(score for score in others if score), *of_analyses)
 
     @property
     def test(self) -> Prepare:

@@ -27,6 +27,7 @@ from outgrow.naming import distinct_names
 from outgrow.supervisors.base import Supervisor
 from outgrow.supervisors.fitted import Fitted, as_supervisor, map_models
 from outgrow.tasks.base import Split, Task
+from outgrow.trackers.base import Tracker
 from outgrow.training.lengths import LengthLimit, narrowest_limits, too_long
 from outgrow.training.precision import Precision, check_precision, resolved
 from outgrow.types import Problems, UserError
@@ -54,7 +55,8 @@ class Experiment:
     too_long: Literal["drop", "cut", "refuse"] = "drop"  # examples that are too long for some model
     precision: Precision = "auto"  # auto: bf16 where the device is faster in it, else fp32; `pinned` decides
     metric: Metric = field(default_factory=Accuracy)  # what is reported; no fit reads it
-    analyses: tuple[Analysis, ...] = ()  # open questions that its results are asked, in no key
+    analyses: tuple[Analysis, ...] = ()  # questions about its results, in no key
+    trackers: tuple[Tracker, ...] = ()  # where a run writes its results beside the store, in no key
     direct: bool = True  # fit each student to its supervisor's ground truth too: one more fit a student and seed
     # The limits that drop rows of a task: found by `pinned`.
     length_limits: Mapping[Task, tuple[LengthLimit, ...]] = field(default_factory=dict)
@@ -67,6 +69,7 @@ class Experiment:
                 raise UserError(f"the experiment has no {name}: give at least one")
             _check_unique(name, values)
         _check_unique("analyses", self.analyses)
+        _check_unique("trackers", self.trackers)
         for supervisor in self.supervisors:
             parts = [part.model if isinstance(part, Fitted) else part for part in supervisor.parts]
             _check_unique("an ensemble", parts)
@@ -81,7 +84,7 @@ class Experiment:
             raise UserError(f'too_long is {self.too_long!r}: choose "drop", "cut" or "refuse"')
         check_precision(self)
         if not isinstance(self.direct, bool):
-            raise UserError(f"direct is {self.direct!r}: say true, or false to leave out the fits on weak_train")
+            raise UserError(f"direct is {self.direct!r}: give true, or false to leave out the fits on weak_train")
         if self.pairs not in ("all", "upward"):
             raise UserError(f'pairs is {self.pairs!r}: choose "all", or "upward" for students larger than supervisors')
 

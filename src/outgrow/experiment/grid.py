@@ -23,7 +23,7 @@ from outgrow.graph import Interner, Settings, Step, walk
 from outgrow.models.base import Model
 from outgrow.supervisors.base import Supervisor
 from outgrow.tasks.base import SPLITS, Split, Task
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 from outgrow.types import Problems, UserError
 
 
@@ -48,13 +48,13 @@ def _with_evidence(
     lacking.raise_collected()
     if not analyses:
         return found
-    asked = tuple(
+    by_cell = tuple(
         {each.name: {name: once(step) for name, step in each.steps(cell).items()} for each in analyses}
         for cell in found
     )
-    steps = [step for evidence in asked for named in evidence.values() for step in named.values()]
+    steps = [step for evidence in by_cell for named in evidence.values() for step in named.values()]
     check_test_unused(step for step in walk(steps) if isinstance(step, Fit))
-    return tuple(replace(cell, evidence=evidence) for cell, evidence in zip(found, asked, strict=True))
+    return tuple(replace(cell, evidence=evidence) for cell, evidence in zip(found, by_cell, strict=True))
 
 
 def _pairs(experiment: Experiment) -> list[tuple[Supervisor, Model]]:

@@ -1,6 +1,7 @@
 """Checks against leaks: of ground truth to students, and of test examples to any fit.
 
-A simulated supervisor is made of ground truth: `Corrupt` is the one step that may read that of what it labels.
+A simulated supervisor is made of ground truth: `Corrupt` is the one step that may read that of what it labels. A
+corpus leaks test examples on purpose: `Contaminate` is the one step through which these may reach a fit.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from outgrow.experiment.data import Gold, Prepare
+from outgrow.experiment.pretrained import Contaminate
 from outgrow.experiment.steps import Fit
 from outgrow.graph import Step, topological_order
 from outgrow.supervisors.simulated import Corrupt
@@ -45,12 +47,15 @@ def _first_below(fits: Iterable[Fit], reason_of: Callable[[Step[Any]], str]) -> 
     """The first non-empty `reason_of` a step and its ancestors, for each step by its id()."""
     reasons: dict[int, str] = {}
     for step in topological_order(tuple(fits)):
-        reasons[id(step)] = reason_of(step) or next(filter(None, (reasons[id(each)] for each in _told(step))), "")
+        reasons[id(step)] = reason_of(step) or next(filter(None, (reasons[id(each)] for each in _read_by(step))), "")
     return reasons
 
 
-def _told(step: Step[Any]) -> Sequence[Step[Any]]:
-    """The inputs whose ground truth reaches the readers of a step: of simulated labels, not what they are made of."""
+def _read_by(step: Step[Any]) -> Sequence[Step[Any]]:
+    """The inputs whose ground truth reaches the readers of a step: of simulated labels, not what they are made of; of a
+    leak that is made on purpose, none."""
+    if isinstance(step, Contaminate):
+        return ()
     if isinstance(step, Corrupt):
         return [each for each in (step.examples, step.features, step.predictions) if each is not None]
     return step.inputs()
@@ -62,5 +67,7 @@ def _forbidden_truth(step: Step[Any]) -> str:
 
 
 def _test_read(step: Step[Any]) -> str:
+    if isinstance(step, Contaminate):
+        return ""
     tests = any(isinstance(each, Prepare) and each.split == "test" for each in step.inputs())
     return "test" if tests else ""

@@ -8,12 +8,13 @@ from functools import cached_property
 from typing import Any
 
 from outgrow.experiment.data import Gold, LabelsStep, Prepare
-from outgrow.experiment.steps import Adapt, Features, Fit, Select, ZeroShot
+from outgrow.experiment.pretrained import Adapt
+from outgrow.experiment.steps import Features, Fit, Select, ZeroShot
 from outgrow.methods.base import FeatureMethod, Method, TextMethod
 from outgrow.methods.finetune import Finetune
 from outgrow.models.base import Model
 from outgrow.tasks.base import Split, Task
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 from outgrow.training.precision import Precision
 from outgrow.types import UserError
 
@@ -42,7 +43,7 @@ class CellSetup:
         if number and transfer.n is None:
             raise UserError(
                 f"task {self.task.name}: a chain takes fresh parts of transfer, so that needs a size: "
-                'say sizes = { transfer = 1000 }, or chain_data = "same"'
+                'set sizes = { transfer = 1000 }, or chain_data = "same"'
             )
         return self._parts.setdefault(number, replace(transfer, part=number))
 

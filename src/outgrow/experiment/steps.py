@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
 from outgrow.experiment.data import LabelsStep, Prepare
-from outgrow.experiment.estimates import learning, reading
-from outgrow.graph import Context, Settings, Step, identity, not_hashed
+from outgrow.experiment.estimates import learning, reading, remedies, to_learn, to_read
+from outgrow.experiment.pretrained import Adapted, Pretrained
+from outgrow.graph import Context, Resources, Settings, Step, identity
 from outgrow.labelling.base import Evidence, NotedLabels, Rule, notes_of
 from outgrow.losses.base import Loss
 from outgrow.losses.cross_entropy import CrossEntropy
@@ -29,75 +29,15 @@ from outgrow.methods.base import (
     TextMethod,
     TrainingData,
     design_of,
-    finished,
     saved_head,
 )
 from outgrow.models.base import Model
 from outgrow.store import Damaged, as_digests, digest_of_text
 from outgrow.tasks.base import Readout, Split, Task
-from outgrow.training.continuing import Generative
 from outgrow.training.features import FeatureIndex, FeatureSpec, fill, texts_of
-from outgrow.types import Doubles, Examples, Labels, UserError
+from outgrow.types import Doubles, Examples, Labels
 
 HEAD = 0.5  # seconds to fit a head on frozen features, roughly
-
-
-@dataclass(frozen=True, kw_only=True)
-class Adapt(Step[Predictor]):
-    """A causal model that has read the examples without their labels (Burns et al. 2023, section 5.2.2)."""
-
-    kind: ClassVar[str] = "adapt"
-    version: ClassVar[int] = 2  # 2: of the puzzles of a game, only the first one's passage
-    result: ClassVar[type[Any]] = Predictor
-
-    model: Model
-    method: Generative
-    examples: Prepare
-    validation: Prepare
-    seed: int = 0
-
-    @property
-    def title(self) -> str:
-        return f"adapt {self.model.name} to {self.examples.task.name} {self.examples.split}"
-
-    @property
-    def estimate(self) -> float:
-        return learning(self.model, self.examples, self.method)
-
-    def run(self, ctx: Context) -> Predictor:
-        from outgrow.training.continuing import adapt
-        from outgrow.training.network import open_network
-
-        try:
-            network = open_network(
-                self.model.folder(ctx.settings), "tokens", ctx.settings, trained_in=self.method.precision
-            )
-        except UserError as error:
-            raise UserError(f"{self.model.name} cannot be adapted: {error}") from None
-        if not network.causal:
-            raise UserError(f"{self.model.name} is an encoder: adapt needs a causal model, such as ladder/knight")
-        passages, held_out = (each.task.passages(ctx.load(each)) for each in (self.examples, self.validation))
-        return finished(network, adapt(network, passages, held_out, self.method, self.seed, ctx), ctx)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Adapted(Model):
-    """A model with the weights of an `Adapt` step."""
-
-    kind: ClassVar[str] = "model/adapted"
-
-    of: Model
-    path: str = not_hashed()
-
-    @property
-    def name(self) -> str:
-        return self.of.name
-
-    def pinned(self) -> Self:
-        return self
-
-    def folder(self, settings: Settings) -> Path:
-        return Path(self.path)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +49,7 @@ class Features(Step[FeatureIndex]):
     version: ClassVar[int] = 2  # 2: rows of the store, of texts padded to a multiple of 8 tokens
     result: ClassVar[type[Any]] = FeatureIndex
 
-    source: Model | Adapt | Fit
+    source: Model | Pretrained | Fit
     examples: Prepare
     spec: FeatureSpec = field(default_factory=FeatureSpec)
 
@@ -121,6 +61,10 @@ class Features(Step[FeatureIndex]):
     @property
     def estimate(self) -> float:
         return reading(self.source if isinstance(self.source, Model) else self.source.model, self.examples)
+
+    def resources(self, settings: Settings) -> Resources:
+        model = self.source if isinstance(self.source, Model) else self.source.model
+        return to_read(model, self.examples, "head", self.spec.precision, settings)
 
     @property
     def rows(self) -> tuple[str, ...]:
@@ -171,7 +115,7 @@ class Fit(Step[Predictor]):
     validation: Prepare | Select
     validation_labels: LabelsStep
     monitored: LabelsStep | None = None
-    start: Adapt | None = None
+    start: Pretrained | None = None
     features: tuple[Features, Features] | None = None
     seed: int = 0
 
@@ -183,8 +127,20 @@ class Fit(Step[Predictor]):
     def estimate(self) -> float:
         if isinstance(self.method, FeatureMethod):
             return HEAD
-        examples = self.examples if isinstance(self.examples, Prepare) else self.examples.examples
-        return learning(self.model, examples, self.method)
+        return learning(self.model, self._prepared, self.method)
+
+    @property
+    def _prepared(self) -> Prepare:
+        return self.examples if isinstance(self.examples, Prepare) else self.examples.examples
+
+    def resources(self, settings: Settings) -> Resources:
+        if not isinstance(self.method, TextMethod):
+            return Resources()
+        return to_learn(self.model, self._prepared, self.readout, self.method, settings)
+
+    def remedies(self, settings: Settings) -> Iterator[tuple[str, Resources]]:
+        if isinstance(self.method, TextMethod):
+            yield from remedies(self.model, self._prepared, self.readout, self.method, settings)
 
     @property
     def group(self) -> str | None:
@@ -255,6 +211,12 @@ class Predict(LabelsStep):
     def estimate(self) -> float:
         return super().estimate if self.features else reading(self.fitted.model, self.examples)
 
+    def resources(self, settings: Settings) -> Resources:
+        if self.features:
+            return Resources()
+        of = self.fitted
+        return to_read(of.model, self.examples, of.readout, of.method.precision, settings)
+
     def run(self, ctx: Context) -> Labels:
         method, examples, predictor = self.fitted.method, ctx.load(self.examples), ctx.load(self.fitted)
         if isinstance(method, FeatureMethod):
@@ -276,7 +238,8 @@ def predicted(fitted: Fit, examples: Prepare) -> Predict:
 class ZeroShot(LabelsStep):
     """The answers of a pretrained model before it is fitted to anything.
 
-    verbalizer: if given, the tokens that stand for the choices, in their order.
+    verbalizer: if given, the tokens that stand for the choices, in their order. start: the weights to answer with;
+    None: the model's own.
     """
 
     kind: ClassVar[str] = "zero_shot"
@@ -285,6 +248,7 @@ class ZeroShot(LabelsStep):
     method: TextMethod
     readout: Readout
     verbalizer: tuple[str, ...] = ()
+    start: Pretrained | None = None
 
     @property
     def title(self) -> str:
@@ -294,8 +258,12 @@ class ZeroShot(LabelsStep):
     def estimate(self) -> float:
         return reading(self.model, self.examples)
 
+    def resources(self, settings: Settings) -> Resources:
+        return to_read(self.model, self.examples, self.readout, self.method.precision, settings)
+
     def run(self, ctx: Context) -> Labels:
-        pretrained, examples = Predictor(self.model.folder(ctx.settings)), ctx.load(self.examples)
+        examples = ctx.load(self.examples)
+        pretrained = ctx.load(self.start) if self.start else Predictor(self.model.folder(ctx.settings))
         if self.verbalizer:
             examples = replace(examples, rows=tuple(replace(row, choices=self.verbalizer) for row in examples.rows))
         return self.method.predict(pretrained, self.readout, examples, ctx.settings, ctx.progress)
@@ -305,7 +273,7 @@ class ZeroShot(LabelsStep):
 class Relabel(LabelsStep):
     """Labels as a rule changes them: harder, smoother, fewer, or one out of those of several annotators.
 
-    evidence: what the rule needs beside labels, each by the name that it asks for.
+    evidence: what the rule needs other than labels, each by its name in `needs`.
     """
 
     kind: ClassVar[str] = "relabel"

@@ -16,7 +16,7 @@ from outgrow.experiment.weak_labels import Labeller, weak_labels
 from outgrow.methods.base import FeatureMethod
 from outgrow.methods.head import Head
 from outgrow.models.base import Model
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 from outgrow.types import UserError
 
 

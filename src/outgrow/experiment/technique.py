@@ -15,7 +15,7 @@ from outgrow.losses.cross_entropy import CrossEntropy
 from outgrow.methods.base import Method
 from outgrow.models.base import Model
 from outgrow.ranges import check_ranges, one_of
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 from outgrow.types import Problems, Shape, UserError
 
 

@@ -49,9 +49,9 @@ def ensemble_labels(labeller: Labeller, examples: Prepare) -> LabelsStep:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lesson:
-    """What a learner is taught: labels of its examples, and of the validation slice. Several annotators until a rule
-    has joined them."""
+class LabelledExamples:
+    """What a learner is trained on: labels of its examples, and of the validation slice. Several annotators until a
+    rule has joined them."""
 
     setup: CellSetup
     labeller: Labeller
@@ -83,7 +83,7 @@ def weak_labels(
             raise UserError(
                 f"{type(rule).__name__} needs a task whose examples share their choices: {setup.task.name} has none"
             )
-        lesson = Lesson(
+        labelled = LabelledExamples(
             setup=setup,
             labeller=labeller,
             learner=learner,
@@ -91,8 +91,8 @@ def weak_labels(
             labels=labels,
             validation_labels=held_out,
         )
-        labels = (_relabelled(lesson, rule),)
-        held_out = held_out if rule.selects else (_relabelled(lesson, rule, on_validation=True),)
+        labels = (_relabelled(labelled, rule),)
+        held_out = held_out if rule.selects else (_relabelled(labelled, rule, on_validation=True),)
     return labels[0], held_out[0]
 
 
@@ -123,39 +123,39 @@ def _joined(rules: tuple[Rule, ...], labeller: Labeller, annotators: int) -> tup
     return rules
 
 
-def _relabelled(lesson: Lesson, rule: Rule, on_validation: bool = False) -> Relabel:
+def _relabelled(labelled: LabelledExamples, rule: Rule, on_validation: bool = False) -> Relabel:
     """The labels of the examples, or those of the validation slice, as a rule changes them."""
-    examples = lesson.validation if on_validation else lesson.examples
-    labels = lesson.validation_labels if on_validation else lesson.labels
-    evidence = tuple((need, _evidence(need, lesson, rule, examples)) for need in rule.needs)
-    seed = lesson.setup.seed if rule.needs else 0
+    examples = labelled.validation if on_validation else labelled.examples
+    labels = labelled.validation_labels if on_validation else labelled.labels
+    evidence = tuple((need, _evidence(need, labelled, rule, examples)) for need in rule.needs)
+    seed = labelled.setup.seed if rule.needs else 0
     return Relabel(rule=rule, labels=labels, examples=examples, evidence=evidence, seed=seed)
 
 
-def _evidence(need: str, lesson: Lesson, rule: Rule, examples: Prepare) -> Features | LabelsStep:
+def _evidence(need: str, labelled: LabelledExamples, rule: Rule, examples: Prepare) -> Features | LabelsStep:
     """The step for what a rule needs, such as `student/features@-2`. Raises UserError if there is none."""
-    setup, asked = lesson.setup, _NEED.fullmatch(need)
-    models = () if not asked else (lesson.learner,) if asked["who"] == "student" else lesson.labeller.models
-    if not (asked and models):
-        name = lesson.labeller.name
+    setup, match = labelled.setup, _NEED.fullmatch(need)
+    models = () if not match else (labelled.learner,) if match["who"] == "student" else labelled.labeller.models
+    if not (match and models):
+        name = labelled.labeller.name
         raise UserError(f"{type(rule).__name__} needs {need!r}, which {name} does not have: remove the rule")
-    if asked["folds"]:
-        return _out_of_fold(lesson, rule, models[0], int(asked["folds"]), examples)
+    if match["folds"]:
+        return _out_of_fold(labelled, rule, models[0], int(match["folds"]), examples)
     if "features" in need:
-        spec = FeatureSpec(layer=int(asked["layer"] or -1), precision=setup.precision)
+        spec = FeatureSpec(layer=int(match["layer"] or -1), precision=setup.precision)
         return Features(source=models[0], examples=examples, spec=spec)
     if setup.task.readout != "tokens":
         raise UserError(f"{type(rule).__name__} needs zero-shot answers: {setup.task.name} has none, remove it")
     return setup.zero_shot(models[0], examples)
 
 
-def _out_of_fold(lesson: Lesson, rule: Rule, model: Model, folds: int, examples: Prepare) -> LabelsStep:
+def _out_of_fold(labelled: LabelledExamples, rule: Rule, model: Model, folds: int, examples: Prepare) -> LabelsStep:
     """Predictions by heads that have not learned from the label of the example: of the other folds; for the validation
     slice, of all examples, since none of them is in it."""
-    labels = lesson.labels[0] if rule.taught_by is None else _relabelled(lesson, rule.taught_by)
-    if examples is lesson.validation:
-        return predicted(lesson.fit(model, labels), examples)
-    seed = lesson.setup.seed
+    labels = labelled.labels[0] if rule.training_rule is None else _relabelled(labelled, rule.training_rule)
+    if examples is labelled.validation:
+        return predicted(labelled.fit(model, labels), examples)
+    seed = labelled.setup.seed
     others = (OtherFolds(examples=examples, labels=labels, fold=fold, folds=folds, seed=seed) for fold in range(folds))
-    predictions = tuple(predicted(lesson.fit(model, each), examples) for each in others)
+    predictions = tuple(predicted(labelled.fit(model, each), examples) for each in others)
     return OutOfFold(examples=examples, predictions=predictions, seed=seed)

@@ -6,10 +6,10 @@ from outgrow.graph.context import STOPPING, Context, Event, Report, Settings, ig
 from outgrow.graph.interned import Interner
 from outgrow.graph.log import LOGGER
 from outgrow.graph.plan import Plan, plan
+from outgrow.graph.room import Resources, lacking
 from outgrow.graph.run import Failure, Outcome, Worker, run
-from outgrow.graph.schedule import lacking
 from outgrow.graph.status import RunningStep, Status, status
-from outgrow.graph.step import Resources, Step, defaults_of, identity, not_hashed, topological_order, walk
+from outgrow.graph.step import Step, defaults_of, identity, not_hashed, topological_order, walk
 
 __all__ = [
     "LOGGER",

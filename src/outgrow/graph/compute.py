@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -13,9 +15,12 @@ from typing import Any, Literal
 from outgrow.graph.context import Context, Event, Kind, Report, Settings, Stopped
 from outgrow.graph.plan import compare
 from outgrow.graph.step import Step, identity
+from outgrow.memory import device_out_of_memory
 from outgrow.notes import notes_of
 from outgrow.store import Damaged, LeaseLost, Manifest, Store, StoreError, Ticket, machine, versions
 from outgrow.types import UserError
+
+FIRST_MICROBATCH = 16  # the first try after a device was out of memory with micro-batches of a size of its own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,17 +96,40 @@ def _attempt(
         return JobResult(kind="found")
     lease.check()
     send("started")
-    context = Context(step=step, store=store, settings=settings, report=report, lease=lease)
     try:
-        artifact = step.run(context)
+        artifact, context = _within_memory(step, lease, store, settings, report)
     except Damaged as damage:
         report(Event(kind="damaged", key=damage.key, text=damage.why))
         store.quarantine(damage)
         return JobResult(
             kind="damaged", damaged=damage.key, text=f"{damage}, more than once in this run: check the disk"
         )
-    _commit(step, artifact, context, store, _provenance(step, started, settings))
+    _commit(step, artifact, context, store, _provenance(step, started, context.settings))
     return JobResult(kind="computed", seconds=time.time() - started, notes=notes_of(artifact))
+
+
+def _within_memory(
+    step: Step[Any], lease: Ticket, store: Store, settings: Settings, report: Report
+) -> tuple[Any, Context]:
+    """The artifact of a step, with fewer examples in a forward pass each time that a device is out of memory."""
+    while True:
+        context = Context(step=step, store=store, settings=settings, report=report, lease=lease)
+        try:
+            return step.run(context), context
+        except Exception as error:
+            if not device_out_of_memory(error) or settings.microbatch == 1:
+                raise
+        settings = replace(settings, microbatch=settings.microbatch // 2 if settings.microbatch else FIRST_MICROBATCH)
+        text = f"the device is out of memory: once more with at most {settings.microbatch} examples at a time"
+        _send(report, step, "waiting", text)
+        _free_memory()
+
+
+def _free_memory() -> None:
+    """Give back what a failed attempt has left behind on a device."""
+    gc.collect()
+    if (torch := sys.modules.get("torch")) and torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _compute_group(job: Job, report: Report) -> tuple[JobResult, ...]:
@@ -156,6 +184,8 @@ def _provenance(step: Step[Any], started: float, settings: Settings) -> dict[str
         "machine": machine(),
         "device": settings.device,
         "threads": settings.threads,
+        "microbatch": settings.microbatch,
+        "devices": settings.shards,
     }
     finished = time.time()
     return {**where, "started": started, "finished": finished, "seconds": finished - started}

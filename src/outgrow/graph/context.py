@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -24,16 +24,31 @@ Kind = Literal["planned", "found", "started", "progress", "finished", "failed", 
 class Settings:
     """Options of this machine. They are in no key, so they must not change results.
 
-    microbatch: examples in one forward pass, None to choose. trust_pickle, trust_remote_code: load pickled weights, run
-    the code of a checkpoint. offline: no downloads.
+    microbatch: examples in one forward pass, None to choose. gradient_checkpointing: compute activations twice instead
+    of keeping them. shards: how many devices share the weights of a student. memory_gb: of this machine, 0 to ask it.
+    per_gpu: how many steps share a GPU at most, where its memory, gpu_gb, is enough. gpus: the numbers of those that a
+    step may use. trust_pickle, trust_remote_code: load pickled weights, run the code of a checkpoint. offline: no
+    downloads.
     """
 
     device: str = "cpu"
     threads: int = 1
     microbatch: int | None = None
+    gradient_checkpointing: bool = False
+    shards: int = 1
+    memory_gb: float = 0
+    per_gpu: int = 1
+    gpu_gb: float = 0
+    gpus: tuple[int, ...] = ()
     trust_pickle: bool = False
     trust_remote_code: bool = False
     offline: bool = False
+
+    def on(self, gpus: tuple[int, ...]) -> Settings:
+        """These settings for a step that may use these of the GPUs of `cuda`."""
+        if self.device != "cuda" or not gpus:
+            return self
+        return replace(self, gpus=gpus, device=f"cuda:{gpus[0]}" if len(gpus) == 1 else self.device)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +78,7 @@ class StepProtocol(Protocol[T_co]):
 
 
 class Stopped(Exception):  # noqa: N818 - not an error: the step goes on elsewhere
-    """This process was asked to stop. The work of the step is in a checkpoint."""
+    """This process received a request to stop. The work of the step is in a checkpoint."""
 
 
 STOPPING = threading.Event()  # set where this process is asked to stop: a checkpoint is due at once, and is the last
@@ -72,7 +87,7 @@ Report = Callable[[Event], None]
 
 
 def ignore_events(event: Event) -> None:
-    """Ignores all events."""
+    """Ignores all events of a run."""
 
 
 class Context:

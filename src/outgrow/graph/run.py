@@ -9,15 +9,16 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from outgrow.graph.compute import Job, JobResult
 from outgrow.graph.context import DEFAULTS, STOPPING, Event, Kind, Report, Settings, ignore_events
 from outgrow.graph.log import LOGGER, log_event
 from outgrow.graph.plan import Plan, plan
-from outgrow.graph.schedule import Schedule, lacking
-from outgrow.graph.step import Resources, Step
+from outgrow.graph.room import Resources, Room, lacking
+from outgrow.graph.schedule import Schedule
+from outgrow.graph.step import Step
 from outgrow.store import Damaged, Lease, Store
 from outgrow.types import UserError
 
@@ -33,6 +34,7 @@ class ExecutorProtocol(Protocol):
 
     @property
     def slots(self) -> int: ...
+    def machine(self, settings: Settings) -> Resources | None: ...
     def submit(self, job: Job, resources: Resources, report: Report) -> Future[tuple[JobResult, ...]]: ...
 
 
@@ -104,11 +106,12 @@ class _Run:
         self.targets, self.store, self.executor, self.settings = targets, store, executor, settings
         self.worker, self.leases = worker, store.leases(worker.name if worker else "")
         self.running: dict[Future[tuple[JobResult, ...]], tuple[Step[Any], ...]] = {}
-        self.held: dict[str, Lease] = {}  # by the key of each step that is leased
+        self.held_leases: dict[str, Lease] = {}  # by the key of each step that is leased
         self.elsewhere: dict[str, Step[Any]] = {}  # ready steps that another run has leased
         self.computed: dict[str, Step[Any]] = {}
         self.failed: dict[str, Failure] = {}
         self.damages: Counter[str] = Counter()  # how often an artifact was found damaged
+        self.room = Room(_there(executor, settings, worker))
         self._watch, self._lock = watch, threading.Lock()
         self._watch_error: BaseException | None = None  # what `watch` raised
         self.cached: dict[str, Step[Any]] = {}
@@ -149,28 +152,36 @@ class _Run:
 
     def _fill(self) -> None:
         """Start steps while there are free slots."""
-        for lease in {lease.owner: lease for lease in self.held.values() if lease.lost}.values():
+        for lease in {lease.owner: lease for lease in self.held_leases.values() if lease.lost}.values():
             self._release(lease)  # another run does what has not started
         while (free := self.executor.slots - len(self.running)) > 0 and not STOPPING.is_set():
-            if steps := self.schedule.next(free):
+            if steps := self.schedule.next(free, self._fits):
                 self._start(steps)
             elif not self._lease_more():
                 return
 
     def _start(self, steps: tuple[Step[Any], ...]) -> None:
-        tickets = tuple(self.held[step.key].ticket for step in steps)
+        tickets = tuple(self.held_leases[step.key].ticket for step in steps)
         for step in steps:
-            self.held[step.key].running[step.key] = {"title": step.title, "since": time.time(), "fraction": 0.0}
-        job = Job(steps=steps, tickets=tickets, store=self.store, settings=self.settings)
-        self.running[self.executor.submit(job, steps[0].resources, self.report)] = steps
+            self.held_leases[step.key].running[step.key] = {"title": step.title, "since": time.time(), "fraction": 0.0}
+        needed = steps[0].resources(self.settings)
+        devices = self.room.take(steps, needed)
+        job = Job(steps=steps, tickets=tickets, store=self.store, settings=self.settings.on(devices))
+        self.running[self.executor.submit(job, needed, self.report)] = steps
+
+    def _fits(self, step: Step[Any]) -> bool:
+        return self.room.fits(step.resources(self.settings))
+
+    def _can_do(self, step: Step[Any]) -> bool:
+        return not (self.worker and lacking(step.resources(self.settings), self.worker.resources))
 
     def _lease_more(self) -> bool:
         """Lease another bundle. False if there is nothing to lease now."""
         busy = {step.key for steps in self.running.values() for step in steps}
-        for lease in {lease.owner: lease for lease in self.held.values()}.values():
+        for lease in {lease.owner: lease for lease in self.held_leases.values()}.values():
             if not lease.keys & busy:  # what is left of it waits for others
                 self._release(lease)
-        bundle = self.schedule.bundle(self._bundle_seconds())
+        bundle = self.schedule.bundle(self._bundle_seconds(), self._fits)
         if not bundle:
             return False
         try:
@@ -187,7 +198,7 @@ class _Run:
             return not self.worker
         leased = taken.keys if taken else set()
         if taken:
-            self.held |= dict.fromkeys(leased, taken)
+            self.held_leases |= dict.fromkeys(leased, taken)
         for step in self.schedule.lease(bundle, leased):
             self.elsewhere[step.key] = step
             self._looks = 0  # the next look is at the leases, too
@@ -205,7 +216,7 @@ class _Run:
 
     def _release(self, lease: Lease) -> None:
         self.schedule.give_up(lease.keys)
-        self.held = {key: each for key, each in self.held.items() if each is not lease}
+        self.held_leases = {key: each for key, each in self.held_leases.items() if each is not lease}
         self.leases.release(lease)
 
     def _wait(self) -> None:
@@ -219,6 +230,7 @@ class _Run:
         ended: list[tuple[Step[Any], JobResult]] = []
         for future in done:
             steps = self.running.pop(future)
+            self.room.give_back(steps)
             ended += zip(steps, _results(future, steps), strict=True)
         for step, result in sorted(ended, key=lambda each: each[1].kind == "damaged"):  # which need a new plan
             self._ended(step, result)
@@ -270,7 +282,7 @@ class _Run:
         for step in self.schedule.unfit:
             since, last = self.unfit.get(step.key, (now, -math.inf))
             if now - last >= UNFIT:
-                missing = lacking(step.resources, there)
+                missing = lacking(step.resources(self.settings), there)
                 self._send("waiting", step, f"it needs {missing}: waiting for another worker for {now - since:.0f} s")
                 last = now
             self.unfit[step.key] = (since, last)
@@ -283,7 +295,7 @@ class _Run:
         with self._lock:  # executors report from threads of their own
             if self._watch_error:
                 raise self._watch_error
-            if event.kind == "progress" and (lease := self.held.get(event.key)) and event.key in lease.running:
+            if event.kind == "progress" and (lease := self.held_leases.get(event.key)) and event.key in lease.running:
                 lease.running[event.key]["fraction"] = event.fraction
             try:
                 log_event(event)
@@ -326,9 +338,9 @@ class _Run:
             going.todo,
             going.seconds,
             started=busy | self.failed.keys(),
-            leased=self.held,
+            leased=self.held_leases,
             worker=self.worker.name if self.worker else "",
-            resources=self.worker.resources if self.worker else None,
+            can_do=self._can_do,
         )
         for failure in self.failed.values():
             schedule.failed(failure.step)
@@ -348,7 +360,7 @@ class _Run:
             self.computed.pop(ended.damaged, None)
             self.schedule = self._schedule(plan(self.targets, self.store))
             return
-        if lease := self.held.pop(step.key, None):
+        if lease := self.held_leases.pop(step.key, None):
             lease.keys.discard(step.key)
             lease.running.pop(step.key, None)
             if not lease.keys:
@@ -369,11 +381,19 @@ class _Run:
 
     def _lost(self, step: Step[Any]) -> None:
         """Another run has taken over the lease of a step, which is now waited for."""
-        if lease := self.held.get(step.key):
+        if lease := self.held_leases.get(step.key):
             lease.lost = True
             self._release(lease)
         self.elsewhere[step.key] = step
         self._send("waiting", step, "another run took over")
+
+
+def _there(executor: ExecutorProtocol, settings: Settings, worker: Worker | None) -> Resources | None:
+    """What the steps that run at the same time share; None where the executor sees to that itself."""
+    there = executor.machine(settings)
+    if there and worker:
+        return replace(worker.resources, cores=max(worker.resources.cores, executor.slots))
+    return there
 
 
 def _results(future: Future[tuple[JobResult, ...]], steps: Sequence[Step[Any]]) -> tuple[JobResult, ...]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import heapq
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from outgrow.graph.step import Resources, Step
+from outgrow.graph.step import Step
 
 LARGEST_GROUP = 64  # steps that are computed together
 
@@ -20,7 +20,7 @@ class Schedule:
 
     A step starts once it is leased. started: keys that must not be started again. leased: keys that are leased already.
     worker: if given, steps whose chains are about as long have an order of this worker, so that several workers of a
-    store rarely want the same. resources: if given, steps that need more are left to others.
+    store rarely want the same. can_do: steps for which it is false are left to others.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Schedule:
         started: Collection[str] = (),
         leased: Collection[str] = (),
         worker: str = "",
-        resources: Resources | None = None,
+        can_do: Callable[[Step[Any]], bool] = lambda step: True,
     ) -> None:
         self.todo = todo
         self._index = {step.key: i for i, step in enumerate(todo)}
@@ -47,7 +47,7 @@ class Schedule:
         for i in reversed(range(len(todo))):  # readers come after their inputs
             chain[i] = self._seconds[i] + max((chain[j] for j in self._readers[i]), default=0.0)
         self._rank = [_rank(each, step.key, worker) for each, step in zip(chain, todo, strict=True)]
-        self._fits = [resources is None or not lacking(step.resources, resources) for step in todo]
+        self._fits = [can_do(step) for step in todo]
         self._leased = {self._index[key] for key in leased if key in self._index}
         self._ended: set[int] = set()
         self._ready: list[tuple[Any, int]] = []  # leased steps that may start
@@ -56,10 +56,10 @@ class Schedule:
             if not self._missing[i] and step.key not in started:
                 self._offer(i)
 
-    def next(self, slots: int = 1) -> Steps:
-        """The next leased step that may start, with its share of the ready steps of its group where `slots` workers are
-        free; () where none may start."""
-        first = self._pop(self._ready)
+    def next(self, slots: int = 1, fits: Callable[[Step[Any]], bool] = lambda step: True) -> Steps:
+        """The next leased step that may start and for which there is room, with its share of the ready steps of its
+        group where `slots` workers are free; () where none may start."""
+        first = self._pop(self._ready, fits)
         if first is None or first.group is None:
             return (first,) if first else ()
         alike = sorted(
@@ -70,9 +70,9 @@ class Schedule:
         heapq.heapify(self._ready)
         return (first, *(self.todo[i] for _, i in taken))
 
-    def bundle(self, seconds: float) -> Steps:
-        """Steps to lease that take about so many seconds: ready ones, each followed by those that then may start. Of a
-        group that it begins it has all of these, since they are cheaper together.
+    def bundle(self, seconds: float, fits: Callable[[Step[Any]], bool] = lambda step: True) -> Steps:
+        """Steps to lease that take about so many seconds: ready ones for which there is room, each followed by those
+        that then may start. Of a group that it begins it has all of these, since they are cheaper together.
 
         They are given once: afterwards `lease` has those that were leased, and `offer` is for ready ones that were not.
         """
@@ -80,7 +80,7 @@ class Schedule:
         groups: set[str] = set()
         missing: dict[int, int] = {}
         total = 0.0
-        while total < seconds and (root := self._pop(self._free)):
+        while total < seconds and (root := self._pop(self._free, fits)):
             following = [self._index[root.key]]
             while following:
                 i = following.pop()
@@ -156,11 +156,22 @@ class Schedule:
             if not self._fits[i] and not self._missing[i] and i not in self._ended
         )
 
-    def _pop(self, heap: list[tuple[Any, int]]) -> Step[Any] | None:
-        while heap:
-            if (i := heapq.heappop(heap)[1]) not in self._ended:
-                return self.todo[i]
-        return None
+    def _pop(
+        self, heap: list[tuple[Any, int]], fits: Callable[[Step[Any]], bool] = lambda step: True
+    ) -> Step[Any] | None:
+        """The first step of a heap that fits. Those before it stay there."""
+        passed, found = [], None
+        while heap and found is None:
+            entry = heapq.heappop(heap)
+            if entry[1] in self._ended:
+                continue
+            if fits(self.todo[entry[1]]):
+                found = self.todo[entry[1]]
+            else:
+                passed.append(entry)
+        for entry in passed:
+            heapq.heappush(heap, entry)
+        return found
 
     def _pop_group(self, group: str) -> list[int]:
         """The free steps of a group."""
@@ -181,15 +192,5 @@ def _rank(chain: float, key: str, worker: str) -> tuple[float, str]:
     return -round(math.log2(chain + 0.01)), hashlib.sha256(f"{worker} {key}".encode()).hexdigest()
 
 
-def lacking(needed: Resources, there: Resources) -> str:
-    """What a step needs and a worker lacks, such as `2 cores (here 1)`; "" if it has everything."""
-    each = (("cores", "cores"), ("gpus", "GPUs"), ("memory_gb", "GB of memory"))
-    return ", ".join(
-        f"{getattr(needed, name):g} {words} (here {getattr(there, name):g})"
-        for name, words in each
-        if getattr(needed, name) > getattr(there, name)
-    )
-
-
 def _is_alike(step: Step[Any], first: Step[Any]) -> bool:
-    return type(step) is type(first) and step.group == first.group and step.resources == first.resources
+    return type(step) is type(first) and step.group == first.group

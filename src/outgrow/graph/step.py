@@ -14,17 +14,9 @@ from typing import Any, ClassVar, Generic, Union, get_args, get_origin
 from typing import get_type_hints as hints_of
 
 from outgrow.graph.artifact import T
-from outgrow.graph.context import Context
+from outgrow.graph.context import Context, Settings
+from outgrow.graph.room import Resources
 from outgrow.graph.source import plugin_source_digest
-
-
-@dataclass(frozen=True, kw_only=True)
-class Resources:
-    """What a step needs of the machine that it runs on."""
-
-    cores: int = 1
-    gpus: float = 0
-    memory_gb: float = 1.0
 
 
 def not_hashed(**options: Any) -> Any:
@@ -61,9 +53,15 @@ class Step(Generic[T]):
         """The names of the rows of the store that it refers to."""
         return ()
 
-    @property
-    def resources(self) -> Resources:
+    def resources(self, settings: Settings) -> Resources:
+        """What it needs of the machine that it runs on with these settings. Default: a core, and memory for a process
+        with its libraries."""
         return Resources()
+
+    def remedies(self, settings: Settings) -> Iterator[tuple[str, Resources]]:
+        """What a user may do where a machine has too little for it, and what it needs then, least change first.
+        Default: nothing."""
+        return iter(())
 
     @property
     def title(self) -> str:

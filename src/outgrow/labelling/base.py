@@ -17,7 +17,7 @@ from outgrow.types import Doubles, Ints, Labels, Shape, UserError
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evidence:
-    """The inputs of a rule beside the labels: every entry of its `needs`, by that name.
+    """The inputs of a rule other than labels: every entry of its `needs`, by that name.
 
     features: float64 [n, width], one row for each of the first annotator's ids, in the same order. predictions: labels
     of the same examples, in the same order. seed: the seed of the experiment's cell.
@@ -50,7 +50,7 @@ class Rule:
     version: ClassVar[int] = 1
     aggregates: ClassVar[bool] = False
     min_supervisors: ClassVar[int] = (
-        2  # the smallest number of supervisors that an aggregating rule accepts, beside one alone
+        2  # the fewest supervisors that an aggregating rule joins; the labels of a single one stay as they are
     )
     selects: ClassVar[bool] = False
     # Whether it changes only the confidence of each label, from that label alone. Selecting rules are applied first,
@@ -68,9 +68,9 @@ class Rule:
             )
 
     @property
-    def taught_by(self) -> Rule | None:
-        """The rule whose labels the heads of `folds` learn from, which may have the same `needs` in turn: so a rule in
-        rounds is taught by itself with one round less. Default: None, the labels as they are."""
+    def training_rule(self) -> Rule | None:
+        """The rule whose labels the heads of `folds` learn from, which may have the same `needs` in turn: the
+        training rule of a rule in rounds is itself with one round less. Default: None, the labels as they are."""
         return None
 
     @property

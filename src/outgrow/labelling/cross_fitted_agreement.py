@@ -36,7 +36,7 @@ class CrossFittedAgreement(Rule):
         check_ranges(self, share=above(0, 1), rounds=whole(1, 20))
 
     @property
-    def taught_by(self) -> Rule | None:
+    def training_rule(self) -> Rule | None:
         return replace(self, rounds=self.rounds - 1) if self.rounds > 1 else None
 
     def apply(self, labels: Sequence[Labels], evidence: Evidence = NO_EVIDENCE) -> Labels:

@@ -31,7 +31,7 @@ class CrossFittedProduct(Rule):
         check_ranges(self, share=above(0, 1), rounds=whole(1, 20))
 
     @property
-    def taught_by(self) -> Rule | None:
+    def training_rule(self) -> Rule | None:
         return CrossFittedAgreement(share=self.share, rounds=self.rounds)
 
     def apply(self, labels: Sequence[Labels], evidence: Evidence = NO_EVIDENCE) -> Labels:

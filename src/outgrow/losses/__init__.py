@@ -22,14 +22,14 @@ def for_trainer(loss: str | Loss, **fields: Any) -> TrainerLoss:
         fields: The fields of the named loss.
 
     Returns:
-        The function. Its `callback` tells it how much of the training is done, and is given to the trainer too.
+        The function. Its `callback` passes it the progress of training, and is given to the trainer as well.
 
     Raises:
         UserError: There is no such loss, or a field is wrong.
 
     Example:
         >>> loss = for_trainer("confidence", warmup=0.1)
-        >>> trainer = Trainer(model, args, train_dataset=data, compute_loss_func=loss, callbacks=[loss.callback])
+        >>> trainer = Trainer(model, args, train_dataset=rows, compute_loss_func=loss, callbacks=[loss.callback])
     """
     return TrainerLoss(loss if isinstance(loss, Loss) else _named(loss)(**fields))
 
@@ -49,10 +49,10 @@ class TrainerLoss:
         """For `callbacks` of the trainer."""
         from transformers import TrainerCallback
 
-        def told(callback: Any, args: Any, state: Any, control: Any, **others: Any) -> None:
+        def on_step_begin(callback: Any, args: Any, state: Any, control: Any, **others: Any) -> None:
             self._progress = state.global_step / max(state.max_steps, 1)
 
-        return type("Progress", (TrainerCallback,), {"on_step_begin": told})()
+        return type("Progress", (TrainerCallback,), {"on_step_begin": on_step_begin})()
 
     def __call__(self, outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
         """The loss: the mean over the examples, of all batches that are accumulated for an update where the trainer
@@ -62,7 +62,7 @@ class TrainerLoss:
         if self.loss.fixed_targets or not logits.requires_grad:  # in evaluation the labels are what counts
             targets = weak
         elif self._progress is None:
-            raise UserError("the loss does not know how much is done: Trainer(..., callbacks=[loss.callback])")
+            raise UserError("the loss does not know the progress of training: Trainer(..., callbacks=[loss.callback])")
         else:
             seen = logits.detach() if self.loss.needs_logits else None
             targets = self.loss.targets(seen, weak.to(logits.dtype), self._progress)

@@ -51,7 +51,8 @@ def hardened(logits: torch.Tensor, weak: torch.Tensor, prior: tuple[float, ...])
     """The student's predictions, one-hot [n, k], balanced: each class gets floor(n * prior) examples or one more.
 
     The assignment maximises the total log-probability: the argmax of f * w with a weight w for each class. Ties go to
-    the class that the weak label prefers. A single example, and rows with padded choices, get the plain argmax."""
+    the class that the weak label prefers. A single example, and rows with padded choices, get the plain argmax.
+    Raises UserError for a prior of another length."""
     import numpy as np
     from scipy.optimize import linear_sum_assignment
 

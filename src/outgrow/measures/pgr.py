@@ -39,7 +39,21 @@ class Recovery:
 
 
 def pgr(*, floor: float, student: float, ceiling: float) -> float:
-    """(student − floor) / (ceiling − floor) (Burns et al. 2023, §3). Raises ValueError if ceiling equals floor."""
+    """The performance gap recovered, (student − floor) / (ceiling − floor) (Burns et al. 2023, section 3).
+
+    Args:
+        floor, student, ceiling: Scores of the supervisor, of the student on weak labels, and of it on ground truth.
+
+    Returns:
+        1 where the student reaches the ceiling, 0 where it stays at the floor.
+
+    Raises:
+        ValueError: Ceiling and floor are equal.
+
+    Example:
+        >>> pgr(floor=0.25, student=0.5, ceiling=0.75)
+        0.5
+    """
     if ceiling == floor:
         raise ValueError(f"floor and ceiling are both {floor}: there is no gap to recover")
     return (student - floor) / (ceiling - floor)
@@ -60,12 +74,26 @@ def recovered(
     It is withheld if there are too few test groups, if the interval of the gap reaches zero (Fieller's set is then not
     an interval), or if the interval of the PGR is wider than 100 points.
 
-    floor, student, ceiling: scores [S, N], or [1, N] if they do not depend on the seed (a ready-made supervisor). Row s
-    is one seed and column i one test example, of group groups[i], in all three. among: 1 for an example that counts and
-    0 for one that does not, since the supervisor abstains, [S, N] or [1, N]; their share is taken as given. percent:
-    whether reasons give the gap in points, hundredths, or as it is.
+    Args:
+        floor, student, ceiling: Scores [S, N], or [1, N] if they do not depend on the seed (a ready-made supervisor).
+            Row s is one seed and column i one test example, of group groups[i], in all three.
+        groups: The group of each example, [N].
+        among: 1 for an example that counts and 0 for one that does not, since the supervisor abstains, [S, N] or
+            [1, N]; their share is taken as given.
+        percent: Reasons give the gap in points, hundredths; False gives it as it is.
+        level: The confidence level.
 
-    Raises ValueError for no scores, NaN or infinite scores, or shapes that do not fit.
+    Returns:
+        PGR and gap with their intervals; where PGR is withheld, the reason.
+
+    Raises:
+        ValueError: There are no scores, some are NaN or infinite, or shapes do not fit.
+
+    Example:
+        >>> floor, student, ceiling = (np.arange(400).reshape(2, 200) % 100 < share for share in (40, 60, 80))
+        >>> found = recovered(floor * 1.0, student * 1.0, ceiling * 1.0, np.arange(200))
+        >>> round(found.pgr, 3), found.withheld
+        (0.5, None)
     """
     low, middle, high = same_shape(floor, student, ceiling)
     gains = np.stack([middle - low, high - low])
@@ -114,7 +142,7 @@ def _reaches_zero(parts: Crossed, half: float, percent: bool) -> str:
 def _not_determined(parts: Crossed, low: float, high: float) -> str:
     ends = " to ".join(_points(100 * value, 0) for value in (low, high))
     more = _more(parts, np.array([1.0, -float(parts.mean[0] / parts.mean[1])]))
-    return f"not determined, the interval {ends} % says nothing: more {more} or a weaker supervisor are needed"
+    return f"not determined, the interval {ends} % is too wide: more {more} or a weaker supervisor are needed"
 
 
 def _more(parts: Crossed, direction: Doubles) -> str:

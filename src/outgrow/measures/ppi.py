@@ -48,12 +48,12 @@ class Stratum:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Powered:
+class PPIEstimate:
     """A mean with its confidence interval.
 
     standard_error: of the mean. power: λ of each stratum, from 0 (guesses are not used) to 1. audits, rows: how many
-    rows are audited, and how many there are. to_halve: how many more random audits would halve the interval; None where
-    none do.
+    rows are audited, and how many there are. audits_to_halve: how many more random audits would halve the interval;
+    None where none do.
     """
 
     mean: float
@@ -63,12 +63,12 @@ class Powered:
     power: tuple[float, ...]
     audits: int
     rows: int
-    to_halve: int | None
+    audits_to_halve: int | None
 
 
 def powered_mean(
     strata: Sequence[Stratum], *, finite: bool = False, proportion: bool = False, level: float = 0.95
-) -> Powered:
+) -> PPIEstimate:
     """The mean of a value over all rows, from the audited rows and the guesses of all.
 
     Args:
@@ -79,9 +79,18 @@ def powered_mean(
             are joined by their distances to the means (Zou 2008, "MOVER").
         level: The confidence level.
 
+    Returns:
+        The mean with its interval and standard error.
+
     Raises:
         ValueError: Shapes that do not fit, values that are NaN, or a stratum with rows of which fewer than two are
             audited while others are not.
+
+    Example:
+        >>> guesses = np.arange(1000) % 10 / 10
+        >>> stratum = Stratum(values=guesses[:100], guesses=guesses[:100], others=guesses[100:])
+        >>> round(powered_mean([stratum]).mean, 3)
+        0.45
     """
     for each in strata:
         _check(each)
@@ -93,7 +102,7 @@ def powered_mean(
     variance = float(variances.sum())
     halves = [_halves(each, part, proportion, level) for each, part in zip(strata, parts, strict=True)]
     below, above = (math.sqrt(float(np.square(weights * side).sum())) for side in np.transpose(halves))
-    return Powered(
+    return PPIEstimate(
         mean=mean,
         low=max(mean - below, 0.0) if proportion else mean - below,
         high=min(mean + above, 1.0) if proportion else mean + above,
@@ -101,11 +110,11 @@ def powered_mean(
         power=tuple(part[3] for part in parts),
         audits=sum(len(each.values) for each in strata),
         rows=total,
-        to_halve=_to_halve(strata, parts, weights, variance, finite),
+        audits_to_halve=_to_halve(strata, parts, weights, variance, finite),
     )
 
 
-def classical(values: npt.NDArray[Any], rows: int | None = None, *, level: float = 0.95) -> Powered:
+def classical(values: npt.NDArray[Any], rows: int | None = None, *, level: float = 0.95) -> PPIEstimate:
     """The share of ones among audited rows alone, with Wilson's interval. rows: that of a finite population."""
     values = np.asarray(values, dtype=np.float64)
     others = np.zeros(0 if rows is None else rows - len(values))

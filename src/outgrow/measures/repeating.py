@@ -1,4 +1,4 @@
-"""How often one model repeats the errors of another, beside references: influence values [S, N] of each statistic.
+"""How often one model repeats the errors of another, and references: influence values [S, N] of each statistic.
 
 Arrays have a row for each seed and a column for each test example. chosen: the index of the choice. wrong: 1 where that
 is wrong, 0 where it is right or where no answer was given. The mean of a result is the statistic, and

@@ -25,6 +25,7 @@ from outgrow.training.precision import Precision, check_precision, finite
 from outgrow.types import Doubles, Examples, Floats, Labels, Shape, UserError, classes_of, same_choices
 
 if TYPE_CHECKING:
+    from outgrow.training.footprint import Architecture
     from outgrow.training.loop import TrainingResult
     from outgrow.training.network import Network
 
@@ -157,6 +158,10 @@ class Method(ABC):
 class TextMethod(Method):
     """Learns from the text of examples. Write `fit`."""
 
+    def trained(self, of: Architecture) -> int:
+        """How many weights are trained, for the estimate of memory. Default: all."""
+        return of.parameters
+
     @abstractmethod
     def fit(self, model: Model, readout: Readout, loss: Loss, data: TrainingData, seed: int, ctx: Context) -> Predictor:
         """Learn from `data`. Long fits save checkpoints through `ctx` and resume there."""
@@ -171,7 +176,7 @@ class TextMethod(Method):
     ) -> Labels:
         """Probabilities over the choices of each example, in the order of `examples`. Default: those of the fitted
         checkpoint."""
-        from outgrow.training.choosing import probabilities
+        from outgrow.training.classification import probabilities
         from outgrow.training.network import open_network
 
         network = open_network(predictor.folder, readout, settings)

@@ -51,7 +51,7 @@ def train_network(
     network: Network, loss: Loss, data: TrainingData, config: TrainingConfig, seed: int, ctx: Context
 ) -> TrainingResult:
     """Train the weights of a network that are not frozen, in place."""
-    from outgrow.training.choosing import ClassificationObjective
+    from outgrow.training.classification import ClassificationObjective
     from outgrow.training.loop import train
 
     objective = ClassificationObjective(

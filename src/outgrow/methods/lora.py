@@ -17,6 +17,7 @@ from outgrow.training.loop import TrainingConfig
 from outgrow.types import Shape, UserError
 
 if TYPE_CHECKING:
+    from outgrow.training.footprint import Architecture
     from outgrow.training.network import Network
 
 
@@ -37,6 +38,9 @@ class LoRA(TrainingConfig, TextMethod):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_ranges(self, rank=whole(1), alpha=whole(1))
+
+    def trained(self, of: Architecture) -> int:
+        return self.rank * of.sides
 
     def check(self, shape: Shape) -> None:
         if find_spec("peft") is None:

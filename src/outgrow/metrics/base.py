@@ -1,8 +1,8 @@
 """The base class of metrics: one function on arrays that gives each example its share in the metric.
 
 A metric θ of N examples is returned as N values whose mean is θ. For accuracy, log-loss and the Brier score these are
-the scores of the examples. For a metric that is no mean over examples, such as the area under the ROC curve, they are
-θ + u_i with the empirical influence u_i of example i, Σ u_i = 0 (Hampel 1974, "The influence curve and its role in
+the scores of the examples. For a metric that is not a mean over examples, such as the area under the ROC curve, they
+are θ + u_i with the empirical influence u_i of example i, Σ u_i = 0 (Hampel 1974, "The influence curve and its role in
 robust estimation", JASA 69; Efron 1982, "The jackknife, the bootstrap and other resampling plans", ch. 6: the
 infinitesimal jackknife). To first order θ then varies as the mean of these values does, so the intervals over seeds and
 groups, paired differences and Fieller's interval of the PGR hold for every metric (`outgrow.measures.crossed`).

@@ -136,7 +136,7 @@ def _read(file: Path) -> tuple[Any, Any]:
         raise UserError("GGUF files are read with gguf: pip install 'outgrow[gguf]'") from None
     except Exception as error:  # the reader raises many kinds for a damaged file
         raise UserError(
-            f"{file.name} is no GGUF file of a causal model that can be read: {first_line(error)}"
+            f"{file.name} is not a GGUF file of a causal model that can be read: {first_line(error)}"
         ) from None
     if missing := sorted([*info["missing_keys"], *info["mismatched_keys"]], key=str):
         raise UserError(f"{file.name} lacks weights of its model, such as {missing[0]}: give a whole GGUF file")

@@ -1,1 +1,1 @@
-"""For people with cheap labels: what the labels are worth, and a better model from them."""
+"""Cheap labels: how good they are, and a model that learns from them."""

@@ -142,14 +142,15 @@ def by_agreement(data: PracticeData, truth: Truth) -> ByAgreement | None:
         warnings.simplefilter("ignore")  # an annotator without any vote
         low, high = np.nanquantile(accuracies, [0.025, 0.975], axis=0)
     each_low, each_high = np.quantile(confusions, [0.025, 0.975], axis=0)
+    own = truth.estimated.confusions
     shares = [
-        None if np.isnan([value, a, b]).any() else Share(value=value, low=a, high=b, by="agreement")
+        None if np.isnan([value, a, b]).any() else _share(value, a, b)
         for value, a, b in zip(whole.tolist(), low.tolist(), high.tolist(), strict=True)
     ]
     return ByAgreement(
         joined=_joined(float(counts @ start.max(1)) / total, np.array(optimism)),
         accuracies=tuple(shares),
-        confusions=tuple(zip(truth.estimated.confusions, each_low, each_high, strict=True)),
+        confusions=tuple(zip(own, np.minimum(each_low, own), np.maximum(each_high, own), strict=True)),
     )
 
 
@@ -158,7 +159,13 @@ def _joined(apparent: float, optimism: Doubles) -> Share:
     therefore too good: by as much as those of samples of items are, on average (Efron 1983)."""
     value, low, high = apparent - np.array([optimism.mean(), *np.quantile(optimism, [0.975, 0.025])])
     value, low, high = np.clip([value, low, high], 0.0, 1.0).tolist()
-    return Share(value=value, low=low, high=high, by="agreement")
+    return _share(value, low, high)
+
+
+def _share(value: float, low: float, high: float) -> Share:
+    """By agreement. The quantiles of a biased bootstrap may lie on one side of the estimate, which belongs to the
+    interval all the same."""
+    return Share(value=value, low=min(low, value), high=max(high, value), by="agreement")
 
 
 def _accuracies(votes: Doubles, posterior: Doubles, weights: Doubles) -> Doubles:

@@ -10,11 +10,11 @@ from typing import Literal
 import numpy as np
 
 from outgrow.annotations import Bools
-from outgrow.measures.ppi import Powered, Stratum, powered_mean
+from outgrow.measures.ppi import PPIEstimate, Stratum, powered_mean
 from outgrow.practice.data import PracticeData
 from outgrow.practice.truth import Truth
 from outgrow.text import tables
-from outgrow.text.label_cells import chosen
+from outgrow.text.label_cells import class_index
 from outgrow.text.label_files import LabelFormat
 from outgrow.text.normal import normal_form
 from outgrow.types import Doubles, Example, Ints, UserError
@@ -54,7 +54,7 @@ def read_audits(path: Path, data: PracticeData) -> tuple[PracticeData, Audits]:
     """The data with the ground truth of an audit file, and its rows.
 
     Raises UserError for a file without its columns or without any answer, a row that is not in the data or has another
-    text there, an answer that is no class, and a row that occurs twice.
+    text there, an answer that is not a class, and a row that occurs twice.
     """
     table = tables.read(path)
     if missing := [name for name in COLUMNS if name not in table.columns and (name != "text" or data.texts)]:
@@ -75,7 +75,7 @@ def read_audits(path: Path, data: PracticeData) -> tuple[PracticeData, Audits]:
             raise UserError(f"{path}, row {number}: {id!r} occurs twice: keep one row")
         if row["why"] not in ("random", "informative"):
             raise UserError(f"{path}, row {number}: why is {row['why']!r}: leave that column as it was")
-        answer = chosen(path, number, row["audited"], coding, example)
+        answer = class_index(path, number, row["audited"], coding, example)
         if answer is not None:
             gold[i], answers = answer, answers + 1
         places.append(i)
@@ -132,7 +132,7 @@ def write_audits(path: Path, data: PracticeData, truth: Truth, audits: Audits) -
     """Write the rows of an audit as CSV, those without an answer last and in a random order. Raises UserError."""
     label = dict(zip(data.labelled.tolist(), truth.labels.tolist(), strict=True))
     names = [name for name in data.annotations.annotators if name]
-    said = dict(zip(data.labelled.tolist(), data.annotations.matrix().tolist(), strict=True))
+    votes = dict(zip(data.labelled.tolist(), data.annotations.matrix().tolist(), strict=True))
     gold = np.full(len(data), -1) if data.gold is None else data.gold
     several = names if len(names) > 1 else []
     columns = [name for name in COLUMNS if name != "text" or data.texts]
@@ -148,7 +148,7 @@ def write_audits(path: Path, data: PracticeData, truth: Truth, audits: Audits) -
                     "audited": data.classes[gold[i]] if gold[i] >= 0 else "",
                     "why": why,
                 }
-                by_each = [data.classes[c] if c >= 0 else "" for c in said.get(i, [])] if several else []
+                by_each = [data.classes[c] if c >= 0 else "" for c in votes.get(i, [])] if several else []
                 writer.writerow([*(cells[name] for name in columns), *by_each])
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error.strerror}): name another file") from None
@@ -163,7 +163,7 @@ def audited_mean(
     *,
     proportion: bool = True,
     finite: bool = True,
-) -> Powered | None:
+) -> PPIEstimate | None:
     """The mean of a value over some rows of the data, from the audited ones; None where too few are audited.
 
     values: [n], read where there is ground truth. guesses: [n], of every row. among: which rows count, [n]. finite: of

@@ -40,27 +40,27 @@ def finetuning(model: Model, settings: Settings) -> Finetune | LoRA:
 
 
 def within(
-    minutes: float, data: PracticeData, model: Model, how: Finetune | LoRA, *, seed: int, settings: Settings
+    minutes: float, data: PracticeData, model: Model, fit_method: Finetune | LoRA, *, seed: int, settings: Settings
 ) -> Finetune | LoRA:
     """The same with so many updates as this machine makes in the time, with a reserve, and no more than without a
     limit. The speed is measured once for a model on a machine, so that a fit that is run again is the same.
 
     Raises UserError where the time is too short for a single update.
     """
-    wanted = checked(data, model, method=NAIVE, how=how, seed=seed, settings=settings)
-    key = [identity(wanted.model), identity(how), settings.device, settings.threads]
-    update, start = cached("speed", key, lambda: _measured(wanted, how, settings))
-    answering = len(data) * READING * update / how.batch
+    wanted = checked(data, model, method=NAIVE, fit_method=fit_method, seed=seed, settings=settings)
+    key = [identity(wanted.model), identity(fit_method), settings.device, settings.threads]
+    update, start = cached("speed", key, lambda: _measured(wanted, fit_method, settings))
+    answering = len(data) * READING * update / fit_method.batch
     updates = int((SAFE * 60 * minutes - start - answering) / update)
     if updates < 1:
         needed = (start + answering + update) / SAFE / 60
         raise UserError(f"--minutes {minutes:g} is too short: opening the model and reading the rows take {needed:.1f}")
-    return replace(how, updates=min(updates, how.total(len(data.annotations))))
+    return replace(fit_method, updates=min(updates, fit_method.total(len(data.annotations))))
 
 
-def _measured(wanted: Wanted, how: Finetune | LoRA, settings: Settings) -> list[float]:
+def _measured(wanted: Wanted, fit_method: Finetune | LoRA, settings: Settings) -> list[float]:
     """Seconds of an update, and of everything before the first one."""
-    times = [_timed(replace(wanted, method=replace(how, updates=updates)), settings) for updates in TRIED]
+    times = [_timed(replace(wanted, method=replace(fit_method, updates=updates)), settings) for updates in TRIED]
     update = max((times[1] - times[0]) / (TRIED[1] - TRIED[0]), 1e-4)
     return [update, max(times[0] - TRIED[0] * update, 0.0)]
 

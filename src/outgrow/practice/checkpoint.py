@@ -228,7 +228,7 @@ def _head_probs(network: Network, head: HeadWeights, facts: Facts, texts: Sequen
 
 
 def _classifier_probs(network: Network, facts: Facts, texts: Sequence[str], settings: Settings) -> Doubles:
-    from outgrow.training.choosing import probabilities
+    from outgrow.training.classification import probabilities
     from outgrow.training.precision import finite
 
     rows = (Example(id=str(i), group=str(i), prompt=text, choices=facts.classes) for i, text in enumerate(texts))

@@ -20,7 +20,7 @@ from outgrow.types import UserError
 AUTO, NAIVE, AUDITED = "auto", "naive", "audited"
 ENOUGH_AUDITED = 30  # audited rows from which a model learns something
 ENOUGH_ROWS = 200  # labelled rows of which half may be set aside
-GRADED = 0.25  # the share of labels surer than the median, from which on the surest half is no random choice
+GRADED = 0.25  # the share of labels surer than the median, from which on the surest half is not a random choice
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,11 +12,12 @@ import numpy as np
 from outgrow.annotations import Annotations
 from outgrow.practice.roles import MOST_CLASSES, Roles
 from outgrow.text import tables
-from outgrow.text.label_cells import finder, is_spread, unpacked
+from outgrow.text.label_cells import finder, is_distribution, unpacked
 from outgrow.text.normal import caseless
 from outgrow.types import Ints, UserError
 
 MADE_UP = " (made up)"  # ends the name of a column that the file does not have
+RARE, LONG = 20, 4  # how much rarer than another class one is that may be its typo, and how long names are then
 ASK = "list them in the order of the numbers (--classes bad,good)"
 
 
@@ -44,6 +45,7 @@ def classes_of(
     if widths or (roles.form in ("probabilities", "scores") and not keys):
         return _unnamed(path, roles, max(widths or {2}), gold), ()
     names = _sorted({*weak, *keys, *gold})
+    refuse_spellings(path, {*weak, *keys}, gold, repr(roles.gold))
     _refuse_apart(path, roles, Counter({*weak, *keys}), gold)
     _refuse_count(path, roles, names, len(table.rows))
     return names, ()
@@ -62,16 +64,30 @@ def coding_of(path: Path, table: tables.Table, column: str, classes: tuple[str, 
     return classes if _are_numbers(_names(path, table, [column], abstain), classes) else ()
 
 
+def refuse_spellings(where: Path, weak: Iterable[str], gold: Iterable[str], column: str) -> None:
+    """Raise UserError where the ground truth writes a class otherwise than the labels do: it would never be right."""
+    said = set(weak)
+    spelled = {_folded(name): name for name in said}
+    for name in gold:
+        if name not in said and (other := spelled.get(_folded(name))):
+            raise UserError(
+                f"{where}: the labels say {other!r} and {column} says {name!r}: write them alike, or list the classes, "
+                "whose names then count in any case (--classes bad,good)"
+            )
+
+
 def odd_classes(classes: Sequence[str], annotations: Annotations, gold: Ints | None) -> tuple[str, ...]:
-    """What a person should know about the classes, one line each: spellings, constant annotators, unused classes."""
-    alike = Counter(caseless(name).replace(" ", "") for name in classes)
-    pairs = [[name for name in classes if caseless(name).replace(" ", "") == key] for key, n in alike.items() if n > 1]
+    """What a person should know about the classes, one line each: spellings, likely typos, constant annotators, unused
+    classes."""
+    alike = Counter(map(_folded, classes))
+    pairs = [[name for name in classes if _folded(name) == key] for key, n in alike.items() if n > 1]
     notes = [
         f"{' and '.join(map(repr, names))} count as different classes: write them alike if they are one"
         for names in pairs
     ]
     probs = annotations.classes()
     top = probs.argmax(2)
+    notes += _typos(classes, np.bincount(top[annotations.given], minlength=len(classes)).tolist())
     for name, given, own in zip(annotations.annotators, annotations.given, top, strict=True):
         seen = np.unique(own[given])
         if len(seen) == 1 and len(own) > 1:
@@ -83,13 +99,37 @@ def odd_classes(classes: Sequence[str], annotations: Annotations, gold: Ints | N
     return tuple(notes)
 
 
+def _folded(name: str) -> str:
+    return caseless(name).replace(" ", "")
+
+
+def _typos(classes: Sequence[str], counts: Sequence[int]) -> list[str]:
+    """A note on each rare class whose name is one letter away from that of a frequent one."""
+    found = []
+    for rare, few in zip(classes, counts, strict=True):
+        for common, many in zip(classes, counts, strict=True):
+            if 0 < few * RARE <= many and min(len(rare), len(common)) >= LONG and _one_letter_apart(rare, common):
+                found.append(f"{rare!r} ({few:,} labels) may be a typo of {common!r} ({many:,}): mend it if it is one")
+    return found
+
+
+def _one_letter_apart(one: str, other: str) -> bool:
+    """Whether one letter is changed, added, missing, or swapped with the next one; of digits none is."""
+    one, other = sorted((caseless(one), caseless(other)), key=len)
+    at = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(one))
+    if one == other or any(letter.isdigit() for letter in (one[at : at + 1], other[at : at + 1])):
+        return False
+    swapped = one[at : at + 2] == other[at : at + 2][::-1] and one[at + 2 :] == other[at + 2 :]
+    return swapped or one[at + (len(one) == len(other)) :] == other[at + 1 :]
+
+
 def _names(path: Path, table: tables.Table, columns: Iterable[str], abstain: str) -> Counter[str]:
     """How often each name of a class occurs in columns; lists and objects have none."""
     found: Counter[str] = Counter()
     for column in columns:
         for number, row in table.rows:
             value = row.get(column)
-            if is_spread(value):
+            if is_distribution(value):
                 continue
             try:
                 found[tables.name(value)] += 1
@@ -106,7 +146,7 @@ def _inside(path: Path, table: tables.Table, columns: Iterable[str]) -> tuple[se
     for column in columns:
         for number, row in table.rows:
             value: Any = row.get(column)
-            if is_spread(value):
+            if is_distribution(value):
                 inner = unpacked(path, number, value)
                 if isinstance(inner, dict):
                     keys |= {tables.name(name) for name in inner}
@@ -155,7 +195,7 @@ def _refuse_apart(path: Path, roles: Roles, weak: Counter[str], gold: Counter[st
 def _refuse_count(path: Path, roles: Roles, names: Sequence[str], rows: int) -> None:
     columns = ", ".join(roles.weak)
     if len(names) < 2:
-        said = f"is always {names[0]!r}" if names else "has no label"
-        raise UserError(f"{path}: {columns} {said}: an answer needs two classes (--classes bad,good lists them)")
+        problem = f"is always {names[0]!r}" if names else "has no label"
+        raise UserError(f"{path}: {columns} {problem}: an answer needs two classes (--classes bad,good lists them)")
     if len(names) > max(MOST_CLASSES, rows // 10) and "weak" in roles.guessed:
         raise UserError(f"{path}: {columns} has {len(names)} different values: say so if they are classes (--weak a,b)")

@@ -38,7 +38,7 @@ class WeakToStrongClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
     Attributes:
         classes_: The classes as they are in the labels, sorted.
         method_: The method that was taken, with the reason.
-        beside_: Where audited rows are given, the accuracy of the model and of what stands beside it on them.
+        comparison_: Where audited rows are given, the accuracy of the model, and of what it is compared with, on them.
 
     Example:
         >>> classifier = WeakToStrongClassifier(model=folder, method="naive").fit(texts, weak)
@@ -80,23 +80,23 @@ class WeakToStrongClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         """
         texts, settings = _texts(X), Settings(device=self.device)
         data = PracticeData.from_values(y, texts, classes=classes, gold=None if gold is None else _listed(gold))
-        model, how = named(self.model).pinned(), None
+        model, fit_method = named(self.model).pinned(), None
         if self.finetune or self.minutes:
-            how = finetuning(model, settings)
+            fit_method = finetuning(model, settings)
             if self.minutes:
-                how = within(self.minutes, data, model, how, seed=self.seed, settings=settings)
+                fit_method = within(self.minutes, data, model, fit_method, seed=self.seed, settings=settings)
         fitted: Fitted = fit(
             data,
             model,
             method=self.method,
-            how=how,
+            fit_method=fit_method,
             seed=self.seed,
             store=self.store or _scratch().name,
             settings=settings,
         )
         self.classes_ = _as_given(data.classes, y, classes)
         self.method_ = f"{fitted.choice.name}: {fitted.choice.why}"
-        self.beside_ = fitted.beside
+        self.comparison_ = fitted.comparison
         self._packed = Packed.of(fitted.graph.fit, data.classes, fitted.store, settings)
         self._loaded: Loaded | None = None
         return self
@@ -139,7 +139,7 @@ def _listed(values: Any) -> list[Any]:
 
 
 def _texts(values: Any) -> list[str]:
-    """Raises UserError for a single text and for what is no column of texts."""
+    """Raises UserError for a single text and for what is not a column of texts."""
     if isinstance(values, str):
         raise UserError("X is one text: give a list of texts")
     if getattr(values, "ndim", 1) == 2 and values.shape[1] == 1:

@@ -26,7 +26,8 @@ class PracticeData:
     classes: k names. annotations: of the items that some annotator labels, in the order of `ids`, over the k classes.
     gold: int64 [n], the index of the class, -1 where it is unknown; None where no column has it. replies: of a
     comparison of two replies, both of each item; then the classes stand for the first and the second. roles: the
-    columns that were read. notes: what was guessed, dropped or odd, one line each.
+    columns that were read. odd: what may be wrong with the classes, one line each. notes: what was guessed or dropped,
+    one line each.
     """
 
     name: str
@@ -37,6 +38,7 @@ class PracticeData:
     gold: Ints | None = None
     replies: tuple[tuple[str, str], ...] = ()
     roles: Roles = field(default_factory=Roles)
+    odd: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -103,6 +105,9 @@ class PracticeData:
             annotators: Their names.
             form: "classes", "probabilities" or "scores", where the values do not say.
 
+        Returns:
+            The data. Items without a label by anyone are kept; they have no annotation.
+
         Raises:
             UserError: Lengths that differ, classes that are unknown, probabilities that are none, duplicate ids, values
                 that can be read in two ways, or no label at all.
@@ -147,6 +152,9 @@ def read_data(
         form: "classes", "probabilities" or "scores" (logits or log-probabilities).
         abstain: A cell that stands for no label, as an empty one does.
         normalize: Divide probabilities by their sum; by default a sum that is not 1 is an error.
+
+    Returns:
+        The data; `roles` and `notes` say what was guessed.
 
     Raises:
         UserError: The file cannot be read, a column is missing or looks like nothing, a label is none of the classes,

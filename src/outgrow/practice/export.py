@@ -31,6 +31,9 @@ def export(experiment: Experiment, cell: str, folder: Path, store: Store, settin
         store: Where the student is stored.
         settings: The device that opens the model.
 
+    Returns:
+        The cell whose student was written.
+
     Raises:
         UserError: No cell, or several, have this name; the student is not stored; or it has no place in a checkpoint.
     """

@@ -1,4 +1,4 @@
-"""Fit a model to cheap labels, with the honest rows beside it."""
+"""Fit a model to cheap labels, and compare it with what is simpler."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from outgrow.models.base import Model
 from outgrow.models.header import read_config
 from outgrow.practice.audits import Audits, of_data
 from outgrow.practice.choice import Choice, chosen
+from outgrow.practice.comparison import MODEL, LabellerScore, compare_labellers, ties
 from outgrow.practice.data import PracticeData
 from outgrow.practice.graph import Graph, Wanted, graph_of
-from outgrow.practice.honest import MODEL, Beside, beside, ties
 from outgrow.practice.memory import bytes_for, refuse_too_large
 from outgrow.practice.task import Practice, task_of
 from outgrow.store import Store
@@ -41,7 +41,7 @@ class Fitted:
         predictions: Of every row, over the classes.
         weak: The labels themselves, joined where several sources gave some; rows without a label have none.
         scored: Of audited rows, predictions by models that have not learned from them.
-        beside: The model and what stands beside it on these rows; () without audited rows.
+        comparison: The model and what it is compared with on these rows; () without audited rows.
         notes: What is to be known, one line each.
         outcome: Which steps were computed.
     """
@@ -52,7 +52,7 @@ class Fitted:
     predictions: Labels
     weak: Labels
     scored: Labels
-    beside: tuple[Beside, ...]
+    comparison: tuple[LabellerScore, ...]
     notes: tuple[str, ...]
     outcome: Outcome
 
@@ -70,7 +70,7 @@ def fit(
     model: Model,
     *,
     method: str = "auto",
-    how: Method | None = None,
+    fit_method: Method | None = None,
     audits: Audits | None = None,
     others: Mapping[str, Labels] | None = None,
     seed: int = 0,
@@ -85,25 +85,29 @@ def fit(
         data: Texts with the labels of one or several sources, and ground truth of some rows, if there is any.
         model: The model, such as `MiniLM(size="l6")`.
         method: How the labels are used: `auto`, `naive`, `audited`, a labelling rule or a loss.
-        how: A head on frozen features, `finetune` or `lora`; by default a linear head.
+        fit_method: A head on frozen features, `finetune` or `lora`; by default a linear head.
         audits: How the rows with ground truth were chosen; by default they are taken for a random sample.
-        others: Other predictions of audited rows, by name, which are to stand beside the model's.
+        others: Other predictions of audited rows, by name, to compare with the model's.
         seed: Of everything that is drawn.
         store: The folder or URL of finished steps.
         on: The executor; by default this process.
         settings: The device and other options of this machine.
         watch: Called with each event.
 
+    Returns:
+        The model: its predictions for every row, its comparison with what is simpler, and notes.
+
     Raises:
         UserError: The data has too few labels or one class only, the method or model does not exist or does not fit
-            the data, or the model is too large for this machine's memory: all said before anything is computed.
+            the data, or the model is too large for this machine's memory. All of it is checked before anything is
+            computed.
 
     Example:
         >>> data = PracticeData.from_values(weak, texts)
         >>> fit(data, model).predictions.hard().shape
         (60,)
     """
-    wanted = checked(data, model, method=method, how=how or Head(), seed=seed, settings=settings)
+    wanted = checked(data, model, method=method, fit_method=fit_method or Head(), seed=seed, settings=settings)
     steps, opened = graph_of(wanted), store if isinstance(store, Store) else Store(str(store))
     executor = on or Inline()
     outcome = graph.run(steps.targets, opened, executor, settings, watch)
@@ -116,17 +120,26 @@ def fit(
     return _read(wanted, steps, opened, outcome, audits or of_data(data), others or {})
 
 
-def checked(data: PracticeData, model: Model, *, method: str, how: Method, seed: int, settings: Settings) -> Wanted:
+def checked(
+    data: PracticeData, model: Model, *, method: str, fit_method: Method, seed: int, settings: Settings
+) -> Wanted:
     """What is wanted, after every check that needs no computation. Raises UserError."""
     choice, task, pinned = chosen(method, data), task_of(data), model.pinned()
     shape = Shape(readout=task.readout, choices=None if data.replies else data.classes, most=len(data.classes))
     choice.technique.check(shape)
-    how.check(shape)
-    refuse_too_large(pinned, settings, bytes_for(how))
+    fit_method.check(shape)
+    refuse_too_large(pinned, settings, bytes_for(fit_method))
     precision = resolved("auto", settings.device)
     words = _words(data, pinned, settings)
     return Wanted(
-        task=task, data=data, model=pinned, choice=choice, method=how, precision=precision, seed=seed, zero_shot=words
+        task=task,
+        data=data,
+        model=pinned,
+        choice=choice,
+        method=fit_method,
+        precision=precision,
+        seed=seed,
+        zero_shot=words,
     )
 
 
@@ -153,14 +166,14 @@ def _read(
     wanted: Wanted, steps: Graph, store: Store, outcome: Outcome, audits: Audits, others: Mapping[str, Labels]
 ) -> Fitted:
     weak, scored = load(steps.weak, store), _of_their_folds(steps.scored, store)
-    rows: tuple[Beside, ...] = ()
+    rows: tuple[LabellerScore, ...] = ()
     if len(scored):
         answers = {MODEL: scored, "the weak labels": weak, **others}
         if len(alone := _of_their_folds(steps.alone, store)):
             answers["the same model on the audited rows alone"] = alone
         if steps.zero_shot:
-            answers["the same model, only asked (zero-shot)"] = load(steps.zero_shot, store)
-        rows = beside(wanted.data, audits, answers)
+            answers["the same model, zero-shot"] = load(steps.zero_shot, store)
+        rows = compare_labellers(wanted.data, audits, answers)
     return Fitted(
         wanted=wanted,
         graph=steps,
@@ -168,10 +181,25 @@ def _read(
         predictions=load(steps.predictions, store),
         weak=weak,
         scored=scored,
-        beside=rows,
-        notes=(*wanted.data.notes, *ties(weak, "weak labels"), *_cut(wanted), *load(steps.fit, store).notes()),
+        comparison=rows,
+        notes=(
+            *wanted.data.odd,
+            *wanted.data.notes,
+            *_why_other(rows),
+            *ties(weak, "weak labels"),
+            *_cut(wanted),
+            *load(steps.fit, store).notes(),
+        ),
         outcome=outcome,
     )
+
+
+def _why_other(rows: Sequence[LabellerScore]) -> Sequence[str]:
+    """Why `outgrow labels` states another accuracy of the same labels."""
+    if not rows:
+        return ()
+    text = "`outgrow labels` states the accuracy of the labels of exactly these rows, and uses guesses for those that"
+    return (f"{text} nobody audited; here it is that of any such rows, without guesses, so the two differ a little",)
 
 
 def _of_their_folds(steps: Mapping[Practice, LabelsStep], store: Store) -> Labels:

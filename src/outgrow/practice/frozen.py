@@ -1,4 +1,4 @@
-"""Frozen features of texts, without a store: for a look at labels that nothing is kept of."""
+"""Frozen features of texts, computed without a store and not kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The graph of a fit to a person's data: the student, and the honest rows beside it, as steps of an experiment."""
+"""The graph of a fit to a person's data: the student, and what it is compared with, as steps of an experiment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`outgrow labels`: what the labels of a data set are worth, before anything is trained on them."""
+"""`outgrow labels`: a report on the quality of the labels of a data set, before anything is trained on them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from outgrow.labelling.dawid_skene import votes_of
 from outgrow.measures.chance import Chance, beyond_chance
 from outgrow.practice.annotators import Annotator, Share, accuracy_of, annotators, by_agreement
 from outgrow.practice.audits import Audits, audited_mean, of_data, weights
+from outgrow.practice.comparison import ties
 from outgrow.practice.data import PracticeData
 from outgrow.practice.duplicates import Duplicates, duplicates
 from outgrow.practice.truth import Truth, probable_truth, with_audits
-from outgrow.types import Doubles
+from outgrow.types import Doubles, Labels
 
 MOST_ERRORS = 100  # probable errors that are listed
 ENOUGH = 20  # audits that probabilities of errors can be checked against
@@ -28,23 +29,23 @@ class Suspect:
     id: str
     text: str
     label: str
-    rather: str
+    suggested: str
     probability: float
     truth: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabelReport:
-    """What the labels are worth.
+    """The quality of the labels.
 
     rows, labelled: how many rows there are, and how many have a label. classes: with the shares of the labels
     (`shares`) and of the ground truth (`true_shares`, None without). audited: rows with ground truth. coverage:
     labelled / rows. overlap: the share of labelled rows with two labels at least; conflicts: the share of these where
     labels differ, None without any. accuracy: of the labels that the annotators give together; None where it is not
-    known. to_halve: how many more random audits would halve its interval. expected_errors: the mean probability that a
-    label is wrong, by texts and labels; None where neither three annotators nor audits say how far it holds. agreement:
-    beyond chance. suspects: the labels that are most probably wrong, the surest first. notes: what was guessed, dropped
-    or odd.
+    known. audits_to_halve: how many more random audits would halve its interval. expected_errors: the mean probability
+    that a label is wrong, by texts and labels; None where neither three annotators nor audits say how far it holds.
+    agreement: beyond chance. suspects: the labels that are most probably wrong, the surest first. odd: what may be
+    wrong with the classes. notes: what was guessed or dropped.
     """
 
     name: str
@@ -58,13 +59,14 @@ class LabelReport:
     overlap: float
     conflicts: float | None
     accuracy: Share | None
-    to_halve: int | None
+    audits_to_halve: int | None
     expected_errors: float | None
     joined_by: str
     annotators: tuple[Annotator, ...]
     agreement: Chance | None
     duplicates: Duplicates | None
     suspects: tuple[Suspect, ...]
+    odd: tuple[str, ...]
     notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -73,12 +75,15 @@ class LabelReport:
 
 
 def label_report(data: PracticeData, truth: Truth | None = None, audits: Audits | None = None) -> LabelReport:
-    """What the labels of the data are worth.
+    """A report on the quality of the labels of the data.
 
     Args:
         data: The labels, with or without texts and ground truth.
         truth: The probable classes, by default `probable_truth(data)`.
         audits: Which rows with ground truth were drawn at random; by default all of them.
+
+    Returns:
+        The report: coverage, conflicts, accuracies with intervals, duplicates and probable errors.
 
     Example:
         >>> report = label_report(read_data("reviews.csv"))
@@ -109,14 +114,15 @@ def label_report(data: PracticeData, truth: Truth | None = None, audits: Audits 
         overlap=float(several.mean()),
         conflicts=float(differ[several].mean()) if several.any() else None,
         accuracy=accuracy,
-        to_halve=_to_halve(data, truth, audits),
+        audits_to_halve=_to_halve(data, truth, audits),
         expected_errors=None if wrong is None else float(wrong.mean()),
         joined_by=_joined_by(data, truth),
         annotators=annotators(data, truth, audits, estimates),
         agreement=beyond_chance(np.stack([_hard(votes)[..., c].sum(0) for c in range(k)], 1)),
         duplicates=duplicates(data, truth.labels) if data.texts else None,
         suspects=_suspects(data, truth, truth.wrong if wrong is None else wrong),
-        notes=data.notes,
+        notes=(*data.notes, *ties(Labels.from_rows(data.annotations.ids, truth.from_labels), "joined labels")),
+        odd=data.odd,
     )
 
 
@@ -140,7 +146,7 @@ def _to_halve(data: PracticeData, truth: Truth, audits: Audits) -> int | None:
     values[data.labelled] = truth.labels == data.gold[data.labelled]
     guesses[data.labelled] = 1 - truth.wrong
     found = audited_mean(data, audits, values, guesses, among)
-    return found.to_halve if found else None
+    return found.audits_to_halve if found else None
 
 
 def _wrong(data: PracticeData, truth: Truth, audits: Audits) -> Doubles | None:
@@ -167,18 +173,18 @@ def _true_shares(data: PracticeData, audits: Audits) -> tuple[float, ...] | None
 def _suspects(data: PracticeData, truth: Truth, wrong: Doubles) -> tuple[Suspect, ...]:
     """The labels beside which another class is more probable, the surest first."""
     order = np.argsort(-wrong, kind="stable")[:MOST_ERRORS].tolist()
-    rather = truth.from_all.argmax(1)
+    suggested = truth.from_all.argmax(1)
     return tuple(
         Suspect(
             id=data.annotations.ids[i],
             text=data.texts[data.labelled[i]] if data.texts else "",
             label=data.classes[truth.labels[i]],
-            rather=data.classes[rather[i]],
+            suggested=data.classes[suggested[i]],
             probability=float(wrong[i]),
             truth=_known(data, int(data.labelled[i])),
         )
         for i in order
-        if rather[i] != truth.labels[i]
+        if suggested[i] != truth.labels[i]
     )
 
 

@@ -37,9 +37,9 @@ def html(report: LabelReport) -> str:
 
 
 def write(path: Path, report: LabelReport) -> None:
-    """Write the page, in place of an earlier one. Raises UserError if the file cannot be written, or is no page."""
+    """Write the page, in place of an earlier one. Raises UserError if the file cannot be written, or is not a page."""
     if not is_page(path):
-        raise UserError(f"the report {path} exists and is no HTML page: choose another file")
+        raise UserError(f"the report {path} exists and is not an HTML page: choose another file")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(html(report).encode(errors="replace"))

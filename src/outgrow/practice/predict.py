@@ -51,6 +51,10 @@ def predict_file(
 
     Raises:
         UserError: The folder holds no model, the file cannot be read or has no such column, or `out` cannot be written.
+
+    Example:
+        >>> predict_file(Path("model"), Path("reviews.csv"), Path("predictions.parquet"))
+        20
     """
     rows = tables.rows(source)
     first = list(islice(rows, 1))
@@ -73,7 +77,7 @@ def _written(
     out: Path,
     text: str,
     id: str,
-    told: Progress,
+    progress: Progress,
 ) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -88,7 +92,7 @@ def _written(
                 ids = [_id(source, number, row, id) for number, row in batch]
                 writer.write_table(_table(schema, model, ids, texts))
                 done += len(batch)
-                told(done, time.monotonic() - started)
+                progress(done, time.monotonic() - started)
         draft.replace(out)
     except OSError as error:
         raise UserError(f"{out} cannot be written ({error.strerror}): name another file") from None
@@ -110,7 +114,7 @@ def _table(schema: Any, model: Loaded, ids: list[str], texts: list[str]) -> Any:
 
 
 def _check_out(out: Path) -> None:
-    """Raise UserError for a file that is no Parquet file of predictions, which is not overwritten."""
+    """Raise UserError for a file that is not a Parquet file of predictions, which is not overwritten."""
     import pyarrow.parquet as pq
 
     if out.is_dir():
@@ -126,18 +130,18 @@ def _check_out(out: Path) -> None:
             raise UserError(f"{out} exists and holds no predictions, and is not overwritten: name another file")
 
 
-def _text_of(source: Path, columns: tuple[str, ...], asked: str, learned: str) -> str:
+def _text_of(source: Path, columns: tuple[str, ...], given: str, learned: str) -> str:
     """The column or template of the text. Raises UserError where there is none."""
     lower = {name.lower(): name for name in reversed(columns)}
     usual = next((lower[name] for name in TEXT if name in lower), "")
-    for template in filter(None, (asked, learned, usual)):
+    for template in filter(None, (given, learned, usual)):
         missing = [name for name in columns_of(template) if name not in columns]
         if not missing:
             return template
-        why = "" if asked else ", which the model learned from"
+        why = "" if given else ", which the model learned from"
         has = tables.listed(columns)
         raise UserError(f"{source} has no column {missing[0]!r}{why}: it has {has}: name the text (--text body)")
-    raise UserError(f"{source}: which column is the text? It has {tables.listed(columns)}: say it (--text body)")
+    raise UserError(f"{source}: which column is the text? It has {tables.listed(columns)}: name it (--text body)")
 
 
 def _text(source: Path, number: int, row: dict[str, Any], template: str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from outgrow.practice.classes import MADE_UP, classes_of, coding_of, odd_classes
 from outgrow.practice.roles import REPLIES, Roles, columns_of
 from outgrow.text import tables
-from outgrow.text.label_cells import chosen
+from outgrow.text.label_cells import class_index
 from outgrow.text.label_files import LabelFormat, labels_of
 from outgrow.text.normal import normal_form, readable
 from outgrow.types import Example, Ints, UserError
@@ -74,8 +74,8 @@ def read(
             *dropped,
             *repeated,
             *(f"{name} labels nothing and is left out" for name in silent),
-            *odd_classes(names, annotations, gold),
         ),
+        "odd": odd_classes(names, annotations, gold),
     }
 
 
@@ -100,8 +100,8 @@ def _items(path: Path, table: tables.Table, roles: Roles) -> Items:
             if row == same:
                 dropped["the same row again"] += 1
                 continue
-            told = f"{path}: rows {earlier} and {number} have the same {roles.id} {id!r}"
-            raise UserError(f"{told}: give each item an id of its own, or name the annotators' column (--annotator)")
+            message = f"{path}: rows {earlier} and {number} have the same {roles.id} {id!r}"
+            raise UserError(f"{message}: give each item an id of its own, or name the annotators' column (--annotator)")
         if earlier != number and (texts[id] != text or (pair and replies[id] != pair)):
             raise UserError(
                 f"{path}: rows {earlier} and {number} have the {roles.id} {id!r} and different texts: mend it"
@@ -192,17 +192,17 @@ def _gold(
     abstain: str,
 ) -> Ints:
     """The class of each item, -1 where the column is empty. Raises UserError for two rows that differ."""
-    gold, said_in = np.full(len(places), -1, dtype=np.int64), dict[int, int]()
+    gold, first_row = np.full(len(places), -1, dtype=np.int64), dict[int, int]()
     coding = LabelFormat(abstain=abstain, classes=coding_of(path, table, roles.gold, examples[0].choices, abstain))
     for number, row in table.rows:
         place = places[name_of[number]]
-        said = chosen(path, number, row.get(roles.gold), coding, examples[place])
-        if said is None:
+        label = class_index(path, number, row.get(roles.gold), coding, examples[place])
+        if label is None:
             continue
-        earlier = said_in.setdefault(place, number)
-        if gold[place] not in (-1, said):
+        earlier = first_row.setdefault(place, number)
+        if gold[place] not in (-1, label):
             raise UserError(f"{path}: rows {earlier} and {number} have different {roles.gold!r} of one item: keep one")
-        gold[place] = said
-    if not said_in:
+        gold[place] = label
+    if not first_row:
         raise UserError(f"{path}: the column {roles.gold!r} is empty: name another one (--gold), or audit some rows")
     return gold

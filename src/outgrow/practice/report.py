@@ -1,4 +1,4 @@
-"""What a person reads of a fitted model: lines for the terminal, the model card, a page, and the same as JSON data."""
+"""The report on a fitted model: lines for the terminal, the model card, a page, and the same as JSON data."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from outgrow.numbers import percent, signed, span
+from outgrow.practice.comparison import LabellerScore, verdict
 from outgrow.practice.fit import Fitted
-from outgrow.practice.honest import Beside, verdict
 
 SHOWN = 20  # rows of the page on which the model is most sure that the weak label is wrong
 
@@ -18,7 +18,7 @@ def report(fitted: Fitted) -> dict[str, Any]:
     are audited to state one."""
     data = fitted.data
     return {
-        "verdict": list(verdict(fitted.beside, len(fitted.scored))),
+        "verdict": list(verdict(fitted.comparison, len(fitted.scored))),
         "model": fitted.wanted.model.name,
         "method": fitted.choice.name,
         "why": fitted.choice.why,
@@ -28,7 +28,7 @@ def report(fitted: Fitted) -> dict[str, Any]:
         "audited": len(data.audited),
         "scored": len(fitted.scored),
         "classes": list(data.classes),
-        "beside": [_row(row) for row in fitted.beside],
+        "comparison": [_row(row) for row in fitted.comparison],
         "differs": differing(fitted),
         "notes": list(fitted.notes),
     }
@@ -37,8 +37,10 @@ def report(fitted: Fitted) -> dict[str, Any]:
 def lines(fitted: Fitted) -> list[str]:
     """The report for a terminal, the most important first."""
     found = report(fitted)
-    width = max((len(row["name"]) for row in found["beside"]), default=0)
-    table = [f"  {row['name']:{width}}  {row['shown']}  {row['shown_difference']}".rstrip() for row in found["beside"]]
+    width = max((len(row["name"]) for row in found["comparison"]), default=0)
+    table = [
+        f"  {row['name']:{width}}  {row['shown']}  {row['shown_difference']}".rstrip() for row in found["comparison"]
+    ]
     counts = f"{found['rows']:,} rows, {found['labelled']:,} with a weak label; the model differs from it on "
     return [
         *found["verdict"],
@@ -64,7 +66,7 @@ def differing(fitted: Fitted) -> float:
     return float((own != fitted.weak.hard()).mean())
 
 
-def _row(row: Beside) -> dict[str, Any]:
+def _row(row: LabellerScore) -> dict[str, Any]:
     values, versus = row.accuracy, row.versus
     return {
         "name": row.name,
@@ -80,14 +82,14 @@ def _row(row: Beside) -> dict[str, Any]:
     }
 
 
-def _accuracy(row: Beside) -> str:
+def _accuracy(row: LabellerScore) -> str:
     if row.accuracy is None:
         return "too few rows"
     where = f" of the {100 * row.answered:.0f} % that have one" if row.answered < 1 else ""
     return f"{percent(row.accuracy.mean)} % ({span(row.accuracy.low, row.accuracy.high)}){where}"
 
 
-def _difference(row: Beside) -> str:
+def _difference(row: LabellerScore) -> str:
     if row.versus is None:
         return ""
     return f"{signed(row.versus.mean)} points ({span(row.versus.low, row.versus.high)})"

@@ -9,7 +9,7 @@ from string import Formatter
 from typing import Any
 
 from outgrow.text import tables
-from outgrow.text.label_cells import Form, is_spread
+from outgrow.text.label_cells import Form, is_distribution
 from outgrow.types import UserError
 
 TEXT = ("text", "sentence", "prompt", "review", "body", "content", "question", "title", "headline", "message", "tweet")
@@ -20,6 +20,7 @@ WEAK = ("label", "weak", "weak_label", "weak_labels", "llm", "pred_probs", "prob
         "scores", "logits", "preferred", "preference")  # fmt: skip
 WEAK_BEGINS = ("weak_", "lf", "annotator", "rater", "llm_", "gpt")
 REPLIES = (("chosen", "rejected"), ("reply_a", "reply_b"), ("response_a", "response_b"), ("answer_a", "answer_b"))
+WORDS = 5  # the most in the name of a column
 LOOK = 1000  # rows that are looked at to guess
 MOST_CLASSES = 20  # different values of a column that is taken for labels without being named; more in large tables
 
@@ -31,7 +32,7 @@ class Roles:
     text: a column, or a template over several (`{title}: {body}`). weak: columns with labels; with `spread`, the
     columns of one annotator's numbers, one for each class. annotator: the column of the annotator's name, in a table
     with a row for each annotator and item. replies: the columns of two replies, of which a label prefers one. guessed:
-    the roles that the user has not given.
+    the roles that the user has not given. unread: the columns without a role.
     """
 
     text: str = ""
@@ -43,14 +44,20 @@ class Roles:
     spread: bool = False
     form: Form = "auto"
     guessed: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
     def lines(self) -> tuple[str, ...]:
-        """One line for each role that a column has: `text: body (guessed; --text names another)`."""
+        """One line for each role that a column has, `text: body (guessed; --text names another)`, and one for the
+        columns that are not read, where roles are guessed."""
         found = {"text": self.text, "id": self.id, "weak": ",".join(self.weak), "gold": self.gold,
                  "annotator": self.annotator, "replies": ",".join(self.replies), "form": self.form}  # fmt: skip
         shown = {name: value for name, value in found.items() if value and (name, value) != ("form", "auto")}
         also = {name: f" (guessed; --{name} names another)" for name in self.guessed}
-        return tuple(f"{name}: {value}{also.get(name, '')}" for name, value in shown.items())
+        left_out = f"not read: {tables.listed(self.unread)} (--weak, --gold, --text or --id read a column)"
+        return (
+            *(f"{name}: {value}{also.get(name, '')}" for name, value in shown.items()),
+            *([left_out] if self.guessed and self.unread else []),
+        )
 
 
 def columns_of(template: str) -> list[str]:
@@ -60,7 +67,7 @@ def columns_of(template: str) -> list[str]:
     try:
         names = [name for _, name, *_ in Formatter().parse(template) if name is not None]
     except ValueError as error:
-        raise UserError(f"the text {template!r} is no template ({error}): write '{{title}}: {{body}}'") from None
+        raise UserError(f"the text {template!r} is not a template ({error}): write '{{title}}: {{body}}'") from None
     if not names or "" in names:
         raise UserError(f"the text {template!r} names no column: write one in braces, such as '{{title}}: {{body}}'")
     return names
@@ -72,6 +79,7 @@ def assigned(path: Path, table: tables.Table, given: Roles) -> Roles:
     Raises UserError for a column that is not there, one with two roles, and where no column looks like labels.
     """
     columns, rows = table.columns, [row for _, row in table.rows[:LOOK]]
+    _refuse_unseparated(path, columns)
     _refuse_wrong(path, columns, given)
     taken = {*_named(given)}
     guessed: list[str] = []
@@ -95,15 +103,19 @@ def assigned(path: Path, table: tables.Table, given: Roles) -> Roles:
     weak = given.weak or by_name or (() if implied else _weak_by_cells(rows, [c for c in columns if c not in taken]))
     if not weak and not implied:
         listed = tables.listed(columns)
-        raise UserError(f"{path}: no column looks like labels: it has {listed}: say which holds them (--weak a,b)")
+        hint = " Its first line must be a header, such as text,label" if any(map(_is_odd_name, columns)) else ""
+        raise UserError(
+            f"{path}: no column looks like labels: it has {listed}: say which holds them (--weak a,b){hint}"
+        )
     if not given.weak and weak:
         guessed.append("weak")
+    _refuse_headless(path, rows, [name for name in (text, *weak) if name not in _named(given)])
     spread, form = _numbers(rows, weak, given.form)
     if form != given.form:
         guessed.append("form")
     return Roles(
         text=text, id=id_column, weak=weak, gold=gold, annotator=annotator, replies=replies, spread=spread, form=form,
-        guessed=tuple(guessed),
+        guessed=tuple(guessed), unread=_unread(columns, [text, id_column, *weak, gold, annotator, *replies]),
     )  # fmt: skip
 
 
@@ -121,6 +133,35 @@ def _refuse_wrong(path: Path, columns: Sequence[str], given: Roles) -> None:
         raise UserError(f"the column {twice!r} has two roles: name another for one of them")
     if given.replies and len(given.replies) != 2:
         raise UserError(f"replies are two columns, and {len(given.replies)} are named: --replies reply_a,reply_b")
+
+
+def _unread(columns: Sequence[str], used: Sequence[str]) -> tuple[str, ...]:
+    read = {part for name in used if name for part in columns_of(name)}
+    return tuple(name for name in columns if name not in read)
+
+
+def _refuse_unseparated(path: Path, columns: Sequence[str]) -> None:
+    """Raise UserError for a table of one column whose name is a header with another separator."""
+    separator = next((each for each in ";\t|" if len(columns) == 1 and each in columns[0]), "")
+    if separator:
+        shown = {"\t": "tabs: call it .tsv"}.get(separator, f"{separator!r}: save it with commas")
+        raise UserError(f"{path} has one column, {columns[0]!r:.60}: its cells seem to be separated by {shown}")
+
+
+def _is_odd_name(name: str) -> bool:
+    """Whether a name is rather a cell: empty, a number, or a sentence."""
+    return not name or name.replace(".", "").isdigit() or len(name.split()) > WORDS
+
+
+def _refuse_headless(path: Path, rows: Sequence[dict[str, Any]], guessed: Sequence[str]) -> None:
+    """Raise UserError where a column that is taken for text or labels is called like one of its own cells."""
+    for name in guessed:
+        same = name and any(_name(row.get(name)) == _name(name) for row in rows)
+        if same or len(name.split()) > WORDS:
+            raise UserError(
+                f"{path}: the first line must be a header, and it seems to be a row, since a column is called "
+                f"{name!r:.60}: put a header above it, such as text,label, or name the columns (--text, --weak)"
+            )
 
 
 def _first(free: Sequence[str], names: Sequence[str]) -> str:
@@ -151,7 +192,7 @@ def _longest(rows: Sequence[dict[str, Any]], free: Sequence[str]) -> str:
 
 def _weak_by_cells(rows: Sequence[dict[str, Any]], free: Sequence[str]) -> tuple[str, ...]:
     """The columns that hold lists, or numbers that sum to 1 over the columns, or few different values."""
-    if lists := [name for name in free if any(is_spread(row.get(name)) for row in rows)]:
+    if lists := [name for name in free if any(is_distribution(row.get(name)) for row in rows)]:
         return tuple(lists)
     numeric = [name for name in free if _numeric(rows, name)]
     if len(numeric) > 1 and not all(_whole(rows, name) for name in numeric):
@@ -212,7 +253,7 @@ def _inner(rows: Sequence[dict[str, Any]], weak: tuple[str, ...]) -> list[float]
         for name in weak:
             value = row.get(name)
             try:
-                value = json.loads(value) if isinstance(value, str) and is_spread(value) else value
+                value = json.loads(value) if isinstance(value, str) and is_distribution(value) else value
                 cells = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
                 flat += [float(each) for each in cells if each is not None]
             except (TypeError, ValueError, RecursionError):

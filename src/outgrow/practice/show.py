@@ -26,7 +26,7 @@ def with_interval(share: Share | None) -> str:
 
 
 def sentences(report: LabelReport) -> tuple[str, ...]:
-    """What the labels are worth, the finding first."""
+    """The report on labels, the finding first."""
     return tuple(_sentences(report))
 
 
@@ -40,8 +40,8 @@ def _sentences(report: LabelReport) -> Iterator[str]:
             "How often the labels are right is not known: it takes ground truth or three annotators. Audit some rows "
             "(--to-audit 100 audit.csv)."
         )
-    if report.to_halve:
-        yield f"About {report.to_halve:,} more audits at random would halve this interval."
+    if report.audits_to_halve:
+        yield f"About {report.audits_to_halve:,} more audits at random would halve this interval."
     yield (
         f"{report.labelled:,} of {report.rows:,} rows have a label ({percent(report.coverage)}), {report.audited:,} "
         "have ground truth."
@@ -71,6 +71,7 @@ def text(report: LabelReport) -> str:
     parts = [
         f"{report.name}: labels of {len(report.annotators)} annotator{'s' if len(report.annotators) != 1 else ''}",
         *(f"  {sentence}" for sentence in sentences(report)),
+        *(f"  note: {note}" for note in report.odd),
         "",
         *_table(["class", "labels", "ground truth"], _classes(report)),
         "",
@@ -85,10 +86,10 @@ def text(report: LabelReport) -> str:
     if report.suspects:
         parts += ["", suspects_head(report)]
         rows = [
-            [percent(each.probability), f"{each.label} → {each.rather}", each.id, _short(each.text)]
+            [percent(each.probability), f"{each.label} → {each.suggested}", each.id, _short(each.text)]
             for each in report.suspects[:SUSPECTS]
         ]
-        parts += _table(["wrong", "label → rather", "id", "text"], rows)
+        parts += _table(["wrong", "label → suggested", "id", "text"], rows)
     return "\n".join([*parts, "", *(f"note: {note}" for note in report.notes)])
 
 

@@ -32,7 +32,7 @@ def _near(path: Path) -> str:
 def _from_hub(source: str) -> tables.Table:
     """A split of a data set, by default `train`. Classes that the set has names for are named."""
     try:
-        import datasets  # type: ignore[import-not-found, unused-ignore]
+        import datasets  # type: ignore[import-not-found, import-untyped, unused-ignore]
     except ImportError:
         raise UserError(f"{source} needs the package datasets: pip install datasets, or give a file") from None
     name, _, split = source.removeprefix(HUB).partition("@")

@@ -81,7 +81,7 @@ class Practice(Task):
         Raises UserError for a later `part`, which a chain asks for.
         """
         if part:
-            raise UserError('a chain over your own data takes no fresh parts: say chain_data = "same"')
+            raise UserError('a chain over your own data takes no fresh parts: set chain_data = "same"')
         rows = _stored(self.folder).examples.rows
         if split == "test":
             return Examples(rows=rows)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from outgrow.annotations import Annotations
-from outgrow.practice.classes import odd_classes, refuse_classes
+from outgrow.practice.classes import odd_classes, refuse_classes, refuse_spellings
 from outgrow.text import tables
 from outgrow.text.label_cells import Form, distribution
 from outgrow.types import Doubles, Ints, UserError
@@ -43,6 +43,8 @@ def read(
     gold_names = None if gold is None else _named(list(gold))
     if _form(array, form) == "classes":
         votes = _named(array.reshape(len(array), -1))
+        if gold_names is not None and not names:
+            refuse_spellings(HERE, votes.reshape(-1).tolist(), gold_names.tolist(), "gold")
         names = names or _classes(votes, gold_names)
         annotations = Annotations.from_matrix(own_ids, _indices(votes, names), len(names), annotators)
     else:
@@ -63,10 +65,8 @@ def read(
         "classes": names,
         "annotations": annotations,
         "gold": known,
-        "notes": (
-            *(f"{name} labels nothing and is left out" for name in silent),
-            *odd_classes(names, annotations, known),
-        ),
+        "notes": tuple(f"{name} labels nothing and is left out" for name in silent),
+        "odd": odd_classes(names, annotations, known),
     }
 
 
@@ -99,12 +99,12 @@ def _form(array: Names, form: Form) -> Form:
         and ((array == 1).sum(1) == 1).all()
         and ((array == 0).sum(1) == array.shape[1] - 1).all()
     ):
-        raise UserError("rows of 0 and one 1 are probabilities or classes: say form='probabilities' or form='classes'")
+        raise UserError("rows of 0 and one 1 are probabilities or classes: set form='probabilities' or form='classes'")
     return "classes"
 
 
 def _named(values: Any) -> Names:
-    """The names of classes, "" for None, NaN and -1. Raises UserError for what is no name."""
+    """The names of classes, "" for None, NaN and -1. Raises UserError for what is not a name."""
     flat = np.asarray(values, dtype=object)
     try:
         return np.array([_class_name(each) for each in flat.reshape(-1)], dtype=object).reshape(flat.shape)
@@ -126,8 +126,8 @@ def _classes(votes: Names, gold: Names | None) -> tuple[str, ...]:
     """The classes that occur, sorted. Raises UserError for fewer than two."""
     found = {*votes.reshape(-1).tolist(), *([] if gold is None else gold.tolist())} - {""}
     if len(found) < 2:
-        said = f"all labels are {found.pop()!r}" if found else "all annotators abstain on all items"
-        raise UserError(f"{said}: an answer needs two classes, classes=[...] lists them")
+        problem = f"all labels are {found.pop()!r}" if found else "all annotators abstain on all items"
+        raise UserError(f"{problem}: an answer needs two classes, classes=[...] lists them")
     return tuple(sorted(found, key=int) if all(name.isdigit() and len(name) < 20 for name in found) else sorted(found))
 
 
@@ -141,7 +141,7 @@ def _indices(votes: Names, classes: Sequence[str]) -> Ints:
     if any(name not in place for name in found) and all(name.isdigit() or not name for name in found):
         place = {str(i): i for i in range(len(classes))} | {"": -1}
     if unknown := next((name for name in sorted(found) if name not in place), None):
-        raise UserError(f"the label {unknown!r} is no class: they are {tables.listed(classes)}")
+        raise UserError(f"the label {unknown!r} is not a class: they are {tables.listed(classes)}")
     return np.array([place[name] for name in votes.reshape(-1).tolist()], dtype=np.int64).reshape(votes.shape)
 
 
@@ -151,7 +151,7 @@ def _distributions(array: Names, *, is_score: bool) -> Doubles:
         try:
             second = np.array([math.nan if each is None else float(each) for each in array])
         except (TypeError, ValueError) as error:
-            raise UserError(f"a label is no number ({error}): give one a row, or form='classes'") from None
+            raise UserError(f"a label is not a number ({error}): give one a row, or form='classes'") from None
         array = np.stack([np.where(np.isnan(second), math.nan, 0.0) if is_score else 1 - second, second], 1)
     cube = array if array.ndim == 3 else array[:, None, :]
     if cube.shape[2] < 2:

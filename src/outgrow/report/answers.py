@@ -1,4 +1,4 @@
-"""The answer before the numbers: one sentence for each comparison, in plain words, and what limits it, said once.
+"""The sentences of a report: one for each comparison, with its caveats.
 
 "Surely" means by the 95 % interval of the PGR, or for "better than" by the corrected p-value (`verdicts`).
 """
@@ -44,22 +44,22 @@ def sentences(records: Sequence[Record]) -> list[str]:
 
 
 def sentence(record: Record, records: Sequence[Record]) -> str:
-    """The answer of a record in one sentence, with the names that tell it from the others."""
+    """A record in one sentence, with the names that distinguish it from the others."""
     who, pgr = _who(record, records), record.estimates.get("pgr")
     if pgr is None:
-        said = f"how much of the gap {who} recovers {certain(record)}"
+        clause = f"how much of the gap {who} recovers {certain(record)}"
     else:
         much = f"{whole(pgr.value)}{SPACE}%"
         recovers = f"{much} of the gap" if _percent(pgr.value) >= 0 else f"nothing of the gap ({much})"
-        said = "; ".join(filter(None, [f"{who} recovers {recovers}", certain(record)]))
-    return f"{said[:1].upper()}{said[1:]}."
+        clause = "; ".join(filter(None, [f"{who} recovers {recovers}", certain(record)]))
+    return f"{clause[:1].upper()}{clause[1:]}."
 
 
 def certain(record: Record) -> str:
     """What is certain of a record: of its PGR, or why there is none, and against the baseline."""
     pgr = record.estimates.get("pgr")
-    said = f"cannot be said: {_reason(record)[0]}" if pgr is None else certainty(pgr)
-    return "; ".join(filter(None, [said, _against(record)]))
+    clause = f"cannot be stated: {_reason(record)[0]}" if pgr is None else certainty(pgr)
+    return "; ".join(filter(None, [clause, _against(record)]))
 
 
 def certainty(pgr: Estimate) -> str:

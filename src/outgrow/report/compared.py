@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from outgrow.analyses.base import told_apart
+from outgrow.analyses.base import comparison_names
 from outgrow.experiment.cell import Cell
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells
@@ -79,7 +79,7 @@ def compared(first: Side, second: Side) -> Finding:
             f"{first.name} and {second.name} have no comparison in common ({_listed(known, 3)}; {_listed(other, 3)}): "
             "what is compared needs the same task, supervisor, student and method by name"
         )
-    labels = told_apart(common)
+    labels = comparison_names(common)
     pairs = [_pair(label, known[names], other[names]) for label, names in zip(labels, common, strict=True)]
     done = [pair for pair in pairs if pair is not None]
     notes = [f"{label}: not computed yet on both sides" for label, pair in zip(labels, pairs, strict=True) if not pair]

@@ -56,7 +56,7 @@ def panels(count: int, height: float = 2.6) -> Iterator[tuple[Figure, list[Axes]
     style: Any = {
         "svg.fonttype": "none",
         "svg.hashsalt": "outgrow",
-        "text.parse_math": False,  # a $ in a name is no formula
+        "text.parse_math": False,  # a $ in a name is not a formula
         "font.size": 9,
         "axes.edgecolor": ink("muted"),
         "axes.labelcolor": ink("muted"),

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from outgrow.analyses.base import Analysis, Comparison, Facts, told_apart
+from outgrow.analyses.base import Analysis, Comparison, Facts, comparison_names
 from outgrow.experiment.cell import Cell
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells
@@ -49,20 +49,20 @@ def _found(
             artifacts[step.key] = stored.get(step)
         return artifacts[step.key]
 
-    comparisons, asked = [], []
+    comparisons, seed_counts = [], []
     for line in (line for line in lines if line[0].evidence[analysis.name]):
         seen = [(cell, {name: of(step) for name, step in cell.evidence[analysis.name].items()}) for cell in line]
         complete = [(cell, found) for cell, found in seen if all(each is not None for each in found.values())]
         if complete and _has_groups(complete[0][1]):
             comparisons.append(_comparison(complete, analysis.facts(complete[0][0])))
-            asked.append(len(line))
+            seed_counts.append(len(line))
     if not comparisons:
         return _nothing(analysis, lines, failures)
     finding = analysis.finding(comparisons)
-    names = told_apart(comparisons)
+    names = comparison_names(comparisons)
     unfinished = tuple(
         f"{name}: over {len(each.seeds)} of {count} seeds, since the others are not finished"
-        for name, each, count in zip(names, comparisons, asked, strict=True)
+        for name, each, count in zip(names, comparisons, seed_counts, strict=True)
         if len(each.seeds) < count
     )
     return replace(finding, notes=(*finding.notes, *unfinished))
@@ -73,9 +73,9 @@ def _nothing(analysis: Analysis, lines: Sequence[Sequence[Cell]], failures: Sequ
     wanted = [step for line in lines for cell in line for step in cell.evidence[analysis.name].values()]
     behind = {step.key for step in walk(wanted)} if failures else set()
     failed = next((failure for failure in failures if failure.step.key in behind), None)
-    why = "Nothing of it is computed yet: run the experiment."
+    why = "Nothing is computed yet: run the experiment."
     if failed:
-        why = f"Nothing can be said, since a step that it needs has failed: {failed.step.title}."
+        why = f"No finding, because a step that it needs has failed: {failed.step.title}."
     return Finding(sentence=why, table=Table(columns=(), rows=()))
 
 

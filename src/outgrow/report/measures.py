@@ -13,7 +13,7 @@ from outgrow.report.row import Estimator
 
 # always; where a record has it; where a record has it and there are several methods to compare
 Column = Literal["always", "stated", "compared", "never"]
-Place = Literal[0, 1, 2]
+Order = Literal[0, 1, 2]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class Measure:
     """A measure by its name in JSON and CSV, where it has the columns NAME, NAME_low and NAME_high.
 
     head: the head of its column, and its term in the page's glossary. table, page: when it has a column in text tables
-    and on the page. last: it stands after the others there. signed: a difference, written as +1.2. note: a sentence
+    and on the page. order: columns are sorted by it. signed: a difference, written as +1.2. note: a sentence
     below tables with its column. definition: its line in the glossary. reason: the column in JSON and CSV for why it is
     withheld, "" if it never is. roles: the fits whose notes are footnotes of this number. below: another measure, with
     a word, that the page shows below this one instead of the interval.
@@ -31,7 +31,7 @@ class Measure:
     head: str
     table: Column = "never"
     page: Column = "never"
-    place: Place = 1
+    order: Order = 1
     scored: bool = False  # in the unit of the metric; other measures are shares
     signed: bool = False
     higher_is_better: bool = True
@@ -133,7 +133,7 @@ MEASURES: dict[str, Measure] = {
     "pgr": Measure(
         estimate=row.pgr,
         head="PGR",
-        place=0,
+        order=0,
         table="always",
         page="always",
         reason="withheld",
@@ -143,7 +143,7 @@ MEASURES: dict[str, Measure] = {
     "pgr_matched": Measure(
         estimate=row.pgr_matched,
         head="PGR matched",
-        place=0,
+        order=0,
         table="stated",
         page="stated",
         reason="withheld_matched",
@@ -156,7 +156,7 @@ MEASURES: dict[str, Measure] = {
         estimate=row.agreement_overall,
         head="agreement",
         page="always",
-        place=2,
+        order=2,
         below=("agreement_wrong", "where wrong"),
         definition="how often student and supervisor give the same answer; where the supervisor is wrong, the student "
         "imitates its errors",
@@ -166,7 +166,7 @@ MEASURES: dict[str, Measure] = {
         estimate=row.agreement_wrong,
         head="agrees when wrong",
         table="compared",
-        place=2,
+        order=2,
         note="agrees when wrong: how often the student repeats its supervisor’s answer where that is wrong.",
     ),
     "versus_first": Measure(
@@ -176,7 +176,7 @@ MEASURES: dict[str, Measure] = {
         page="stated",
         signed=True,
         scored=True,
-        definition="student minus the student of the first method that is no oracle, paired by seed and example; ↑ "
+        definition="student minus the student of the first method that is not an oracle, paired by seed and example; ↑ "
         "where it is clearly better and ↓ where it is clearly worse, after Holm’s correction for the number of rows; "
         "its interval is for one row alone",
     ),

@@ -1,5 +1,5 @@
-"""What a number alone hides, in a sentence for each: one answer for everything, a floor at chance, rare classes, a
-student that was as good before training. Sentences of several rows are equal where they can be, to be said once."""
+"""Caveats about a row: one answer for everything, a floor at chance, rare classes, a student that was as good before
+training. They contain few numbers, so that equal ones of several rows are stated once."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ RARE = 0.05  # a smaller share of a class hardly changes accuracy; of more than 
 
 # What the student is compared with, whether a tie counts, and what follows.
 REFERENCES = (
-    ("zero_shot", True, "zero-shot, the student scores no less than after training: a recovered gap misleads"),
-    ("frozen_probe", False, "a probe on the student’s frozen features scores more than the student: finetuning did "
+    ("zero_shot", True, "zero-shot, the student scores at least as high as after training: its PGR is misleading"),
+    ("frozen_probe", False, "a probe on the student’s frozen features scores higher than the student: finetuning did "
      "not help"),
-    ("direct", True, "direct, on its supervisor’s own ground truth, the student scores no less: the weak labels added "
-     "nothing"),
+    ("direct", True, "trained on its supervisor’s own ground truth (direct), the student scores at least as high: the "
+     "weak labels added nothing"),
 )  # fmt: skip
 
 
@@ -41,7 +41,7 @@ def _rare(row: Row) -> Iterator[Caveat]:
             yield Caveat(
                 about="student",
                 text=f"{share(found.min())} of {where} are of the class {_class(row, int(found.argmin()))!r}: accuracy "
-                'hardly depends on it, say metric = "balanced-accuracy"',
+                'hardly depends on it, set metric = "balanced-accuracy"',
             )
 
 
@@ -101,8 +101,8 @@ def class_shares(row: Row) -> tuple[Doubles, Doubles] | None:
         return None
     probs, truth = found[0]
     on_test: Doubles = np.bincount(truth, minlength=probs.shape[1]) / len(truth)
-    taught: Doubles = np.mean([probs[0] for probs, _ in found], axis=0, dtype=np.float64)
-    return on_test, taught
+    on_weak_train: Doubles = np.mean([probs[0] for probs, _ in found], axis=0, dtype=np.float64)
+    return on_test, on_weak_train
 
 
 def _class(row: Row, index: int) -> str:
@@ -111,7 +111,7 @@ def _class(row: Row, index: int) -> str:
 
 
 def share(value: float) -> str:
-    """A share in percent with as many digits as tell it from nothing and from all: `12 %`, `0.03 %`, `99.97 %`."""
+    """A share in percent with as many digits as distinguish it from 0 and 100 %: `12 %`, `0.03 %`, `99.97 %`."""
     for digits in range(5):
         text = f"{100 * value:.{digits}f}"
         if (float(text) in (0, 100)) == (value in (0, 1)):

@@ -18,7 +18,7 @@ def write(experiment: Experiment, store: Store, path: Path, failures: Sequence[F
     """Write the page of a pinned experiment to `path`, in place of an earlier page. `failures`: those of the run that
     has just ended, if any. `toml`: the experiment as TOML, to be downloaded from the page, if it is known.
 
-    Raises UserError if the file cannot be written, which leaves an earlier page as it was, or if it is no page.
+    Raises UserError if the file cannot be written, which leaves an earlier page as it was, or if it is not a page.
     """
     write_page(path, html(experiment, store, failures, toml))
 
@@ -27,7 +27,7 @@ def write_page(path: Path, page: str) -> None:
     """Write a page in place of an earlier one. Raises UserError as `write` does."""
     try:
         if not is_page(path):
-            raise UserError(f"the report {path} exists and is no HTML page: choose another file")
+            raise UserError(f"the report {path} exists and is not an HTML page: choose another file")
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path.resolve(), encoded(page))
     except OSError as error:

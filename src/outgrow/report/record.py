@@ -44,7 +44,7 @@ class Record:
             - `agreement`, `agreement_right`, `agreement_wrong`: how often student and supervisor give the same answer,
               of all examples and of those that the supervisor has right or wrong.
             - `versus_first`: student minus the baseline's student, paired by seed and example.
-        baseline: The method that the others are compared with, the first that is no oracle; None where all are oracles.
+        baseline: The method that the others are compared with, the first that is not an oracle; None if all are.
         p_holm: The p-value of `versus_first`, corrected for all rows over all seeds of the results (Holm).
         verdict: Whether the student is better than the baseline's, by `p_holm`; None where they are not compared.
         withheld: Why `pgr` or `pgr_matched` is not stated, by name.

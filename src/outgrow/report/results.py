@@ -59,7 +59,7 @@ def read(experiment: Experiment, store: Store, failures: Sequence[Failure] = ())
 
 def rows(grid: Sequence[Cell]) -> Iterator[tuple[list[Cell], list[Cell]]]:
     """The cells of each row of the table, one a seed, and those of its baseline on the same seeds: the first method
-    that is no oracle. Without such a method there are none."""
+    that is not an oracle. Without such a method there are none."""
     first = {(*_names(cell)[:3], cell.seed): cell for cell in reversed(grid) if not cell.method.oracle}
     for _, group in groupby(grid, key=_names):
         row = list(group)

@@ -45,8 +45,8 @@ class Row:
     """The cells of one row of the grid, one a seed, with their stored scores.
 
     Numbers are over the seeds that have floor, student and ceiling (`complete`); without any such seed, each number is
-    over the scores that exist. baseline: the cells of the first method that is no oracle on the same seeds; empty where
-    all methods are.
+    over the scores that exist. baseline: the cells of the first method that is not an oracle on the same seeds;
+    empty where all methods are.
     """
 
     def __init__(self, cells: Sequence[Cell], baseline: Sequence[Cell], stored: StoredArtifacts) -> None:
@@ -114,7 +114,7 @@ class Row:
 
     @cached_property
     def agreement(self) -> Agreement | None:
-        """How often student and supervisor answer alike, in the complete seeds."""
+        """How often student and supervisor give the same answer, in the complete seeds."""
         students = [hard for cell in self.complete if (hard := self.stored.hard(cell.student)) is not None]
         supervisors = [hard for cell in self.complete if (hard := self.stored.hard(cell.floor)) is not None]
         right = [correct for cell in self.complete if (correct := self.stored.correct(cell.floor)) is not None]

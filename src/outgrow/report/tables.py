@@ -51,7 +51,7 @@ def columns(records: Sequence[Record], place: Literal["table", "page"], always: 
         return column == "always"
 
     wanted = {name: measure.table if place == "table" else measure.page for name, measure in MEASURES.items()}
-    return sorted((name for name, column in wanted.items() if is_shown(name, column)), key=lambda n: MEASURES[n].place)
+    return sorted((name for name, column in wanted.items() if is_shown(name, column)), key=lambda n: MEASURES[n].order)
 
 
 def text(records: Sequence[Record], format: str) -> str:
@@ -224,5 +224,5 @@ def interval_of(record: Record, name: str) -> str:
 def notes_of(record: Record, name: str) -> list[str]:
     """The caveats about a number of a record, and the notes of the fits behind it."""
     roles = tuple(f"{role}, " for role in MEASURES[name].roles)
-    said = [caveat.text for caveat in record.caveats if caveat.about == name]
-    return [*said, *(note for note in record.notes if roles and note.startswith(roles))]
+    caveats = [caveat.text for caveat in record.caveats if caveat.about == name]
+    return [*caveats, *(note for note in record.notes if roles and note.startswith(roles))]

@@ -25,7 +25,7 @@ def fault(names: Collection[str]) -> str:
     folded = {_folded(name): name for name in names}
     for name in names:
         if not _is_plain(name):
-            return f"{_shown(name)} is no name of a file inside it"
+            return f"{_shown(name)} is not a name of a file inside it"
         if (other := folded[_folded(name)]) != name:
             return f"{_shown(name)} and {_shown(other)} are one file on some systems"
         parts = _folded(name).split("/")

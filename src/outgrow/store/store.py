@@ -344,7 +344,7 @@ def _keys(names: Collection[str], suffix: str) -> frozenset[str]:
 def _manifest(key: str) -> str:
     """The path of the manifest of `key`. Raises UserError for an invalid key, which might lead out of the store."""
     if not is_key(key):
-        raise UserError(f"{ascii(key)[:90]} is no key of a step: write one such as fit-3f9ac01b2d4e")
+        raise UserError(f"{ascii(key)[:90]} is not a key of a step: write one such as fit-3f9ac01b2d4e")
     return f"{MANIFESTS}/{key}.json"
 
 

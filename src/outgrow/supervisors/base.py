@@ -18,7 +18,7 @@ from outgrow.graph import Settings, defaults_of, identity
 from outgrow.models.base import Model
 from outgrow.naming import alias
 from outgrow.tasks.base import Split
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 from outgrow.types import Example, UserError
 
 LEARNED_FROM: tuple[Split, ...] = ("transfer", "transfer_validation")

@@ -13,7 +13,7 @@ from outgrow.graph import Settings
 from outgrow.models.base import Model
 from outgrow.supervisors.base import Supervisor
 from outgrow.supervisors.fitted import as_supervisor, map_models
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 from outgrow.types import UserError
 
 

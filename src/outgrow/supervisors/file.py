@@ -1,4 +1,4 @@
-"""File: labels that stand in a table, whatever gave them: a language model, annotators, labelling functions."""
+"""File: labels from a table: those of a language model, annotators, labelling functions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from outgrow.tasks.base import Task
 from outgrow.tasks.text import on_this_machine
 from outgrow.text.label_files import LabelFile, LabelFormat, read_labels
 from outgrow.text.opening import digest_of_files, refuse_changed
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 from outgrow.types import Labels, UserError
 
 
@@ -40,7 +40,7 @@ class File(LabelFormat, Supervisor):
 
     @property
     def short_name(self) -> str:
-        """The name without what tells columns of one file apart: `file/llm` for llm.csv.gz."""
+        """The name without the column that distinguishes supervisors of one file: `file/llm` for llm.csv.gz."""
         return f"file/{self.location.name.partition('.')[0]}"
 
     @property

@@ -11,7 +11,7 @@ from outgrow.experiment.setup import CellSetup
 from outgrow.experiment.steps import Fit, predicted
 from outgrow.models.base import Model
 from outgrow.supervisors.base import Supervisor
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 
 
 @dataclass(frozen=True, kw_only=True)

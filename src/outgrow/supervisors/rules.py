@@ -17,7 +17,7 @@ from outgrow.graph import Context, Settings, identity, not_hashed
 from outgrow.supervisors.base import Supervisor, coverage_note, coverage_of, refuse_uncovered
 from outgrow.tasks.text import on_this_machine
 from outgrow.text.functions import apply, functions_of, source_digest
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 from outgrow.types import Example, Labels, UserError
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from outgrow.errors.base import Errors, Seen
+from outgrow.errors.base import ErrorInputs, Errors
 from outgrow.errors.uniform import Uniform
 from outgrow.experiment.data import Gold, LabelsStep, Prepare
 from outgrow.experiment.setup import CellSetup
@@ -17,8 +17,8 @@ from outgrow.graph import Context, Settings
 from outgrow.models.base import Model
 from outgrow.ranges import SHARE, check_ranges
 from outgrow.supervisors.base import Supervisor
-from outgrow.training.continuing import Generative
 from outgrow.training.features import FeatureSpec
+from outgrow.training.language_model import Generative
 from outgrow.types import Labels, UserError
 
 
@@ -28,7 +28,7 @@ class Simulated(Supervisor):
     which others go wrong, and how.
 
     It reads the ground truth of what it labels, of transfer too, so what its students recover says how errors of that
-    structure generalise, not what a supervisor is worth. Its name in tables begins with `simulated`. Its labels are
+    structure generalise, not how good a supervisor is. Its name in tables begins with `simulated`. Its labels are
     certain: probability 1 for one choice.
     """
 
@@ -101,7 +101,7 @@ class Corrupt(LabelsStep):
         examples = ctx.load(self.examples)
         truth = ctx.load(self.gold).aligned(examples)
         features, predictions = self.features, self.predictions
-        seen = Seen(
+        inputs = ErrorInputs(
             examples=examples,
             truth=truth,
             facets=self.examples.task.facets(examples),
@@ -109,21 +109,21 @@ class Corrupt(LabelsStep):
             predictions=ctx.load(predictions).aligned(examples) if predictions else None,
             seed=self.seed,
         )
-        return corrupted(seen, self.errors, self.accuracy)
+        return corrupted(inputs, self.errors, self.accuracy)
 
 
-def corrupted(seen: Seen, errors: Errors, accuracy: float) -> Labels:
+def corrupted(inputs: ErrorInputs, errors: Errors, accuracy: float) -> Labels:
     """One-hot labels, of which the share `accuracy` is right, as near as the number of examples allows.
 
     Raises UserError where too few examples can be wrong, since all their choices are right.
     """
-    possible = np.array([bool((row == 0).any()) for row in seen.truth.rows()])
+    possible = np.array([bool((row == 0).any()) for row in inputs.truth.rows()])
     count = len(possible) - round(accuracy * len(possible))
     if count > possible.sum():
         raise UserError(f"{count} labels should be wrong and {possible.sum()} can be: give a higher accuracy")
-    order = np.where(possible, errors.order(seen), -np.inf)
+    order = np.where(possible, errors.order(inputs), -np.inf)
     wrong = np.argsort(-order, kind="stable")[:count]
-    chosen = seen.right().copy()
-    chosen[wrong] = errors.answers(seen)[wrong]
-    rows = [np.eye(width)[place] for width, place in zip(seen.truth.widths.tolist(), chosen.tolist(), strict=True)]
-    return Labels.from_rows(seen.examples.ids, rows)
+    chosen = inputs.right().copy()
+    chosen[wrong] = errors.answers(inputs)[wrong]
+    rows = [np.eye(width)[place] for width, place in zip(inputs.truth.widths.tolist(), chosen.tolist(), strict=True)]
+    return Labels.from_rows(inputs.examples.ids, rows)

@@ -12,7 +12,7 @@ from outgrow.graph import Context, Settings, Step, identity
 from outgrow.ranges import above, check_ranges, whole
 from outgrow.supervisors.base import Supervisor, name_with_settings
 from outgrow.tasks.base import ground_truth
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 from outgrow.training.word_classifier import WordClassifier, classes_seen, fit_words, refuse_few_groups, vocabulary
 from outgrow.types import Labels, UserError
 

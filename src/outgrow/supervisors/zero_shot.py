@@ -1,4 +1,4 @@
-"""Zero-shot: a causal model that is asked, without any training (Burns et al. 2023, section 4.1)."""
+"""Zero-shot: a causal model without any training (Burns et al. 2023, section 4.1)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from outgrow.graph import Settings
 from outgrow.models.base import Model
 from outgrow.models.header import read_config
 from outgrow.supervisors.base import Supervisor
-from outgrow.training.continuing import Generative
+from outgrow.training.language_model import Generative
 from outgrow.training.lengths import refuse_choices
 from outgrow.types import UserError, same_choices
 

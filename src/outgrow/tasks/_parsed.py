@@ -1,4 +1,4 @@
-"""One parse of a data file a machine: the rows of a task, kept as columns in the cache."""
+"""Parses each data file once on a machine: the rows of a task, kept as columns in the cache."""
 
 from __future__ import annotations
 

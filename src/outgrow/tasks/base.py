@@ -149,7 +149,7 @@ class Task:
         if part:
             raise UserError(
                 f"task {self.name}: a chain takes a fresh part of {split} for each step, {n} examples a part, and "
-                f'there are {available} for part {part + 1}: ask for fewer, or say chain_data = "same"'
+                f'there are {available} for part {part + 1}: ask for fewer, or set chain_data = "same"'
             )
         raise UserError(f"task {self.name}: {n} examples asked for but split {split} has {available}: ask for fewer")
 
@@ -174,6 +174,10 @@ class Task:
         Default: their prompts. Passages must not contain an answer or anything that depends on it.
         """
         return tuple(Passage(text=row.prompt) for row in examples.rows)
+
+    def solved(self, example: Example, answer: str) -> Passage:
+        """An example with its answer, as a corpus that leaks it would show it. Default: the prompt, then the answer."""
+        return Passage(text=example.prompt + answer)
 
     def score(self, predictions: Labels, examples: Examples, gold: Labels) -> Scores:
         """1 for each example whose most probable choice has gold probability above 0, else 0.

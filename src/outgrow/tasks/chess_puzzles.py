@@ -67,7 +67,7 @@ class ChessPuzzles(Task):
     def __post_init__(self) -> None:
         check_ranges(self, prompt=one_of("position", "moves"), plies=whole(1))
         if self.prompt == "position" and self.plies != LONGEST:
-            raise UserError('plies limits a prompt of moves: say prompt = "moves" too, or leave it out')
+            raise UserError('plies limits a prompt of moves: set prompt = "moves" too, or leave it out')
 
     @property
     def short_name(self) -> str:
@@ -113,6 +113,10 @@ class ChessPuzzles(Task):
         puzzles, most = self._puzzles(), LEAD_UP if self.prompt == "position" else self.plies
         passages = (_lead_up(puzzles, id, most) for id in examples.ids if not _follows_a_puzzle(puzzles, id))
         return tuple(passage for passage in passages if passage.text)
+
+    def solved(self, example: Example, answer: str) -> Passage:
+        """The position, then the answer: the ladder learns moves, and never the position that it is given."""
+        return Passage(given=example.prompt, text=answer)
 
 
 @lru_cache(maxsize=4)

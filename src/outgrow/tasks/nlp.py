@@ -62,7 +62,7 @@ class Nlp(Task):
 
     @property
     def short_name(self) -> str:
-        """`nlp/boolq`."""
+        """Its name in tables: `nlp/boolq`."""
         return f"nlp/{self.set}"
 
     @property

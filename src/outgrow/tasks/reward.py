@@ -57,7 +57,7 @@ class Reward(Task):
 
     @property
     def short_name(self) -> str:
-        """`reward/hh_harmless` for hh_harmless_*.jsonl.gz."""
+        """Its name in tables: `reward/hh_harmless` for hh_harmless_*.jsonl.gz."""
         return f"reward/{self.location.name.partition('.')[0].rstrip('*_-')}"
 
     @property
@@ -70,7 +70,7 @@ class Reward(Task):
         try:
             matches = sorted(path.parent.glob(path.name)) if "*" in path.name else [path]
         except (OSError, ValueError) as error:
-            raise UserError(f"{path} is no pattern of files ({error}): check the path") from None
+            raise UserError(f"{path} is not a pattern of files ({error}): check the path") from None
         if not matches:
             raise UserError(f"no file matches {path}: check the path")
         return matches
@@ -150,7 +150,7 @@ def _pairs(file: Path, dropped: Counter[str]) -> Iterator[tuple[str, str, str]]:
         try:
             prompt, better, worse = map(_messages, cells)
         except _NoTextError:
-            dropped["a message that is no text"] += 1
+            dropped["a message that is not text"] += 1
             continue
         except TypeError:
             raise UserError(f"{file}, row {number}: a cell is neither a text nor a list of role and content") from None

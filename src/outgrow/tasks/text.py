@@ -71,7 +71,7 @@ class Text(Task):
 
     @property
     def short_name(self) -> str:
-        """`text/reviews` for reviews.csv.gz."""
+        """Its name in tables: `text/reviews` for reviews.csv.gz."""
         return f"text/{self.location.name.partition('.')[0]}"
 
     @property
@@ -260,7 +260,7 @@ def _columns(template: str) -> list[str]:
     try:
         parts = list(Formatter().parse(template))
     except ValueError as error:
-        raise UserError(f"the prompt {template!r} is no template ({error}): write '{{text}}'") from None
+        raise UserError(f"the prompt {template!r} is not a template ({error}): write '{{text}}'") from None
     for _, name, form, conversion in parts:
         if name is not None and (not name or form or conversion):
             raise UserError(f"the prompt {template!r} may hold plain column names in braces: '{{text}}'")

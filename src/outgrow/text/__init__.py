@@ -1,1 +1,1 @@
-"""Text: reading tables of it, and finding what says nearly the same."""
+"""Text: reading tables, and finding near-duplicates."""

@@ -26,7 +26,8 @@ def size_of(column: Any) -> tuple[int, int]:
 
 
 def values_of(path: Path, name: str, column: Any, kind: Any) -> list[Any]:
-    """The cells of a column, whose type in the file is `kind`, as Python values."""
+    """The cells of a column, whose type in the file is `kind`, as Python values. Raises UserError for
+    text that is not UTF-8 and for values that cannot be read."""
     import pyarrow as pa
 
     if pa.types.is_nested(kind):

@@ -1,4 +1,4 @@
-"""Python files whose functions say the class of a text: which functions they have, and what these say."""
+"""Labelling functions: the functions of a Python file, and the labels that they return."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ def source_digest(path: Path) -> str:
 def apply(path: Path, digest: str, name: str, examples: Sequence[Example]) -> list[int | None]:
     """What a function says of each example: the index of a choice, or None for no label. It runs the file.
 
-    Raises UserError for a file that has changed, a function that fails, and an answer that is no choice.
+    Raises UserError for a file that has changed, a function that fails, and an answer that is not a choice.
     """
     if source_digest(path) != digest:
         raise UserError(f"{path} has changed since the experiment was planned: run it again")
     function, takes_choices = _function(path, digest, name)
-    return [_said(path, name, function, takes_choices, example) for example in examples]
+    return [_class_of(path, name, function, takes_choices, example) for example in examples]
 
 
-def _said(path: Path, name: str, function: Function, takes_choices: bool, example: Example) -> int | None:
+def _class_of(path: Path, name: str, function: Function, takes_choices: bool, example: Example) -> int | None:
     where = f"{path}: {name} of example {example.id!r}"
     try:
         answer = function(example.prompt, example.choices) if takes_choices else function(example.prompt)
@@ -60,12 +60,12 @@ def _said(path: Path, name: str, function: Function, takes_choices: bool, exampl
         )
         raise UserError(f"{where} failed in line {line}: {type(error).__name__}: {error}") from None
     try:
-        said = tables.name(answer)
+        label = tables.name(answer)
     except TypeError as error:
         raise UserError(f"{where} {error}: return the name of a class, or None") from None
-    place = finder(example.choices)(said)
-    if place is None and said not in ("", "-1"):
-        raise UserError(f"{where} is {said!r:.60}, which is no class: they are {tables.listed(example.choices)}")
+    place = finder(example.choices)(label)
+    if place is None and label not in ("", "-1"):
+        raise UserError(f"{where} is {label!r:.60}, which is not a class: they are {tables.listed(example.choices)}")
     return place
 
 
@@ -123,4 +123,4 @@ def _tree(path: Path) -> ast.Module:
         return ast.parse(_source(path))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
-        raise UserError(f"{path}{line}: this is no Python: {getattr(error, 'msg', error)}") from None
+        raise UserError(f"{path}{line}: this is not valid Python: {getattr(error, 'msg', error)}") from None

@@ -20,7 +20,10 @@ def json_lines(path: Path, stream: BinaryIO) -> Numbered:
 
 
 def json_document(path: Path, stream: BinaryIO) -> Numbered:
-    """The rows of a list of objects; or of one object on each line, as in many published `.json` files."""
+    """The rows of a list of objects; or of one object on each line, as in many published `.json` files.
+
+    Raises UserError for text that is not JSON, and for JSON of another form.
+    """
     text = opening.document(path, stream)
     if not text.strip():
         return
@@ -56,7 +59,7 @@ def _each(path: Path, lines: Iterator[tuple[int, str]]) -> Numbered:
 
 def _record(path: Path, number: int, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise UserError(f"{path}, row {number}: this is no object with column names")
+        raise UserError(f"{path}, row {number}: this is not an object with column names")
     return value
 
 

@@ -17,7 +17,7 @@ from outgrow.text import tables
 from outgrow.text.normal import caseless
 from outgrow.types import TOLERANCE, Example, UserError
 
-Said = int | tuple[float, ...]  # the index of a choice, or a probability for each
+ClassLabel = int | tuple[float, ...]  # the index of a choice, or a probability for each
 Form = Literal["auto", "classes", "probabilities", "scores"]
 
 
@@ -34,7 +34,7 @@ class Coding(Protocol):
     def normalize(self) -> bool: ...
 
 
-def told(path: Path, number: int, value: Any, coding: Coding, example: Example) -> Said | None:
+def class_label(path: Path, number: int, value: Any, coding: Coding, example: Example) -> ClassLabel | None:
     """What a cell says: a class, or, in a list or an object, a number for each class; None for an abstention.
 
     A list has the order of the classes; the names of an object are classes. Where the form is "probabilities" or
@@ -42,12 +42,12 @@ def told(path: Path, number: int, value: Any, coding: Coding, example: Example) 
     Raises UserError for another class, and as `distribution`.
     """
     named = finder(example.choices, coding.classes)
-    if coding.form in ("probabilities", "scores") or (is_spread(value) and _plain(value, named) is None):
-        return _spread(path, number, value, coding, example)
-    return chosen(path, number, value, coding, example)
+    if coding.form in ("probabilities", "scores") or (is_distribution(value) and _plain(value, named) is None):
+        return _distribution_in(path, number, value, coding, example)
+    return class_index(path, number, value, coding, example)
 
 
-def is_spread(value: Any) -> bool:
+def is_distribution(value: Any) -> bool:
     """Whether a cell is a list or an object, or the JSON text of one."""
     return isinstance(value, list | dict) or (isinstance(value, str) and value.lstrip()[:1] in ("[", "{"))
 
@@ -58,16 +58,18 @@ def _plain(value: Any, named: Callable[[str], int | None]) -> int | None:
 
 
 def unpacked(path: Path, number: int, value: Any) -> Any:
-    """The list or object of a cell; other cells as they are. Raises UserError for text that is no JSON."""
-    if not (isinstance(value, str) and is_spread(value)):
+    """The list or object of a cell; other cells as they are. Raises UserError for text that is not JSON."""
+    if not (isinstance(value, str) and is_distribution(value)):
         return value
     try:
         return json.loads(value)
     except (ValueError, RecursionError):
-        raise UserError(f"{path}, row {number}: {value!r:.60} is no list or object in JSON: write [0.1, 0.9]") from None
+        raise UserError(
+            f"{path}, row {number}: {value!r:.60} is not a list or object in JSON: write [0.1, 0.9]"
+        ) from None
 
 
-def _spread(path: Path, number: int, value: Any, coding: Coding, example: Example) -> Said | None:
+def _distribution_in(path: Path, number: int, value: Any, coding: Coding, example: Example) -> ClassLabel | None:
     """The probabilities of a cell with a number for each class, in the order of the example's choices."""
     inner, choices = unpacked(path, number, value), coding.classes or example.choices
     k, is_score = len(choices), coding.form == "scores"
@@ -80,7 +82,9 @@ def _spread(path: Path, number: int, value: Any, coding: Coding, example: Exampl
                 name = tables.name(key)
                 place = numbers.get(name) if (found := place_of(name)) is None else found
                 if place is None:
-                    raise UserError(f"{path}, row {number}: {key!r:.60} is no class: they are {tables.listed(choices)}")
+                    raise UserError(
+                        f"{path}, row {number}: {key!r:.60} is not a class: they are {tables.listed(choices)}"
+                    )
                 values[place] = each
         case list():
             values = inner
@@ -101,7 +105,7 @@ def _spread(path: Path, number: int, value: Any, coding: Coding, example: Exampl
     return tuple(probs[order.index(i)] for i in range(k))
 
 
-def chosen(path: Path, number: int, value: Any, coding: Coding, example: Example) -> int | None:
+def class_index(path: Path, number: int, value: Any, coding: Coding, example: Example) -> int | None:
     """The index of the choice that a cell names; None for an abstention. Raises UserError for another class."""
     try:
         name = tables.name(value)
@@ -116,7 +120,7 @@ def chosen(path: Path, number: int, value: Any, coding: Coding, example: Example
     close = difflib.get_close_matches(name[:200], known, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else f" The classes are {tables.listed(known)}"
     stands = ": say which numbers stand for them (classes = [...])" if name.isdigit() else ""
-    raise UserError(f"{path}, row {number}: {name!r} is no class of the task.{hint}{stands}")
+    raise UserError(f"{path}, row {number}: {name!r} is not a class of the task.{hint}{stands}")
 
 
 @lru_cache(maxsize=10_000)
@@ -138,7 +142,7 @@ def finder(choices: tuple[str, ...], classes: tuple[str, ...] = ()) -> Callable[
     places = [named(tables.name(name)) for name in classes]
     if None in places:
         unknown = classes[places.index(None)]
-        raise UserError(f"classes lists {unknown!r}, which is no class of the task: it has {tables.listed(choices)}")
+        raise UserError(f"classes lists {unknown!r}, which is not a class of the task: it has {tables.listed(choices)}")
     if missing := next((choice for i, choice in enumerate(choices) if i not in places), None):
         raise UserError(f"classes lacks {missing!r}: list every class of the task, in the order of the file's numbers")
     return {str(number): place for number, place in enumerate(places)}.get
@@ -149,7 +153,7 @@ def distribution(
 ) -> tuple[float, ...] | None:
     """The probabilities of a row, from probabilities or from scores; None if all are missing.
 
-    Raises UserError for a row of which a part is missing, for what is no finite number, and for probabilities that are
+    Raises UserError for a row with a missing part, for what is not a finite number, and for probabilities that are
     negative or do not sum to 1; normalize: divide them by their sum instead. A score of -inf is the probability 0.
     """
     numbers = [_number(path, number, value, choice) for value, choice in zip(values, choices, strict=True)]
@@ -167,9 +171,9 @@ def distribution(
         return tuple(each / sum(numbers) for each in numbers)
     if min(numbers) < 0 or not abs(sum(numbers) - 1) < TOLERANCE:
         shown = ", ".join(f"{each:.6g}" for each in numbers[:5]) + (", …" if len(numbers) > 5 else "")
-        hint = ', say normalize = true, or form = "scores" for logits and log-probabilities'
+        hint = ', set normalize = true, or form = "scores" for logits and log-probabilities'
         raise UserError(
-            f"{row}: {shown} (sum {sum(numbers):.6g}) are no probabilities that sum to 1: correct them{hint}"
+            f"{row}: {shown} (sum {sum(numbers):.6g}) are not probabilities that sum to 1: correct them{hint}"
         )
     return tuple(numbers)
 
@@ -180,4 +184,4 @@ def _number(path: Path, number: int, value: Any, choice: str) -> float:
         text = tables.cell(value)
         return float(text) if text else math.nan
     except (TypeError, ValueError):
-        raise UserError(f"{path}, row {number}: {value!r:.60} is no number for the class {choice!r}") from None
+        raise UserError(f"{path}, row {number}: {value!r:.60} is not a number for the class {choice!r}") from None

@@ -13,7 +13,7 @@ import numpy as np
 from outgrow.annotations import Annotations
 from outgrow.ranges import check_ranges, one_of
 from outgrow.text import tables
-from outgrow.text.label_cells import Form, Said, distribution, finder, told
+from outgrow.text.label_cells import ClassLabel, Form, class_label, distribution, finder
 from outgrow.text.normal import caseless, normal_form
 from outgrow.types import Example, Labels, UserError
 
@@ -94,8 +94,8 @@ def labels_of(
     Raises UserError for missing columns, for a class that an example does not have, for probabilities that are none,
     for two rows that contradict each other, and where no row labels an example.
     """
-    said_by = _votes(path, layout, table.columns, examples[0].choices)
-    found: dict[str, dict[int, tuple[int, Said]]] = {}
+    labels_in = _votes(path, layout, table.columns, examples[0].choices)
+    found: dict[str, dict[int, tuple[int, ClassLabel]]] = {}
     unknown: list[str] = []
     repeated = 0
     for number, row in table.rows:
@@ -103,9 +103,9 @@ def labels_of(
         if (place := places.get(name)) is None:
             unknown.append(name)
             continue
-        for annotator, said in said_by(number, row, examples[place]).items():
-            earlier, first = found.setdefault(annotator, {}).setdefault(place, (number, said))
-            if first != said:
+        for annotator, label in labels_in(number, row, examples[place]).items():
+            earlier, first = found.setdefault(annotator, {}).setdefault(place, (number, label))
+            if first != label:
                 raise UserError(
                     f"{path}: rows {earlier} and {number} label example {examples[place].id!r} differently: keep one "
                     "row, or name the column of the annotators (annotator = ...)"
@@ -174,7 +174,7 @@ def _cell(path: Path, number: int, name: str, row: dict[str, Any]) -> str:
 
 def _votes(
     path: Path, layout: LabelFormat, columns: Sequence[str], choices: tuple[str, ...]
-) -> Callable[[int, dict[str, Any], Example], dict[str, Said]]:
+) -> Callable[[int, dict[str, Any], Example], dict[str, ClassLabel]]:
     """A function from a row and its example to the label of each annotator that gives one.
 
     choices: of the first example; they name the columns where all examples share them.
@@ -189,18 +189,18 @@ def _votes(
     if form == "classes" or layout.label or layout.annotators:
         cells = [(name, name) for name in layout.annotators] or [("", layout.label or "label")]
 
-        def each_cell(number: int, row: dict[str, Any], example: Example) -> dict[str, Said]:
-            found = [(name, told(path, number, row.get(cell), layout, example)) for name, cell in cells]
-            return {name or annotator_of(number, row): said for name, said in found if said is not None}
+        def each_cell(number: int, row: dict[str, Any], example: Example) -> dict[str, ClassLabel]:
+            found = [(name, class_label(path, number, row.get(cell), layout, example)) for name, cell in cells]
+            return {name or annotator_of(number, row): label for name, label in found if label is not None}
 
         return each_cell
 
-    def distributions(number: int, row: dict[str, Any], example: Example) -> dict[str, Said]:
+    def distributions(number: int, row: dict[str, Any], example: Example) -> dict[str, ClassLabel]:
         if example.choices != choices:
             raise UserError(f"{path}: examples have choices of their own: give one label a row, not {form}")
         values = [row.get(column_of[i]) for i in range(len(choices))]
-        said = distribution(path, number, values, choices, is_score=form == "scores", normalize=layout.normalize)
-        return {} if said is None else {annotator_of(number, row): said}
+        label = distribution(path, number, values, choices, is_score=form == "scores", normalize=layout.normalize)
+        return {} if label is None else {annotator_of(number, row): label}
 
     return distributions
 
@@ -223,12 +223,12 @@ def _form(
     if form == "auto":
         if is_labelled and is_spread and not (layout.label or layout.annotators):
             both = f"{path} has a column {label!r} and one for each class"
-            raise UserError(f'{both}: say form = "classes", "probabilities" or "scores"')
+            raise UserError(f'{both}: set form = "classes", "probabilities" or "scores"')
         form = "classes" if is_labelled or layout.label or not column_of else "probabilities"
     in_cells = form == "classes" or bool(layout.label or layout.annotators)
     if in_cells and not is_labelled:
         listed = tables.listed(columns)
-        raise UserError(f"{path} has no column {label!r}, and none for each class: it has {listed}: say label = ...")
+        raise UserError(f"{path} has no column {label!r}, and none for each class: it has {listed}: set label = ...")
     if not in_cells and not is_spread:
         missing = next(choice for i, choice in enumerate(choices) if i not in column_of)
         raise UserError(f"{path} has no column for the class {missing!r}: it has {tables.listed(columns)}")
@@ -241,17 +241,17 @@ def _refuse_missing(path: Path, columns: Sequence[str], needed: Sequence[str]) -
             raise UserError(f"{path} has no column {name!r}: it has {tables.listed(columns)}")
 
 
-def _annotations(found: dict[str, dict[int, tuple[int, Said]]], examples: Sequence[Example]) -> Annotations:
+def _annotations(found: dict[str, dict[int, tuple[int, ClassLabel]]], examples: Sequence[Example]) -> Annotations:
     labels = []
     for votes in found.values():
         ids = [examples[place].id for place in votes]
-        rows = [_probabilities(said, len(examples[place].choices)) for place, (_, said) in votes.items()]
+        rows = [_probabilities(label, len(examples[place].choices)) for place, (_, label) in votes.items()]
         labels.append(Labels.from_rows(ids, rows))
     return Annotations.from_labels(labels, tuple(found))
 
 
-def _probabilities(said: Said, choices: int) -> tuple[float, ...]:
-    return said if isinstance(said, tuple) else tuple(np.eye(choices)[said].tolist())
+def _probabilities(label: ClassLabel, choices: int) -> tuple[float, ...]:
+    return label if isinstance(label, tuple) else tuple(np.eye(choices)[label].tolist())
 
 
 def _short(name: str) -> str:

@@ -49,7 +49,7 @@ def refuse_irregular(path: Path) -> None:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
     except ValueError as error:  # a NUL byte
-        raise UserError(f"{str(path)!r} is no path: {error}") from None
+        raise UserError(f"{str(path)!r} is not a path: {error}") from None
     if stat.S_ISDIR(mode):
         raise UserError(f"{path} cannot be read: Is a directory: give the path of a file in it")
     if not stat.S_ISREG(mode):

@@ -114,12 +114,24 @@ def _separated(delimiter: str, quoting: Literal[0, 3]) -> Callable[[Path, Binary
                 if cells:  # blank lines are not rows
                     number += 1
                     if len(cells) != len(header):
-                        raise UserError(f"{path}, row {number}: {len(cells)} cells, but the header has {len(header)}")
+                        raise UserError(
+                            f"{path}, row {number}: {len(cells)} cells, but the header has {len(header)}"
+                            f"{_hint(header, delimiter)}"
+                        )
                     yield number, dict(zip(header, cells, strict=True))
         except csv.Error as error:
             raise UserError(f"{path}, row {number + 1}: {error}") from None
 
     return parse
+
+
+def _hint(header: list[str], delimiter: str) -> str:
+    """What is probably wrong with a table whose header is one cell, with another separator in it."""
+    other = next((each for each in ",;\t|" if each != delimiter and len(header) == 1 and each in header[0]), "")
+    if not other:
+        return ""
+    wanted = {",": "commas", "\t": "tabs"}
+    return f": its cells seem to be separated by {wanted.get(other, repr(other))}, not by {wanted[delimiter]}"
 
 
 def _lines(path: Path, stream: BinaryIO) -> Iterator[str]:

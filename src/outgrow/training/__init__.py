@@ -1,1 +1,1 @@
-"""The only training loop, and the batches it eats."""
+"""The training loop and its batches."""

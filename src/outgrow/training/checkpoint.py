@@ -1,4 +1,4 @@
-"""Loading a checkpoint: what comes out is what the files hold.
+"""Strict loading of checkpoints: a tensor of the backbone that is missing, left over or of another shape is an error.
 
 One kind of difference is accepted: a classifier's head that the file lacks or has in another size, which is drawn. A
 tensor of the backbone that is missing, left over or of another shape is an error that names it.
@@ -195,7 +195,7 @@ def _is_buffer(key: str, tensors: Mapping[str, Tensor]) -> bool:
 def _require_numbers(module: Any, folder: Path) -> None:
     for name, weight in module.named_parameters():
         if not all_finite(weight):
-            raise UserError(f"{folder}: {name} holds what is no number (NaN or infinite): fetch or train it again")
+            raise UserError(f"{folder}: {name} holds what is not a number (NaN or infinite): fetch or train it again")
 
 
 def _fast_gelu(module: Any) -> None:

@@ -116,11 +116,11 @@ def fill(
             todo = mine[~rows.read(digests[mine])[1]]
             done += len(mine) - len(todo)
             started, found = time.monotonic(), list[tuple[Ints, Floats]]()
-            for chosen, values, told in pooled(
+            for chosen, values, warnings in pooled(
                 network, [named[i] for i in todo], spec, ctx.settings.microbatch, cut=cut
             ):
                 found.append((todo[chosen], values))
-                notes |= dict.fromkeys(told)
+                notes |= dict.fromkeys(warnings)
                 done += len(chosen)
                 ctx.progress(done / total)
                 if ctx.checkpoint_due():

@@ -60,7 +60,7 @@ def train_heads(
     """One head for each label set, [n, classes] with [m, classes] of the validation slice, and its seed.
 
     Of all penalties and epochs (of the last epoch, where that is kept) the head with the lowest cross-entropy to the
-    validation labels is taken. A head comes out the same alone and beside others, up to rounding. Raises UserError
+    validation labels is taken. A head is the same alone and among others, up to rounding. Raises UserError
     where a number is not finite.
     """
     import torch

@@ -2,7 +2,8 @@
 
 All heads are solved together, in the principal axes of the standardised features. There the curvature of the objective
 is nearly diagonal, so L-BFGS in variables that are scaled by it needs some ten steps, whatever the features' scales and
-correlations. The axes depend on the features alone, and every step reads the matrix once for all heads.
+correlations. The axes depend on the features alone, and every step reads the matrix once for all heads. The path of
+penalties is followed in float32; the last steps for the penalty that is kept are in float64.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +19,14 @@ import numpy.typing as npt
 from outgrow.types import Doubles, Floats, UserError
 
 CURVATURE = 0.25  # of the cross-entropy in a logit, at most
-TOLERANCE = 1e-5  # of the largest gradient in scaled variables
 MOST_STEPS = 500
 MEMORY = 10  # pairs of steps and gradients that L-BFGS keeps
 MOST_LOGITS = 4_000_000  # computed at once: what bounds memory
-PART = 200_000  # numbers of the features that are read together: about 3 MB, which a cache holds
+PART = 200_000  # numbers of the features that are read together: 0.8 to 1.6 MB, which a cache holds
+
+COARSE, FINE = np.float32, np.float64  # types of what is computed of the rows
+NOISE = {COARSE: 1e-8, FINE: 1e-15}  # the relative error of a value
+TOLERANCE = {COARSE: 1e-5, FINE: 1e-7}  # of the largest gradient in scaled variables
 
 Objective = Callable[[Doubles, npt.NDArray[np.int64]], tuple[Doubles, Doubles]]
 
@@ -46,19 +51,32 @@ class Design:
     @cached_property
     def axes(self) -> tuple[Doubles, Doubles]:
         """The principal axes of the standardised features, [width, width], and the variance along each, [width]."""
-        x = (self.values - self.mean) / self.spread
-        variance, axes = np.linalg.eigh(x.T @ x / len(x))
+        width = self.values.shape[1]
+        covariance = np.zeros((width, width))
+        for part in _parts(self.values):
+            x = ((self.values[part] - self.mean) / self.spread).astype(np.float32)  # any orthogonal axes would do
+            covariance += x.T @ x
+        variance, axes = np.linalg.eigh(covariance / len(self.values))
         return axes, np.maximum(variance, 0.0)
 
     @cached_property
-    def rotated(self) -> Doubles:
-        """The standardised features along the axes, [n, width]."""
-        return self.projected(self.values)
+    def rotated(self) -> Floats:
+        """The standardised features along the axes, float32 [n, width]."""
+        found = np.empty(self.values.shape, dtype=np.float32)
+        for part in _parts(self.values):
+            found[part] = self.projected(self.values[part])
+        return found
 
     def projected(self, features: Doubles) -> Doubles:
         """Other features [m, width] in the same coordinates."""
         found: Doubles = ((features - self.mean) / self.spread) @ self.axes[0]
         return found
+
+
+def _parts(x: Doubles | Floats) -> list[slice]:
+    """Rows of a matrix that a processor's cache holds together."""
+    rows = max(1, PART // x.shape[1])
+    return [slice(start, start + rows) for start in range(0, len(x), rows)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +100,7 @@ def regress(
 
     validation: features [m, width]. penalties: on half the squared weights of standardised features (not on the bias),
     tried in this order, each from the solution before it; the one with the lowest validation loss is kept, of equals
-    the first. A head comes out the same alone and beside others, to 1e-5 of its largest weight. Raises UserError where
+    the first. A head is the same alone and among others, to 1e-5 of its largest weight. Raises UserError where
     a number given or found is not finite.
     """
     for what, arrays in (
@@ -116,16 +134,11 @@ def _path(
 ) -> list[Head]:
     """The heads of targets [classes, heads, n], along the path of the penalties."""
     classes, count, _ = targets.shape
-    width = design.values.shape[1]
-    solution = np.zeros((count, classes, width + 1))
-    best, best_loss = solution, np.full(count, np.inf)
+    solution = np.zeros((count, classes, design.values.shape[1] + 1))
+    best, best_loss, chosen = solution, np.full(count, np.inf), np.zeros(count)
     curves: list[list[dict[str, float]]] = [[] for _ in range(count)]
     for penalty in penalties:
-        scale = 1 / np.sqrt(CURVATURE * np.append(design.axes[1], 1.0) + np.append(np.full(width, penalty), 0.0))
-        objective = _objective(design.rotated, targets, penalty, scale)
-        scaled = _minimised(objective, (solution / scale).reshape(count, -1))
-        solution = scaled.reshape(count, classes, -1) * scale
-        refuse_not_finite("coefficients", solution)
+        solution = _solved(design, targets, penalty, solution, COARSE)
         log_probs = _log_probs(validation, solution)
         losses = -(validation_targets * log_probs).sum(0).mean(1)
         refuse_not_finite("a validation loss", losses)
@@ -134,7 +147,10 @@ def _path(
             curve.append({"penalty": penalty, "validation_loss": loss, "validation_agreement": agrees})
         improved = losses < best_loss
         best = np.where(improved[:, None, None], solution, best)
-        best_loss = np.minimum(losses, best_loss)
+        best_loss, chosen = np.minimum(losses, best_loss), np.where(improved, penalty, chosen)
+    for penalty in np.unique(chosen):
+        own = chosen == penalty
+        best[own] = _solved(design, targets[:, own], penalty, best[own], FINE)
     weight = best[:, :, :-1] @ design.axes[0].T / design.spread
     bias = best[:, :, -1] - weight @ design.mean
     return [
@@ -143,7 +159,18 @@ def _path(
     ]
 
 
-def _log_probs(x: Doubles, solution: Doubles) -> Doubles:
+def _solved(design: Design, targets: Doubles, penalty: float, start: Doubles, kind: type[np.floating[Any]]) -> Doubles:
+    """The minima [heads, classes, width + 1] for one penalty, from a solution near by."""
+    width = start.shape[2] - 1
+    scale = 1 / np.sqrt(CURVATURE * np.append(design.axes[1], 1.0) + np.append(np.full(width, penalty), 0.0))
+    objective = _objective(design.rotated, targets, penalty, scale, kind)
+    scaled = _minimised(objective, (start / scale).reshape(len(start), -1), NOISE[kind], TOLERANCE[kind])
+    solution: Doubles = scaled.reshape(start.shape) * scale
+    refuse_not_finite("coefficients", solution)
+    return solution
+
+
+def _log_probs(x: Any, solution: Any) -> Any:
     """[classes, heads, n] of features [n, width] and solutions [heads, classes, width + 1], the bias last. The classes
     come first, so that what is summed over them is summed over long rows."""
     heads, classes, _ = solution.shape
@@ -155,13 +182,13 @@ def _log_probs(x: Doubles, solution: Doubles) -> Doubles:
     return logits
 
 
-def _objective(x: Doubles, targets: Doubles, penalty: float, scale: Doubles) -> Objective:
+def _objective(x: Floats, targets: Doubles, penalty: float, scale: Doubles, kind: type[np.floating[Any]]) -> Objective:
     """The mean cross-entropy with its penalty, [heads], and its gradient in scaled variables, of some of the heads.
 
-    The rows are read in parts that stay in the processor's cache between the logits and the gradient.
+    The rows are read in parts that stay in the processor's cache between the logits and the gradient. kind: the type
+    of what is computed of a part.
     """
     classes, every, n = targets.shape
-    rows = max(1, PART // x.shape[1])
 
     def objective(scaled: Doubles, heads: npt.NDArray[np.int64]) -> tuple[Doubles, Doubles]:
         count = len(heads)
@@ -169,14 +196,15 @@ def _objective(x: Doubles, targets: Doubles, penalty: float, scale: Doubles) -> 
         wanted = targets if count == every else targets[:, heads]
         values, bias = np.zeros(count), np.zeros((classes, count))
         slopes = np.zeros((classes * count, x.shape[1]))
-        for start in range(0, n, rows):
-            part, own = x[start : start + rows], wanted[:, :, start : start + rows]
-            log_probs = _log_probs(part, solution)
-            values -= (own * log_probs).sum((0, 2))
+        rounded = solution.astype(kind)
+        for rows in _parts(x):
+            part, own = x[rows].astype(kind, copy=False), wanted[:, :, rows].astype(kind, copy=False)
+            log_probs = _log_probs(part, rounded)
+            values -= (own * log_probs).sum((0, 2), dtype=np.float64)
             residual = np.exp(log_probs, out=log_probs)
             residual -= own
             slopes += residual.reshape(classes * count, -1) @ part
-            bias += residual.sum(2)
+            bias += residual.sum(2, dtype=np.float64)
         gradient = np.empty_like(solution)
         gradient[:, :, :-1] = slopes.reshape(classes, count, -1).transpose(1, 0, 2) / n + penalty * solution[:, :, :-1]
         gradient[:, :, -1] = bias.T / n
@@ -186,15 +214,18 @@ def _objective(x: Doubles, targets: Doubles, penalty: float, scale: Doubles) -> 
     return objective
 
 
-def _minimised(objective: Objective, start: Doubles) -> Doubles:
+def _minimised(objective: Objective, start: Doubles, noise: float, tolerance: float) -> Doubles:
     """The minima [heads, variables] of convex objectives by L-BFGS with backtracking (Nocedal and Wright 2006,
-    chapter 7.2); a head that has converged is not computed again."""
+    chapter 7.2); a head that has converged is not computed again.
+
+    noise: the relative error of a value. tolerance: of the largest gradient.
+    """
     found, active = start.copy(), np.arange(len(start))
     values, gradients = objective(start, active)
     steps: list[Doubles] = []
     changes: list[Doubles] = []
     for _ in range(MOST_STEPS):
-        going = np.abs(gradients).max(1) > TOLERANCE
+        going = np.abs(gradients).max(1) > tolerance
         if not going.any():
             break
         if not going.all():
@@ -202,10 +233,10 @@ def _minimised(objective: Objective, start: Doubles) -> Doubles:
             steps, changes = [each[going] for each in steps], [each[going] for each in changes]
         direction = _direction(gradients, steps, changes)
         at = found[active]
-        new, new_values, new_gradients = _searched(objective, active, at, values, gradients, direction)
+        new, new_values, new_gradients = _searched(objective, active, at, values, gradients, direction, noise)
         steps, changes = [*steps, new - at][-MEMORY:], [*changes, new_gradients - gradients][-MEMORY:]
         found[active] = new
-        stuck = new_values >= values - 1e-15 * np.abs(values)  # no digit left to gain
+        stuck = new_values >= values - noise * np.abs(values)  # no digit left to gain
         values, gradients = new_values, np.where(stuck[:, None], 0.0, new_gradients)
     return found
 
@@ -234,6 +265,7 @@ def _searched(
     values: Doubles,
     gradients: Doubles,
     direction: Doubles,
+    noise: float,
 ) -> tuple[Doubles, Doubles, Doubles]:
     """Where each head's step ends, with its value and gradient: the direction, halved until the value falls enough."""
     slope = (gradients * direction).sum(1)
@@ -243,7 +275,7 @@ def _searched(
     new = at + direction
     new_values, new_gradients = objective(new, active)
     for _ in range(30):
-        short = ~(new_values <= values + 1e-4 * length * slope + 1e-15 * np.abs(values))
+        short = ~(new_values <= values + 1e-4 * length * slope + noise * np.abs(values))
         if not short.any():
             break
         length[short] *= 0.5

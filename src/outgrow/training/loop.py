@@ -25,7 +25,6 @@ from outgrow.training.state import (
     save,
     save_weights,
     trained,
-    weights,
 )
 from outgrow.types import Ints, UserError
 
@@ -299,7 +298,7 @@ def _check(
     state.running, state.seen = 0.0, 0
     if config.keep == "best" and figures["validation_loss"] < state.best_loss:
         state.best_loss = figures["validation_loss"]
-        state.best = {name: tensor.detach().clone() for name, tensor in weights(module).items()}
+        state.best = {name: tensor.detach().clone() for name, tensor in trained(module).items()}
 
 
 def _not_finite(module: torch.nn.Module) -> str | None:

@@ -94,7 +94,7 @@ def _require_last_token(network: OpenedModel, texts: list[Ints], alone: list[tor
 
 
 def _require_training(network: OpenedModel, text: Ints) -> None:
-    """Some architectures answer and cannot learn, such as Reformer at other lengths than its own."""
+    """Refuses architectures that predict but cannot be trained, such as Reformer at other lengths than its own."""
     network.module.train()
     try:
         _answers(network, [text])

@@ -72,9 +72,9 @@ class Network:
         """The tokens of each (id, text), truncated only if `cut`; otherwise a text that is too long is a UserError."""
         most = self.longest
         cut = cut and most is not None
-        asked = {"add_special_tokens": True, "padding": False, "truncation": cut, "return_attention_mask": False}
+        options = {"add_special_tokens": True, "padding": False, "truncation": cut, "return_attention_mask": False}
         limit = {"max_length": most} if cut else {}
-        encoded = self.tokenizer([text for _, text in texts], **asked, **limit)["input_ids"]
+        encoded = self.tokenizer([text for _, text in texts], **options, **limit)["input_ids"]
         for (id, _), ids in zip(texts, encoded, strict=True):
             if most is not None and len(ids) > most:
                 raise UserError(
@@ -144,8 +144,8 @@ class Network:
     def _inputs(self, batch: Batch) -> dict[str, Any]:
         """The model's inputs. A causal model needs no mask: no token sees the padding on its right."""
         mask = None if self.causal else batch.mask
-        asked = {"use_cache": False} if self.causal else {}
-        return {"input_ids": batch.tokens, "attention_mask": mask, **asked}
+        options = {"use_cache": False} if self.causal else {}
+        return {"input_ids": batch.tokens, "attention_mask": mask, **options}
 
     def _class_logits(self, batch: Batch) -> Any:
         """[texts, classes]. Transformers' causal classifiers look for the last token by comparing ids with the padding
@@ -201,7 +201,20 @@ def open_network(
     kind: Kind = "language model" if readout == "tokens" else "classifier"
     implementation = attention(settings.device, trained_in) if trained_in else None
     module = load_module(kind, folder, settings, classes=classes, seed=seed, attention=implementation)
+    if trained_in:
+        from outgrow.training.embedding import sum_in_place
+
+        sum_in_place(module)
+        if settings.gradient_checkpointing:
+            _compute_twice(module, folder)
     return _opened(module, folder, readout, settings)
+
+
+def _compute_twice(module: Any, folder: Path) -> None:
+    """Keep the inputs of layers only, and compute the rest again in the backward pass."""
+    if not module.supports_gradient_checkpointing:
+        raise UserError(f"{folder} has no gradient checkpointing: leave it out, or lower --microbatch")
+    module.gradient_checkpointing_enable({"use_reentrant": False})
 
 
 def open_encoder(folder: Path, settings: Settings) -> Network:

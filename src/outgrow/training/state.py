@@ -90,7 +90,7 @@ def save(
     if device.type != "cpu":
         random["device"] = torch.get_device_module(device).get_rng_state()
     files = {
-        "weights": weights(module),
+        "weights": trained(module),
         "optimisers": moments,
         "random": random,
         **({"best": state.best} if state.best is not None else {}),

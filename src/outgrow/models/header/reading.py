@@ -1,4 +1,4 @@
-"""What a checkpoint says of itself: config, names and shapes of the weights, and the tokenizer's file.
+"""The header of a checkpoint: config, names and shapes of the weights, and the tokenizer's file.
 
 Whatever is wrong with a checkpoint and can be seen without loading it is reported here. No tensor is read and no ML
 library imported, so an experiment can look at all its models while it is planned.
@@ -96,15 +96,18 @@ def longest_input(folder: Path) -> int | None:
 
 
 def read_config(folder: Path) -> Mapping[str, Any]:
-    """config.json. It names a model_type that transformers knows, or the checkpoint's own code; it is no adapter's."""
+    """config.json, with a model_type that transformers knows or that the checkpoint's own code defines.
+
+    Raises UserError where there is none, and for an adapter or an encoder-decoder.
+    """
     path = folder / "config.json"
     if not path.exists():
         raise UserError(f"{folder} has no config.json: give the folder of a Hugging Face checkpoint")
     if not path.is_file():  # a pipe or a device has no end
-        raise UserError(f"{path} is no ordinary file: give the folder of a Hugging Face checkpoint")
+        raise UserError(f"{path} is not a regular file: give the folder of a Hugging Face checkpoint")
     config = read_json(path)
     if not config.get("model_type"):
-        raise UserError(f"{path} names no model_type: this is no Hugging Face checkpoint")
+        raise UserError(f"{path} names no model_type: this is not a Hugging Face checkpoint")
     if not isinstance(config["model_type"], str):
         raise UserError(f"{path} says model_type = {_short(config['model_type'])}: it must be a text")
     if (folder / "adapter_config.json").exists():
@@ -181,9 +184,9 @@ def _require_width(folder: Path, config: Mapping[str, Any], tensors: Mapping[str
         if other != name and not _LAYER.search(other)
     )
     if width != config[field] and not (width in others.values() and any(mapped)):
-        said = " and ".join(f"{key} = {_short(value)}" for key, value in ({field: config[field]} | others).items())
+        stated = " and ".join(f"{key} = {_short(value)}" for key, value in ({field: config[field]} | others).items())
         raise UserError(
-            f"{folder / 'config.json'} says {said}, but {name} has {rows} rows of {width} numbers: "
+            f"{folder / 'config.json'} says {stated}, but {name} has {rows} rows of {width} numbers: "
             "save config and weights together"
         )
 
@@ -222,7 +225,7 @@ def _last_token(path: Path, now: Stamp) -> tuple[str, int]:
             return max(tokens, key=lambda each: each[1], default=("", -1))
         raise TypeError
     except (TypeError, KeyError, IndexError, AttributeError):
-        raise UserError(f"{path} is no tokenizer: save the tokenizer again") from None
+        raise UserError(f"{path} is not a tokenizer: save the tokenizer again") from None
 
 
 def _ids(tokenizer: Mapping[str, Any]) -> Iterator[tuple[str, int]]:

@@ -81,7 +81,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     except (ValueError, RecursionError):
         raise _broken(path, "its header is not JSON") from None
     if not isinstance(header, dict):
-        raise _broken(path, "its header is no JSON object")
+        raise _broken(path, "its header is not a JSON object")
     _require_metadata(path, header.pop("__metadata__", None))
     tensors, spans = {}, []
     for name, entry in header.items():
@@ -115,7 +115,7 @@ def _require_metadata(path: Path, metadata: Any) -> None:
     if metadata is not None and (
         not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values())
     ):
-        raise _broken(path, "its metadata are no texts")
+        raise _broken(path, "its metadata are not texts")
 
 
 def _whole(numbers: Any) -> TypeGuard[list[int]]:
@@ -124,7 +124,7 @@ def _whole(numbers: Any) -> TypeGuard[list[int]]:
 
 
 def _broken(path: Path, why: str) -> UserError:
-    return UserError(f"{path} is no whole safetensors file ({why}): fetch or save it again")
+    return UserError(f"{path} is not a whole safetensors file ({why}): fetch or save it again")
 
 
 def read_json(path: Path) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""What stands beside a model: the weak labels, the majority class, the audited rows alone, the model when asked."""
+"""A fitted model compared with the weak labels, the majority class, the audited rows alone, and the model zero-shot."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from functools import partial
 import numpy as np
 
 from outgrow.annotations import Bools
-from outgrow.measures.ppi import Powered
+from outgrow.measures.ppi import PPIEstimate
 from outgrow.numbers import percent, signed, span
 from outgrow.practice.audits import Audits, audited_mean, weights
 from outgrow.practice.data import PracticeData
 from outgrow.types import Doubles, Labels
 
 FEWEST = 20  # audited rows, below which no accuracy is stated
+SAME = 1e-9  # how far two probabilities that count as equal may be apart
 MODEL = "this model"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Beside:
+class LabellerScore:
     """How a labeller does on the audited rows. accuracy: on rows that it answers, with a 95 % interval; None for too
     few. answered: the share of the audited rows that it answers. versus: its accuracy minus the model's on the rows
     that it answers; None for the model itself."""
 
     name: str
-    accuracy: Powered | None
+    accuracy: PPIEstimate | None
     answered: float = 1.0
-    versus: Powered | None = None
+    versus: PPIEstimate | None = None
 
     @property
     def is_better(self) -> bool:
@@ -46,7 +47,7 @@ class Beside:
         return self.versus is not None and self.versus.mean >= 0
 
 
-def beside(data: PracticeData, audits: Audits, answers: Mapping[str, Labels]) -> tuple[Beside, ...]:
+def compare_labellers(data: PracticeData, audits: Audits, answers: Mapping[str, Labels]) -> tuple[LabellerScore, ...]:
     """Every labeller on the audited rows that the model is scored on, the model first.
 
     No guesses of the accuracy enter, as they do in `powered_mean`: the model has learned from the weak labels of the
@@ -64,18 +65,20 @@ def beside(data: PracticeData, audits: Audits, answers: Mapping[str, Labels]) ->
     found = {name: own if name == MODEL else _correct(known, labels) for name, labels in answers.items()}
     shares = np.bincount(known.gold_labels().hard(), weights=weights(known, audits)[scored])
     found["majority class"] = np.where(scored, (data.gold == shares.argmax()).astype(np.float64), np.nan)
-    return tuple(_beside(name, correct, own, scored, known, audits) for name, correct in found.items())
+    return tuple(_score(name, correct, own, scored, known, audits) for name, correct in found.items())
 
 
-def _beside(name: str, correct: Doubles, own: Doubles, scored: Bools, data: PracticeData, audits: Audits) -> Beside:
+def _score(
+    name: str, correct: Doubles, own: Doubles, scored: Bools, data: PracticeData, audits: Audits
+) -> LabellerScore:
     at = ~np.isnan(correct)
     answered = float(at[scored].mean())
     if at[scored].sum() < FEWEST:
-        return Beside(name=name, accuracy=None, answered=answered)
+        return LabellerScore(name=name, accuracy=None, answered=answered)
     among = at | ~scored if not at[~scored].any() else at  # of other rows it is not known whether they are answered
     mean = partial(audited_mean, data, audits, guesses=np.zeros(len(data)), among=among, finite=False)
     versus = None if name == MODEL else mean(np.nan_to_num(correct) - np.nan_to_num(own), proportion=False)
-    return Beside(name=name, accuracy=mean(np.nan_to_num(correct)), answered=answered, versus=versus)
+    return LabellerScore(name=name, accuracy=mean(np.nan_to_num(correct)), answered=answered, versus=versus)
 
 
 def _correct(data: PracticeData, labels: Labels) -> Doubles:
@@ -86,14 +89,14 @@ def _correct(data: PracticeData, labels: Labels) -> Doubles:
     return np.array([float(answer[id] == right) if id in answer else np.nan for id, right in pairs])
 
 
-def verdict(rows: Sequence[Beside], audited: int) -> tuple[str, ...]:
+def verdict(rows: Sequence[LabellerScore], audited: int) -> tuple[str, ...]:
     """What to know first, a sentence each: whether something simpler is better than the model, then how good it is."""
     if not rows:
         audit = "answer some rows (outgrow labels DATA --to-audit 100 audit.csv) and give them (--audited audit.csv)"
-        return (f"how good this model is cannot be said, because no row is audited: {audit}",)
+        return (f"the accuracy of this model is not known, because no row is audited: {audit}",)
     model = next(row for row in rows if row.name == MODEL)
     if model.accuracy is None:
-        return (f"how good this model is cannot be said: {audited} audited rows are fewer than {FEWEST}",)
+        return (f"the accuracy of this model is not stated: {audited} audited rows are fewer than {FEWEST}",)
     own = f"{percent(model.accuracy.mean)} % of such rows ({span(model.accuracy.low, model.accuracy.high)})"
     first = [_warning(row) for row in rows if row.is_better] + [
         _warning(row) for row in rows if row.is_no_worse and not row.is_better
@@ -106,18 +109,18 @@ def verdict(rows: Sequence[Beside], audited: int) -> tuple[str, ...]:
 
 def ties(labels: Labels, name: str) -> tuple[str, ...]:
     """A note on labels that have several most probable classes, of which the first stands for the row."""
-    tied = sum(int((row == row.max()).sum() > 1) for row in labels.rows())
+    tied = sum(int((row >= row.max() - SAME).sum() > 1) for row in labels.rows())
     if not tied:
         return ()
     return (f"{tied:,} of {len(labels):,} {name} are ties: there the first of the tied classes is taken for the label",)
 
 
-def _warning(row: Beside) -> str:
+def _warning(row: LabellerScore) -> str:
     assert row.versus is not None
     assert row.accuracy is not None
     points = f"{signed(row.versus.mean)} points, {span(row.versus.low, row.versus.high)}"
     where = f" on the {100 * row.answered:.0f} % of rows that have one" if row.answered < 1 else ""
-    said = f"{row.name}: {percent(row.accuracy.mean)} %{where}"
+    line = f"{row.name}: {percent(row.accuracy.mean)} %{where}"
     if row.is_better:
-        return f"{said}, better than this model ({points}): use that"
-    return f"{said}, no worse than this model ({points}): it has shown no gain"
+        return f"{line}, better than this model ({points}): use that"
+    return f"{line}, no worse than this model ({points}): it has shown no gain"

@@ -9,7 +9,7 @@ import pytest
 import tiny
 
 from outgrow.tasks.base import Passage
-from outgrow.training.continuing import Generative, LanguageModelObjective, Tokenised, adapt, tokenised
+from outgrow.training.language_model import Generative, LanguageModelObjective, Tokenised, adapt, tokenised
 from outgrow.training.network import Network, open_network
 from outgrow.types import UserError
 
@@ -39,7 +39,7 @@ def test_a_passage_that_is_too_long_is_read_as_far_as_the_model_reads(tmp_path: 
     assert lines.offsets.tolist() == [0, 64]  # of the second nothing is left to learn
 
 
-def test_a_task_without_passages_is_told(tmp_path: Path) -> None:
+def test_a_task_without_passages_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="leave out adapt"):
         tokenised(network(tmp_path), [Passage(text="")])
 

@@ -83,15 +83,15 @@ def test_python_has_them_as_data(quiz: Path) -> None:
 
 
 def test_what_cannot_be_asked_is_one_line_before_anything_runs(quiz: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, said = ended(capsys, "run", "quiz.toml", "--on", "inline", "--seeds", "0,", "--analyses", "imitation")
+    code, output = ended(capsys, "run", "quiz.toml", "--on", "inline", "--seeds", "0,", "--analyses", "imitation")
     assert code == 2
-    assert said.startswith("error: analysis imitation needs two seeds or more")
+    assert output.startswith("error: analysis imitation needs two seeds or more")
     assert not Path("runs").exists() or not any(Path("runs").iterdir())
-    code, said = ended(capsys, "run", "quiz.toml", "--analyses", "imitatoin")
-    assert (code, "Did you mean 'imitation'?" in said) == (2, True)
-    assert "--analyses imitatoin: " in said
-    code, said = ended(capsys, "results", "quiz.toml", "--analysis", "imitation", "--by", "parity")
-    assert (code, said) == (2, "error: --analysis and --by are two views of the results: give one of them\n")
+    code, output = ended(capsys, "run", "quiz.toml", "--analyses", "imitatoin")
+    assert (code, "Did you mean 'imitation'?" in output) == (2, True)
+    assert "--analyses imitatoin: " in output
+    code, output = ended(capsys, "results", "quiz.toml", "--analysis", "imitation", "--by", "parity")
+    assert (code, output) == (2, "error: --analysis and --by are two views of the results: give one of them\n")
     with pytest.raises(UserError, match="should be a list of names"):
         outgrow.results("quiz.toml", analyses="imitation")
 
@@ -109,11 +109,11 @@ def test_an_unfinished_experiment_says_so(quiz: Path) -> None:
 
 def test_what_failed_is_named(quiz: Path) -> None:
     broken = {"name": "fakes:BrokenMethod", "how": "user"}
-    asked = {**table(), "recipes": {"fakes/small": broken, "fakes/large": broken}}
-    results = outgrow.run(asked, on="inline", analyses=["imitation"])
-    said = results.findings["imitation"].sentence
-    assert said.startswith("Nothing can be said, since a step that it needs has failed: fit fakes/")
-    assert said in results.report("page.html").read_text()
+    table_of_broken = {**table(), "recipes": {"fakes/small": broken, "fakes/large": broken}}
+    results = outgrow.run(table_of_broken, on="inline", analyses=["imitation"])
+    output = results.findings["imitation"].sentence
+    assert output.startswith("No finding, because a step that it needs has failed: fit fakes/")
+    assert output in results.report("page.html").read_text()
 
 
 def table() -> dict[str, object]:

@@ -9,7 +9,7 @@ import pytest
 import tiny
 
 from outgrow.losses.confidence import Confidence
-from outgrow.training.choosing import ClassificationObjective
+from outgrow.training.classification import ClassificationObjective
 from outgrow.training.network import open_network
 from outgrow.types import Labels
 

@@ -109,14 +109,14 @@ class LanguageModelObjective:
 
     def targets(self, micro_batches: list[Ints], progress: float) -> list[float]:
         """The factor of each line's summed loss, so that every token of the whole batch has the same weight."""
-        learnt = sum(int(_learnt(self._lines, micro_batch).sum()) for micro_batch in micro_batches)
-        return [sum(map(len, micro_batches)) / learnt] * len(micro_batches)
+        total = sum(int(learnt(self._lines, micro_batch).sum()) for micro_batch in micro_batches)
+        return [sum(map(len, micro_batches)) / total] * len(micro_batches)
 
     def per_example(self, micro_batch: Ints, target: float) -> torch.Tensor:
         import torch
 
         losses, _ = self._losses(self._lines, micro_batch)
-        line = torch.from_numpy(np.repeat(np.arange(len(micro_batch)), _learnt(self._lines, micro_batch))).to(
+        line = torch.from_numpy(np.repeat(np.arange(len(micro_batch)), learnt(self._lines, micro_batch))).to(
             losses.device
         )
         return target * torch.zeros(len(micro_batch), device=losses.device).index_add(0, line, losses)
@@ -131,7 +131,7 @@ class LanguageModelObjective:
             for micro_batch in self._micro_batches(self._validation_lines, rows)
         ]
         losses, right = (torch.cat(each) for each in zip(*found, strict=True))
-        first = np.cumsum(_learnt(self._validation_lines, rows)) - _learnt(self._validation_lines, rows)
+        first = np.cumsum(learnt(self._validation_lines, rows)) - learnt(self._validation_lines, rows)
         return {
             "validation_loss": losses.mean().item(),
             "validation_accuracy": right.mean().item(),
@@ -139,32 +139,40 @@ class LanguageModelObjective:
         }
 
     def _losses(self, lines: Lines, rows: Ints) -> tuple[torch.Tensor, torch.Tensor]:
-        """The loss of each predicted token, and whether it was the most probable one, each [tokens], line after line.
-
-        Padding on the right needs no mask in a causal model. The output embedding is used only where something is to
-        be learnt; what a model does after it (scaling, soft caps) still happens.
-        """
+        """The loss of each predicted token, and whether it was the most probable one, each [tokens]."""
         import torch
 
-        begins, ends, starts = lines.offsets[rows], lines.offsets[rows + 1], lines.starts[rows]
-        columns = np.arange((ends - begins).max())
-        inside = columns < (ends - begins)[:, None]
-        tokens = lines.tokens[np.minimum(begins[:, None] + columns, ends[:, None] - 1)]  # no id means padding
-        predicts = inside & (columns >= (starts - begins)[:, None])
-        ids = torch.from_numpy(tokens.astype(np.int64)).to(self._module.device)
-        where = torch.from_numpy(predicts[:, 1:]).to(self._module.device)
-        embedding = self._module.get_output_embeddings()
-        hook = embedding.register_forward_pre_hook(lambda _, args: (args[0][where][None],))
-        try:
-            logits = self._module(input_ids=ids[:, :-1], use_cache=False).logits[0].float()
-        finally:
-            hook.remove()
-        wanted = ids[:, 1:][where]
+        logits, wanted = next_tokens(self._module, lines, rows)
         losses = torch.nn.functional.cross_entropy(logits, wanted, reduction="none")
         return losses, (logits.argmax(-1) == wanted).float()
 
 
-def _learnt(lines: Lines, rows: Ints) -> Ints:
+def next_tokens(module: Any, lines: Lines, rows: Ints) -> tuple[torch.Tensor, torch.Tensor]:
+    """The logits of each predicted token of some lines, float32 [tokens, vocabulary], and that token, [tokens], line
+    after line.
+
+    Padding on the right needs no mask in a causal model. The output embedding is used only where something is to be
+    learnt; what a model does after it (scaling, soft caps) still happens.
+    """
+    import torch
+
+    begins, ends, starts = lines.offsets[rows], lines.offsets[rows + 1], lines.starts[rows]
+    columns = np.arange((ends - begins).max())
+    inside = columns < (ends - begins)[:, None]
+    tokens = lines.tokens[np.minimum(begins[:, None] + columns, ends[:, None] - 1)]  # no id means padding
+    predicts = inside & (columns >= (starts - begins)[:, None])
+    ids = torch.from_numpy(tokens.astype(np.int64)).to(module.device)
+    where = torch.from_numpy(predicts[:, 1:]).to(module.device)
+    embedding = module.get_output_embeddings()
+    hook = embedding.register_forward_pre_hook(lambda _, args: (args[0][where][None],))
+    try:
+        logits = module(input_ids=ids[:, :-1], use_cache=False).logits[0].float()
+    finally:
+        hook.remove()
+    return logits, ids[:, 1:][where]
+
+
+def learnt(lines: Lines, rows: Ints) -> Ints:
     """How many tokens of each line are predicted, int64 [rows]."""
-    learnt: Ints = lines.offsets[rows + 1] - lines.starts[rows]
-    return learnt
+    count: Ints = lines.offsets[rows + 1] - lines.starts[rows]
+    return count

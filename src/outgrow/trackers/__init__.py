@@ -1,0 +1,1 @@
+"""Trackers: where the results of an experiment are written beside its store."""
