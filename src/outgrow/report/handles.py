@@ -224,6 +224,9 @@ def compare(first: Results, second: Results, names: tuple[str, str] = ("first", 
         first, second: The results of two experiments, of one store or of two.
         names: What the two are called.
 
+    Returns:
+        The finding, with its table as text in several formats and as a page.
+
     Raises:
         UserError: They have nothing in common, or are scored in different ways.
 

@@ -50,7 +50,7 @@ class ChessAdvantage(Task):
         return {"margin": {id: abs(win_probability(scores[id]) - 0.5) for id in examples.ids}}
 
     def drawing(self, example: Example, marked: Mapping[str, str]) -> str:
-        """The board."""
+        """The board of the position."""
         return drawing.of_prompt(example.prompt, marked)
 
 
