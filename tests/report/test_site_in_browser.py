@@ -145,7 +145,7 @@ def test_a_table_sorts_and_filters(browser: Any, folder: Path, width: int) -> No
     assert order(browser) == listed
     find = (
         "const input = [...document.querySelectorAll('#results ~ .tools input')][0]; input.value = arguments[0];"
-        "input.dispatchEvent(new Event('input')); return input.nextElementSibling.textContent"
+        "input.dispatchEvent(new Event('input')); return input.parentElement.nextElementSibling.textContent"
     )
     assert browser.execute_script(find, "lost RIDDLES") == "3 of 8 rows"
     assert order(browser) == ["lost 2", "lost 10", "lost 14"]

@@ -16,14 +16,19 @@
   const FEW = 5;
   const isRow = row => !row.classList.contains("task");
 
-  const prepare = (table, number) => {
+  const labelled = (text, control) => {
+    const label = make("label", {}, text);
+    label.append(control);
+    return label;
+  };
+
+  const prepare = table => {
     const bodies = [...table.tBodies];
     const rows = bodies.flatMap(body => [...body.rows].filter(isRow));
     if (rows.length < 2) return;
     const heads = [...table.tHead.rows[0].cells];
     const bar = make("div", { className: "tools", hidden: rows.length <= FEW }); // of few rows the heads are enough
-    const select = make("select", { id: `sort-${number}` });
-    const named = make("label", { htmlFor: select.id }, "Sort by ");
+    const select = make("select", {});
     select.append(make("option", { value: "" }, "as listed"));
     heads.forEach((head, at) => {
       const name = head.textContent.trim();
@@ -46,13 +51,12 @@
         body.append(...own);
       }
     });
-    bar.append(named, select);
-    bar.append(...filter(rows, bodies, number));
+    bar.append(labelled("Sort by", select), ...filter(rows, bodies));
     table.parentElement.matches(".scroll") ? table.parentElement.before(bar) : table.before(bar);
   };
 
-  const filter = (rows, bodies, number) => {
-    const input = make("input", { type: "search", id: `filter-${number}`, placeholder: "words of a row" });
+  const filter = (rows, bodies) => {
+    const input = make("input", { type: "search", placeholder: "words of a row" });
     const count = make("output", { className: "count" }, `${rows.length} rows`);
     input.addEventListener("input", () => {
       const words = input.value.toLowerCase().split(/\s+/);
@@ -65,10 +69,10 @@
       const left = rows.filter(row => !row.hidden).length;
       count.textContent = left === rows.length ? `${left} rows` : `${left} of ${rows.length} rows`;
     });
-    return [make("label", { htmlFor: input.id }, "Filter "), input, count];
+    return [labelled("Filter", input), count];
   };
 
-  document.querySelectorAll("table.sorts").forEach(prepare);
+  document.querySelectorAll("table.sorts").forEach(table => prepare(table));
 
   const tip = make("div", { className: "tip", hidden: true });
   tip.setAttribute("aria-hidden", "true");
