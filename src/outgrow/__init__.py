@@ -14,7 +14,7 @@ TYPE_CHECKING = False  # typing.TYPE_CHECKING without an import, which would tak
 if TYPE_CHECKING:
     from typing import Any
 
-    from outgrow.api import Results, plan, results, run
+    from outgrow.api import Compared, Results, compare, plan, results, run
     from outgrow.config import read
     from outgrow.experiment.definition import Experiment
     from outgrow.experiment.technique import Technique
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "outgrow.api": ("Results", "plan", "results", "run"),
+    "outgrow.api": ("Compared", "Results", "compare", "plan", "results", "run"),
     "outgrow.config": ("read",),
     "outgrow.experiment.definition": ("Experiment",),
     "outgrow.graph": ("Plan", "Resources", "Settings", "Worker"),
@@ -40,6 +40,7 @@ _HOMES = {
     "outgrow.types": ("Example", "Examples", "Labels", "Scores", "UserError"),
 }
 __all__ = [
+    "Compared",
     "Example",
     "Examples",
     "Experiment",
@@ -54,6 +55,7 @@ __all__ = [
     "UserError",
     "WeakToStrongClassifier",
     "Worker",
+    "compare",
     "estimate",
     "plan",
     "read",

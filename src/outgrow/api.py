@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from outgrow import graph
 from outgrow.config import Seeds
@@ -15,142 +14,19 @@ from outgrow.executors._machine import with_gpu_memory
 from outgrow.experiment.checkpoints import check_checkpoints
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells, targets
-from outgrow.graph import LOGGER, Failure, Outcome, Plan, Report, Settings, Worker, ignore_events
+from outgrow.graph import LOGGER, Outcome, Plan, Report, Settings, Worker, ignore_events
 from outgrow.plugins import find, is_ours
 from outgrow.preflight import check_device, check_resources, check_space, notes
+from outgrow.report.handles import Compared, Results, compare
 from outgrow.source import DEFAULT_SETTINGS, Source, resolved, toml_of
 from outgrow.store import Store
 from outgrow.types import UserError
 
 if TYPE_CHECKING:
     from outgrow.executors.base import Executor
-    from outgrow.finding import Finding
-    from outgrow.report.results import Results as Numbers
 
 
-@dataclass(frozen=True)
-class Results:
-    """The results of an experiment, read from its store when they are first used.
-
-    Attributes:
-        experiment: The experiment, with every task and model identified by its content.
-        store: The store that the results are read from.
-        outcome: Which steps the run computed, found stored, failed or skipped; None without a run.
-        untracked: Why trackers of the experiment could not write the results of this run, one line each.
-        toml: The experiment as TOML, with `overrides` and `seeds` applied; "" if it was given as an `Experiment`.
-
-    Example:
-        >>> results = outgrow.run("experiment.toml", on="inline")
-        >>> results.records[0]["n_seeds"]
-        2
-    """
-
-    experiment: Experiment
-    store: Store
-    outcome: Outcome | None = None
-    toml: str = ""
-    untracked: tuple[str, ...] = ()
-
-    @property
-    def failures(self) -> tuple[Failure, ...]:
-        """The steps that failed in this run, each with its reason; empty without a run."""
-        return self.outcome.failures if self.outcome else ()
-
-    @cached_property
-    def numbers(self) -> Numbers:
-        """The results as dataclasses: records with their estimates by name, and what is missing, with the reason."""
-        from outgrow.report import results
-
-        return results.read(self.experiment, self.store, self.failures)
-
-    @property
-    def records(self) -> list[dict[str, Any]]:
-        """A flat dict for each task, supervisor, student and method over all seeds (`seed` None) and for each seed.
-
-        `pandas.DataFrame(results.records)` is a table of them. `outgrow.report.record.Record` explains the fields.
-        """
-        return [record.to_dict() for record in self.numbers.records]
-
-    def frame(self, library: Literal["pandas", "pyarrow"] = "pandas") -> Any:
-        """The records as a table: a `pandas.DataFrame`, or a `pyarrow.Table`, which needs no other package.
-
-        Raises:
-            UserError: pandas is not installed.
-
-        Example:
-            >>> results = outgrow.results("experiment.toml", seeds=[0])
-            >>> results.frame("pyarrow").num_rows == len(results.records)
-            True
-        """
-        if library == "pandas":
-            try:
-                import pandas as pd
-            except ImportError:
-                raise UserError('a frame needs pandas: pip install pandas, or use frame("pyarrow")') from None
-            return pd.DataFrame(self.records)
-        import pyarrow as pa
-
-        return pa.Table.from_pylist(self.records)
-
-    def sliced(self, facet: str) -> Numbers:
-        """`numbers` over all seeds, for each slice of the test examples. See `by`."""
-        from outgrow.report.slices import read_by
-
-        return read_by(self.experiment, self.store, facet, self.failures)
-
-    def by(self, facet: str) -> list[dict[str, Any]]:
-        """The records over all seeds for each slice of the test examples.
-
-        Args:
-            facet: A property of test examples that a task knows, such as `"rating"` or `"theme"`.
-
-        Raises:
-            UserError: No task knows the facet; the message lists the facets that they know.
-        """
-        return [record.to_dict() for record in self.sliced(facet).records]
-
-    @cached_property
-    def findings(self) -> dict[str, Finding]:
-        """What each analysis of the experiment found, by its name: a sentence, a table and a figure as data.
-
-        Example:
-            >>> results = outgrow.results("experiment.toml", analyses=["imitation"])
-            >>> results.findings["imitation"].sentence
-            'Nothing is computed yet: run the experiment.'
-        """
-        from outgrow.report.findings import read as read_findings
-
-        return read_findings(self.experiment, self.store, self.failures)
-
-    def table(self, width: int = 140) -> str:
-        """The records over all seeds as a text table of at most `width` columns."""
-        from rich.console import Console
-
-        from outgrow.report.tables import table
-
-        console = Console(width=width, no_color=True, highlight=False)
-        with console.capture() as captured:
-            console.print(table(self.numbers.aggregates))
-        return captured.get()
-
-    def report(self, path: str | Path = "report.html") -> Path:
-        """Write the results as one HTML page and return its path.
-
-        Args:
-            path: The file; its folder is made if it does not exist.
-
-        Raises:
-            UserError: The file cannot be written.
-
-        Example:
-            >>> results = outgrow.results("experiment.toml")
-            >>> results.report("page.html")
-            PosixPath('page.html')
-        """
-        from outgrow.report.page import write
-
-        write(self.experiment, self.store, Path(path), self.failures, self.toml)
-        return Path(path)
+__all__ = ["Compared", "Results", "compare", "computed", "executor", "opened", "plan", "results", "run"]
 
 
 def plan(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -123,3 +125,11 @@ def test_choices_do_not_say_which_is_right(task: Task) -> None:
         assert abs(np.mean([row.answer[0] for row in rows]) - 0.5) < 2 / np.sqrt(len(rows))
     else:
         assert len(orders) == 1 or all(list(order) == sorted(order) for order in orders)
+
+
+def test_a_drawing_is_svg_without_scripts_or_nothing(task: Task) -> None:
+    for row in task.examples("test", None, 0).rows[:5]:
+        drawn = task.drawing(row, {"right": row.choices[0], "student": row.choices[-1]})
+        assert not drawn or (drawn.startswith("<svg ") and ElementTree.fromstring(drawn) is not None)
+        assert "<script" not in drawn
+        assert not re.search(r"\bon\w+=|https?:", drawn)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
+from browsing import opened
 from invented import BETTER, computed, experiment
 
 from outgrow.experiment.definition import Experiment
@@ -17,7 +21,12 @@ def planned() -> Experiment:
 
 @pytest.fixture(scope="session")
 def finished(planned: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """All of `asked`, without a failure. To be looked at only."""
+    """All of `planned`, without a failure. To be looked at only."""
     store = Store(str(tmp_path_factory.mktemp("finished")))
     assert not computed(planned, store).failures
     return store
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    yield from opened(tmp_path_factory.mktemp("chromium"))

@@ -132,9 +132,9 @@ def test_a_note_is_a_footnote_at_the_number_concerned(noted: tuple[Experiment, S
     assert text.count(NOTE) == 3  # once each for direct, student and ceiling
     page = html(*noted)
     assert page.count(f"{NOTE}.</li>") == 3
-    assert '<td data-key="student" data-head="student"><b>60.0</b><sup><a href="#note-2">2</a></sup>' in page
+    assert 'data-head="student" data-value="0.6"><b>60.0</b><sup><a href="#note-2">2</a></sup>' in page
     assert f'<li id="note-3" value="3">student, seed 1, mind/big: {NOTE}.</li>' in page
-    assert '<td data-key="floor" data-head="floor"><b>40.0</b><sup><a href="#note-1">1</a></sup>' in page
+    assert 'data-head="floor" data-value="0.4"><b>40.0</b><sup><a href="#note-1">1</a></sup>' in page
     assert page.count("The supervisor is not clearly better than a random choice") == 1
     spec(page)
 

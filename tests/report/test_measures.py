@@ -97,7 +97,7 @@ def test_a_new_measure_is_one_entry(
     assert "calibration" in console.export_text()
     page = html(planned, finished)
     assert '<th scope="col">calibration ↓</th>' in page
-    assert '<td data-key="calibration" data-head="calibration ↓"><b>30.0</b> <small>10.0–90.0</small></td>' in page
+    assert 'data-head="calibration ↓" data-value="0.3"><b>30.0</b> <small>10.0–90.0</small></td>' in page
     assert "how far confidence is from accuracy." in page
     missing = html(planned, Store(str(tmp_path)))
     assert "calibration withheld for riddles-cats, mind/small → mind/big, naive: no student." in missing

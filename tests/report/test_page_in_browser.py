@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import luminance, show
 from invented import BETTER, Know, Riddles, computed, experiment
 
 from outgrow.experiment.definition import Experiment
@@ -21,27 +20,6 @@ from outgrow.report.row import ROLES
 from outgrow.store import Store
 
 pytestmark = pytest.mark.slow
-
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: it is in the extra dev")
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip("chromium or chromedriver is not installed: on Debian the package chromium-driver has both")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield opened
-    opened.quit()
 
 
 @pytest.fixture(scope="module")
@@ -58,14 +36,6 @@ def unfinished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Experiment, li
     failures = computed(planned, store).failures
     write(planned, store, folder / "page.html", failures, toml='task = "riddles"  # ü\n')
     return planned, records(planned, store, failures), folder / "page.html"
-
-
-def show(browser: Any, page: Path, *, width: int = 1100, scheme: str = "light") -> None:
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-    browser.get(page.as_uri())
 
 
 def test_the_numbers_on_the_page_are_those_of_the_records(browser: Any, unfinished: Any) -> None:
@@ -143,7 +113,8 @@ def test_files_are_downloaded_as_they_are(browser: Any, unfinished: Any, tmp_pat
     browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
     show(browser, page)
     names = browser.execute_script("return [...document.querySelectorAll('a[download]')].map(a => a.download)")
-    assert names == ["experiment.toml", "results.json", "results.csv"]
+    assert names[:3] == ["experiment.toml", "results.json", "results.csv"]
+    assert names[3:] == ["scores.csv", "recovery.csv", "scaling.csv"]
     for name in names:
         browser.execute_script(f"document.querySelector('a[download=\"{name}\"]').click()")
         deadline = time.monotonic() + 20
@@ -164,13 +135,6 @@ def test_no_name_is_wider_than_the_screen(browser: Any, tmp_path: Path) -> None:
     show(browser, tmp_path / "page.html", width=375)
     browser.execute_script("document.querySelectorAll('details').forEach(each => each.open = true)")
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 375
-
-
-def luminance(colour: str) -> float:
-    """Relative luminance of `rgb(r, g, b)` (WCAG 2.2)."""
-    channels = [int(part) / 255 for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -105,7 +105,7 @@ class Comparison:
     def answers(self, role: str) -> Answers:
         """The answers of one of the `roles_of` a cell. All have the test examples in the same order."""
         if role not in self._answers:
-            self._answers[role] = _answers(self.found[role], self.found[f"{role}/answers"], self._ids)
+            self._answers[role] = answers_of(self.found[role], self.found[f"{role}/answers"], self._ids)
         return self._answers[role]
 
     def has(self, role: str) -> bool:
@@ -134,12 +134,25 @@ def roles_of(cell: Cell, *roles: str) -> dict[str, Step[Any]]:
     }
 
 
-def comparison_names(comparisons: Sequence[Comparison]) -> list[str]:
+class Named(Protocol):
+    """A comparison by its names."""
+
+    @property
+    def task(self) -> str: ...
+    @property
+    def weak(self) -> str: ...
+    @property
+    def strong(self) -> str: ...
+    @property
+    def method(self) -> str: ...
+
+
+def comparison_names(comparisons: Sequence[Named]) -> list[str]:
     """The names that distinguish each comparison from the others, `task · weak → strong · method`; never empty."""
     tasks, methods = {each.task for each in comparisons}, {each.method for each in comparisons}
     pairs = {(each.weak, each.strong) for each in comparisons}
 
-    def parts(each: Comparison) -> Iterable[str]:
+    def parts(each: Named) -> Iterable[str]:
         if len(tasks) > 1:
             yield each.task
         if len(pairs) > 1 or (len(tasks) == 1 and len(methods) == 1):
@@ -150,8 +163,8 @@ def comparison_names(comparisons: Sequence[Comparison]) -> list[str]:
     return [" · ".join(parts(each)) for each in comparisons]
 
 
-def _answers(scores: Sequence[Scores], labels: Sequence[Labels], ids: tuple[str, ...]) -> Answers:
-    """The answers of all seeds in the order of `ids`."""
+def answers_of(scores: Sequence[Scores], labels: Sequence[Labels], ids: tuple[str, ...]) -> Answers:
+    """The answers of one model in the order of `ids`: its scores and predictions, a pair for each seed."""
     groups = dict(zip(scores[0].ids, scores[0].groups, strict=True))
     shape = len(scores), len(ids)
     correct, confidence = np.full(shape, np.nan), np.full(shape, np.nan)

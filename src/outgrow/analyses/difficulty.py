@@ -104,6 +104,7 @@ class _Measured:
 
     scores: by role, [S, N]. difficulty, rank: of each example, [N]; the hardest has rank 1. falls: whether the
     supervisor is worse on harder ones. level: the rank up to which it knows half. band: an index of `BANDS`, [N].
+    choices: how many each example has, [N].
     """
 
     name: str
@@ -115,6 +116,7 @@ class _Measured:
     falls: bool
     level: float | None
     band: Ints
+    choices: Ints
 
     def mean(self, role: str, within: npt.NDArray[np.bool_]) -> Interval | None:
         """The accuracy of a role on some of the examples; None for fewer than two groups of them."""
@@ -162,6 +164,7 @@ def _measured(name: str, each: Comparison) -> _Measured | None:
         rank=rank,
         falls=falls(rank, right),
         level=level(rank, right, chance),
+        choices=floor.choices[usable],
         band=np.where(known >= 2 / 3, 0, np.where(known < 1 / 3, 2, 1)),
     )
 
@@ -221,11 +224,13 @@ def _panel(each: _Measured) -> Panel:
     fifth = np.minimum((each.rank * FIFTHS).astype(int), FIFTHS - 1)
     filled = [i for i in range(FIFTHS) if (fifth == i).any()]  # equal numbers share a rank
     ticks = tuple((float(i), f"{np.median(each.difficulty[fifth == i]):.4g}") for i in filled)
+    chance = float(np.mean(1.0 / each.choices))
     at = None if each.level is None else ("its level", each.level * FIFTHS - 0.5)
     return Panel(
         title=each.name,
         x=Axis(label=f"{each.facet}, median of a fifth", ticks=ticks),
         y=Axis(label="accuracy", percent=True),
+        level=("chance", chance),
         at=at,
         series=tuple(
             Series(name=ROLE_NAMES[role], colour=colour, marks=tuple(_marks(each, role, fifth)))

@@ -26,6 +26,7 @@ from outgrow.cli.options import (
     Recompute,
     Seeds,
     Shards,
+    Site,
     StoreAt,
     TrustPickle,
     TrustRemoteCode,
@@ -43,11 +44,13 @@ from outgrow.cli.running import (
     settings_from,
     source_from,
     writable_file,
+    writable_folder,
 )
 
 if TYPE_CHECKING:
     from outgrow.api import Results
     from outgrow.report.results import Results as Numbers
+    from outgrow.store import Store
 
 
 @app.command()
@@ -66,6 +69,7 @@ def run(
     per_gpu: PerGpu = 1,
     memory_gb: MemoryGb = None,
     report: Annotated[Path | None, typer.Option(help="Where to write the report; by default NAME-report.html.")] = None,
+    site: Site = None,
     trust_pickle: TrustPickle = False,
     trust_remote_code: TrustRemoteCode = False,
     offline: Offline = False,
@@ -76,7 +80,6 @@ def run(
     from outgrow import api
     from outgrow.preflight import notes
     from outgrow.progress import duration, showing
-    from outgrow.report.page import is_page
     from outgrow.types import UserError
 
     started = time.monotonic()
@@ -86,7 +89,7 @@ def run(
     )  # fmt: skip
     read_experiment(file, overrides, seeds, no_plugins, analyses)  # a wrong one is refused before anything is opened
     request, opened_store = source_from(file, overrides, seeds, no_plugins, analyses), api.opened(store)
-    path = writable_file(report or _page(file), "--report", opened_store, is_page, "HTML page")
+    path = _destination(file, report, "--report", site, opened_store)
     if log and os.path.realpath(log) == os.path.realpath(path):
         raise UserError(f"--log and --report are one file, {log}: name two")
     with (
@@ -96,7 +99,7 @@ def run(
         showing(sys.stderr, executor.slots) as watch,
     ):
         results = api.run(**request, store=opened_store, on=executor, settings=settings, watch=watch)
-    written = _refresh(results, path)  # before anything is printed, maybe to a closed pipe
+    written = _refresh(results, path, is_site=site is not None)  # before anything is printed, maybe to a closed pipe
     _print_table(results.numbers)
     for name, finding in results.findings.items():
         typer.echo(f"{name}: {finding.sentence}")
@@ -179,14 +182,20 @@ def results(
     analysis: Annotated[
         str, typer.Option("--analysis", metavar="NAME", help="Print the finding of this analysis.")
     ] = "",
+    examples: Annotated[
+        str | None, typer.Option("--examples", metavar="WHICH", help='Such as "student right, supervisor wrong".')
+    ] = None,
     device: Device = "cpu",
     trust_pickle: TrustPickle = False,
     trust_remote_code: TrustRemoteCode = False,
     offline: Offline = False,
     no_plugins: NoPlugins = False,
 ) -> None:
-    """Print the stored results of an experiment: over all test examples, by a facet, or the finding of an analysis."""
+    """Print the stored results of an experiment: over all test examples, by a facet, the finding of an analysis, or
+    the examples that some models get right and others wrong."""
     from outgrow import api
+    from outgrow.report.example_tables import text as example_text
+    from outgrow.report.examples import read as read_examples
     from outgrow.report.findings import FINDING_FORMATS
     from outgrow.report.findings import text as finding_text
     from outgrow.report.tables import FORMATS, text
@@ -196,11 +205,15 @@ def results(
     if format not in formats:
         raise UserError(f"no format called {format!r}: choose one of {', '.join(formats)}")
     settings = settings_from(device, trust_pickle, trust_remote_code, offline)
-    if analysis and by is not None:
-        raise UserError("--analysis and --by are two views of the results: give one of them")
+    views = {"--analysis": analysis or None, "--by": by, "--examples": examples}
+    if len(given := [name for name, value in views.items() if value is not None]) > 1:
+        raise UserError(f"{' and '.join(given)} are views of the results: give one of them")
     stored = api.results(**source_from(file, overrides, seeds, no_plugins, analysis), store=store, settings=settings)
     if analysis:
         print(finding_text(analysis, stored.findings[analysis], format), end="")
+        return
+    if examples is not None:
+        print(example_text(read_examples(stored.experiment, stored.store, examples), format), end="")
         return
     numbers = stored.numbers if by is None else stored.sliced(by)
     if format == "table":
@@ -217,26 +230,40 @@ def report(
     seeds: Seeds = None,
     analyses: Analyses = "",
     out: Annotated[Path | None, typer.Option("--out", help="By default NAME-report.html.")] = None,
+    site: Site = None,
     device: Device = "cpu",
     trust_pickle: TrustPickle = False,
     trust_remote_code: TrustRemoteCode = False,
     offline: Offline = False,
     no_plugins: NoPlugins = False,
 ) -> None:
-    """Write the report of an experiment: one HTML page."""
+    """Write the report of an experiment: one HTML page, or a small site with a page for each comparison."""
     from outgrow import api
-    from outgrow.report.page import is_page
 
     read_experiment(file, overrides, seeds, no_plugins, analyses)
     opened_store = api.opened(store)
-    path = writable_file(out or _page(file), "--out", opened_store, is_page, "an HTML page")
+    path = _destination(file, out, "--out", site, opened_store)
     settings = settings_from(device, trust_pickle, trust_remote_code, offline)
-    request = source_from(file, overrides, seeds, no_plugins, analyses)
-    typer.echo(f"report: {api.results(**request, store=opened_store, settings=settings).report(path)}")
+    found = api.results(
+        **source_from(file, overrides, seeds, no_plugins, analyses), store=opened_store, settings=settings
+    )
+    typer.echo(f"report: {found.site(site) if site else found.report(path)}")
 
 
-def _page(file: Path | None) -> Path:
-    return Path(f"{path_of(file).stem}-report.html")
+def _destination(file: Path | None, page: Path | None, option: str, site: Path | None, store: Store) -> Path:
+    """Where the report goes, after a check that it can be written there: a page, or the index of a site."""
+    from outgrow.report.folder import former
+    from outgrow.report.page import is_page
+    from outgrow.report.site import INDEX
+    from outgrow.types import UserError
+
+    if site is None:
+        path = page or Path(f"{path_of(file).stem}-report.html")
+        return writable_file(path, option, store, is_page, "an HTML page")
+    if page:
+        raise UserError(f"{option} and --site are two forms of the report: give one of them")
+    former(site)
+    return writable_folder(site, "--site", store) / INDEX
 
 
 def _print_table(numbers: Numbers) -> None:
@@ -253,14 +280,17 @@ def _print_table(numbers: Numbers) -> None:
         typer.echo("scored on validation: for choosing a set-up, not a result")
 
 
-def _refresh(results: Results, path: Path) -> bool:
+def _refresh(results: Results, path: Path, is_site: bool) -> bool:
     """Write the report unless the file shows these numbers already, since drawing takes seconds. Returns whether it
-    was written."""
+    was written: a site always is."""
     import hashlib
     import json
 
     from outgrow.types import UserError
 
+    if is_site:
+        results.site(path.parent)
+        return True
     failures = [str(failure) for failure in results.failures]
     content = json.dumps([results.records, failures, results.toml, repr(results.findings)], sort_keys=True)
     mark = f"\n<!-- {hashlib.sha256(content.encode()).hexdigest()} -->\n"

@@ -57,6 +57,7 @@ Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or mps.")]
 TrustPickle = Annotated[bool, typer.Option("--trust-pickle", help="Load pickled weights.")]
 TrustRemoteCode = Annotated[bool, typer.Option("--trust-remote-code", help="Run a checkpoint's code.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Use what is on this machine only.")]
+Site = Annotated[Path | None, typer.Option("--site", metavar="FOLDER", help="Write a site of pages into this folder.")]
 Log = Annotated[Path | None, typer.Option("--log", metavar="FILE", help="Append the events of the run to this file.")]
 NoPlugins = Annotated[bool, typer.Option("--no-plugins", help="Refuse classes from outside the package.")]
 

@@ -69,38 +69,39 @@ class Crossed:
 
     def half_width(self, direction: Doubles, level: float) -> float:
         """Half of the confidence interval of direction · mean, direction float64 [K]."""
-        over_groups, over_seeds = self._components(direction)
-        square = t_quantile(self.effective_groups - 1.0, level) ** 2 * over_groups
-        if self.seeds > 1:
-            square += t_quantile(self.seeds - 1.0, level) ** 2 * over_seeds
-        return math.sqrt(square)
+        parts = self.components(direction)
+        return math.sqrt(sum(t_quantile(df, level) ** 2 * variance for variance, df in parts))
 
     def p_value(self, direction: Doubles) -> float:
         """The two-sided p-value of direction · mean = 0: the interval of level 1 − p ends at zero. At least 1e-12."""
-        from scipy.special import stdtrit
+        return p_value_of(float(direction @ self.mean), self.components(direction))
 
-        mean = float(direction @ self.mean)
-        over_groups, over_seeds = self._components(direction)
-        if mean == 0.0 or over_groups + over_seeds == 0.0:
-            return 1.0 if mean == 0.0 else SMALLEST_P
-
-        def covers_zero(p: float) -> bool:
-            square = stdtrit(self.effective_groups - 1.0, p / 2) ** 2 * over_groups
-            square += stdtrit(self.seeds - 1.0, p / 2) ** 2 * over_seeds if self.seeds > 1 else 0.0
-            return bool(square >= mean**2)
-
-        inside, outside = math.log(SMALLEST_P), 0.0  # of log p: the interval gets narrower as p grows
-        if not covers_zero(SMALLEST_P):
-            return SMALLEST_P
-        while outside - inside > 1e-10:
-            middle = (inside + outside) / 2
-            inside, outside = (middle, outside) if covers_zero(math.exp(middle)) else (inside, middle)
-        return math.exp(outside)
-
-    def _components(self, direction: Doubles) -> tuple[float, float]:
-        """The variances of direction · mean over groups and over seeds, neither of them negative."""
+    def components(self, direction: Doubles) -> list[tuple[float, float]]:
+        """The variances of direction · mean over groups and, of several seeds, over seeds, none of them negative, each
+        with the degrees of freedom that it is estimated from."""
         seed, group, both = (float(direction @ part @ direction) for part in (self.seed, self.group, self.both))
-        return max(group, both), max(seed - both, 0.0) if self.seeds > 1 else 0.0
+        over_groups = max(group, both), self.effective_groups - 1.0
+        return [over_groups, (max(seed - both, 0.0), self.seeds - 1.0)] if self.seeds > 1 else [over_groups]
+
+
+def p_value_of(mean: float, components: Sequence[tuple[float, float]]) -> float:
+    """The two-sided p-value of a mean of zero, from the variances of its parts and their degrees of freedom: the
+    interval of level 1 − p ends at zero. At least 1e-12."""
+    from scipy.special import stdtrit
+
+    if mean == 0.0 or not sum(variance for variance, _ in components):
+        return 1.0 if mean == 0.0 else SMALLEST_P
+
+    def covers_zero(p: float) -> bool:
+        return bool(sum(stdtrit(df, p / 2) ** 2 * variance for variance, df in components) >= mean**2)
+
+    inside, outside = math.log(SMALLEST_P), 0.0  # of log p: the interval gets narrower as p grows
+    if not covers_zero(SMALLEST_P):
+        return SMALLEST_P
+    while outside - inside > 1e-10:
+        middle = (inside + outside) / 2
+        inside, outside = (middle, outside) if covers_zero(math.exp(middle)) else (inside, middle)
+    return math.exp(outside)
 
 
 def crossed(values: npt.NDArray[Any], groups: Groups) -> Crossed:

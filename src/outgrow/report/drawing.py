@@ -43,6 +43,7 @@ COLOURS = {
 }
 MARKS = {"floor": "s", "student": "o", "ceiling": "D", "direct": "P", "zero_shot": "^", "frozen_probe": "v"}
 CHARACTERS = 55  # of the usual size fit into the width of a figure
+TIP = "tip "  # begins the id of a group whose title is shown to who points at it
 LONGEST = 110  # characters of a name, at half the size; of a longer name both ends are shown
 
 
@@ -78,12 +79,19 @@ def ink(name: str) -> str:
     return COLOURS[name][0]
 
 
+def hover(axes: Axes, x: float, y: float, text: str) -> None:
+    """What a reader sees who points at a place: an invisible mark that is large enough to be hit, with a title."""
+    (mark,) = axes.plot([x], [y], "o", markersize=14, color=ink("paper"), gid=f"{TIP}{one_line(text)}", zorder=9)
+    mark.set_in_layout(False)
+
+
 def svg(figure: Figure, name: str, title: str, rows: Sequence[str]) -> str:
     """The figure as SVG with its style sheet and ids of its own. `title` and `rows` are the text alternative."""
     out = io.StringIO()
     metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(out, format="svg", transparent=True, metadata=metadata)
     markup = out.getvalue()
+    markup = re.sub(rf'<g id="{TIP}([^"]*)">', r'<g class="tip"><title>\1</title>', markup)
     markup = re.sub(r"<[^>]*>", lambda tag: _adapted(tag[0], name), markup[markup.index("<svg") :])  # not in the text
     opening, rest = markup.split(">", 1)
     opening = re.sub(r' (width|height|xmlns:xlink)="[^"]*"', "", opening)
@@ -104,7 +112,8 @@ def _adapted(tag: str, figure: str) -> str:
 
 def _style() -> str:
     light, dark = (";".join(f"--{name}:{values[i]}" for name, values in COLOURS.items()) for i in (1, 2))
-    return f"svg.figure{{{light}}}@media screen and (prefers-color-scheme:dark){{svg.figure{{{dark}}}}}"
+    at_night = f"@media screen and (prefers-color-scheme:dark){{svg.figure{{{dark}}}}}"
+    return f"svg.figure{{{light}}}svg.figure .tip{{opacity:0}}{at_night}"
 
 
 def words(record: Record, name: str) -> str:

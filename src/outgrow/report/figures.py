@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from outgrow.metrics.base import Metric
-from outgrow.report.drawing import MARKS, fitted, ink, panels, svg, words
+from outgrow.report.drawing import MARKS, fitted, hover, ink, panels, svg, words
 from outgrow.report.measures import MEASURES
 from outgrow.report.record import Record, name_of
 from outgrow.report.row import ROLES, TRIO
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 PLACES = {"ceiling": 0, "student": 1, "direct": 2, "floor": 3, "zero_shot": 4, "frozen_probe": 4}  # one of the last two
 ORDER = ("floor", "direct", "student", "ceiling", "zero_shot", "frozen_probe")  # of the legend
 LEVELS = ("majority", "chance")  # a line, the first of them that a row has
+ENDS = ("", "_low", "_high")
 LINE = 0.155  # inches between two marks of a row
 
 
@@ -79,6 +82,19 @@ def recovery(records: Sequence[Record]) -> str:
     return drawn
 
 
+def data(records: Sequence[Record], names: Sequence[str]) -> str:
+    """What such a figure shows, as CSV: fractions, not rounded, of the measures that some record has."""
+    stated = [name for name in names if any(name in record.estimates for record in records)]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["task", "weak", "strong", "method", *(f"{name}{end}" for name in stated for end in ENDS)])
+    for record in records:
+        flat = record.to_dict()
+        values = [flat[f"{name}{end}"] for name in stated for end in ENDS]
+        writer.writerow([record.task, record.weak, record.strong, record.method, *values])
+    return out.getvalue()
+
+
 def _title(axes: Axes, at: int, record: Record, records: Sequence[Record]) -> None:
     """The name of a row above it, since there is no room beside it on a phone."""
     where = axes.get_yaxis_transform()
@@ -105,6 +121,7 @@ def _level(axes: Axes, at: int, record: Record) -> None:
     """A vertical line through the band of a row at that level."""
     if name := level_of(record):
         x = (100 if is_percent(record, name) else 1) * record.estimates[name].value
+        hover(axes, x, at + 0.55, f"{MEASURES[name].head}: {words(record, name)}")
         axes.plot([x, x], [at - 0.08, at + 0.6], color=ink(name), linewidth=1.2, linestyle=(0, (2, 2)), zorder=1)
 
 
@@ -120,6 +137,7 @@ def _mark(axes: Axes, style: str, y: float, record: Record, name: str) -> None:
         )
     looks: dict[str, Any] = {"color": ink(style), "markersize": 6.5, "markeredgecolor": ink("paper")}
     axes.plot([scale * estimate.value], [y], MARKS[style], zorder=3, **looks)
+    hover(axes, scale * estimate.value, y, f"{MEASURES[name].head}: {words(record, name)}")
     where, text = axes.get_yaxis_transform(), value_of(record, name)
     axes.text(1, y, text, transform=where, ha="right", va="center_baseline", size=8, color=ink(style))
 

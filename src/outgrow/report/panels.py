@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from outgrow.finding import Axis, Figure, Panel, Series
+from outgrow.finding import Axis, Figure, Mark, Panel, Series
 from outgrow.numbers import number, span
-from outgrow.report.drawing import CHARACTERS, fitted, ink, panels, svg
+from outgrow.report.drawing import CHARACTERS, fitted, hover, ink, panels, svg
 from outgrow.report.tables import one_line
 
 if TYPE_CHECKING:
@@ -62,7 +64,9 @@ def _series(axes: Axes, series: Series, marker: str, shift: float, panel: Panel)
     style = ("--" if series.dashed else "-") if series.joined else ""
     looks: dict[str, Any] = {"color": ink(series.colour), "markeredgecolor": ink("paper"), "markersize": 6}
     axes.plot(x, y, marker=marker, linestyle=style, linewidth=1.6, label=series.name, zorder=3, **looks)
+    places = dict(panel.x.ticks)
     for at, mark in zip(x, series.marks, strict=True):
+        hover(axes, at, up * mark.y, f"{series.name}, {_words(mark, panel, places)}")
         if mark.low is not None and mark.high is not None:
             ends = [up * mark.low, up * mark.high]
             axes.plot([at, at], ends, color=ink(series.colour), linewidth=1.4, alpha=0.55, zorder=2)
@@ -79,7 +83,9 @@ def _lines(axes: Axes, panel: Panel) -> None:
     if panel.at:
         at = _scale(panel.x) * panel.at[1]
         axes.axvline(at, **looks)
-        axes.text(at, 0.995, f"{panel.at[0]} ", transform=axes.get_xaxis_transform(), va="top", **name)
+        low, high = axes.get_xlim()
+        side = {"ha": "left"} if at < (low + high) / 2 else {}  # where there is room
+        axes.text(at, 0.995, f" {panel.at[0]} ", transform=axes.get_xaxis_transform(), va="top", **name | side)
     if panel.diagonal:
         low, high = min(axes.get_xlim()[0], axes.get_ylim()[0]), max(axes.get_xlim()[1], axes.get_ylim()[1])
         axes.plot([low, high], [low, high], **looks)
@@ -90,12 +96,28 @@ def _described(figure: Figure) -> Iterator[str]:
     for panel in figure.panels:
         names = dict(panel.x.ticks)
         for series in panel.series:
-            marks = (
-                f"{names.get(mark.x, number(mark.x, panel.x.percent))}: {number(mark.y, panel.y.percent)}"
-                + (f" ({interval})" if (interval := span(mark.low, mark.high, panel.y.percent)) else "")
-                for mark in series.marks
-            )
-            yield f"{panel.title}, {series.name}: {', '.join(marks)}"
+            yield f"{panel.title}, {series.name}: {', '.join(_words(mark, panel, names) for mark in series.marks)}"
+
+
+def _words(mark: Mark, panel: Panel, names: Mapping[float, str]) -> str:
+    """A mark with its interval: `pawn → queen: 58.2 (52.1–64.5)`."""
+    interval = span(mark.low, mark.high, panel.y.percent)
+    where = names.get(mark.x, number(mark.x, panel.x.percent))
+    return f"{where}: {number(mark.y, panel.y.percent)}{f' ({interval})' if interval else ''}"
+
+
+def data(figure: Figure) -> str:
+    """What the figure shows, as CSV: a line for each mark; fractions, not rounded."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["panel", "series", "x", "y", "low", "high"])
+    for panel in figure.panels:
+        names = dict(panel.x.ticks)
+        for series in panel.series:
+            for mark in series.marks:
+                row = [panel.title, series.name, names.get(mark.x, mark.x), mark.y, mark.low, mark.high]
+                writer.writerow(["" if each is None else each for each in row])
+    return out.getvalue()
 
 
 def _scale(axis: Axis) -> float:

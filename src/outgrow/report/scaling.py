@@ -11,7 +11,7 @@ from math import log10
 from typing import TYPE_CHECKING, Any
 
 from outgrow.models.base import counted
-from outgrow.report.drawing import MARKS, fitted, ink, panels, shortened, svg, words
+from outgrow.report.drawing import MARKS, fitted, hover, ink, panels, shortened, svg, words
 from outgrow.report.figures import axis_label, level_of
 from outgrow.report.record import Record
 
@@ -77,6 +77,7 @@ def _panel(axes: Axes, records: Sequence[Record], where: Mapping[str, float]) ->
             axes.plot([left, right], [scale * floor, scale * floor], ":", **looks)
             square: dict[str, Any] = {"markersize": 6, "markeredgecolor": ink("paper"), "color": ink(colour)}
             axes.plot([where[weak]], [scale * floor], MARKS["floor"], zorder=4, **square)
+            hover(axes, where[weak], scale * floor, f"supervisor {_short(weak)}: {words(supervisor_fits[0], 'floor')}")
     if name := level_of(records[0]):
         level = scale * records[0].estimates[name].value
         axes.plot([left, right], [level, level], color=ink(name), linewidth=1.2, linestyle=(0, (2, 2)), zorder=1)
@@ -98,6 +99,9 @@ def _line(
     x = [where[record.strong] + shift for record in scored]
     scale = _scale(records)
     y = [scale * estimate.value for estimate in estimates]
+    for at, value, record in zip(x, y, scored, strict=True):
+        taught = f" by {_short(record.weak)}" if role == "student" else ""
+        hover(axes, at, value, f"{role}{taught}, {_short(record.strong)}: {words(record, role)}")
     axes.plot(x, y, marker=MARKS[role], markersize=5, linewidth=1.6, zorder=3, **looks)
     for at, estimate in zip(x, estimates, strict=True):
         if estimate.low is not None and estimate.high is not None:

@@ -5,6 +5,8 @@ A fit that stops on ground truth also records its loss on the weak labels of the
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +15,7 @@ import numpy as np
 
 from outgrow.experiment.steps import Fit
 from outgrow.numbers import percent
-from outgrow.report.drawing import MARKS, fitted, ink, panels, svg
+from outgrow.report.drawing import MARKS, fitted, hover, ink, panels, svg
 from outgrow.report.record import name_of
 from outgrow.report.results import Results, rows
 from outgrow.store import Damaged, Store
@@ -81,6 +83,17 @@ def stopping(curves: Mapping[str, Sequence[Curve]]) -> str:
         )
 
 
+def data(curves: Mapping[str, Sequence[Curve]]) -> str:
+    """What the figure shows, as CSV: a line for each check of each curve; accuracy as a fraction, loss in nats."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["comparison", "curve", "epoch", "accuracy", "loss"])
+    for name, seeds in curves.items():
+        for i, curve in enumerate(seeds):
+            writer.writerows([name, i, check["epoch"], check[TRUTH], check[LOSS]] for check in curve)
+    return out.getvalue()
+
+
 def _panel(axes: Axes, seeds: Sequence[Curve], name: str, scale: float) -> None:
     """One number of the curves: a thin line for each seed with its two stops, a thick one for the mean, and vertical
     lines at the mean stops."""
@@ -90,13 +103,15 @@ def _panel(axes: Axes, seeds: Sequence[Curve], name: str, scale: float) -> None:
         thin: dict[str, Any] = {"color": ink("student"), "linewidth": 0.7, "alpha": 0.45}
         axes.plot(_column(curve, "epoch"), scale * _column(curve, name), **thin)
     axes.plot(epochs, np.mean(lines, axis=0), color=ink("student"), linewidth=2.2, zorder=3)
-    for i, (labels, colour, _) in enumerate(STOPS):
+    for i, (labels, colour, label) in enumerate(STOPS):
         dashes = (i * DASH, (DASH, DASH))
         at = _mean(seeds, labels, "epoch")
         axes.axvline(at, color=ink(colour), linewidth=1.2, linestyle=dashes, zorder=1)
         stops = [stop(curve, labels) for curve in seeds]
         x, y = [check["epoch"] for check in stops], [scale * check[name] for check in stops]
         axes.plot(x, y, ls="", zorder=4, **_mark(labels, colour))
+        for when, value in zip(x, y, strict=True):
+            hover(axes, when, value, f"{label}: {value:.3g} after {when:.3g} epochs")
     axes.grid(axis="y", color=ink("line"), linewidth=0.8)
 
 

@@ -161,6 +161,13 @@ class Task:
         """
         return {}
 
+    def drawing(self, example: Example, marked: Mapping[str, str]) -> str:
+        """An example as a picture for people: SVG without scripts, or "" for a text that is read as it is. Default: "".
+
+        marked: choices to mark, by what each is: `right`, or a role such as `student`.
+        """
+        return ""
+
     def passages(self, examples: Examples) -> tuple[Passage, ...]:
         """Unlabelled text of `examples` for language-model training, in their order; an example may have none.
 

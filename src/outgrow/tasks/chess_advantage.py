@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from outgrow.chess import board as chess
+from outgrow.chess import drawing
 from outgrow.chess.engine import win_probability
 from outgrow.tasks.base import Facet, Row, Source, Split, Task
 from outgrow.text import tables
@@ -47,6 +48,10 @@ class ChessAdvantage(Task):
         """`margin`: the distance of the engine's win probability from 0.5."""
         scores = _positions(self.digest or self.pinned().digest)[1]
         return {"margin": {id: abs(win_probability(scores[id]) - 0.5) for id in examples.ids}}
+
+    def drawing(self, example: Example, marked: Mapping[str, str]) -> str:
+        """The board of the position."""
+        return drawing.of_prompt(example.prompt, marked)
 
 
 def _path() -> Path:

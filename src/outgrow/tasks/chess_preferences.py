@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from outgrow.chess import board as chess
+from outgrow.chess import drawing
 from outgrow.tasks.base import Facet, Passage, Readout, Source, Split, Task
 from outgrow.tasks.reward import preference
 from outgrow.text import tables
 from outgrow.text.opening import digest_of_files, refuse_changed
-from outgrow.types import Examples
+from outgrow.types import Example, Examples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,10 @@ class ChessPreferences(Task):
         """`margin`: the difference between the win probabilities after the two moves."""
         margins = _load(self.digest or self.pinned().digest)[1]
         return {"margin": {id: margins[id] for id in examples.ids}}
+
+    def drawing(self, example: Example, marked: Mapping[str, str]) -> str:
+        """The board, with arrows for the moves."""
+        return drawing.of_prompt(example.prompt, marked)
 
     def passages(self, examples: Examples) -> tuple[Passage, ...]:
         """Both moves of every pair, without the preference."""

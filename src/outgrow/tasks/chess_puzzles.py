@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from outgrow.chess import board as chess
+from outgrow.chess import drawing
 from outgrow.chess.puzzle import Puzzle, number_in, of_lichess, row_format
 from outgrow.chess.themes import themes
 from outgrow.graph import not_hashed
@@ -98,6 +99,10 @@ class ChessPuzzles(Task):
         difficulty = {id: puzzles.difficulty[id] for id in examples.ids if id in puzzles.difficulty}
         theme = {id: _themes(rows[id]) for id in examples.ids}
         return {puzzles.measure: difficulty, "theme": theme}
+
+    def drawing(self, example: Example, marked: Mapping[str, str]) -> str:
+        """The board, with arrows for the moves."""
+        return drawing.of_prompt(example.prompt, marked)
 
     def passages(self, examples: Examples) -> tuple[Passage, ...]:
         """The position and the moves that led to a puzzle, at most `LEAD_UP` moves or, for prompts of moves, `plies`.
