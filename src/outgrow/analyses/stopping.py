@@ -153,7 +153,7 @@ def _sentence(cells: Sequence[_Stopped], found: Sequence[Effect]) -> str:
 
 
 def _table(cells: Sequence[_Stopped], found: Sequence[Effect]) -> Table:
-    """found: what stopping on ground truth gains on each cell. The share of it is stated where it is surely something."""
+    """found: what stopping on ground truth gains on each cell; shares of it are stated where one is surely a gain."""
     is_stated = any(effect.sign > 0 for effect in found)
     columns = (
         Column(head="stopped by"),
