@@ -84,5 +84,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--minilm", type=int, nargs="*", default=[2_000, 10_000])
     parser.add_argument("--tiny", type=int, nargs="*", default=[10_000, 100_000, 1_000_000])
-    asked = parser.parse_args()
-    main(asked.minilm, asked.tiny)
+    arguments = parser.parse_args()
+    main(arguments.minilm, arguments.tiny)

@@ -9,8 +9,10 @@ class of each labelled row, and then fits a head. Each seed draws its rows, of w
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import runpy
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -89,8 +91,9 @@ def setfit(texts: list[str], weak: Any, gold: Any, seed: int, store: str) -> Any
         output_dir=f"{store}/setfit", batch_size=16, num_epochs=1, num_iterations=PAIRS, seed=seed, report_to="none",
         save_strategy="no", show_progress_bar=False,
     )  # fmt: skip
-    Trainer(model=model, args=args, train_dataset=data).train()
-    return lambda asked: np.asarray(model.predict(asked, show_progress_bar=False))
+    with contextlib.redirect_stdout(sys.stderr):  # it prints its losses
+        Trainer(model=model, args=args, train_dataset=data).train()
+    return lambda texts: np.asarray(model.predict(texts, show_progress_bar=False))
 
 
 FITS: dict[str, Fit] = {
@@ -104,8 +107,8 @@ FITS: dict[str, Fit] = {
 
 def measured(seeds: int) -> str:
     """The table, in Markdown."""
-    asked, truth = rows("test", TEST, 0)
-    labels = voted(weak_labels(asked))
+    texts, truth = rows("test", TEST, 0)
+    labels = voted(weak_labels(texts))
     right: dict[str, list[npt.NDArray[np.bool_]]] = {name: [] for name in FITS}
     seconds: dict[str, list[float]] = {name: [] for name in FITS}
     with tempfile.TemporaryDirectory() as store:
@@ -116,7 +119,7 @@ def measured(seeds: int) -> str:
                 started = time.monotonic()
                 predict = fit(texts, weak, gold, seed, store)
                 seconds[name].append(time.monotonic() - started)
-                right[name].append(np.asarray(predict(asked)) == truth)
+                right[name].append(np.asarray(predict(texts)) == truth)
     given = labels >= 0
     lines = [
         f"Where the lexicon says something, on {100 * given.mean():.0f} % of the {TEST:,} test rows, it is right on "
@@ -125,7 +128,7 @@ def measured(seeds: int) -> str:
         "| fit | accuracy | minus the first row | seconds |",
         "|---|---:|---:|---:|",
     ]
-    each = np.arange(len(asked))  # every row is a group of its own
+    each = np.arange(len(texts))  # every row is a group of its own
     first = np.array(next(iter(right.values())), dtype=np.float64)
     for name, correct in right.items():
         table = np.array(correct, dtype=np.float64)

@@ -91,7 +91,7 @@ def test_what_cannot_be_asked_is_one_line_before_anything_runs(quiz: Path, capsy
     assert (code, "Did you mean 'imitation'?" in output) == (2, True)
     assert "--analyses imitatoin: " in output
     code, output = ended(capsys, "results", "quiz.toml", "--analysis", "imitation", "--by", "parity")
-    assert (code, output) == (2, "error: --analysis and --by are two views of the results: give one of them\n")
+    assert (code, output) == (2, "error: --analysis and --by are views of the results: give one of them\n")
     with pytest.raises(UserError, match="should be a list of names"):
         outgrow.results("quiz.toml", analyses="imitation")
 

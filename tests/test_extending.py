@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 import sys
@@ -25,6 +26,7 @@ from outgrow.methods.finetune import Finetune
 from outgrow.plugins import FOLDERS, find, names
 from outgrow.report.measures import MEASURES
 from outgrow.text.sets import TABLE
+from outgrow.trackers.base import Tracked
 from outgrow.training.linear import Design
 from outgrow.types import Labels
 
@@ -100,6 +102,17 @@ def test_a_supervisor_written_in_one_file_labels(project: Path) -> None:
     test = results.experiment.tasks[0].examples("test", 30, 0)
     answers = results.experiment.tasks[0].load().answers
     assert floor == pytest.approx(np.mean([answers[id][0] for id in test.ids]))
+
+
+def test_a_tracker_written_in_one_file_has_every_row_once(project: Path) -> None:
+    overrides = [*SETS, 'trackers=["my_trackers:Lines"]', 'weak="words"']
+    for _ in range(2):
+        results = outgrow.run("quiz.toml", on="inline", overrides=overrides)
+        assert (results.failures, results.untracked) == ((), ())
+    rows = [json.loads(line) for line in Path("results.jsonl").read_text().splitlines()]
+    assert len(rows) == len(results.records)
+    assert {row["seed"] for row in rows} == {"0", "all"}
+    assert [row["student"] for row in rows] == [record["student"] for record in results.records]
 
 
 def test_a_loss_written_in_one_file_trains(project: Path) -> None:
@@ -181,6 +194,14 @@ def test_an_analysis_written_in_one_file_is_asked_of_a_finished_experiment(proje
     agreed = [record["agreement_right"] for record in results.records if record["seed"] is None]
     assert lost == pytest.approx([1 - share for share in agreed])  # of two classes
     assert finding.sentence == f"Students lose up to {100 * max(lost):.0f} % of what is right."
+
+
+def test_a_tracker_written_in_one_file_writes_every_row_once(project: Path) -> None:
+    tracker = find("tracker", "my_trackers:Lines")(path="results.txt")
+    rows = [Tracked(id=name, name=f"naive {name}", params={}, metrics={"student": 0.5}) for name in ("one", "two")]
+    assert tracker.write(rows[:1]) == 1
+    assert tracker.write(rows) == 1
+    assert Path("results.txt").read_text().split("\n")[1].startswith("two naive two: {'student': 0.5}")
 
 
 def test_every_loss_is_one_short_file() -> None:

@@ -85,8 +85,8 @@ def test_students_that_need_hard_examples_are_seen() -> None:
 
 def test_of_students_that_do_not_it_says_nothing_in_95_of_100_draws() -> None:
     rng = np.random.default_rng(1)
-    said = ["surely" in EasyToHard().finding([draw(rng, {})]).sentence for _ in range(DRAWS)]
-    assert np.mean(said) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / DRAWS)
+    certain = ["surely" in EasyToHard().finding([draw(rng, {})]).sentence for _ in range(DRAWS)]
+    assert np.mean(certain) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / DRAWS)
 
 
 def test_too_few_tests_are_not_stated() -> None:
@@ -116,5 +116,5 @@ def test_the_student_of_a_half_learns_and_stops_by_that_half(tmp_path: Path) -> 
 def test_a_task_without_difficulty_is_refused_and_oracles_are_left_out() -> None:
     with pytest.raises(UserError, match="analysis easy-to-hard needs test examples with a rating or difficulty or"):
         cells(replace(BASE, analyses=(EasyToHard(),)))
-    asked = replace(BASE, methods=(Technique(oracle="labels"),), analyses=(EasyToHard(facet="number"),))
-    assert cells(asked)[0].evidence["easy-to-hard"] == {}
+    planned = replace(BASE, methods=(Technique(oracle="labels"),), analyses=(EasyToHard(facet="number"),))
+    assert cells(planned)[0].evidence["easy-to-hard"] == {}

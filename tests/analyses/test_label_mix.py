@@ -63,8 +63,8 @@ def test_of_mixes_that_cost_the_same_it_says_nothing_in_95_of_100_draws() -> Non
     """Weak labels are as good as ground truth, at the same price."""
     rng = np.random.default_rng(2)
     same = LabelMix(truth_price=1.0)
-    said = ["surely" in same.finding([draw(rng, 1.0, n=600)]).sentence for _ in range(DRAWS)]
-    assert np.mean(said) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / DRAWS)
+    certain = ["surely" in same.finding([draw(rng, 1.0, n=600)]).sentence for _ in range(DRAWS)]
+    assert np.mean(certain) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / DRAWS)
     sentence = same.finding([draw(rng, 1.0, n=600)]).sentence
     assert "no evidence that another mix costs more; " in sentence
     assert sentence.endswith(" times the cost would have been seen.")
@@ -99,8 +99,8 @@ def test_a_mix_by_hand() -> None:
     step = next(step for step in walk([cell.evidence["label-mix"]["0.3/20"]]) if isinstance(step, Mixed))
 
     class Given:
-        def load(self, asked: object) -> object:
-            return examples if asked is step.examples else weak if asked is step.weak else gold
+        def load(self, planned: object) -> object:
+            return examples if planned is step.examples else weak if planned is step.weak else gold
 
     def chosen(share: float) -> set[str]:
         found = replace(step, truth=share).run(Given())  # type: ignore[arg-type]

@@ -45,25 +45,25 @@ def sentence(*made: Comparison) -> str:
 
 def test_a_planted_leak_is_a_warning() -> None:
     rng = np.random.default_rng(0)
-    said = sentence(draw(rng, known=1.0, models=1))
-    assert said.startswith(
+    text = sentence(draw(rng, known=1.0, models=1))
+    assert text.startswith(
         "Warning, this looks leaked: on made, by Min-K%++ m/0 surely knows test examples better (area"
     )
-    said = sentence(draw(rng, better=0.3, models=1))
-    assert "before any training m/0 is surely right on more test examples than unseen ones, by" in said
+    text = sentence(draw(rng, better=0.3, models=1))
+    assert "before any training m/0 is surely right on more test examples than unseen ones, by" in text
 
 
 def test_where_a_bag_of_words_tells_the_sets_apart_nothing_is_said() -> None:
-    said = sentence(draw(np.random.default_rng(1), known=1.0, better=0.3, blind=1.0, models=1))
-    assert said.startswith("Of made · m/0 nothing can be said: a bag of words tells the two sets apart")
-    assert "surely" not in said
-    assert "Warning" not in said
+    text = sentence(draw(np.random.default_rng(1), known=1.0, better=0.3, blind=1.0, models=1))
+    assert text.startswith("Of made · m/0 nothing can be said: a bag of words tells the two sets apart")
+    assert "surely" not in text
+    assert "Warning" not in text
 
 
 def test_of_models_that_have_read_neither_it_says_nothing_in_95_of_100_draws() -> None:
     rng = np.random.default_rng(2)
-    said = ["surely" in sentence(draw(rng)) for _ in range(DRAWS)]
-    assert np.mean(said) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / DRAWS)
+    text = ["surely" in sentence(draw(rng)) for _ in range(DRAWS)]
+    assert np.mean(text) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / DRAWS)
     assert sentence(draw(rng)).startswith("No evidence that the test examples were read before; an area of 0.")
 
 

@@ -82,19 +82,19 @@ def test_what_finetuning_adds_is_seen() -> None:
 
 def test_where_finetuning_changes_nothing_it_says_nothing_in_95_of_100_draws() -> None:
     rng = np.random.default_rng(1)
-    said = ["surely" in Saliency().finding([draw(rng, {})]).sentence for _ in range(DRAWS)]
-    assert np.mean(said) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / DRAWS)
+    certain = ["surely" in Saliency().finding([draw(rng, {})]).sentence for _ in range(DRAWS)]
+    assert np.mean(certain) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / DRAWS)
     assert "no evidence that it is more or less linear; an effect of" in Saliency().finding([draw(rng, {})]).sentence
 
 
 def test_a_perfectly_linear_concept_is_read_off_every_layer(tmp_path: Path) -> None:
     """The last word is the answer, so that its embedding says it; no training can add to that."""
-    asked = replace(causal(tmp_path), tasks=(Linear(digest="fake"),), analyses=(Saliency(times=(0.5,)),))
+    planned = replace(causal(tmp_path), tasks=(Linear(digest="fake"),), analyses=(Saliency(times=(0.5,)),))
     store = Store(str(tmp_path / "store"))
     with Inline() as executor:
-        outcome = run(targets(cells(asked)), store, executor)
+        outcome = run(targets(cells(planned)), store, executor)
     assert not outcome.failures, outcome.failures[0].error_text
-    finding = read(asked, store)["saliency"]
+    finding = read(planned, store)["saliency"]
     probed = {row[1:3]: row[3] for row in finding.table.rows if str(row[1]).startswith("probe, ")}
     assert {layer for _, layer in probed} == {"embeddings", "1", "last"}
     assert {each.mean for each in probed.values() if isinstance(each, Interval)} == {1.0}
@@ -102,8 +102,8 @@ def test_a_perfectly_linear_concept_is_read_off_every_layer(tmp_path: Path) -> N
 
 
 def test_probes_of_each_layer_after_each_way_of_training(tmp_path: Path) -> None:
-    asked = replace(causal(tmp_path), tasks=(Linear(digest="fake"),), analyses=(Saliency(),))
-    (first, _) = cells(asked)
+    planned = replace(causal(tmp_path), tasks=(Linear(digest="fake"),), analyses=(Saliency(),))
+    (first, _) = cells(planned)
     evidence = first.evidence["saliency"]
     layers = (0, 1, -1)  # the tiny models have two layers, of which the last is normed
     assert {key for key in evidence if "/1/" in key} == {f"{state}/1/{layer}" for state in STATES for layer in layers}

@@ -100,8 +100,8 @@ def test_the_golden_case() -> None:
 
 def test_of_a_leak_that_adds_nothing_it_says_nothing_in_95_of_100_draws() -> None:
     rng = np.random.default_rng(1)
-    said = ["surely" in Twins().finding([draw(rng, CLEAN)]).sentence for _ in range(DRAWS)]
-    assert np.mean(said) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / DRAWS)
+    certain = ["surely" in Twins().finding([draw(rng, CLEAN)]).sentence for _ in range(DRAWS)]
+    assert np.mean(certain) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / DRAWS)
     assert "no evidence of a better or worse student; an effect of" in Twins().finding([draw(rng, CLEAN)]).sentence
 
 

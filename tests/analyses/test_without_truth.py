@@ -79,8 +79,8 @@ def test_a_clue_that_tells_the_gain_is_found() -> None:
 def test_where_no_clue_tells_the_gain_it_says_nothing_in_95_of_100_draws() -> None:
     rng = np.random.default_rng(1)
     sentences = [WithoutTruth().finding(draw(rng, 0.0)).sentence for _ in range(DRAWS)]
-    said = [not each.startswith("No clue is surely related to the gain over 40 cells") for each in sentences]
-    assert np.mean(said) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / DRAWS)
+    claimed = [not each.startswith("No clue is surely related to the gain over 40 cells") for each in sentences]
+    assert np.mean(claimed) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / DRAWS)
     assert any("would have been seen" in each for each in sentences)
 
 
@@ -123,7 +123,7 @@ def test_what_it_cannot_answer_is_refused() -> None:
 
 def test_oracles_and_students_of_the_supervisors_own_model_are_left_out() -> None:
     oracle = Technique(label="cheats", oracle="labels")
-    asked = replace(HEADS, methods=(oracle,), analyses=(WithoutTruth(),))
-    assert cells(asked)[0].evidence["without-truth"] == {}
+    planned = replace(HEADS, methods=(oracle,), analyses=(WithoutTruth(),))
+    assert cells(planned)[0].evidence["without-truth"] == {}
     same = replace(HEADS, weak=HEADS.strong, analyses=(WithoutTruth(),))
     assert cells(same)[0].evidence["without-truth"] == {}

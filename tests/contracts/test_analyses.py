@@ -100,7 +100,7 @@ def test_equal_artifacts_give_an_equal_finding(planned: Planned) -> None:
 
 def test_what_is_not_computed_is_reported(planned: Planned, tmp_path: Path) -> None:
     analysis, _, experiment, _, _ = planned
-    assert "Nothing of it is computed yet" in read(experiment, Store(str(tmp_path)))[analysis.name].sentence
+    assert "Nothing is computed yet" in read(experiment, Store(str(tmp_path)))[analysis.name].sentence
 
 
 def test_it_is_written_in_every_format(planned: Planned) -> None:

@@ -60,13 +60,13 @@ WRONG = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_config_that_does_not_fit_its_weights_is_refused_by_plan_and_run(name: str, tmp_path: Path) -> None:
-    architecture, changes, said = WRONG[name]
+    architecture, changes, message = WRONG[name]
     good, bad = tiny.checkpoint(tmp_path / "good"), tiny.checkpoint(tmp_path / "bad", architecture)
     with_config(bad, **changes)
     for ask in (outgrow.plan, outgrow.run):
         with pytest.raises(UserError) as caught:
             ask(experiment(tmp_path, good, bad), store=tmp_path / "store")
-        assert said in str(caught.value), str(caught.value)
+        assert message in str(caught.value), str(caught.value)
         assert "\n" not in str(caught.value)
     assert not (tmp_path / "store").exists()
 
@@ -82,12 +82,12 @@ def test_all_checkpoints_are_said_at_once(tmp_path: Path) -> None:
 
 def test_a_second_plan_imports_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good = tiny.checkpoint(tmp_path / "good")
-    asked = experiment(tmp_path, good, tiny.checkpoint(tmp_path / "other", seed=1))
-    first = outgrow.plan(asked, store=tmp_path / "store")
+    planned = experiment(tmp_path, good, tiny.checkpoint(tmp_path / "other", seed=1))
+    first = outgrow.plan(planned, store=tmp_path / "store")
     assert first.todo
     assert list((cache_folder() / "facts").glob("loadable-*"))
     monkeypatch.setattr("outgrow.training.network.check_loadable", lambda *_, **__: pytest.fail("looked at again"))
-    assert outgrow.plan(asked, store=tmp_path / "store").todo == first.todo
+    assert outgrow.plan(planned, store=tmp_path / "store").todo == first.todo
 
 
 def test_a_model_without_classifier_can_have_a_head_on_its_features(tmp_path: Path) -> None:
@@ -95,11 +95,11 @@ def test_a_model_without_classifier_can_have_a_head_on_its_features(tmp_path: Pa
     import architectures
 
     speaking = architectures.checkpoint(tmp_path / "speaking", "codegen")
-    asked = experiment(tmp_path, speaking, tiny.checkpoint(tmp_path / "other"))
+    planned = experiment(tmp_path, speaking, tiny.checkpoint(tmp_path / "other"))
     with pytest.raises(UserError, match="no classifier of the architecture codegen"):
-        outgrow.plan(asked, store=tmp_path / "store")
-    recipes = {(asked.tasks[0].name, model.name): Head() for model in asked.models}
-    assert outgrow.plan(replace(asked, recipes=recipes), store=tmp_path / "store").todo
+        outgrow.plan(planned, store=tmp_path / "store")
+    recipes = {(planned.tasks[0].name, model.name): Head() for model in planned.models}
+    assert outgrow.plan(replace(planned, recipes=recipes), store=tmp_path / "store").todo
 
 
 def test_an_encoder_is_not_asked_for_next_tokens(tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ MANY = Generative(epochs=80, learning_rate=1e-2, keep="last")
 
 
 def twin(folder: Path, share: float, seed: int = 0) -> Contaminate:
-    asked = replace(causal(folder), analyses=(Twins(shares=(share or 1.0,), ordinary=40, pretraining=MANY),))
-    cell = cells(asked)[seed]
+    planned = replace(causal(folder), analyses=(Twins(shares=(share or 1.0,), ordinary=40, pretraining=MANY),))
+    cell = cells(planned)[seed]
     found = cell.evidence["twins"][f"zero_shot/{share:g}"].predictions.start  # type: ignore[attr-defined]
     assert isinstance(found, Contaminate)
     return found
@@ -63,8 +63,8 @@ def test_a_planted_leak_of_all_tests_is_known_by_heart(tmp_path: Path) -> None:
     store, scores = Store(str(tmp_path / "store")), {}
     for share in (0.0, 1.0):
         step = twin(tmp_path, share)
-        held = replace(step.validation, n=40)
-        known = Membership(model=step.model, examples=step.shown, unseen=held, start=step)
+        validation_slice = replace(step.validation, n=40)
+        known = Membership(model=step.model, examples=step.shown, unseen=validation_slice, start=step)
         computed([known], store)
         scores[share] = load(known, store)
     areas = {share: area_values(each.score, each.tested).mean() for share, each in scores.items()}
@@ -73,8 +73,8 @@ def test_a_planted_leak_of_all_tests_is_known_by_heart(tmp_path: Path) -> None:
 
 
 def test_the_leak_is_looked_through_and_no_other_is(tmp_path: Path) -> None:
-    asked = replace(causal(tmp_path), analyses=(Twins(ordinary=40),))
-    cell = cells(asked)[0]
+    planned = replace(causal(tmp_path), analyses=(Twins(ordinary=40),))
+    cell = cells(planned)[0]
     fit: Fit = cell.evidence["twins"]["student/1"].predictions.fitted  # type: ignore[attr-defined]
     check_test_unused([fit])
     with pytest.raises(UserError, match="would learn from the test examples"):

@@ -198,14 +198,14 @@ def _checked(words: Sequence[str], capsys: pytest.CaptureFixture[str]) -> int:
     """The exit code of a use, after the checks that hold for all."""
     code = main(list(words))
     captured = capsys.readouterr()
-    said = captured.err.splitlines()
+    error_lines = captured.err.splitlines()
     assert code in (0, 1, 2), (code, words)
     assert "Traceback" not in captured.out + captured.err, words
     if code == 2:
-        assert any(re.match("(error|failed): ", line) for line in said), (words, said)
-        assert max(map(len, said)) < 1500, (words, said)
+        assert any(re.match("(error|failed): ", line) for line in error_lines), (words, error_lines)
+        assert max(map(len, error_lines)) < 1500, (words, error_lines)
     if code == 1:
-        assert words[0] == "check", (words, said)
+        assert words[0] == "check", (words, error_lines)
     return code
 
 

@@ -63,8 +63,8 @@ def test_without_knowledge_of_the_machine_all_fits() -> None:
 def test_what_is_lacking_is_named() -> None:
     there = Resources(cores=2, memory_gb=16.0, gpus=1, gpu_gb=24.0)
     assert lacking(Resources(cores=2, memory_gb=16.0, gpus=0.5, gpu_gb=24.0), there) == ""
-    asked = Resources(cores=1, memory_gb=20.5, gpus=2, gpu_gb=79.04)
-    assert lacking(asked, there) == "2 GPUs (here 1), 20.5 GB of memory (here 16), 79 GB of memory on a GPU (here 24)"
+    wanted = Resources(cores=1, memory_gb=20.5, gpus=2, gpu_gb=79.04)
+    assert lacking(wanted, there) == "2 GPUs (here 1), 20.5 GB of memory (here 16), 79 GB of memory on a GPU (here 24)"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,10 +38,10 @@ def test_a_new_task_is_covered_as_often_as_it_says() -> None:
         x = rng.standard_normal((11, 1)) + 0.5 * rng.standard_normal((11, 6))
         return x, 2 * x + 0.5 * rng.standard_normal((11, 1)) + rng.standard_normal((11, 6))
 
-    within, said = [], []
+    within, stated_errors = [], []
     for x, y in (draw() for _ in range(300)):
         off = np.abs(line_through(x[:10], y[:10]).at(x[10]) - y[10])
         within.append(float((off <= reach(x[:10], y[:10], 0.8)).mean()))
-        said.append(float(covered(x[:10], y[:10], 0.8).mean()))
+        stated_errors.append(float(covered(x[:10], y[:10], 0.8).mean()))
     assert 0.78 <= np.mean(within) <= 0.92
-    assert np.mean(said) == pytest.approx(np.mean(within), abs=0.04)
+    assert np.mean(stated_errors) == pytest.approx(np.mean(within), abs=0.04)

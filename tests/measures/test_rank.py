@@ -35,11 +35,11 @@ def test_a_relation_is_found_and_its_interval_covers() -> None:
 
 
 def test_of_numbers_that_have_nothing_to_do_with_it_none_is_certain_in_95_of_100_draws() -> None:
-    rng, said = np.random.default_rng(1), 0
+    rng, certain = np.random.default_rng(1), 0
     for _ in range(DRAWS):
         y = draw(rng, 0.0)[1]
-        said += any(each.certain for each in rank_correlations([draw(rng, 0.0)[0] for _ in range(3)], y))
-    assert said / DRAWS <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / DRAWS)
+        certain += any(each.certain for each in rank_correlations([draw(rng, 0.0)[0] for _ in range(3)], y))
+    assert certain / DRAWS <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / DRAWS)
 
 
 def test_what_differs_between_cells_alone_is_no_evidence() -> None:

@@ -63,7 +63,7 @@ def test_where_no_clue_is_better_than_chance_it_is_the_mean_and_says_so(monkeypa
 
 
 @pytest.mark.parametrize(
-    ("weak", "guess", "said"),
+    ("weak", "guess", "message"),
     [
         ([], [], r"weak has the shape \(0,\): give probabilities, a row for each label, two classes at least"),
         ([[1.0]], [[1.0]], r"weak has the shape \(1, 1\)"),
@@ -74,8 +74,8 @@ def test_where_no_clue_is_better_than_chance_it_is_the_mean_and_says_so(monkeypa
         ([[1.5, -0.5]], [[0.5, 0.5]], r"weak\[0\] is \[1.5, -0.5\]"),
     ],
 )
-def test_what_is_no_probability_is_refused(weak: Any, guess: Any, said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_what_is_no_probability_is_refused(weak: Any, guess: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         outgrow.estimate(weak, guess)
 
 
@@ -113,8 +113,8 @@ def test_where_none_tells_it_none_is_taken_in_95_of_100_draws() -> None:
 def test_fit_says_it_where_no_row_is_audited(bert: HF, tmp_path: Path) -> None:
     found = fit(cheap.data(210), bert, method="naive", store=str(tmp_path))
     assert found.foretold is not None
-    (said,) = [line for line in lines(found) if line.startswith("its gain, predicted ")]
-    assert "not measured" in said
+    (message,) = [line for line in lines(found) if line.startswith("its gain, predicted ")]
+    assert "not measured" in message
     assert fit(cheap.data(60, audited=10), bert, store=str(tmp_path)).foretold is None
     assert fit(cheap.data(60), bert, method="naive", store=str(tmp_path)).foretold is None
 

@@ -144,8 +144,8 @@ def test_ties_and_likely_typos_are_said() -> None:
     assert "1 of 4 joined labels are ties: there the first of the tied classes is taken for the label" in found.notes
     typo = label_report(PracticeData.from_values(["positive", "negative"] * 30 + ["positve"]))
     lines = text(typo).splitlines()
-    said = next(i for i, line in enumerate(lines) if "'positve' (1 labels) may be a typo of 'positive' (30)" in line)
-    assert said < next(i for i, line in enumerate(lines) if line.startswith("  class "))
+    typo = next(i for i, line in enumerate(lines) if "'positve' (1 labels) may be a typo of 'positive' (30)" in line)
+    assert typo < next(i for i, line in enumerate(lines) if line.startswith("  class "))
 
 
 def test_an_interval_holds_its_estimate() -> None:

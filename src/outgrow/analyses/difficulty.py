@@ -75,21 +75,21 @@ class Difficulty(Analysis):
         return Finding(sentence=_sentence(ordered), table=_table(ordered), figure=figure, notes=notes)
 
 
-def facet_of(task: Task, asked: str) -> str:
+def facet_of(task: Task, wanted: str) -> str:
     """The facet of a task that says how hard an example is: the one asked for, or the first that is known; "" if it has
     none."""
     known = _known(task)
-    return next((name for name in ([asked] if asked else HARDER) if name in known), "")
+    return next((name for name in ([wanted] if wanted else HARDER) if name in known), "")
 
 
-def refuse_without_facet(analysis: str, asked: str, tasks: Sequence[Task]) -> None:
+def refuse_without_facet(analysis: str, wanted: str, tasks: Sequence[Task]) -> None:
     """Raises UserError where no task has such a facet."""
-    if any(facet_of(task, asked) for task in tasks):
+    if any(facet_of(task, wanted) for task in tasks):
         return
     named = {task.name: task for task in tasks}
     has = "; ".join(f"{name} has {', '.join(_known(task)) or 'no facet'}" for name, task in named.items())
     raise UserError(
-        f"analysis {analysis} needs test examples with a {asked or ' or '.join(HARDER)} ({has}): leave it out, or set "
+        f"analysis {analysis} needs test examples with a {wanted or ' or '.join(HARDER)} ({has}): leave it out, or set "
         f'{{ name = "{analysis}", facet = "..." }}'
     )
 

@@ -114,12 +114,12 @@ def _sentence(measured: Sequence[_Measured]) -> str:
     if not measured:
         return "Too few test examples have a difficulty, so nothing can be said."
     tested = list(product(ASKED, measured))
-    values = [each.on(ASKED[asked][0]) - each.on(ASKED[asked][1]) for asked, each in tested]
+    values = [each.on(ASKED[key][0]) - each.on(ASKED[key][1]) for key, each in tested]
     found: dict[str, list[Effect]] = {}
-    for (asked, _), effect in zip(tested, effects(values, [each.group_of["hard"] for _, each in tested]), strict=True):
-        found.setdefault(asked, []).append(effect)
+    for (key, _), effect in zip(tested, effects(values, [each.group_of["hard"] for _, each in tested]), strict=True):
+        found.setdefault(key, []).append(effect)
     more, less, doubt = "better on the hard half", "worse on the hard half", "that it is better or worse there"
-    clauses = [f"{asked}: {in_words(own, more=more, less=less, doubt=doubt)}." for asked, own in found.items()]
+    clauses = [f"{key}: {in_words(own, more=more, less=less, doubt=doubt)}." for key, own in found.items()]
     return f"On the hard half of the tests. {' '.join(clauses)}"
 
 

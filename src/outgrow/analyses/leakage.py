@@ -165,17 +165,19 @@ def _sentence(seen: Sequence[_Seen]) -> str:
 
 
 def _evidence(each: _Seen, found: Mapping[str, Effect]) -> str:
-    said = []
+    clauses = []
     if found["score"].sign > 0:
         area = found["score"].interval
         low, mean, high = (CHANCE + value for value in (area.low, area.mean, area.high))
-        said.append(
+        clauses.append(
             f"by Min-K%++ {each.model} surely knows test examples better (area {mean:.3f}, {low:.3f}–{high:.3f})"
         )
     if found["better"].sign > 0:
         by = in_points(found["better"].interval)
-        said.append(f"before any training {each.model} is surely right on more test examples than unseen ones, by {by}")
-    return f"on {each.task}, {' and '.join(said)}"
+        clauses.append(
+            f"before any training {each.model} is surely right on more test examples than unseen ones, by {by}"
+        )
+    return f"on {each.task}, {' and '.join(clauses)}"
 
 
 def _table(seen: Sequence[_Seen]) -> Table:
@@ -233,7 +235,7 @@ def _area(each: _Seen, name: str) -> Interval:
 def _notes(seen: Sequence[_Seen]) -> tuple[str, ...]:
     return (
         (
-            "A score at chance is no proof: of a corpus that was read once such scores see little (Duan et al. 2024); "
+            "A score at chance proves nothing: on a corpus read once such scores see little (Duan et al. 2024); "
             "analysis twins says how large a leak this one sees",
         )
         if seen

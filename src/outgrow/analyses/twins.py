@@ -77,14 +77,14 @@ class Twins(Analysis):
 
     def check(self, cells: Sequence[Cell]) -> None:
         """Raises UserError where no cell has two causal models that are fitted, or the test split is too small."""
-        asked = [cell for cell in cells if _has_twins(cell)]
-        if not asked:
+        with_twins = [cell for cell in cells if _has_twins(cell)]
+        if not with_twins:
             raise UserError(
                 "analysis twins goes on with the pretraining of supervisor and student, so it needs causal models on a "
                 "task that is answered by next tokens, and a method without chain, adapt and oracle: set "
                 'task = "chess-puzzles", weak = "ladder/pawn" and strong = "ladder/knight"'
             )
-        for setup in {id(cell.setup): cell.setup for cell in asked}.values():
+        for setup in {id(cell.setup): cell.setup for cell in with_twins}.values():
             n = setup.splits["test"].n
             if n is None:
                 raise UserError(
@@ -243,8 +243,8 @@ def _sentence(measured: Sequence[_Measured]) -> str:
 
 def _clause(what: str, found: Sequence[Effect]) -> str:
     more, less, doubt = SAID[what]
-    said = in_words(found, more=more, less=less, doubt=doubt) if found else "the PGR is withheld"
-    return f"leaked to the student's alone: {said}" if what == "alone" else said
+    clause = in_words(found, more=more, less=less, doubt=doubt) if found else "the PGR is withheld"
+    return f"leaked to the student's alone: {clause}" if what == "alone" else clause
 
 
 def _percent(share: float) -> str:

@@ -77,8 +77,7 @@ def work(
 ) -> None:
     """Compute steps of an experiment as one of several workers that share a store, until none is left.
 
-    Start any number of workers, on any machine that reaches the store. The exit code is 75 if SIGTERM ended it: start
-    it again to go on.
+    Start any number on any machine that reaches the store. Exit code 75 (after SIGTERM): start it again to go on.
     """
     from outgrow import api, sharing
     from outgrow.executors._machine import machine

@@ -9,12 +9,13 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 from outgrow.graph.compute import Job, JobResult
 from outgrow.graph.context import DEFAULTS, STOPPING, Event, Kind, Report, Settings, ignore_events
 from outgrow.graph.log import LOGGER, log_event
+from outgrow.graph.outcome import Failure, Outcome, Worker
 from outgrow.graph.plan import Plan, plan
 from outgrow.graph.room import Resources, Room, lacking
 from outgrow.graph.schedule import Schedule
@@ -36,43 +37,6 @@ class ExecutorProtocol(Protocol):
     def slots(self) -> int: ...
     def machine(self, settings: Settings) -> Resources | None: ...
     def submit(self, job: Job, resources: Resources, report: Report) -> Future[tuple[JobResult, ...]]: ...
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A step that failed. error_text: a traceback, or with `user_error` one line that says what to change."""
-
-    step: Step[Any]
-    error_text: str
-    user_error: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Worker:
-    """One of several workers of a store. resources: what it has; steps that need more are left to others.
-
-    wait: stay until these are done, too. Steps that failed on another worker are not tried again.
-    """
-
-    name: str
-    resources: Resources
-    wait: bool = False
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The steps of a run by how they ended. `skipped` steps depend on one that failed.
-
-    idle: the share of the time of all workers in which they computed no step, 0 to 1. unfit: the skipped steps that
-    could start, but need more than the worker has.
-    """
-
-    computed: tuple[Step[Any], ...]
-    cached: tuple[Step[Any], ...]
-    failures: tuple[Failure, ...]
-    skipped: tuple[Step[Any], ...]
-    idle: float = 0.0
-    unfit: tuple[Step[Any], ...] = ()
 
 
 def run(

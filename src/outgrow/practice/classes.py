@@ -66,10 +66,10 @@ def coding_of(path: Path, table: tables.Table, column: str, classes: tuple[str, 
 
 def refuse_spellings(where: Path, weak: Iterable[str], gold: Iterable[str], column: str) -> None:
     """Raise UserError where the ground truth writes a class otherwise than the labels do: it would never be right."""
-    said = set(weak)
-    spelled = {_folded(name): name for name in said}
+    given = set(weak)
+    spelled = {_folded(name): name for name in given}
     for name in gold:
-        if name not in said and (other := spelled.get(_folded(name))):
+        if name not in given and (other := spelled.get(_folded(name))):
             raise UserError(
                 f"{where}: the labels say {other!r} and {column} says {name!r}: write them alike, or list the classes, "
                 "whose names then count in any case (--classes bad,good)"

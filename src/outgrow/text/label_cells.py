@@ -171,7 +171,7 @@ def distribution(
         return tuple(each / sum(numbers) for each in numbers)
     if min(numbers) < 0 or not abs(sum(numbers) - 1) < TOLERANCE:
         shown = ", ".join(f"{each:.6g}" for each in numbers[:5]) + (", …" if len(numbers) > 5 else "")
-        hint = ', set normalize = true, or form = "scores" for logits and log-probabilities'
+        hint = ', set normalize = true (--normalize), or form = "scores" (--form scores) for logits'
         raise UserError(
             f"{row}: {shown} (sum {sum(numbers):.6g}) are not probabilities that sum to 1: correct them{hint}"
         )

@@ -156,8 +156,8 @@ def held_out_log_odds(
         bag = Bag.of(known, (1, 1), 2)
         if bag.vocabulary and len(np.unique(positive[outside])) == 2:
             weight, bias = _regressed(bag.vectors(known), positive[outside], 1.0, False)
-            asked = (text for text, own in zip(texts, inside.tolist(), strict=True) if own)
-            logits = bag.vectors(asked) @ weight.T + bias
+            inside_texts = (text for text, own in zip(texts, inside.tolist(), strict=True) if own)
+            logits = bag.vectors(inside_texts) @ weight.T + bias
             scores[inside] = logits[:, 1] - logits[:, 0]
     return scores
 
