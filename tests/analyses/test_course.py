@@ -21,7 +21,7 @@ from outgrow.experiment.technique import Technique
 from outgrow.methods.head import Head
 from outgrow.types import Labels, UserError
 
-EPOCHS, SEEDS, N, DRAWS = (1, 2, 4, 8), 3, 600, 60
+EPOCHS, SEEDS, N, DRAWS = (1, 2, 4, 8), 3, 600, 40
 Array = npt.NDArray[np.int64]
 
 

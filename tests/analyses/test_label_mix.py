@@ -18,7 +18,7 @@ from outgrow.graph import walk
 from outgrow.measures.crossed import Interval
 from outgrow.types import Scores, UserError
 
-SIZES, TRUTHS, DRAWS = (125, 250, 500, 1000), (0.0, 0.1, 0.3, 1.0), 60
+SIZES, TRUTHS, DRAWS = (125, 250, 500, 1000), (0.0, 0.1, 0.3, 1.0), 40
 
 
 def draw(rng: np.random.Generator, worth: float, *, n: int = 1500, seeds: int = 3, strong: str = "large") -> Comparison:

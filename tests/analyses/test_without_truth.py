@@ -22,7 +22,7 @@ from outgrow.methods.head import Head
 from outgrow.types import Scores, UserError
 
 TASKS, SEEDS = 10, 2
-DRAWS = 60
+DRAWS = 30
 TELLS = "steadiness"
 
 

@@ -21,7 +21,7 @@ from outgrow.finding import Axis, Colour, Column, Figure, Finding, Mark, Panel, 
 from outgrow.graph import Step
 from outgrow.measures.accuracy import accuracy
 from outgrow.measures.crossed import Interval
-from outgrow.measures.effects import effects
+from outgrow.measures.effects import Effect, effects
 from outgrow.measures.exchange import learning_values, needed_values
 from outgrow.numbers import percent
 from outgrow.ranges import SHARE, above, check_ranges
@@ -82,8 +82,11 @@ class LabelMix(Analysis):
         measured = [
             self._measured(name, each) for name, each in zip(comparison_names(comparisons), comparisons, strict=True)
         ]
+        tested = [(each, pair, values) for each in measured for pair, values in each.differences().items()]
+        found = effects([values for *_, values in tested], [each.groups for each, *_ in tested])
+        by_name = {(each.name, pair): effect for (each, pair, _), effect in zip(tested, found, strict=True)}
         return Finding(
-            sentence=" ".join(each.sentence(len(measured) > 1) for each in measured),
+            sentence=" ".join(each.sentence(len(measured) > 1, by_name) for each in measured),
             table=_table(measured),
             figure=_figure(measured),
         )
@@ -134,7 +137,14 @@ class _Measured:
         (found,) = effects([values - np.log2(per)], [self.groups])
         return power(found.interval)
 
-    def sentence(self, named: bool) -> str:
+    def differences(self) -> dict[tuple[float, float], Doubles]:
+        """How much more the first of two mixes costs than the second, as influence values of log2: of all pairs, since
+        the cheapest is chosen by what is tested."""
+        costs = self.costs()
+        return {(a, b): costs[a] - costs[b] for a, b in combinations(costs, 2)}
+
+    def sentence(self, named: bool, tested: Mapping[tuple[str, tuple[float, float]], Effect]) -> str:
+        """What is the cheapest. tested: the effects of all comparisons, by their name and the pair of mixes."""
         costs, goal = self.costs(), f"{percent(float(self.goal.mean()))} %"
         where = f" on {self.name}" if named else ""
         if not costs:
@@ -147,16 +157,11 @@ class _Measured:
         )
         if len(costs) == 1:
             return f"{start}; no other mix reaches it within the fitted numbers."
-        pairs = list(combinations(costs, 2))  # all are tested, since the cheapest is chosen by what is tested
-        found = effects([costs[a] - costs[b] for a, b in pairs], [self.groups] * len(pairs))
-        sure = [
-            _words(b if a == best else a)
-            for (a, b), effect in zip(pairs, found, strict=True)
-            if best in (a, b) and effect.sign
-        ]
+        found = {pair: effect for (name, pair), effect in tested.items() if name == self.name}
+        sure = [_words(b if a == best else a) for (a, b), each in found.items() if best in (a, b) and each.sign]
         if sure:
             return f"{start}: surely less than {' and than '.join(sure)}."
-        seen = few(float(2 ** min(max(effect.smallest for effect in found), 60.0)))
+        seen = few(float(2 ** min(max(each.smallest for each in found.values()), 60.0)))
         return f"{start}; no evidence that another mix costs more; {seen} times the cost would have been seen."
 
 

@@ -15,7 +15,7 @@ from outgrow.experiment.course import course, refuse_untrained
 from outgrow.finding import Axis, Column, Figure, Finding, Mark, Panel, Series, Table, Value
 from outgrow.graph import Step
 from outgrow.measures.crossed import Interval, mean_interval
-from outgrow.measures.effects import effects
+from outgrow.measures.effects import Effect, effects
 from outgrow.measures.stopping import calmest, highest_agreement, lowest_loss, steadiest
 from outgrow.numbers import percent
 from outgrow.types import Doubles, Ints, Labels, UserError, classes_of
@@ -47,7 +47,8 @@ class Stopping(Analysis):
 
     def finding(self, comparisons: Sequence[Comparison]) -> Finding:
         cells = [_Stopped(each, name) for name, each in zip(comparison_names(comparisons), comparisons, strict=True)]
-        return Finding(sentence=_sentence(cells), table=_table(cells), figure=_figure(cells))
+        found = effects([cell.gains[ORACLE] for cell in cells], [cell.curve.groups for cell in cells])
+        return Finding(sentence=_sentence(cells, found), table=_table(cells, found), figure=_figure(cells))
 
 
 class _Stopped:
@@ -127,9 +128,7 @@ def _no_worse(cells: Sequence[_Stopped], rule: str) -> int:
     return sum(cell.gains[rule].mean() >= 0 for cell in cells)
 
 
-def _sentence(cells: Sequence[_Stopped]) -> str:
-    groups = [cell.curve.groups for cell in cells]
-    found = effects([cell.gains[ORACLE] for cell in cells], groups)
+def _sentence(cells: Sequence[_Stopped], found: Sequence[Effect]) -> str:
     sure = sum(effect.sign > 0 for effect in found)
     if not sure:
         seen = max(effect.smallest for effect in found)
@@ -153,7 +152,9 @@ def _sentence(cells: Sequence[_Stopped]) -> str:
     return f"{start}, which is {100 * share.mean:.0f} % of it ({ends}); {count}."
 
 
-def _table(cells: Sequence[_Stopped]) -> Table:
+def _table(cells: Sequence[_Stopped], found: Sequence[Effect]) -> Table:
+    """found: what stopping on ground truth gains on each cell; shares of it are stated where one is surely a gain."""
+    is_stated = any(effect.sign > 0 for effect in found)
     columns = (
         Column(head="stopped by"),
         Column(head="comparison"),
@@ -164,7 +165,7 @@ def _table(cells: Sequence[_Stopped]) -> Table:
     )
     rows: list[tuple[Value, ...]] = []
     for rule in (*RULES, ORACLE):
-        share = _recovered(cells, rule) if rule != ORACLE else None
+        share = _recovered(cells, rule) if rule != ORACLE and is_stated else None
         mean = float(np.mean([cell.gains[rule].mean() for cell in cells]))
         rows.append((rule, "mean of all", None, mean, share, _no_worse(cells, rule) / len(cells)))
     for cell in cells:
