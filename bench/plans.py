@@ -17,7 +17,9 @@ from outgrow.training.footprint import Architecture, Pass
 CELLS, WORKERS, CORES = 10_000, 100, 4
 REQUESTS = 5.7  # to S3 a step, measured by bench.sharing
 PAGE = 1_000  # names of a page of a listing on S3
-FIT = 48.0  # seconds: MiniLM-L6, 1,000 examples, two epochs, at 41.5 examples a second of one core (docs/performance.md)
+FIT = (
+    48.0  # seconds: MiniLM-L6, 1,000 examples, two epochs, at 41.5 examples a second of one core (docs/performance.md)
+)
 OTHER = 1.0  # seconds of a step that reads, predicts or scores, with its share of a look at the store
 STUDENT = 4 * 22.7e6  # bytes of a stored student
 PREDICTIONS = 20e3  # bytes of predictions of 1,000 examples with their ids

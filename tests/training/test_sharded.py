@@ -34,7 +34,8 @@ from outgrow.training import sharded
 
 TWO = Settings(shards=2)
 METHOD = Finetune(learning_rate=3e-3, epochs=3, batch=10, precision="fp32", checks=2)  # 44 examples: 5 updates
-BOUND = {"rtol": 2e-4, "atol": 2e-5}  # what the order of sums may change
+BOUND = {"rtol": 1e-5, "atol": 1e-5}  # what the order of sums may change of losses and answers
+OF_WEIGHTS = {"rtol": 1e-3, "atol": 5e-4}  # a key's bias has no gradient but rounding, which Adam makes large
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +85,7 @@ def assert_equal_within_rounding(step: Predict, one: Store, two: Store) -> None:
     assert np.allclose(curve(one, step), curve(two, step), **BOUND)
     first, second = weights(one, step), weights(two, step)
     assert first.keys() == second.keys()
-    assert all(np.allclose(first[name], second[name], **BOUND) for name in first)
+    assert all(np.allclose(first[name], second[name], **OF_WEIGHTS) for name in first)
     assert np.allclose(load(step, one).probs, load(step, two).probs, **BOUND)
 
 

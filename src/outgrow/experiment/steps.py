@@ -9,14 +9,14 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
+from outgrow.experiment.adapted import Adapted
 from outgrow.experiment.data import LabelsStep, Prepare
 from outgrow.experiment.estimates import learning, reading, remedies, to_learn, to_read
-from outgrow.graph import Context, Resources, Settings, Step, identity, not_hashed
+from outgrow.graph import Context, Resources, Settings, Step, identity
 from outgrow.labelling.base import Evidence, NotedLabels, Rule, notes_of
 from outgrow.losses.base import Loss
 from outgrow.losses.cross_entropy import CrossEntropy
@@ -88,26 +88,6 @@ class Adapt(Step[Predictor]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adapted(Model):
-    """A model with the weights of an `Adapt` step."""
-
-    kind: ClassVar[str] = "model/adapted"
-
-    of: Model
-    path: str = not_hashed()
-
-    @property
-    def name(self) -> str:
-        return self.of.name
-
-    def pinned(self) -> Self:
-        return self
-
-    def folder(self, settings: Settings) -> Path:
-        return Path(self.path)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Features(Step[FeatureIndex]):
     """The frozen features of examples. No text is read twice by the same model with the same spec: the features are
     rows of the store, by the digest of the text, whatever split, seed, size or task draws it."""
@@ -122,16 +102,18 @@ class Features(Step[FeatureIndex]):
 
     @property
     def title(self) -> str:
-        model = self.source if isinstance(self.source, Model) else self.source.model
-        return f"features of {model.name} on {self.examples.task.name} {self.examples.split}"
+        return f"features of {self._model.name} on {self.examples.task.name} {self.examples.split}"
 
     @property
     def estimate(self) -> float:
-        return reading(self.source if isinstance(self.source, Model) else self.source.model, self.examples)
+        return reading(self._model, self.examples)
+
+    @property
+    def _model(self) -> Model:
+        return self.source if isinstance(self.source, Model) else self.source.model
 
     def resources(self, settings: Settings) -> Resources:
-        model = self.source if isinstance(self.source, Model) else self.source.model
-        return to_read(model, self.examples, "head", self.spec.precision, settings)
+        return to_read(self._model, self.examples, "head", self.spec.precision, settings)
 
     @property
     def rows(self) -> tuple[str, ...]:
@@ -283,8 +265,7 @@ class Predict(LabelsStep):
     def resources(self, settings: Settings) -> Resources:
         if self.features:
             return Resources()
-        of = self.fitted
-        return to_read(of.model, self.examples, of.readout, of.method.precision, settings)
+        return to_read(self.fitted.model, self.examples, self.fitted.readout, self.fitted.method.precision, settings)
 
     def run(self, ctx: Context) -> Labels:
         if not self.features and is_shared(ctx):

@@ -5,9 +5,10 @@ from outgrow.graph.compute import Job, JobResult
 from outgrow.graph.context import STOPPING, Context, Event, Report, Settings, ignore_events, load
 from outgrow.graph.interned import Interner
 from outgrow.graph.log import LOGGER
+from outgrow.graph.outcome import Failure, Outcome, Worker
 from outgrow.graph.plan import Plan, plan
 from outgrow.graph.room import Resources, lacking
-from outgrow.graph.run import Failure, Outcome, Worker, run
+from outgrow.graph.run import run
 from outgrow.graph.status import RunningStep, Status, status
 from outgrow.graph.step import Step, defaults_of, identity, not_hashed, topological_order, walk
 

@@ -9,12 +9,13 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 from outgrow.graph.compute import Job, JobResult
 from outgrow.graph.context import DEFAULTS, STOPPING, Event, Kind, Report, Settings, ignore_events
 from outgrow.graph.log import LOGGER, log_event
+from outgrow.graph.outcome import Failure, Outcome, Worker
 from outgrow.graph.plan import Plan, plan
 from outgrow.graph.room import Resources, Room, lacking
 from outgrow.graph.schedule import Schedule
@@ -36,43 +37,6 @@ class ExecutorProtocol(Protocol):
     def slots(self) -> int: ...
     def machine(self, settings: Settings) -> Resources | None: ...
     def submit(self, job: Job, resources: Resources, report: Report) -> Future[tuple[JobResult, ...]]: ...
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A step that failed. error_text: a traceback, or with `user_error` one line that says what to change."""
-
-    step: Step[Any]
-    error_text: str
-    user_error: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Worker:
-    """One of several workers of a store. resources: what it has; steps that need more are left to others.
-
-    wait: stay until these are done, too. Steps that failed on another worker are not tried again.
-    """
-
-    name: str
-    resources: Resources
-    wait: bool = False
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The steps of a run by how they ended. `skipped` steps depend on one that failed.
-
-    idle: the share of the time of all workers in which they computed no step, 0 to 1. unfit: the skipped steps that
-    could start, but need more than the worker has.
-    """
-
-    computed: tuple[Step[Any], ...]
-    cached: tuple[Step[Any], ...]
-    failures: tuple[Failure, ...]
-    skipped: tuple[Step[Any], ...]
-    idle: float = 0.0
-    unfit: tuple[Step[Any], ...] = ()
 
 
 def run(
@@ -111,6 +75,7 @@ class _Run:
         self.computed: dict[str, Step[Any]] = {}
         self.failed: dict[str, Failure] = {}
         self.damages: Counter[str] = Counter()  # how often an artifact was found damaged
+        self._needs: dict[str, Resources] = {}
         self.room = Room(_there(executor, settings, worker))
         self._watch, self._lock = watch, threading.Lock()
         self._watch_error: BaseException | None = None  # what `watch` raised
@@ -164,16 +129,21 @@ class _Run:
         tickets = tuple(self.held[step.key].ticket for step in steps)
         for step in steps:
             self.held[step.key].running[step.key] = {"title": step.title, "since": time.time(), "fraction": 0.0}
-        needed = steps[0].resources(self.settings)
+        needed = self._needed(steps[0])
         devices = self.room.take(steps, needed)
         job = Job(steps=steps, tickets=tickets, store=self.store, settings=self.settings.on(devices))
         self.running[self.executor.submit(job, needed, self.report)] = steps
 
     def _fits(self, step: Step[Any]) -> bool:
-        return self.room.fits(step.resources(self.settings))
+        return self.room.fits(self._needed(step))
 
     def _can_do(self, step: Step[Any]) -> bool:
-        return not (self.worker and lacking(step.resources(self.settings), self.worker.resources))
+        return not (self.worker and lacking(self._needed(step), self.worker.resources))
+
+    def _needed(self, step: Step[Any]) -> Resources:
+        if step.key not in self._needs:
+            self._needs[step.key] = step.resources(self.settings)
+        return self._needs[step.key]
 
     def _lease_more(self) -> bool:
         """Lease another bundle. False if there is nothing to lease now."""
@@ -282,7 +252,7 @@ class _Run:
         for step in self.schedule.unfit:
             since, last = self.unfit.get(step.key, (now, -math.inf))
             if now - last >= UNFIT:
-                missing = lacking(step.resources(self.settings), there)
+                missing = lacking(self._needed(step), there)
                 self._send("waiting", step, f"it needs {missing}: waiting for another worker for {now - since:.0f} s")
                 last = now
             self.unfit[step.key] = (since, last)
