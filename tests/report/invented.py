@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from outgrow.executors.inline import Inline
+from outgrow.experiment.adapted import Adapted
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells, targets
-from outgrow.experiment.adapted import Adapted
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Context, Outcome, Settings, run
 from outgrow.losses.base import Loss
