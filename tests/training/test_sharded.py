@@ -145,7 +145,7 @@ def rank_processes() -> list[int]:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_killed_rank_costs_nothing_but_time(which: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    step = predict(tmp_path, replace(METHOD, epochs=40))
+    step = predict(tmp_path, replace(METHOD, epochs=8))
     whole, outcome = ran(step, tmp_path / "whole")
     assert not outcome.failures
     monkeypatch.setenv("OUTGROW_CHECKPOINT_SECONDS", "0")
