@@ -29,7 +29,7 @@ def measure() -> list[Measured]:
     with tempfile.TemporaryDirectory() as folder:
         process(["bench.growth", "write", folder])
         for work, what in (
-            (f"planning {STEPS:,} steps", "plan"),
+            (f"planning about {STEPS:,} steps", "plan"),
             (f"a run of {CELLS:,} cells, all stored", "run"),
             (f"results of {CELLS:,} cells", "results"),
             (f"preparing a split of a file of {ROWS:,} rows", "prepare"),
@@ -117,7 +117,7 @@ def _work(what: str, folder: Path) -> None:
         from outgrow.store import Store
 
         going = plan(targets(cells(fakes(STEPS // 4))), Store(str(folder / "empty")))
-        assert len(going.todo) > STEPS, len(going.todo)
+        assert len(going.todo) >= 0.9 * STEPS, len(going.todo)
     elif what in ("run", "results"):
         from bench.report import grid
         from outgrow import api, graph

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from faulty_proxy import Proxy, Request
 from s3_server import make_bucket, s3_server, use_server
 from toys import Add, Blob, Chain, Const
 
@@ -50,6 +51,29 @@ def test_a_run_on_s3_is_found_again(store: Store, tmp_path: Path) -> None:
     assert not plan([top], store).todo
     assert store.storage.names("leases") == set()
     assert len(store.check().intact) == 3
+
+
+def test_a_manifest_is_read_once(store: Store, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.commit(KEY, Blob(b"one").save, identity={}, provenance={})
+    asked: list[str] = []
+
+    def count(request: Request) -> None:
+        asked.append(request.path)
+
+    with Proxy(server, count) as proxy:
+        use_server(monkeypatch, proxy.url)
+        assert [Blob.load(Store(store.url).fetch(KEY)) for _ in range(2)] == [Blob(b"one")] * 2
+    assert not [path for path in asked if "manifests" in path]
+
+
+def test_what_was_set_aside_and_computed_again_is_found(store: Store) -> None:
+    store.commit(KEY, Blob(b"one").save, identity={}, provenance={})
+    before = store.manifest(KEY)
+    store.quarantine(Damaged(KEY, "", "test"))
+    store.storage.remove([f"{KEY}/{before.prefix}/{name}" for name in before.files])
+    store.commit(KEY, Blob(b"two").save, identity={}, provenance={})
+    store._known[KEY] = before  # as in a process that has read it before
+    assert Blob.load(store.fetch(KEY)) == Blob(b"two")
 
 
 def test_rows_are_added_and_read_on_s3(store: Store) -> None:

@@ -34,7 +34,7 @@ from outgrow.training import sharded
 
 TWO = Settings(shards=2)
 METHOD = Finetune(learning_rate=3e-3, epochs=3, batch=10, precision="fp32", checks=2)  # 44 examples: 5 updates
-BOUND = {"rtol": 2e-4, "atol": 2e-5}  # what the order of sums may change
+BOUND = {"rtol": 1e-5, "atol": 1e-5}  # what the order of sums may change of losses and answers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +146,7 @@ def rank_processes() -> list[int]:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_killed_rank_costs_nothing_but_time(which: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    step = predict(tmp_path, replace(METHOD, epochs=40))
+    step = predict(tmp_path, replace(METHOD, epochs=8))
     whole, outcome = ran(step, tmp_path / "whole")
     assert not outcome.failures
     monkeypatch.setenv("OUTGROW_CHECKPOINT_SECONDS", "0")

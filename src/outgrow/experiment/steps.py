@@ -56,16 +56,18 @@ class Features(Step[FeatureIndex]):
 
     @property
     def title(self) -> str:
-        model = self.source if isinstance(self.source, Model) else self.source.model
-        return f"features of {model.name} on {self.examples.task.name} {self.examples.split}"
+        return f"features of {self._model.name} on {self.examples.task.name} {self.examples.split}"
 
     @property
     def estimate(self) -> float:
-        return reading(self.source if isinstance(self.source, Model) else self.source.model, self.examples)
+        return reading(self._model, self.examples)
+
+    @property
+    def _model(self) -> Model:
+        return self.source if isinstance(self.source, Model) else self.source.model
 
     def resources(self, settings: Settings) -> Resources:
-        model = self.source if isinstance(self.source, Model) else self.source.model
-        return to_read(model, self.examples, "head", self.spec.precision, settings)
+        return to_read(self._model, self.examples, "head", self.spec.precision, settings)
 
     @property
     def rows(self) -> tuple[str, ...]:
@@ -217,8 +219,7 @@ class Predict(LabelsStep):
     def resources(self, settings: Settings) -> Resources:
         if self.features:
             return Resources()
-        of = self.fitted
-        return to_read(of.model, self.examples, of.readout, of.method.precision, settings)
+        return to_read(self.fitted.model, self.examples, self.fitted.readout, self.fitted.method.precision, settings)
 
     def run(self, ctx: Context) -> Labels:
         if not self.features and is_shared(ctx):

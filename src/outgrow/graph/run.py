@@ -75,6 +75,7 @@ class _Run:
         self.computed: dict[str, Step[Any]] = {}
         self.failed: dict[str, Failure] = {}
         self.damages: Counter[str] = Counter()  # how often an artifact was found damaged
+        self._needs: dict[str, Resources] = {}
         self.room = Room(_there(executor, settings, worker))
         self._watch, self._lock = watch, threading.Lock()
         self._watch_error: BaseException | None = None  # what `watch` raised
@@ -128,16 +129,21 @@ class _Run:
         tickets = tuple(self.held_leases[step.key].ticket for step in steps)
         for step in steps:
             self.held_leases[step.key].running[step.key] = {"title": step.title, "since": time.time(), "fraction": 0.0}
-        needed = steps[0].resources(self.settings)
+        needed = self._needed(steps[0])
         devices = self.room.take(steps, needed)
         job = Job(steps=steps, tickets=tickets, store=self.store, settings=self.settings.on(devices))
         self.running[self.executor.submit(job, needed, self.report)] = steps
 
     def _fits(self, step: Step[Any]) -> bool:
-        return self.room.fits(step.resources(self.settings))
+        return self.room.fits(self._needed(step))
 
     def _can_do(self, step: Step[Any]) -> bool:
-        return not (self.worker and lacking(step.resources(self.settings), self.worker.resources))
+        return not (self.worker and lacking(self._needed(step), self.worker.resources))
+
+    def _needed(self, step: Step[Any]) -> Resources:
+        if step.key not in self._needs:
+            self._needs[step.key] = step.resources(self.settings)
+        return self._needs[step.key]
 
     def _lease_more(self) -> bool:
         """Lease another bundle. False if there is nothing to lease now."""
@@ -246,7 +252,7 @@ class _Run:
         for step in self.schedule.unfit:
             since, last = self.unfit.get(step.key, (now, -math.inf))
             if now - last >= UNFIT:
-                missing = lacking(step.resources(self.settings), there)
+                missing = lacking(self._needed(step), there)
                 self._send("waiting", step, f"it needs {missing}: waiting for another worker for {now - since:.0f} s")
                 last = now
             self.unfit[step.key] = (since, last)

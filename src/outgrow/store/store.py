@@ -23,7 +23,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -118,11 +118,18 @@ class Store:
         only: the names of the files to fetch, ignoring names that the artifact does not have; None: all files. Raises
         Damaged for an artifact that is missing or damaged.
         """
+        known = self._known
+        if manifest := known.get(key):
+            with suppress(Damaged):  # another run may have set it aside and computed it again
+                return self._fetched(manifest, only)
         try:
-            manifest = self.manifest(key)
+            manifest = known[key] = self.manifest(key)
         except KeyError:
             raise Gone(key) from None
-        folder = self._local_folder(manifest)
+        return self._fetched(manifest, only)
+
+    def _fetched(self, manifest: Manifest, only: Collection[str] | None) -> Path:
+        key, folder = manifest.key, self._local_folder(manifest)
         for name, (expected, _) in manifest.files.items():
             if only is not None and name not in only:
                 continue
@@ -151,7 +158,9 @@ class Store:
             files = describe(folder)
         manifest = Manifest(key=key, prefix=prefix, identity=identity, files=files, provenance=provenance)
         first = self.storage.create(path, manifest.dump())
-        if not first:
+        if first:
+            self._known[key] = manifest
+        else:
             self.storage.remove([f"{key}/{prefix}/{name}" for name in files])
         return first
 
@@ -289,6 +298,11 @@ class Store:
         explanation = self.storage.explained(error)
         return str(explanation) if explanation else out_of_memory(error)
 
+    @property
+    def _known(self) -> dict[str, Manifest]:
+        """The manifests that this process knows of a remote store. Those of a folder are read each time."""
+        return {} if self.storage.local else _manifests_of(self.url)
+
     @cached_property
     def _cache(self) -> Path:
         """The folder for this machine's copies and checkpoints of a remote store."""
@@ -336,6 +350,12 @@ class Store:
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+
+
+@lru_cache(maxsize=8)
+def _manifests_of(url: str) -> dict[str, Manifest]:
+    """The manifests of a remote store that this process has read or written, by key: they are committed once."""
+    return {}
 
 
 def _keys(names: Collection[str], suffix: str) -> frozenset[str]:
