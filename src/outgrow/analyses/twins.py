@@ -244,7 +244,7 @@ def _sentence(measured: Sequence[_Measured]) -> str:
 def _clause(what: str, found: Sequence[Effect]) -> str:
     more, less, doubt = SAID[what]
     said = in_words(found, more=more, less=less, doubt=doubt) if found else "the PGR is withheld"
-    return f"leaked to the student's alone: {said}" if what == "alone" else said
+    return f"leaked to the student's model alone: {said}" if what == "alone" else said
 
 
 def _percent(share: float) -> str:
