@@ -6,9 +6,9 @@ FIND_LINKS = $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null |
 INSTALL = UV_FIND_LINKS="$(FIND_LINKS)" $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt
 export OMP_WAIT_POLICY = passive
 # What reads real data sets looks at OUTGROW_DATA alone; by default they lie beside the checkout.
-bench docs: export OUTGROW_DATA ?= $(abspath ../shared/data)
+bench figures: export OUTGROW_DATA ?= $(abspath ../shared/data)
 
-.PHONY: demo test slow mutants check bench docs clean
+.PHONY: demo test slow mutants check bench figures docs clean
 
 demo: .venv/core
 	$(BIN)/outgrow run examples/chess.toml --report report.html
@@ -32,12 +32,15 @@ bench: .venv/dev  ## how fast, beside plain scripts: ONLY="training fit" for som
 	$(BIN)/python -m bench $(ONLY)
 	$(BIN)/python docs/refresh.py docs/performance.md
 
-docs: .venv/dev  ## every figure of the documentation, made anew
+figures: .venv/dev  ## every figure of the documentation, made anew
 	$(BIN)/outgrow run examples/chess.toml --report report.html
 	$(BIN)/python -m docs.refresh
 
+docs: .venv/dev  ## the site, in site/; a broken link is an error
+	$(BIN)/mkdocs build --strict
+
 clean:
-	rm -rf .venv mutants runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf site .venv mutants runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/bin/uv:

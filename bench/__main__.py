@@ -30,6 +30,8 @@ PARTS = {
     "probes": "probes.measure",
     "heads": "heads.measure",
     "starting": "starting.measure",
+    "footprint": "footprint.measure",
+    "growth": "growth.measure",
 }
 
 

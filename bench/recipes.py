@@ -52,9 +52,9 @@ def tried(experiment: Experiment, methods: Sequence[Finetune], store: Store, run
         curve = json.loads((graph.load(step, store).folder / "curve.json").read_text())
         best = min(curve, key=lambda epoch: epoch["validation_loss"])
         assert isinstance(step.method, Finetune)
-        hyper = (f"{step.method.learning_rate:.0e}", f"{step.method.epochs:g}", str(step.seed))
+        hyperparameters = (f"{step.method.learning_rate:.0e}", f"{step.method.epochs:g}", str(step.seed))
         figures = (f"{best['epoch']:g}", f"{best['validation_loss']:.4f}", f"{best['validation_agreement']:.3f}")
-        show.add_row(step.examples.task.name, step.model.name, role, *hyper, *figures)
+        show.add_row(step.examples.task.name, step.model.name, role, *hyperparameters, *figures)
     return show
 
 

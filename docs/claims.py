@@ -98,7 +98,7 @@ CLAIMS = (
         paper="about a tenth",
         expected=1,
         chess=pawn_to_queen("chess-preferences", "PGR"),
-        text=None,
+        text=Where(example="reward", column="PGR", only=(("task", "reward/ethics_utilitarianism"),)),
     ),
     Claim(
         says="The confidence loss makes students better",

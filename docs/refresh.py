@@ -1,4 +1,4 @@
-"""Put results into the documentation: `python -m docs.refresh PAGE ...`, or `make docs` with a picture of a report."""
+"""Put results into the documentation: `python -m docs.refresh PAGE ...`, or `make figures` with a report's picture."""
 
 from __future__ import annotations
 

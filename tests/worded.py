@@ -16,3 +16,15 @@ class WordedHead(Worded):
 
     readout: ClassVar[Readout] = "head"
     name = "worded"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneOfSeveral(WordedHead):
+    """The same under a name of its own, by its number of rows."""
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return f"worded/{self.rows}"
+
+
+SEVERAL = tuple(OneOfSeveral(digest="fake", rows=rows) for rows in range(400, 405))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from outgrow.experiment.technique import Technique
     from outgrow.graph import Plan, Resources, Settings, Worker
     from outgrow.practice.classifier import WeakToStrongClassifier
+    from outgrow.practice.estimate import estimate
     from outgrow.sharing import status, work
     from outgrow.store import Store
     from outgrow.types import Example, Examples, Labels, Scores, UserError
@@ -32,6 +33,7 @@ _HOMES = {
     "outgrow.experiment.definition": ("Experiment",),
     "outgrow.graph": ("Plan", "Resources", "Settings", "Worker"),
     "outgrow.practice.classifier": ("WeakToStrongClassifier",),
+    "outgrow.practice.estimate": ("estimate",),
     "outgrow.sharing": ("status", "work"),
     "outgrow.store": ("Store",),
     "outgrow.experiment.technique": ("Technique",),
@@ -52,6 +54,7 @@ __all__ = [
     "UserError",
     "WeakToStrongClassifier",
     "Worker",
+    "estimate",
     "plan",
     "read",
     "results",

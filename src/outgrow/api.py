@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from outgrow import graph
 from outgrow.config import Seeds
 from outgrow.executors._machine import with_gpu_memory
+from outgrow.experiment.checkpoints import check_checkpoints
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells, targets
 from outgrow.graph import LOGGER, Failure, Outcome, Plan, Report, Settings, Worker, ignore_events
@@ -191,6 +192,7 @@ def plan(
         source, overrides=overrides, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings
     )
     planned = graph.plan(targets(cells(experiment)), opened(store))
+    check_checkpoints(planned.todo, settings)
     check_space(planned.todo, planned.store, settings)
     return planned
 
@@ -300,15 +302,16 @@ def computed(
 ) -> Outcome:
     """Compute what is missing of a resolved experiment. worker: if given, as one of several workers of the store.
 
-    Raises UserError where the store's disk is too small, or a step needs more than this machine has.
+    Raises UserError where a checkpoint cannot be loaded, the store's disk is too small, or a step needs more than this
+    machine has.
     """
     wanted, settings = targets(cells(experiment)), with_gpu_memory(settings)
     there = None if worker else on.machine(settings)
-    if store.storage.local or there:
-        todo = graph.plan(wanted, store).todo
-        check_space(todo, store, settings)
-        if there:
-            check_resources(todo, there, settings)
+    todo = graph.plan(wanted, store).todo if store.storage.local or there else tuple(graph.walk(wanted))
+    check_checkpoints(todo, settings)
+    check_space(todo, store, settings)
+    if there:
+        check_resources(todo, there, settings)
     return graph.run(wanted, store, on, settings, watch, worker)
 
 

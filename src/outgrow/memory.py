@@ -1,8 +1,13 @@
-"""Errors of a machine, or of a limit such as `ulimit -v`, that lacks memory, whatever a library calls them."""
+"""A lack of memory: its errors, of a machine or a limit such as `ulimit -v`, whatever a library calls them; and a limit
+for a part of the work."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_STATM = Path("/proc/self/statm")  # Linux; its first number counts the pages of the address space
 
 SIGNS = (
     *("bad_alloc", "cannot allocate memory", "can't allocate memory", "unable to allocate", "out of memory"),
@@ -36,3 +41,24 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         yield error
         seen.add(id(error))
         error = error.__cause__ or error.__context__
+
+
+@contextmanager
+def at_most(more: int) -> Iterator[None]:
+    """Limits how many bytes the process may allocate in the `with` block beyond what it has; then a MemoryError.
+
+    It has no effect where the system does not say how many these are.
+    """
+    if not _STATM.is_file():
+        yield
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = int(_STATM.read_text().split()[0]) * resource.getpagesize() + more
+    known = [each for each in (limit, soft, hard) if each != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min(known), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

@@ -21,17 +21,20 @@ Readout = Literal["head", "tokens", "pair"]
 
 A = TypeVar("A")
 B = TypeVar("B")
+MOST_TEXT = 1400  # characters of a message
 TOLERANCE = 1e-3  # the largest accepted distance from 1 of the sum of an example's float32 probabilities
 
 
 class UserError(Exception):
     """An error in the input that the user can fix. The message is one line: what is wrong, and what to type instead.
 
-    Characters that cannot be printed, such as line ends and control characters, appear as escapes.
+    Characters that cannot be printed, such as line ends and control characters, appear as escapes. The middle of a very
+    long message is left out: it is what a user typed, or what a file holds.
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message))
+        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+        super().__init__(text if len(text) <= MOST_TEXT else f"{text[: MOST_TEXT - 400]} ... {text[-390:]}")
 
     @property
     def messages(self) -> tuple[str, ...]:

@@ -96,7 +96,7 @@ def test_one_structure_is_not_compared() -> None:
 def test_two_simulated_supervisors_of_equal_accuracy_are_needed() -> None:
     odd = Simulated(accuracy=0.7, errors=Slice(facet="parity", value="odd"))
     for weak in ((SMALL,), (Simulated(accuracy=0.7),), (Simulated(accuracy=0.6), odd)):
-        with pytest.raises(UserError, match=r"needs two simulated supervisors of equal accuracy .*: say\s+weak = \["):
+        with pytest.raises(UserError, match=r"needs two simulated supervisors of equal accuracy .*: set\s+weak = \["):
             cells(replace(BASE, weak=weak, analyses=(ErrorStructure(),)))
     found = cells(replace(BASE, weak=(Simulated(accuracy=0.7), odd, SMALL), analyses=(ErrorStructure(),)))
     assert [bool(cell.evidence["error-structure"]) for cell in found] == [True, True, False]  # of simulated ones alone

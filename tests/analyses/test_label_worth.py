@@ -121,7 +121,7 @@ def test_a_transfer_set_without_a_size_is_refused_and_oracles_are_left_out() -> 
     sizes = {"weak_train": 60, "test": 50}
     with pytest.raises(UserError, match=r"has no size on task fakes: set sizes = \{ transfer = 1000 \}"):
         cells(replace(BASE, sizes=sizes, analyses=(LabelWorth(),)))  # type: ignore[arg-type]
-    oracle = Technique(label="cheats", oracle="labels")
+    oracle = Technique(label="oracle", oracle="labels")
     (cell,) = cells(replace(BASE, methods=(oracle,), analyses=(LabelWorth(),)))
     assert cell.evidence["label-worth"] == {}
     with pytest.raises(UserError, match=r"shares is \[0.5, 1.0\]: give parts of transfer, between 0 and 1"):

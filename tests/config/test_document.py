@@ -47,7 +47,7 @@ def test_an_odd_file_is_reported_in_one_line(name: str, tmp_path: Path) -> None:
     assert expected in str(caught.value)
 
 
-def test_what_is_no_ordinary_file(tmp_path: Path) -> None:
+def test_what_is_not_a_regular_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")  # reading it would wait for ever
     for path in (tmp_path / "fifo", Path("/dev/zero"), Path("/dev/null")):
         with pytest.raises(UserError, match="it is not a regular file"):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from shutil import rmtree
 from typing import TypeVar
 
 import gguf_file
@@ -15,10 +18,13 @@ import mpnet_parts
 import pytest
 from slots import BASE, LARGE, MEDIUM, SMALL, Linear, causal
 from text_files import reviews, write_jsonl
+from tiny import checkpoint
+from worded import SEVERAL
 
 from outgrow.analyses.base import Analysis
 from outgrow.errors.base import Errors
 from outgrow.experiment.definition import Experiment
+from outgrow.methods.head import Head
 from outgrow.models.base import Model
 from outgrow.plugins import find
 from outgrow.supervisors.base import Supervisor
@@ -157,6 +163,29 @@ ERRORS: dict[str, Callable[[], Errors]] = {
     "slice": lambda: find("errors", "slice")(value="t1"),
     "uniform": lambda: find("errors", "uniform")(),
 }
+
+
+@cache
+def _encoder() -> Model:
+    """A tiny encoder of the words of the worded tasks, in a folder that lasts as long as the process."""
+    folder = Path(tempfile.mkdtemp(prefix="outgrow-"))
+    atexit.register(rmtree, folder, ignore_errors=True)
+    made: Model = find("model", "hf")(size=str(checkpoint(folder / "tiny", "bert")))
+    return made.pinned()
+
+
+def _several_tasks() -> Experiment:
+    """Heads on a tiny encoder, taught by a bag of words."""
+    recipes = {(task.name, _encoder().name): Head() for task in SEVERAL}
+    return replace(BASE, tasks=SEVERAL, weak=(find("supervisor", "words")(),), strong=(_encoder(),), recipes=recipes)
+
+
+def _trained_heads() -> Experiment:
+    """A small network on a tiny encoder, with two seeds."""
+    heads = {(SEVERAL[0].name, _encoder().name): Head(hidden=(4,), epochs=3)}
+    return replace(_several_tasks(), tasks=SEVERAL[:1], seeds=(0, 1), recipes=heads)
+
+
 # An analysis, and an experiment that has what it needs.
 ANALYSES: dict[str, Callable[[], tuple[Analysis, Experiment]]] = {
     "calibration": lambda: (find("analysis", "calibration")(), TWO_SEEDS),
@@ -166,8 +195,12 @@ ANALYSES: dict[str, Callable[[], tuple[Analysis, Experiment]]] = {
     "saliency": lambda: (find("analysis", "saliency")(layers=(0,), times=(0.5,)), linear()),
     "leakage": lambda: (find("analysis", "leakage")(), causal(Path(tempfile.mkdtemp()))),
     "twins": lambda: (find("analysis", "twins")(shares=(0.5, 1.0), ordinary=40), causal(Path(tempfile.mkdtemp()))),
+    "label-mix": lambda: (find("analysis", "label-mix")(), TWO_SEEDS),
     "label-worth": lambda: (find("analysis", "label-worth")(), TWO_SEEDS),
     "imitation": lambda: (find("analysis", "imitation")(), TWO_SEEDS),
+    "learning-curve": lambda: (find("analysis", "learning-curve")(), _trained_heads()),
+    "stopping": lambda: (find("analysis", "stopping")(), _trained_heads()),
+    "without-truth": lambda: (find("analysis", "without-truth")(), _several_tasks()),
 }
 
 

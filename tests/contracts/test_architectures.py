@@ -20,12 +20,14 @@ from outgrow.graph import Settings
 from outgrow.models.header import read_header
 from outgrow.tasks.base import Readout
 from outgrow.training.batches import Encoded, collate
+from outgrow.training.checkpoint import Kind
 from outgrow.training.classification import probabilities
-from outgrow.training.network import Network, open_encoder, open_network
+from outgrow.training.network import Network, check_network, open_encoder, open_network
 from outgrow.types import Example, Examples, Floats, UserError
 
 WORKING = [*ENCODERS, *CLASSIFYING, *SPEAKING]
 CLASSES = {"head": ("no", "yes"), "pair": ("score",), "tokens": None}
+KINDS: dict[Readout, Kind] = {"head": "classifier", "pair": "classifier", "tokens": "language model"}
 SEES_PADDING = {"canine", "convbert", "fnet", "mobilebert", "nystromformer", "xlnet", "yoso"}
 
 
@@ -71,6 +73,7 @@ def test_seventy_architectures_are_swept() -> None:
 
 @pytest.mark.parametrize("folder", WORKING, indirect=True, ids=str)
 def test_features_do_not_depend_on_the_batch(folder: Path, request: pytest.FixtureRequest) -> None:
+    check_network("encoder", folder, Settings(), drawn=False)
     examples = architectures.examples("head")
     together, alone = (tiny.frozen(folder, examples, settings=Settings(microbatch=most)) for most in (None, 1))
     assert close(together, alone, AMPLIFIED.get(request.node.callspec.params["folder"], BOUND))
@@ -105,6 +108,7 @@ def test_as_many_tokens_as_the_header_says_can_be_read(folder: Path) -> None:
     ids=str,
 )
 def test_answers_in_batches_alone_and_reloaded_are_one(folder: Path, readout: Readout, tmp_path: Path) -> None:
+    check_network(KINDS[readout], folder, Settings(), drawn=readout != "tokens")
     network = open_network(folder, readout, Settings(), classes=CLASSES[readout], seed=1)
     kind = network.module.config.model_type
     assert network.sees_padding == (kind in SEES_PADDING)

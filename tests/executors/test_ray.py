@@ -16,7 +16,7 @@ from toys import Add, Boom, Chain, Const, Number, Sleep
 
 from outgrow.executors.inline import Inline
 from outgrow.executors.ray import Ray
-from outgrow.graph import Context, Event, Resources, Settings, Step, load, run
+from outgrow.graph import STOPPING, Context, Event, Resources, Settings, Step, load, run
 from outgrow.store import Store
 from outgrow.types import UserError
 
@@ -111,6 +111,27 @@ def test_errors_of_the_user_are_not_tried_again_and_progress_comes_through(clust
     assert failures[large.key].error_text == "it needs 1 of GPU, and the cluster has 0: add such a node"
     assert [step.key for step in outcome.computed] == [good.key]
     assert len([event for event in events if event.kind == "progress" and event.key == good.key]) > 3
+
+
+def test_tasks_that_are_asked_to_stop_save_a_checkpoint(cluster: Any, tmp_path: Path) -> None:
+    long, store = Chain(seed=1, pieces=2000, piece_seconds=0.05), Store(str(tmp_path / "store"))
+    scratch = tmp_path / "store" / "scratch"
+    with Ray(address=cluster.address) as executor:
+
+        def stop(event: Event) -> None:
+            if event.kind == "progress" and not STOPPING.is_set():
+                executor.stop()
+
+        try:
+            outcome = run([long], store, executor, watch=stop)
+        finally:
+            STOPPING.clear()
+        assert not outcome.computed
+        assert not outcome.failures
+        (checkpoint,) = scratch.rglob("checkpoint-*")
+        short = Const(value=1)
+        assert run([short], store, executor).computed == (short,)  # the process of the task is as before
+    assert checkpoint.is_dir()
 
 
 def test_an_interrupt_cancels_what_runs(cluster: Any, tmp_path: Path) -> None:

@@ -253,7 +253,7 @@ def test_a_grid_with_a_leak_does_not_come_to_be() -> None:
 def test_a_technique_that_cheats_reads_no_test_either() -> None:
     for oracle, split in (("labels", "test"), ("stop", "test"), ("labels", "transfer")):
         informed = Technique(oracle=oracle, fit=Informed(prior=Prior(classes=(TRUTH[split],))))  # type: ignore[arg-type, index]
-        if split == "transfer":  # it cheats: that of transfer is allowed
+        if split == "transfer":  # an oracle: ground truth of transfer is allowed
             assert cells(replace(GRID, tasks=(FakeTask(),), methods=(informed,)))
             continue
         with pytest.raises(UserError, match="would learn from the test examples"):

@@ -191,7 +191,7 @@ def test_a_fit_starts_from_the_weights_that_were_adapted(tmp_path: Path) -> None
     assert not np.allclose(found[None], found[1e-2], atol=1e-3)
 
 
-# ---- probes, and what cheats
+# ---- probes, and oracles
 
 
 def headed(technique: Technique) -> Cell:

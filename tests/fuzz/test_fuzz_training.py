@@ -64,7 +64,7 @@ def odd(rng: Random) -> float:
     return rng.choice([0.0, 1.0, -1.0, 1e-30, 1e30, 3e38, -3e38, rng.gauss(0, 1), math.nan, math.inf])
 
 
-def hyper(rng: Random) -> Plain:
+def random_config(rng: Random) -> Plain:
     return Plain(
         epochs=rng.choice([0.01, 1.0, 2.5]),
         updates=rng.choice([None, None, 1, 5]),
@@ -111,7 +111,7 @@ def run(case: int, folder: Path, dies: int, every: int) -> tuple[TrainingResult,
         module = weight(rng.choice([1.0, 1e30]))
         slopes = [odd(rng) if rng.random() < 0.1 else rng.gauss(0, 1) for _ in range(rng.randint(1, 7))]
         losses = [rng.choice([not_numbers(), odd(rng), *(rng.random() for _ in range(8))]) for _ in range(6)]
-        config, scratch = hyper(rng), Mortal(folder, every=every)
+        config, scratch = random_config(rng), Mortal(folder, every=every)
         scratch.dies = death
         try:
             found = train(module, Drawn(module, slopes, losses), config, 0, scratch)

@@ -243,3 +243,16 @@ def test_the_best_penalty_is_kept_and_of_equals_the_largest() -> None:
     assert len(curve) == len(PENALTIES)
     assert np.exp(bias) / np.exp(bias).sum() == pytest.approx([0.75, 0.25], abs=1e-3)
     assert not weight.any()
+
+
+def test_a_head_that_ends_early_is_as_it_was_then() -> None:
+    """Its curve is the start of the whole one, on the same falling learning rate, and the last epoch is the whole."""
+    whole, early, last = (
+        Head(hidden=(3,), penalties=(0.0,), keep="last", epochs=4, until=until).fit(xor(60), CrossEntropy(), 0)
+        for until in (0, 2, 4)
+    )
+    assert early.curve == whole.curve[:2]
+    assert np.array_equal(last.weights["weight"], whole.weights["weight"])
+    assert not np.array_equal(early.weights["weight"], whole.weights["weight"])
+    with pytest.raises(UserError, match="until is 5"):
+        Head(epochs=4, until=5)

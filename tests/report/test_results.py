@@ -220,7 +220,7 @@ def test_a_cached_grid_is_read_within_a_second(tmp_path: Path) -> None:
     assert len(found) == 24
 
 
-# ---- techniques that adapt, and such that cheat
+# ---- techniques that adapt, and oracles
 
 
 def test_an_adapted_student_is_also_set_between_an_adapted_supervisor_and_ceiling(

@@ -50,9 +50,9 @@ def test_the_leak_check_knows_it_by_its_type_and_nothing_else() -> None:
     assert truths == {"transfer", "transfer_validation"}
     check_no_leaks([found.student_fit])
     corrupt = next(step for step in walk([found.student_fit]) if isinstance(step, Corrupt))
-    cheats = replace(corrupt, predictions=corrupt.gold)  # the same truth by another door
+    leaking = replace(corrupt, predictions=corrupt.gold)  # the same truth by another door
     with pytest.raises(UserError, match="would read the ground truth of transfer: not a student"):
-        check_no_leaks([replace(found.student_fit, labels=cheats)])
+        check_no_leaks([replace(found.student_fit, labels=leaking)])
     with pytest.raises(UserError, match="would learn from ground truth"):
         check_no_leaks([replace(found.student_fit, labels=corrupt.gold)])
 

@@ -151,3 +151,40 @@ def test_columns_of_maps_are_read(tmp_path: Path) -> None:
     assert [row for _, row in read(path).rows] == [
         {"text": text, "about": about} for text, about in zip("pqr", rows, strict=True)
     ]
+
+
+@pytest.mark.parametrize("values", ["numbers", "texts", "structs"])
+def test_one_row_that_unpacks_to_far_more_than_its_file_is_refused_within_a_bound(values: str, tmp_path: Path) -> None:
+    """One row of 40 million equal values, 320 MB of numbers in a small file; the limit of a line here is 20 MiB."""
+    import subprocess
+    import sys
+
+    path, n = tmp_path / "bomb.parquet", 40_000_000
+    flat = np.zeros(n, dtype=np.int64)
+    inner: Any = pa.array(flat)
+    if values == "texts":
+        inner = pa.DictionaryArray.from_arrays(pa.array(flat.astype(np.int32)), ["the same"])
+    if values == "structs":
+        inner = pa.StructArray.from_arrays([inner], names=["x"])
+    lists = pa.ListArray.from_arrays(pa.array([0, n], pa.int32()), inner)
+    pq.write_table(pa.table({"values": lists}), path, compression="zstd")
+    assert path.stat().st_size < 2**20
+    code = """
+import resource, sys
+from pathlib import Path
+from outgrow.text import opening, tables
+from outgrow.types import UserError
+import pyarrow.parquet
+opening.MOST_AT_ONCE = 20 * 2**20
+limits, before = resource.getrlimit(resource.RLIMIT_AS), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    tables.read(Path(sys.argv[1]))
+except UserError as error:
+    print(error)
+assert resource.getrlimit(resource.RLIMIT_AS) == limits
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    message, grown = done.stdout.splitlines()
+    assert "in a few rows" in message
+    assert int(grown) < 200, "MiB that reading took"

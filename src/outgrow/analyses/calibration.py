@@ -39,7 +39,7 @@ class Calibration(Analysis):
     a calibrated model of these confidences would show. Bins have as many answers each.
     """
 
-    question: ClassVar[str] = "Are supervisors, students and ceilings as often right as they are sure?"
+    question: ClassVar[str] = "Are supervisors, students and ceilings calibrated?"
 
     bins: int = 10
 

@@ -41,7 +41,7 @@ class Difficulty(Analysis):
     first of `rating`, `difficulty` and `margin` that a task has. Of a facet of your own, larger numbers are harder.
     """
 
-    question: ClassVar[str] = "Do students outgrow their supervisors on what is too hard for these?"
+    question: ClassVar[str] = "Do students outgrow their supervisors on examples that are too hard for the supervisors?"
 
     facet: str = ""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,12 +11,12 @@ import numpy.typing as npt
 
 from outgrow.analyses.base import Analysis, Comparison, comparison_names
 from outgrow.experiment.cell import Cell
+from outgrow.experiment.course import labeller_of
 from outgrow.experiment.data import Gold
 from outgrow.experiment.scoring import Score
 from outgrow.experiment.setup import CellSetup
 from outgrow.experiment.steps import Fit, predicted
 from outgrow.experiment.students import ceiling, student
-from outgrow.experiment.weak_labels import Labeller
 from outgrow.finding import Axis, Column, Figure, Finding, Mark, Panel, Series, Table
 from outgrow.graph import Step
 from outgrow.measures.accuracy import accuracy
@@ -51,23 +50,17 @@ class LabelWorth(Analysis):
 
     def check(self, cells: Sequence[Cell]) -> None:
         """Raises UserError for a transfer set without a size."""
-        for cell in cells:
-            if cell.setup.splits["transfer"].n is None:
-                raise UserError(
-                    f"analysis label-worth fits students to parts of transfer, which has no size on task "
-                    f"{cell.task.name}: set sizes = {{ transfer = 1000 }}"
-                )
+        check_sizes("label-worth", cells)
 
     def steps(self, cell: Cell) -> Mapping[str, Step[Any]]:
         if cell.method.oracle:
             return {}
-        whole = cell.setup.splits["transfer"].n or 0
         found: dict[str, Step[Any]] = {}
-        for size in sorted({max(round(share * whole), 1) for share in self.shares}):
-            setup = _smaller(cell, size)
-            labeller = Labeller(name=cell.weak.name, models=cell.weak.models, labels=partial(cell.weak.labels, setup))
-            found[f"weak/{size}"] = _scored(student(setup, cell.strong, cell.method, labeller), cell)
-            found[f"truth/{size}"] = _scored(ceiling(setup, cell.strong, cell.method), cell)
+        *parts, whole = sizes_of(cell, self.shares)
+        for size in parts:
+            setup = smaller(cell, size)
+            found[f"weak/{size}"] = scored(student(setup, cell.strong, cell.method, labeller_of(cell, setup)), cell)
+            found[f"truth/{size}"] = scored(ceiling(setup, cell.strong, cell.method), cell)
         return {**found, f"weak/{whole}": cell.student, f"truth/{whole}": cell.ceiling}
 
     def finding(self, comparisons: Sequence[Comparison]) -> Finding:
@@ -90,13 +83,30 @@ class LabelWorth(Analysis):
         )
 
 
-def _smaller(cell: Cell, size: int) -> CellSetup:
+def check_sizes(analysis: str, cells: Sequence[Cell]) -> None:
+    """Raises UserError for a transfer set without a size."""
+    for cell in cells:
+        if cell.setup.splits["transfer"].n is None:
+            raise UserError(
+                f"analysis {analysis} fits students to parts of transfer, which has no size on task {cell.task.name}: "
+                "set sizes = { transfer = 1000 }"
+            )
+
+
+def sizes_of(cell: Cell, shares: Sequence[float]) -> list[int]:
+    """The numbers of labels of the parts of transfer, and of all of it, rising."""
+    whole = cell.setup.splits["transfer"].n or 0
+    return [*sorted({max(round(share * whole), 1) for share in shares}), whole]
+
+
+def smaller(cell: Cell, size: int) -> CellSetup:
     """The set-up of a cell with the first examples of transfer alone."""
     splits = cell.setup.splits
     return replace(cell.setup, splits={**splits, "transfer": replace(splits["transfer"], n=size)})
 
 
-def _scored(fit: Fit, cell: Cell) -> Score:
+def scored(fit: Fit, cell: Cell) -> Score:
+    """The score of a fit on the test examples of a cell."""
     return Score(predictions=predicted(fit, cell.test), examples=cell.test, gold=Gold(examples=cell.test))
 
 
@@ -118,7 +128,7 @@ class _Measured:
         """How many weak labels replace one of ground truth."""
         assert self.worth is not None
         (found,) = effects([self.worth], [self.groups])
-        return _power(found.interval)
+        return power(found.interval)
 
     @property
     def inside(self) -> bool:
@@ -137,7 +147,7 @@ class _Measured:
 def _measured(name: str, each: Comparison) -> _Measured:
     sizes = tuple(sorted(int(key.removeprefix("truth/")) for key in each.found if key.startswith("truth/")))
     first: Scores = each.found[f"truth/{sizes[0]}"][0]
-    scores = {kind: tuple(_table_of(each.found[f"{kind}/{size}"], first.ids) for size in sizes) for kind in KINDS}
+    scores = {kind: tuple(scores_table(each.found[f"{kind}/{size}"], first.ids) for size in sizes) for kind in KINDS}
     _, groups = np.unique(first.groups, return_inverse=True)
     (learns,) = effects([learning_values(sizes, scores["truth"])], [groups])
     worth = None
@@ -146,12 +156,13 @@ def _measured(name: str, each: Comparison) -> _Measured:
     return _Measured(name=name, sizes=sizes, scores=scores, groups=groups, worth=worth)
 
 
-def _table_of(scores: Sequence[Scores], ids: tuple[str, ...]) -> Doubles:
+def scores_table(scores: Sequence[Scores], ids: tuple[str, ...]) -> Doubles:
+    """The scores of each seed in the order of `ids`, [S, N]."""
     rows = [dict(zip(each.ids, each.correct.tolist(), strict=True)) for each in scores]
     return np.array([[row[id] for id in ids] for row in rows])
 
 
-def _power(log2: Interval) -> Interval:
+def power(log2: Interval) -> Interval:
     """2 to the power of an interval; its ends stay finite."""
     low, mean, high = (float(2 ** np.clip(end, -60, 60)) for end in (log2.low, log2.mean, log2.high))
     return Interval(mean=mean, low=low, high=high, seed_noise=log2.seed_noise)
@@ -164,7 +175,7 @@ def _sentence(measured: Sequence[_Measured]) -> str:
     if len(measured) > 1:
         rates = sorted(each.rate.mean for each in measured if each.inside)
         bounds = [f"{_bound(each)} on {each.name}" for each in measured if not each.inside]
-        inside = f"{_few(rates[0])} to {_few(rates[-1])}" if len(rates) > 1 else "".join(map(_few, rates))
+        inside = f"{few(rates[0])} to {few(rates[-1])}" if len(rates) > 1 else "".join(map(few, rates))
         much = ", ".join(filter(None, [inside, *bounds]))
         return f"Weak labels that replace one label of ground truth: {much}; {_certain(found)}."
     (each,) = measured
@@ -173,14 +184,14 @@ def _sentence(measured: Sequence[_Measured]) -> str:
     rate, replaced = each.rate, each.replaced
     return (
         f"{each.sizes[-1]:,} weak labels make as good a student as {replaced.mean:,.0f} labels of ground truth: "
-        f"{_few(rate.mean)} of them replace one ({_few(rate.low)} to {_few(rate.high)}); {_certain(found)}."
+        f"{few(rate.mean)} of them replace one ({few(rate.low)} to {few(rate.high)}); {_certain(found)}."
     )
 
 
 def _bound(each: _Measured) -> str:
     """What can be said of a rate beyond the fitted sizes: `more than 8`."""
-    few = each.replaced.mean < each.sizes[0]
-    return f"more than {_few(each.sizes[-1] / each.sizes[0])}" if few else "less than 0.5"
+    beyond = each.replaced.mean < each.sizes[0]
+    return f"more than {few(each.sizes[-1] / each.sizes[0])}" if beyond else "less than 0.5"
 
 
 def _certain(found: Sequence[Effect]) -> str:
@@ -193,13 +204,13 @@ def _certain(found: Sequence[Effect]) -> str:
         if (count := sum(effect.sign == sign for effect in found))
     ]
     if unseen := [effect.smallest for effect in found if not effect.sign]:
-        seen = f"a rate of {_few(float(2 ** min(max(unseen), 60.0)))} would have been seen"
+        seen = f"a rate of {few(float(2 ** min(max(unseen), 60.0)))} would have been seen"
         where = f" in {len(unseen)}{of}" if of else ""
         clauses.append(f"no evidence that it is worth less or more than one of ground truth{where}; {seen}")
     return "; ".join(clauses)
 
 
-def _few(value: float) -> str:
+def few(value: float) -> str:
     """A number with two digits: `4.2`, `0.31`, `1,200`."""
     return f"{float(f'{value:.2g}'):,g}" if value < 1e6 else "more than a million"
 

@@ -22,8 +22,8 @@ INSTEAD = {"−": "-", "–": "-", "—": "-", "→": "->", "’": "'", "·": ",
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command line and return its exit code. A UserError is printed on one line, with exit code 2; other errors
-    keep their traceback."""
+    """Run the command line and return its exit code. A UserError and what the system says of a path are printed on one
+    line, with exit code 2; other errors keep their traceback."""
     _replace_unencodable()
     sys.unraisablehook = _unraisable
     warnings.formatwarning = lambda message, *rest, **named: f"warning: {message}\n"
@@ -48,6 +48,8 @@ def main(arguments: list[str]) -> int:
             return _print_error(f"error: {message}")
         if isinstance(error, OSError) and _is_of_output(error):
             return _output_failed(error)
+        if isinstance(error, OSError) and error.filename and error.strerror:  # a path that nobody else has looked at
+            return _print_error(f"error: {UserError(f'{error.filename}: {error.strerror}: check the path')}")
         raise
     return 0
 

@@ -83,7 +83,7 @@ def load(path: Path) -> Document:
 def _text(path: Path) -> str:
     try:
         if path.exists() and not path.is_file():
-            kind = "a folder" if path.is_dir() else "no ordinary file"
+            kind = "a folder" if path.is_dir() else "not a regular file"
             raise UserError(f"{path} cannot be read: it is {kind}, give a TOML file")
         if (size := path.stat().st_size) > LARGEST:
             raise UserError(f"{path} cannot be read: it has {size:,} bytes, more than any experiment: give a TOML file")

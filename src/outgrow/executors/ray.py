@@ -17,13 +17,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from outgrow.executors.base import Executor, limit_threads
-from outgrow.graph import Event, Job, JobResult, Report, Resources
+from outgrow.graph import STOPPING, Event, Job, JobResult, Report, Resources
 from outgrow.types import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 REACHABLE = 10.0  # seconds until a cluster counts as out of reach
+LOOK = 2.0  # seconds between two questions of a task whether it shall stop
 RETRIES = 3  # times that a task runs again after its node or its process was lost
 GB = 1e9
 
@@ -58,6 +59,10 @@ class Ray(Executor):
         self._tasks[number] = task
         task.follow()
         return task
+
+    def stop(self) -> None:
+        super().stop()
+        threading.Thread(target=self._events.ask_to_stop, daemon=True).start()  # a signal handler must not wait
 
     def close(self) -> None:
         for number in list(self._tasks):
@@ -146,6 +151,11 @@ class _Events:
                 except BaseException:  # which the run has kept, and raises
                     self._cancel(number)
 
+    def ask_to_stop(self) -> None:
+        """Let all tasks save a checkpoint and end."""
+        with suppress(Exception):  # the cluster has ended
+            self._ray.get(self.actor.stop.remote())
+
     def _taken(self) -> list[tuple[int, Event]]:
         with suppress(Exception):  # the cluster has ended
             taken: list[tuple[int, Event]] = self._ray.get(self.actor.take.remote())
@@ -166,6 +176,13 @@ class _Mailbox:
 
     def __init__(self) -> None:
         self._events: list[tuple[int, Event]] = []
+        self._stopping = False
+
+    def stop(self) -> None:
+        self._stopping = True
+
+    def is_stopping(self) -> bool:
+        return self._stopping
 
     def put(self, number: int, event: Event) -> None:
         self._events.append((number, event))
@@ -179,7 +196,26 @@ def _compute(job: Job, number: int, mailbox: Any) -> tuple[JobResult, ...]:
     """The task, in a process of a node."""
     limit_threads(job.settings.threads)
     send: Callable[[Event], None] = partial(_send, number, mailbox)
-    return job(send)
+    ended = threading.Event()
+    watcher = threading.Thread(target=_stop_when_asked, args=(mailbox, ended), daemon=True)
+    watcher.start()
+    try:
+        return job(send)
+    finally:
+        ended.set()
+        watcher.join()
+        STOPPING.clear()  # the next task may run in this process
+
+
+def _stop_when_asked(mailbox: Any, ended: threading.Event) -> None:
+    """Make a checkpoint due, the last one, when the cluster's tasks are asked to stop."""
+    import ray
+
+    while not ended.wait(LOOK):
+        with suppress(Exception):  # the driver has ended
+            if ray.get(mailbox.is_stopping.remote()):
+                STOPPING.set()
+                return
 
 
 def _send(number: int, mailbox: Any, event: Event) -> None:

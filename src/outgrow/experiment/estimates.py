@@ -48,7 +48,7 @@ def to_read(model: Model, examples: Prepare, readout: Readout, precision: str, s
     of, length = _architecture(model), _longest(examples.task, model)
     each = pass_of(settings.microbatch or WINDOW, length, precision=precision)
     each = replace(each, outputs=each.texts if readout == "tokens" else 0)
-    return _resources(footprint.VALUE * of.parameters, footprint.answers(of, each), 0.0, settings)
+    return _resources(footprint.VALUE * of.parameters, footprint.answers(of, each), of, settings)
 
 
 def to_learn(model: Model, examples: Prepare, readout: Readout, method: Trained, settings: Settings) -> Resources:
@@ -58,7 +58,7 @@ def to_learn(model: Model, examples: Prepare, readout: Readout, method: Trained,
     each = of_pass(_longest(examples.task, model), readout, method, settings)
     trained = method.trained(of) if isinstance(method, TextMethod) else of.parameters
     weights = footprint.weights_to_learn(of, trained, method.precision)
-    return _resources(weights, footprint.activations(of, each), footprint.VALUE * of.parameters, settings)
+    return _resources(weights, footprint.activations(of, each), of, settings)
 
 
 def of_pass(length: int, readout: Readout, method: Trained, settings: Settings) -> Pass:
@@ -98,15 +98,16 @@ def remedies(
             yield f"--shards {shards} --gradient-checkpointing --microbatch 1", needed(replace(tight, shards=shards))
 
 
-def _resources(weights: float, activations: float, loading: float, settings: Settings) -> Resources:
-    """The resources of a step with so many bytes of weights and activations on the device. loading: bytes of the
-    machine's memory through which weights go on their way to a GPU."""
+def _resources(weights: float, activations: float, of: Architecture, settings: Settings) -> Resources:
+    """The resources of a step with so many bytes of weights and activations, on one device or on all shards. Weights
+    come to a GPU through the memory of the machine, which holds one model whole at a time."""
+    shards = settings.shards
+    each = weights / shards + activations + (footprint.gathered_at_once(of) if shards > 1 else 0)
     if not settings.device.startswith("cuda"):
-        each = footprint.PROCESS + weights / settings.shards + activations
-        return Resources(cores=settings.shards, memory_gb=(settings.shards * each) / 1e9)
-    gpu_gb = (footprint.CUDA + weights / settings.shards + activations) / 1e9
-    memory_gb = (settings.shards * 3 * footprint.PROCESS + loading) / 1e9
-    return Resources(cores=settings.shards, gpus=_gpus(gpu_gb, settings), memory_gb=memory_gb, gpu_gb=gpu_gb)
+        return Resources(cores=shards, memory_gb=shards * (footprint.PROCESS + each) / 1e9)
+    gpu_gb = (footprint.CUDA + each) / 1e9
+    memory_gb = (shards * footprint.CUDA_PROCESS + footprint.VALUE * of.parameters) / 1e9
+    return Resources(cores=shards, gpus=_gpus(gpu_gb, settings), memory_gb=memory_gb, gpu_gb=gpu_gb)
 
 
 def _gpus(gpu_gb: float, settings: Settings) -> float:

@@ -35,6 +35,7 @@ from outgrow.models.base import Model
 from outgrow.store import Damaged, as_digests, digest_of_text
 from outgrow.tasks.base import Readout, Split, Task
 from outgrow.training.features import FeatureIndex, FeatureSpec, fill, texts_of
+from outgrow.training.ranks import in_ranks, is_shared
 from outgrow.types import Doubles, Examples, Labels
 
 HEAD = 0.5  # seconds to fit a head on frozen features, roughly
@@ -154,6 +155,8 @@ class Fit(Step[Predictor]):
         if isinstance(self.method, FeatureMethod):
             return self.run_group([self], [ctx])[0]
         assert isinstance(self.method, TextMethod)
+        if is_shared(ctx):
+            return in_ranks(self, ctx, batch=getattr(self.method, "batch", None))  # type: ignore[no-any-return]
         data, notes = self._data(ctx)
         model = self.model
         if self.start:
@@ -218,6 +221,8 @@ class Predict(LabelsStep):
         return to_read(of.model, self.examples, of.readout, of.method.precision, settings)
 
     def run(self, ctx: Context) -> Labels:
+        if not self.features and is_shared(ctx):
+            return in_ranks(self, ctx)  # type: ignore[no-any-return]
         method, examples, predictor = self.fitted.method, ctx.load(self.examples), ctx.load(self.fitted)
         if isinstance(method, FeatureMethod):
             assert self.features
@@ -262,6 +267,8 @@ class ZeroShot(LabelsStep):
         return to_read(self.model, self.examples, self.readout, self.method.precision, settings)
 
     def run(self, ctx: Context) -> Labels:
+        if is_shared(ctx):
+            return in_ranks(self, ctx)  # type: ignore[no-any-return]
         examples = ctx.load(self.examples)
         pretrained = ctx.load(self.start) if self.start else Predictor(self.model.folder(ctx.settings))
         if self.verbalizer:

@@ -155,7 +155,13 @@ def _out_of_fold(labelled: LabelledExamples, rule: Rule, model: Model, folds: in
     labels = labelled.labels[0] if rule.training_rule is None else _relabelled(labelled, rule.training_rule)
     if examples is labelled.validation:
         return predicted(labelled.fit(model, labels), examples)
-    seed = labelled.setup.seed
+    return out_of_fold(labelled, model, labels, folds)
+
+
+def out_of_fold(labelled: LabelledExamples, model: Model, labels: LabelsStep, folds: int) -> OutOfFold:
+    """Predictions of the examples by linear heads on the frozen features of a model, each of which learned from these
+    labels of the other folds."""
+    examples, seed = labelled.examples, labelled.setup.seed
     others = (OtherFolds(examples=examples, labels=labels, fold=fold, folds=folds, seed=seed) for fold in range(folds))
     predictions = tuple(predicted(labelled.fit(model, each), examples) for each in others)
     return OutOfFold(examples=examples, predictions=predictions, seed=seed)

@@ -104,18 +104,28 @@ class Context:
         settings: Settings = DEFAULTS,
         report: Report = ignore_events,
         lease: Ticket | None = None,
+        scratch: Path | None = None,
     ) -> None:
+        """scratch: the folder of another context of the same step, for a process that computes a part of it."""
         self.settings = settings
         self._lease, self._writing = lease, store.storage.writing
-        self.scratch = store.scratch(step.key, lease.owner) if lease else store.scratch(step.key)
-        for draft in self.scratch.glob("draft-*"):  # of a process that was killed while writing it
-            shutil.rmtree(draft)
-        self._moved = lease is not None and store.pull_checkpoint(step.key, self.scratch)
-        self._step, self._store, self._report = step, store, report
+        self._step, self._store, self.report = step, store, report
+        self._moved = False
+        if scratch is None:
+            scratch = store.scratch(step.key, lease.owner) if lease else store.scratch(step.key)
+            for draft in scratch.glob("draft-*"):  # of a process that was killed while writing it
+                shutil.rmtree(draft)
+            self._moved = lease is not None and store.pull_checkpoint(step.key, scratch)
+        self.scratch = scratch
         self._readable = {parent.key for parent in step.inputs()}
         self._interval = float(os.environ.get("OUTGROW_CHECKPOINT_SECONDS", "45"))
         self._saved = time.monotonic()
         self._reported = -float("inf")
+
+    def parts(self) -> dict[str, Any]:
+        """What a context of the same step in another process is made of."""
+        shared = {"step": self._step, "store": self._store, "settings": self.settings}
+        return {**shared, "lease": self._lease, "scratch": self.scratch}
 
     def load(self, step: StepProtocol[T]) -> T:
         """The artifact of an input, its checksums verified. Raises ValueError for a step that is not an input."""
@@ -132,7 +142,7 @@ class Context:
         now = time.monotonic()
         if now - self._reported >= 0.1 or fraction >= 1:
             self._reported = now
-            self._report(
+            self.report(
                 Event(kind="progress", key=self._step.key, title=self._step.title, fraction=fraction, text=note)
             )
 

@@ -25,13 +25,22 @@ def worth_values(size: int, score: Doubles, sizes: Sequence[int], scores: Sequen
     The score with n labels of the other kind is taken as a line in log2 n. Its inverse at the mean of `score` is the
     number of labels that makes as good a student. Raises FloatingPointError where that line is flat.
     """
+    return np.asarray(np.log2(size) - needed_values(score, sizes, scores), dtype=np.float64)
+
+
+def needed_values(reached: Doubles, sizes: Sequence[int], scores: Sequence[Doubles]) -> Doubles:
+    """The influence values of log2 of the number of labels with which the students that have `scores` with `sizes`
+    labels reach the mean of `reached`: the inverse of their line in log2 n.
+
+    Raises FloatingPointError where that line is flat.
+    """
     x = np.log2(sizes)
     centred = x - x.mean()
 
-    def log_rate(reached: float, *means: float) -> float:
+    def log_size(goal: float, *means: float) -> float:
         slope = float(centred @ np.asarray(means)) / float(centred @ centred)
         if abs(slope) < FLAT:
             return float("nan")
-        return float(np.log2(size) - (x.mean() + (reached - float(np.mean(means))) / slope))
+        return float(x.mean() + (goal - float(np.mean(means))) / slope)
 
-    return function_of_means(log_rate, score, *scores)
+    return function_of_means(log_size, reached, *scores)

@@ -177,9 +177,9 @@ class TextMethod(Method):
         """Probabilities over the choices of each example, in the order of `examples`. Default: those of the fitted
         checkpoint."""
         from outgrow.training.classification import probabilities
-        from outgrow.training.network import open_network
+        from outgrow.training.network import open_network, spread
 
-        network = open_network(predictor.folder, readout, settings)
+        network = spread(open_network(predictor.folder, readout, settings))
         encoded = network.encode(examples)
         compute = partial(probabilities, network, encoded, settings.microbatch, progress)
         probs, notes = finite(compute, settings.device, self.precision)

@@ -53,7 +53,10 @@ def train_network(
     """Train the weights of a network that are not frozen, in place."""
     from outgrow.training.classification import ClassificationObjective
     from outgrow.training.loop import train
+    from outgrow.training.network import spread
+    from outgrow.training.sharded import gathered
 
+    network = spread(network)
     objective = ClassificationObjective(
         network,
         loss,
@@ -64,4 +67,6 @@ def train_network(
         ctx.settings.microbatch,
         data.monitored,
     )
-    return train(network.module, objective, config, seed, ctx)
+    trained = train(network.module, objective, config, seed, ctx)
+    gathered(network.module)
+    return trained

@@ -34,6 +34,7 @@ class Head(FeatureMethod):
     class has the same weight in the loss. penalties: on half the squared weights, (): a grid. The penalty, and the
     epoch where there are some, is the one with the lowest cross-entropy to the labels of the validation slice. keep:
     "last" is for heads without early stopping: all are trained, to the last epoch, and only the penalty is chosen.
+    until: the epoch after which training ends, as it was then (the learning rate falls over all `epochs`); 0: the last.
     """
 
     kind: ClassVar[str] = "method/head"
@@ -49,12 +50,14 @@ class Head(FeatureMethod):
     batch: int = 128
     learning_rate: float = 1e-2
     keep: Literal["best", "last"] = "best"
+    until: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.feature_spec  # noqa: B018 - raises UserError for invalid values
         check_ranges(self, dropout=Range(least=0, most=0.95), epochs=whole(1, 10_000), batch=whole(1))
         check_ranges(self, learning_rate=above(0, 10), keep=one_of("best", "last"))
+        check_ranges(self, until=whole(0, self.epochs))
         if wrong := [width for width in self.hidden if type(width) is not int or not 1 <= width <= 65_536]:
             raise UserError(f"hidden has a layer of {wrong[0]!r}: give widths between 1 and 65536")
         if wrong_penalties := [each for each in self.penalties if not 0 <= each < 1e9]:
@@ -64,6 +67,10 @@ class Head(FeatureMethod):
     def feature_spec(self) -> FeatureSpec:
         return FeatureSpec(pooling=self.pooling, layer=self.layer, precision=self.precision)
 
+    def is_trained(self, loss: Loss) -> bool:
+        """Whether it is trained by gradient descent; else it is solved."""
+        return not loss.fixed_targets or self.keep == "last" or bool(self.hidden or self.dropout or self.balanced)
+
     def fit(self, data: FeatureData, loss: Loss, seed: int) -> HeadWeights:
         return self.fit_group([data], loss, [seed])[0]
 
@@ -72,7 +79,7 @@ class Head(FeatureMethod):
         are trained."""
         first = data[0]
         labels, validation_labels = [each.labels for each in data], [each.validation_labels for each in data]
-        if loss.fixed_targets and self.keep == "best" and not (self.hidden or self.dropout or self.balanced):
+        if not self.is_trained(loss):
             penalties = self.penalties or PENALTIES
             solved = regress(first.design, labels, first.validation_features, validation_labels, penalties)
             return [HeadWeights(weights=_named([(each.weight, each.bias)]), curve=each.curve) for each in solved]
@@ -87,6 +94,7 @@ class Head(FeatureMethod):
             batch=self.batch,
             learning_rate=self.learning_rate,
             keep=self.keep,
+            until=self.until,
         )
         heads = train_heads(first.design, labels, first.validation_features, validation_labels, loss, config, seeds)
         return [HeadWeights(weights=_named(head.layers), curve=tuple(head.curve)) for head in heads]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from outgrow import graph
 from outgrow.executors.base import Executor
 from outgrow.executors.inline import Inline
+from outgrow.experiment.checkpoints import check_checkpoints
 from outgrow.experiment.data import LabelsStep
 from outgrow.graph import Outcome, Report, Settings, ignore_events, load
 from outgrow.methods.base import Method
@@ -18,6 +19,7 @@ from outgrow.practice.audits import Audits, of_data
 from outgrow.practice.choice import Choice, chosen
 from outgrow.practice.comparison import MODEL, LabellerScore, compare_labellers, ties
 from outgrow.practice.data import PracticeData
+from outgrow.practice.estimate import GainEstimate, estimate
 from outgrow.practice.graph import Graph, Wanted, graph_of
 from outgrow.practice.memory import bytes_for, refuse_too_large
 from outgrow.practice.task import Practice, task_of
@@ -25,7 +27,7 @@ from outgrow.store import Store
 from outgrow.supervisors.zero_shot import LANGUAGE_MODELS
 from outgrow.training.lengths import LengthLimit, not_one_token, too_long
 from outgrow.training.precision import resolved
-from outgrow.types import Floats, Labels, Shape, UserError
+from outgrow.types import Floats, Labels, Shape, UserError, classes_of
 
 DEFAULT_SETTINGS = Settings()
 
@@ -42,6 +44,7 @@ class Fitted:
         weak: The labels themselves, joined where several sources gave some; rows without a label have none.
         scored: Of audited rows, predictions by models that have not learned from them.
         comparison: The model and what it is compared with on these rows; () without audited rows.
+        foretold: Without audited rows, the gain over the labels as a prediction from other tasks; else None.
         notes: What is to be known, one line each.
         outcome: Which steps were computed.
     """
@@ -55,6 +58,7 @@ class Fitted:
     comparison: tuple[LabellerScore, ...]
     notes: tuple[str, ...]
     outcome: Outcome
+    foretold: GainEstimate | None = None
 
     @property
     def choice(self) -> Choice:
@@ -99,8 +103,8 @@ def fit(
 
     Raises:
         UserError: The data has too few labels or one class only, the method or model does not exist or does not fit
-            the data, or the model is too large for this machine's memory. All of it is checked before anything is
-            computed.
+            the data, the checkpoint cannot be loaded, or the model is too large for this machine's memory. All of it is
+            checked before anything is computed.
 
     Example:
         >>> data = PracticeData.from_values(weak, texts)
@@ -109,6 +113,7 @@ def fit(
     """
     wanted = checked(data, model, method=method, fit_method=fit_method or Head(), seed=seed, settings=settings)
     steps, opened = graph_of(wanted), store if isinstance(store, Store) else Store(str(store))
+    check_checkpoints(graph.walk(steps.targets), settings)
     executor = on or Inline()
     outcome = graph.run(steps.targets, opened, executor, settings, watch)
     if outcome.failures:
@@ -148,7 +153,7 @@ def _words(data: PracticeData, model: Model, settings: Settings) -> tuple[str, .
     before; () for encoders, and where a class is several tokens."""
     if data.replies or model.causal is False or not len(data.audited) or not _is_causal(model, settings):
         return ()
-    limit = LengthLimit.of(model, settings)
+    limit = LengthLimit.reader(model, settings)
     for words in (data.classes, tuple(f" {name}" for name in data.classes)):
         if limit and not not_one_token(limit, words):
             return words
@@ -191,7 +196,12 @@ def _read(
             *load(steps.fit, store).notes(),
         ),
         outcome=outcome,
+        foretold=_foretold(weak, load(steps.out_of_fold, store)) if steps.out_of_fold else None,
     )
+
+
+def _foretold(weak: Labels, guess: Labels) -> GainEstimate:
+    return estimate(classes_of(weak.of(guess.ids)), classes_of(guess))
 
 
 def _why_other(rows: Sequence[LabellerScore]) -> Sequence[str]:

@@ -10,7 +10,7 @@ from outgrow.experiment.data import LabelsStep, Prepare
 from outgrow.experiment.setup import CellSetup
 from outgrow.experiment.steps import Fit, Relabel, predicted
 from outgrow.experiment.students import student
-from outgrow.experiment.weak_labels import Labeller
+from outgrow.experiment.weak_labels import LabelledExamples, Labeller, out_of_fold
 from outgrow.graph import Step
 from outgrow.methods.base import FeatureMethod, Method
 from outgrow.methods.cross_validated_head import CrossValidatedHead
@@ -24,6 +24,7 @@ from outgrow.training.precision import Precision
 from outgrow.types import UserError
 
 FOLDS = 5  # of the audited rows, where a fit takes seconds
+FORETOLD = 200, 20_000  # distinct labelled texts, between which the gain is foretold where there is no ground truth
 FEW = 0.2  # the share of the rows that may be audited, for all of them to be set aside
 
 
@@ -45,7 +46,8 @@ class Wanted:
 class Graph:
     """The steps of a fit. scored: the predictions of all rows by students that have not learned from the audited rows
     of one of `tasks`, each; where several, they are of the folds. alone: the same of the model that learned from the
-    audited rows alone, by the fold that it has not learned from."""
+    audited rows alone, by the fold that it has not learned from. out_of_fold: predictions of heads that have not
+    learned from the weak label of a row, where no row is audited and the gain over the labels is foretold from them."""
 
     fit: Fit
     predictions: LabelsStep
@@ -53,11 +55,12 @@ class Graph:
     scored: Mapping[Practice, LabelsStep] = field(default_factory=dict)
     alone: Mapping[Practice, LabelsStep] = field(default_factory=dict)
     zero_shot: LabelsStep | None = None
+    out_of_fold: LabelsStep | None = None
 
     @property
     def targets(self) -> tuple[Step[Any], ...]:
-        others = (*self.scored.values(), *self.alone.values(), *([self.zero_shot] if self.zero_shot else []))
-        return (self.predictions, self.weak, *others)
+        others = (step for step in (self.zero_shot, self.out_of_fold) if step)
+        return (self.predictions, self.weak, *self.scored.values(), *self.alone.values(), *others)
 
 
 def graph_of(wanted: Wanted) -> Graph:
@@ -75,7 +78,29 @@ def graph_of(wanted: Wanted) -> Graph:
         scored={task: predicted(each, everything) for task, each in fits.items()},
         alone={task: predicted(each, everything) for task, each in alone.items()},
         zero_shot=zero_shot if wanted.zero_shot else None,
+        out_of_fold=_foretelling(wanted),
     )
+
+
+def _foretelling(wanted: Wanted) -> LabelsStep | None:
+    """Predictions of the labelled rows by heads that have not learned from their labels; None where nothing is
+    foretold: with ground truth, which is better, on pairs, and on too few or too many texts."""
+    data, (fewest, most) = wanted.data, FORETOLD
+    ids = set(data.annotations.ids)
+    texts = {text for id, text in zip(data.ids, data.texts, strict=True) if id in ids}
+    if len(data.audited) or data.replies or not fewest <= len(texts) <= most:
+        return None
+    setup = setup_of(wanted, wanted.task)
+    part, labels = setup.splits["transfer"], _joined(wanted, setup.splits["transfer"])
+    labelled = LabelledExamples(
+        setup=setup,
+        labeller=_labeller(wanted, setup),
+        learner=wanted.model,
+        examples=part,
+        labels=(labels,),
+        validation_labels=(_joined(wanted, setup.validation),),
+    )
+    return out_of_fold(labelled, wanted.model, labels, FOLDS)
 
 
 def _tasks(wanted: Wanted) -> tuple[Practice, tuple[Practice, ...]]:

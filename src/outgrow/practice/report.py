@@ -18,7 +18,10 @@ def report(fitted: Fitted) -> dict[str, Any]:
     are audited to state one."""
     data = fitted.data
     return {
-        "verdict": list(verdict(fitted.comparison, len(fitted.scored))),
+        "verdict": [
+            *verdict(fitted.comparison, len(fitted.scored)),
+            *([f"its gain, {fitted.foretold}"] if fitted.foretold else []),
+        ],
         "model": fitted.wanted.model.name,
         "method": fitted.choice.name,
         "why": fitted.choice.why,

@@ -144,7 +144,8 @@ def shown(value: Value, column: Column) -> tuple[str, str]:
         return (ABSENT if value is None else one_line(value)), ""
     if column.unit:
         return (percent(value) if column.unit == "%" else signed(value)), ""
-    return (f"{value:,}" if isinstance(value, int) else f"{value:.3g}").replace("-", "−"), ""
+    whole = isinstance(value, int) or abs(value) >= 1000
+    return (f"{value:,.0f}" if whole else f"{value:.3g}").replace("-", "−"), ""
 
 
 def head(column: Column) -> str:

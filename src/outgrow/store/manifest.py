@@ -35,6 +35,13 @@ class Damaged(Exception):  # noqa: N818 - callers handle it as a result
         return f"{self.key} is damaged: {self.why}"
 
 
+class Gone(Damaged):
+    """An artifact has gone from the store. If it is there again, somebody has committed it since."""
+
+    def __init__(self, key: str, prefix: str = "", why: str = "it has gone from the store") -> None:
+        super().__init__(key, prefix, why)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
     """files: from relative name to (SHA-256, bytes). prefix: the subfolder of the key's folder that has the files."""

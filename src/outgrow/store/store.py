@@ -34,7 +34,7 @@ from outgrow.store.failures import SUFFIX as FAILED
 from outgrow.store.failures import Failures
 from outgrow.store.lease import FOLDER as LEASES
 from outgrow.store.lease import Leases, live_keys
-from outgrow.store.manifest import Damaged, Manifest, describe, digest
+from outgrow.store.manifest import Damaged, Gone, Manifest, describe, digest
 from outgrow.store.names import is_key
 from outgrow.store.rows import FOLDER as ROWS
 from outgrow.store.rows import Rows
@@ -121,7 +121,7 @@ class Store:
         try:
             manifest = self.manifest(key)
         except KeyError:
-            raise Damaged(key, "", "it has gone from the store") from None
+            raise Gone(key) from None
         folder = self._local_folder(manifest)
         for name, (expected, _) in manifest.files.items():
             if only is not None and name not in only:
@@ -157,6 +157,8 @@ class Store:
 
     def quarantine(self, damage: Damaged) -> None:
         """Moves the manifest of a damaged artifact to damaged/, unless the artifact has been replaced since."""
+        if isinstance(damage, Gone):
+            return
         path = _manifest(damage.key)
         data = self.storage.read([path]).get(path)
         if data is None or (damage.prefix and damage.prefix.encode() not in data):

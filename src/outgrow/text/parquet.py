@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from outgrow.memory import at_most
 from outgrow.text import opening
 from outgrow.text.columns import size_of, values_of
 from outgrow.types import UserError
@@ -13,6 +14,7 @@ from outgrow.types import UserError
 Numbered = Iterator[tuple[int, dict[str, Any]]]
 
 _ROWS, _NESTED_ROWS = 4096, 64  # rows that are read at once; fewer where one row can hold very many values
+ROOM = 3  # times the limit of a line, for a batch: a buffer that grows is there twice
 _ROW_BYTES = 2**28  # of values of a fixed size that are read at once
 
 
@@ -41,7 +43,7 @@ def parquet(path: Path, stream: BinaryIO) -> Numbered:
         file = pq.ParquetFile(whole, read_dictionary=texts, page_checksum_verification=True)
         _refuse_large(path, file.metadata)
         number, size, cells = 0, 0, 0
-        for batch in file.iter_batches(batch_size=_at_once(schema), use_threads=False):
+        for batch in _bounded(path, file.iter_batches(batch_size=_at_once(schema), use_threads=False)):
             for found in map(size_of, batch.columns):
                 size, cells = size + found[0], cells + found[1]
             if size > opening.MOST_BYTES:
@@ -63,6 +65,21 @@ def parquet(path: Path, stream: BinaryIO) -> Numbered:
         raise UserError(f"{path} is not a whole Parquet file ({why}): fetch it again") from None
     if number != file.metadata.num_rows:
         raise UserError(f"{path} has {number} rows, but its footer says {file.metadata.num_rows}: fetch it again")
+
+
+def _bounded(path: Path, batches: Iterator[Any]) -> Iterator[Any]:
+    """The batches, each read within a bound of memory: equal values are stored once, so that one row of a
+    small file may unpack to more than any machine has. Raises UserError for such a batch."""
+    while True:
+        try:
+            with at_most(ROOM * opening.MOST_AT_ONCE):
+                batch = next(batches, None)
+        except MemoryError:
+            size = f"{opening.MOST_AT_ONCE / 2**30:g} GiB"
+            raise UserError(f"{path} holds more than {size} in a few rows, or memory is short: split them") from None
+        if batch is None:
+            return
+        yield batch
 
 
 def _refuse_large(path: Path, metadata: Any) -> None:

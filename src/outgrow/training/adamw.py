@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from outgrow.training.sharded import like
+
 if TYPE_CHECKING:
     import torch
 
@@ -63,8 +65,7 @@ class AdamW:
         """Take the state of a checkpoint, on the devices of the weights."""
         weights = self._weights
         self._state = {
-            i: {name: tensor.to(weights[i].device) for name, tensor in each.items()}
-            for i, each in state["state"].items()
+            i: {name: like(tensor, weights[i]) for name, tensor in each.items()} for i, each in state["state"].items()
         }
 
 

@@ -1,7 +1,8 @@
 """Strict loading of checkpoints: a tensor of the backbone that is missing, left over or of another shape is an error.
 
 One kind of difference is accepted: a classifier's head that the file lacks or has in another size, which is drawn. A
-tensor of the backbone that is missing, left over or of another shape is an error that names it.
+tensor of the backbone that is missing, left over or of another shape is an error that names it. `check_loadable` finds
+the same from the headers of the files, before anything is loaded.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from outgrow.types import UserError
 
 Kind = Literal["classifier", "language model", "encoder"]
 
+NOT_CAUSAL = "{folder} does not read from left to right: next tokens need a causal language model"
 SPARE = 10**8  # weights that a config may describe beyond those that the files hold: a new head
 _BUFFER = re.compile(r"(inv_freq|masked_bias|cos_cached|sin_cached|position_ids)$")
 
@@ -47,8 +49,8 @@ def load_module(
         config.id2label = dict(enumerate(classes))
         config.label2id = {name: i for i, name in enumerate(classes)}
         config.problem_type = "single_label_classification" if len(classes) > 1 else "regression"
-    auto, tensors = _auto(kind, config), tensors_in(folder)
-    _require_likely_size(auto, config, tensors, folder, settings)
+    auto, tensors = _auto(kind, config, folder), tensors_in(folder)
+    _described(auto, config, tensors, folder, settings)
     with torch.random.fork_rng(devices=[]), readable(str(folder)):
         torch.manual_seed(seed)
         module, info = auto.from_pretrained(
@@ -65,6 +67,38 @@ def load_module(
     _require_numbers(module, folder)
     _fast_gelu(module)
     return module.eval()
+
+
+def check_loadable(kind: Kind, folder: Path, settings: Settings, *, drawn: bool) -> Any:
+    """The model in `folder` without its weights. Raises UserError for what `load_module` would refuse, as far as config
+    and headers show it. drawn: a head that the files lack would be drawn.
+
+    transformers loads tensors of the stored shapes whose elements are all one zero, so that neither time nor memory
+    depends on the size of the model.
+    """
+    import torch
+
+    check(folder, settings)
+    config = load_config(folder, settings)
+    auto, tensors = _auto(kind, config, folder), tensors_in(folder)
+    described = _described(auto, config, tensors, folder, settings)
+    if described is None or not tensors:
+        return described
+    stored = {name: torch.zeros(()).expand(tensor.shape) for name, tensor in tensors.items()}
+    try:
+        with torch.random.fork_rng(devices=[]), quiet():
+            module, info = type(described).from_pretrained(
+                None,
+                config=config,
+                state_dict=stored,
+                dtype=torch.float32,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+            )
+    except Exception:  # an architecture that changes its weights while it loads them: `load_module` decides
+        return described
+    _require_what_is_stored(kind, module, info, tensors, folder, drawn)
+    return described
 
 
 def load_config(folder: Path, settings: Settings) -> Any:
@@ -108,7 +142,8 @@ def in_backbone(module: Any, key: str) -> bool:
     return key.startswith(prefix) and "pooler" not in key.removeprefix(prefix).split(".")[:1]
 
 
-def _auto(kind: Kind, config: Any) -> Any:
+def _auto(kind: Kind, config: Any, folder: Path) -> Any:
+    """The class that loads this kind. Raises UserError where the architecture has none."""
     import transformers
 
     name = {"classifier": "ForSequenceClassification", "language model": "ForCausalLM", "encoder": ""}[kind]
@@ -116,26 +151,32 @@ def _auto(kind: Kind, config: Any) -> Any:
     known = type(config) in auto._model_mapping or f"AutoModel{name}" in (getattr(config, "auto_map", None) or {})
     if not known:
         raise UserError(f"transformers has no {kind} of the architecture {config.model_type}: choose another model")
+    masked = type(config) in transformers.AutoModelForMaskedLM._model_mapping
+    causal = getattr(config, "is_decoder", False) or getattr(config, "causal", False)
+    if kind == "language model" and masked and not causal:
+        raise UserError(NOT_CAUSAL.format(folder=folder))
     return auto
 
 
-def _require_likely_size(
-    auto: Any, config: Any, tensors: Mapping[str, Tensor], folder: Path, settings: Settings
-) -> None:
-    """A config that describes far more weights than the files hold is refused before memory is asked for."""
+def _described(auto: Any, config: Any, tensors: Mapping[str, Tensor], folder: Path, settings: Settings) -> Any:
+    """The model that a config describes, without memory for its weights; None where they are quantized.
+
+    Raises UserError for a config that describes far more weights than the files hold, or no model.
+    """
     import torch
 
-    stored = sum(_numel(tensor.shape) for tensor in tensors.values())
-    if not stored or getattr(config, "quantization_config", None):
-        return
+    if getattr(config, "quantization_config", None):
+        return None
     with torch.random.fork_rng(devices=[]), readable(str(folder)), torch.device("meta"):
         plan = auto.from_config(config, trust_remote_code=settings.trust_remote_code)
+    stored = sum(_numel(tensor.shape) for tensor in tensors.values())
     described = sum(each.numel() for each in plan.parameters()) + sum(each.numel() for each in plan.buffers())
-    if described > 2 * stored + SPARE:
+    if stored and described > 2 * stored + SPARE:
         raise UserError(
             f"{folder / 'config.json'} describes {described:,} weights, the files hold {stored:,}: "
             "save config and weights together"
         )
+    return plan
 
 
 def _numel(shape: Iterable[int]) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from outgrow.losses.base import Loss
+from outgrow.training import sharded
 from outgrow.training.batches import Batch, Encoded, collate, cut, dense, widest
 from outgrow.training.network import Network
 from outgrow.training.precision import NOT_FINITE, NotFiniteError
@@ -86,16 +87,16 @@ def probabilities(
 
     Raises NotFiniteError where the model's logits are not finite.
     """
-    import torch
 
     probs = np.zeros(examples.columns.shape, dtype=np.float32)
-    with torch.inference_mode():
-        for batch in inference_batches(examples, network.device, most_rows, progress):
+    with sharded.without_gradients():
+        for batch, counts in sharded.share(inference_batches(examples, network.device, most_rows, progress)):
             chosen = network.choice_logits(batch).softmax(-1).cpu().numpy()
-            if not np.isfinite(chosen).all():
+            if sharded.anywhere(not np.isfinite(chosen).all()):
                 raise NotFiniteError(NOT_FINITE)
-            probs[batch.rows, : chosen.shape[1]] = chosen
-    return probs
+            if counts:
+                probs[batch.rows, : chosen.shape[1]] = chosen
+    return sharded.summed_array(probs)
 
 
 def inference_batches(

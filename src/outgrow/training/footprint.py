@@ -17,9 +17,11 @@ from typing import Any
 from outgrow.models.header import read_config, read_header
 from outgrow.training.batches import MOST_TOKENS
 
-PROCESS = 0.45e9  # of Python with torch and transformers
-CUDA = 1.0e9  # of a GPU's context and workspaces
+PROCESS = 0.5e9  # of Python with torch and transformers
+CUDA_PROCESS = 1.5e9  # of a process that uses a GPU: a guess, no GPU was at hand
+CUDA = 1.0e9  # of a GPU's context and workspaces: a guess, too
 VALUE, GRADIENT, MOMENTS, BEST, CAST = 4, 4, 8, 4, 2  # bytes a weight
+AGAIN = 4  # layers' worth of activations while one layer is computed again: measured (bench/footprint.py)
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "layers": ("num_hidden_layers", "n_layer", "n_layers", "num_layers"),
     "width": ("hidden_size", "n_embd", "d_model", "dim"),
@@ -98,8 +100,14 @@ def activations(of: Architecture, each: Pass) -> float:
     layer = each.tokens * _a_token(of, each)
     logits = 12.0 * each.outputs * of.vocabulary  # the logits, their softmax and their gradient
     if each.gradient_checkpointing:
-        return 4.0 * each.tokens * of.width * of.layers + 2 * layer + logits
+        return 4.0 * each.tokens * of.width * of.layers + AGAIN * layer + logits
     return (of.layers + 1) * layer + logits  # one more for the gradients of a layer
+
+
+def gathered_at_once(of: Architecture) -> float:
+    """Bytes of the weights that each device gathers of a model that is spread: of two layers, the second while the
+    first is used, and of what is outside the layers."""
+    return VALUE * (2 * of.parameters / of.layers + 2 * of.vocabulary * of.width)
 
 
 def answers(of: Architecture, each: Pass) -> float:

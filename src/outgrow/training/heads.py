@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 class HeadConfig:
     """hidden: the width of each hidden layer, with ReLU after it. penalties: on half the squared weights of
     standardised features, each tried. balanced: every class has the same weight in the loss, by its share of the
-    labels. keep: the epoch with the lowest validation loss, or the last."""
+    labels. keep: the epoch with the lowest validation loss, or the last. until: the epoch after which it ends, on the
+    schedule of all of them; 0: the last."""
 
     hidden: tuple[int, ...]
     dropout: float
@@ -37,6 +38,7 @@ class HeadConfig:
     batch: int
     learning_rate: float
     keep: Literal["best", "last"] = "best"
+    until: int = 0
 
 
 @dataclass(eq=False)
@@ -73,7 +75,7 @@ def train_heads(
     with torch.random.fork_rng(devices=[]):
         run = _Run(x, weak, loss, config, seeds)
         best = _Best(run, held_out, wanted)
-        for epoch in range(config.epochs):
+        for epoch in range(config.until or config.epochs):
             run.epoch(epoch)
             best.check(epoch)
     return [best.head(i, design) for i in range(len(targets))]

@@ -22,6 +22,7 @@ from outgrow.training.tokenizer import load_tokenizer, single_token
 from outgrow.types import Ints, UserError
 
 VERSION = 1  # bump when the same tokenizer would count otherwise
+ENDLESS = 2**62  # tokens, where no limit is known
 _CHUNK = 10_000  # texts that are tokenised at once
 _FILES = (*TOKENIZER, "tokenizer_config.json", "special_tokens_map.json", "merges.txt")
 _SLOW_FILES = ("added_tokens.json", "*.py")  # beside them, where there is no tokenizer.json
@@ -44,10 +45,16 @@ class LengthLimit:
     @classmethod
     def of(cls, model: Model, settings: Settings) -> Self | None:
         """The reader of a pinned model; None where no length is too long for it."""
+        reader = cls.reader(model, settings)
+        return reader if reader and reader.longest < ENDLESS else None
+
+    @classmethod
+    def reader(cls, model: Model, settings: Settings) -> Self | None:
+        """The same also where no limit is known; None without a checkpoint."""
         folder = model.tokenizer_folder(settings)
-        longest = longest_input(folder) if folder.is_dir() else None
-        if longest is None:
+        if not folder.is_dir():
             return None
+        longest = longest_input(folder) or ENDLESS
         files = [path for name in _FILES if (path := folder / name).is_file()]
         if not (folder / "tokenizer.json").is_file():
             files += sorted(path for pattern in _SLOW_FILES for path in folder.glob(pattern))
@@ -114,7 +121,7 @@ def refuse_choices(
     """Raises UserError for choices that a pinned model cannot give as next tokens: each must be one token."""
     if model.causal is False:
         raise UserError(f"{model.name} is an encoder: a task whose answers are next tokens needs a causal model")
-    length_limit = LengthLimit.of(model, settings)
+    length_limit = LengthLimit.reader(model, settings)
     if length_limit and (choice := not_one_token(length_limit, choices)):
         raise UserError(f"{model.name}: the choice {choice!r} is not one token of the model: {advice}")
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from outgrow.graph import Context
 from outgrow.ranges import SHARE, above, at_least, check_ranges, one_of, whole
+from outgrow.training import sharded
 from outgrow.training.adamw import AdamW
 from outgrow.training.batches import order
 from outgrow.training.precision import Precision, all_finite, autocast, check_precision
@@ -177,6 +178,8 @@ def _run(
     peaks: list[list[float]],
 ) -> None:
     """The updates and checks that `state` has not done yet."""
+    import torch
+
     device = next(module.parameters()).device
     per_epoch, total = math.ceil(objective.size / config.batch), config.total(objective.size)
     between = max(1, per_epoch // config.checks)
@@ -184,6 +187,8 @@ def _run(
     unread: list[torch.Tensor] = []
     while state.step < total:
         rows = next(batches)
+        if sharded.rank().world > 1:  # ranks draw different numbers of random numbers
+            torch.manual_seed(hash((seed, state.step, sharded.rank().number)))
         share = schedule(config, state.step, total)
         for optimiser, own in zip(optimisers, peaks, strict=True):
             for group, peak in zip(optimiser.param_groups, own, strict=True):
@@ -266,28 +271,30 @@ def _gradient(
             targets = objective.targets(micro_batches, progress)
         module.train()
     summed = torch.zeros((), device=device)
+    world = sharded.rank().world  # over which FSDP takes the mean of gradients
     with autocast(device.type, config.precision):  # one for all micro-batches: weights are cast once
-        for micro_batch, target in zip(micro_batches, targets, strict=True):
+        for (micro_batch, target), counts in sharded.share(zip(micro_batches, targets, strict=True)):
             loss = objective.per_example(micro_batch, target).sum()
+            if not counts:
+                loss = loss * 0.0  # every rank takes part in every pass
             with autocast(device.type, "fp32"):  # a backward pass has the types of the forward pass
-                (loss / len(rows)).backward()  # type: ignore[no-untyped-call]
+                (loss * world / len(rows)).backward()  # type: ignore[no-untyped-call]
             summed += loss.detach()
-    norm = torch.nn.utils.clip_grad_norm_(module.parameters(), config.clip)
-    return torch.stack([summed, norm.to(summed.dtype)])
+    norm = sharded.whole(torch.nn.utils.clip_grad_norm_(module.parameters(), config.clip))
+    return torch.stack([sharded.summed(summed), norm.to(summed.dtype)])
 
 
 def _check(
     module: torch.nn.Module, objective: Objective, config: TrainingConfig, state: State, total: int, per_epoch: int
 ) -> None:
     """Validate, append to the curve, and keep the weights if they are the best so far (of equals, the first)."""
-    import torch
 
     at = f"after update {state.step} of {total}"
     if broken := _not_finite(module):
         raise DivergedError(f"the weight {broken} is not finite {at}")
     module.eval()
     try:
-        with torch.inference_mode(), autocast(next(module.parameters()).device.type, config.precision):
+        with sharded.without_gradients(), autocast(next(module.parameters()).device.type, config.precision):
             figures = objective.validate()
     except UserError as error:  # predictions that are not finite
         raise DivergedError(f"{error}, {at}") from None
@@ -306,8 +313,8 @@ def _not_finite(module: torch.nn.Module) -> str | None:
     import torch
 
     named = dict(module.named_parameters())
-    fine = torch.stack([all_finite(weight) for weight in named.values()]).tolist()
-    return next((name for name, each in zip(named, fine, strict=True) if not each), None)
+    broken = torch.stack([~all_finite(sharded.local(weight)) for weight in named.values()]).float()
+    return next((name for name, each in zip(named, sharded.summed(broken).tolist(), strict=True) if each), None)
 
 
 def _advice(error: DivergedError, config: TrainingConfig, bf16_diverged: str) -> str:

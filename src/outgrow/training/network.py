@@ -14,11 +14,18 @@ from outgrow.graph import Settings
 from outgrow.models.base import first_line, quiet
 from outgrow.models.header import read_header
 from outgrow.tasks.base import Readout
+from outgrow.training import sharded
 from outgrow.training.batches import Batch, Encoded, at, padded
-from outgrow.training.checkpoint import Kind, load_module
+from outgrow.training.checkpoint import NOT_CAUSAL, Kind, check_loadable, load_module
 from outgrow.training.measuring import is_causal, sees_padding
 from outgrow.training.precision import Precision, attention
-from outgrow.training.tokenizer import fit_tokenizer, load_tokenizer, make_ordinary, single_token
+from outgrow.training.tokenizer import (
+    fit_tokenizer,
+    load_tokenizer,
+    make_ordinary,
+    require_embeddings,
+    single_token,
+)
 from outgrow.types import Examples, Ints, UserError, same_choices
 
 if TYPE_CHECKING:
@@ -201,12 +208,12 @@ def open_network(
     kind: Kind = "language model" if readout == "tokens" else "classifier"
     implementation = attention(settings.device, trained_in) if trained_in else None
     module = load_module(kind, folder, settings, classes=classes, seed=seed, attention=implementation)
-    if trained_in:
+    if trained_in and settings.shards == 1:
         from outgrow.training.embedding import sum_in_place
 
         sum_in_place(module)
-        if settings.gradient_checkpointing:
-            _compute_twice(module, folder)
+    if trained_in and settings.gradient_checkpointing:
+        _compute_twice(module, folder)
     return _opened(module, folder, readout, settings)
 
 
@@ -215,6 +222,12 @@ def _compute_twice(module: Any, folder: Path) -> None:
     if not module.supports_gradient_checkpointing:
         raise UserError(f"{folder} has no gradient checkpointing: leave it out, or lower --microbatch")
     module.gradient_checkpointing_enable({"use_reentrant": False})
+
+
+def spread(network: Network) -> Network:
+    """The network with its weights spread over the ranks, where there are several."""
+    module = sharded.spread(network.module)
+    return replace(network, module=module, device=sharded.rank().device or network.device)
 
 
 def open_encoder(folder: Path, settings: Settings) -> Network:
@@ -227,19 +240,28 @@ def _opened(module: Any, folder: Path, readout: Readout, settings: Settings) -> 
     tokenizer = load_tokenizer(folder, settings)
     encoder = module.base_model is module
     causal = is_causal(module, folder)
+    device = settings.device if sharded.rank().world == 1 else "cpu"  # until it is spread
     if readout == "tokens" and not causal:
-        raise UserError(f"{folder} does not read from left to right: next tokens need a causal language model")
+        raise UserError(NOT_CAUSAL.format(folder=folder))
     fit_tokenizer(tokenizer, module, folder, pooled=causal and readout != "tokens" and not encoder)
     network = Network(
-        module=module.to(settings.device),
+        module=module.to(device),
         tokenizer=tokenizer,
         readout=readout,
-        device=settings.device,
+        device=device,
         causal=causal,
         longest=read_header(folder).longest,
         sees_padding=False,
     )
     return replace(network, sees_padding=sees_padding(network, folder))
+
+
+def check_network(kind: Kind, folder: Path, settings: Settings, *, drawn: bool) -> None:
+    """Raises UserError for what opening a checkpoint would refuse, as far as it shows without weights."""
+    described = check_loadable(kind, folder, settings, drawn=drawn)
+    tokenizer = load_tokenizer(folder, settings)
+    if described is not None:
+        require_embeddings(tokenizer, described, folder)
 
 
 def prepare(settings: Settings) -> None:

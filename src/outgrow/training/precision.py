@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from outgrow.ranges import check_ranges, one_of
+from outgrow.training import sharded
 from outgrow.types import UserError
 
 if TYPE_CHECKING:
@@ -61,7 +62,9 @@ def autocast(device: str, precision: Precision) -> AbstractContextManager[None]:
     """Run in this precision. "auto" is fp32 here: an experiment resolves it before anything runs."""
     import torch
 
-    context: Any = torch.autocast(device.partition(":")[0], torch.bfloat16, enabled=precision == "bf16")
+    alone = sharded.rank().world == 1  # else casts of all weights would be kept whole
+    kind = device.partition(":")[0]
+    context: Any = torch.autocast(kind, torch.bfloat16, enabled=precision == "bf16", cache_enabled=alone)
     return context  # type: ignore[no-any-return]
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from outgrow.training import sharded
+
 if TYPE_CHECKING:
     import torch
 
@@ -43,10 +45,11 @@ def weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:
     """The module's state dict, with tied weights once."""
     seen: set[int] = set()
     found = {}
-    for name, tensor in module.state_dict().items():
-        if tensor.data_ptr() not in seen:
-            seen.add(tensor.data_ptr())
-            found[name] = tensor
+    for name, tensor in module.state_dict(keep_vars=True).items():
+        own = id(tensor) if hasattr(tensor, "full_tensor") else tensor.data_ptr()
+        if own not in seen:
+            seen.add(own)
+            found[name] = tensor.detach()
     return found
 
 
@@ -57,17 +60,21 @@ def trained(module: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 def save_weights(file: Path, tensors: dict[str, torch.Tensor]) -> None:
-    """Write tensors to a safetensors file."""
+    """Write tensors to a safetensors file, as a whole if they are spread over ranks."""
     from safetensors.torch import save_file
 
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, file)
+    full = {name: sharded.whole(tensor).contiguous() for name, tensor in tensors.items()}
+    if sharded.rank().number == 0:
+        save_file(full, file)
 
 
 def load_weights(file: Path, module: torch.nn.Module) -> None:
     """Put the weights of a file into the module; others stay."""
     from safetensors.torch import load_file
 
-    module.load_state_dict(load_file(file), strict=False)
+    now = module.state_dict()
+    found = {name: sharded.like(tensor, now[name]) for name, tensor in load_file(file).items() if name in now}
+    module.load_state_dict(found, strict=False)
 
 
 def save(
@@ -98,7 +105,8 @@ def save(
     for name, tensors in files.items():
         save_weights(folder / f"{name}.safetensors", tensors)
     position = {name: value for name, value in vars(state).items() if name != "best"}
-    (folder / "position.json").write_text(json.dumps(position))
+    if sharded.rank().number == 0:
+        (folder / "position.json").write_text(json.dumps(position))
 
 
 def position(folder: Path | None) -> State:
@@ -124,5 +132,6 @@ def resume(folder: Path, module: torch.nn.Module, optimisers: Sequence[Optimiser
         torch.get_device_module(device).set_rng_state(random["device"])
     state, best = position(folder), folder / "best.safetensors"
     if best.is_file():
-        state.best = load_file(best, device=str(device))
+        now = module.state_dict()
+        state.best = {name: sharded.like(tensor, now[name]) for name, tensor in load_file(best).items()}
     return state

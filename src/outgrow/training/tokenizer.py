@@ -39,12 +39,7 @@ def fit_tokenizer(tokenizer: Any, module: Any, folder: Path, *, pooled: bool) ->
     the padding token's, so that must be a token which no text ends with. Where it is not, or there is none, a new token
     is added, with a row of zeros in the embedding.
     """
-    rows = _rows(module)
-    if rows is not None and (last := max(tokenizer.get_vocab().values(), default=0)) >= rows:
-        raise UserError(
-            f"{folder}: the tokenizer has the token {tokenizer.convert_ids_to_tokens(last)!r} with id {last}, "
-            f"the model's embedding {rows} rows: save the tokenizer that belongs to the model"
-        )
+    rows = require_embeddings(tokenizer, module, folder)
     own = getattr(module.config, "pad_token_id", None)
     if tokenizer.pad_token is None and isinstance(own, int) and own in tokenizer.all_special_ids:
         tokenizer.pad_token = tokenizer.convert_ids_to_tokens(own)
@@ -56,6 +51,17 @@ def fit_tokenizer(tokenizer: Any, module: Any, folder: Path, *, pooled: bool) ->
         module.config.pad_token_id = tokenizer.pad_token_id
     elif module.config.pad_token_id in tokenizer.all_special_ids:
         tokenizer.pad_token = tokenizer.convert_ids_to_tokens(module.config.pad_token_id)
+
+
+def require_embeddings(tokenizer: Any, module: Any, folder: Path) -> int | None:
+    """How many ids the input embedding has; None where a model hashes them. Raises UserError for a token beyond it."""
+    rows = _rows(module)
+    if rows is not None and (last := max(tokenizer.get_vocab().values(), default=0)) >= rows:
+        raise UserError(
+            f"{folder}: the tokenizer has the token {tokenizer.convert_ids_to_tokens(last)!r} with id {last}, "
+            f"the model's embedding {rows} rows: save the tokenizer that belongs to the model"
+        )
+    return rows
 
 
 def make_ordinary(tokenizer: Any, module: Any, longest: int | None, *, classifier: bool) -> None:
