@@ -77,7 +77,7 @@ def test_the_table_by_hand() -> None:
     known = MemberScores(
         ids=ids,
         groups=ids,
-        asked=np.array([True, True, False, False]),
+        tested=np.array([True, True, False, False]),
         score=np.array([4.0, 2, 3, 1]),
         blind=np.zeros(4),
     )

@@ -244,7 +244,7 @@ def _sentence(measured: Sequence[_Measured]) -> str:
 def _clause(what: str, found: Sequence[Effect]) -> str:
     more, less, doubt = SAID[what]
     clause = in_words(found, more=more, less=less, doubt=doubt) if found else "the PGR is withheld"
-    return f"leaked to the student's alone: {clause}" if what == "alone" else clause
+    return f"leaked to the student's model alone: {clause}" if what == "alone" else clause
 
 
 def _percent(share: float) -> str:
