@@ -34,8 +34,10 @@ def out_of_memory(error: BaseException | None) -> str | None:
 
 @contextmanager
 def at_most(more: int) -> Iterator[None]:
-    """Limits how many bytes the process may ask for in the `with` block, beyond what it has; then a MemoryError. Without
-    effect where the system does not tell how many it has."""
+    """Limits how many bytes the process may ask for in the `with` block, beyond what it has; then a MemoryError.
+
+    Without effect where the system does not tell how many it has.
+    """
     if not _STATM.is_file():
         yield
         return
