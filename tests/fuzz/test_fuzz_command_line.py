@@ -23,6 +23,7 @@ from outgrow.cli import app, main
 
 COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 SLOW = {"mine"}  # starts processes, and is tried apart
+ALWAYS = {"model", "on"}  # by default a model that takes long, and processes
 HOLD = {"--wait", "--help", "--version"}  # waits for others, or ends the command
 NUMBERS = (
     "0",
@@ -139,7 +140,7 @@ def _value(option: Any, kind: str, rng: Random) -> str:
 
 def _values(option: Any, kind: str, rng: Random) -> list[str]:
     if option.name == "on":
-        return [rng.choice(("inline", "nope", "os:path", ":", ""))]
+        return [rng.choice(("inline", "nope", "os:path", ":"))]
     if option.name == "workers":
         return [rng.choice(("0", "-1", "x", "1025"))]
     return [_value(option, kind, rng) for _ in range(max(option.nargs, 1))]
@@ -152,13 +153,16 @@ def _use(rng: Random) -> list[str]:
     kinds = {key: str(hint) for key, hint in get_type_hints(COMMANDS[name].callback).items()}
     for param in rng.sample(given, len(given)):
         if param.param_type_name == "argument":
-            words += _values(param, kinds[param.name], rng) if rng.random() < 0.9 else []
+            optional = not param.required  # without a file, the bundled experiment would run
+            words += _values(param, kinds[param.name], rng) if optional or rng.random() < 0.9 else []
         elif HOLD & set(param.opts):
             continue
-        elif rng.random() < (0.8 if param.required or param.name == "model" else 0.15):
+        elif rng.random() < (0.15 if not param.required and param.name not in ALWAYS else 0.9):
             words += [rng.choice(param.opts), *([] if param.is_flag else _values(param, kinds[param.name], rng))]
-    if name in ("fit", "labels") and "--model" not in words:
-        words += ["--model", "missing"]  # a model that fits would take too long here
+    if name == "fit" and "--model" not in words:
+        words += ["--model", "missing"]
+    if name in ("run", "work") and "--on" not in words:
+        words += ["--on", "inline"]
     if rng.random() < 0.05:
         words.insert(rng.randrange(len(words) + 1), rng.choice(TEXTS))
     return words

@@ -1,6 +1,6 @@
 """Situations of the command line, each in a process of its own: it ends in time with a known code and one line.
 
-Special files stand where an experiment reads a file or a folder.
+Special files stand where an experiment reads a file or a folder, and where a command writes one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from test_cli import QUIZ
 from tiny import checkpoint
 
 pytestmark = pytest.mark.slow
@@ -66,7 +67,17 @@ PLACES = {
     "labels": ("labels.csv", ("plan", "quiz.toml")),
     "checkpoint": ("model", ("plan", "quiz.toml")),
     "config": ("model/config.json", ("plan", "quiz.toml")),
+    "weights": ("model/model.safetensors", ("plan", "quiz.toml")),
+    "tokenizer": ("model/tokenizer.json", ("plan", "quiz.toml")),
 }
+WRITTEN = {
+    "store": ("runs", ("run", "fakes.toml", "--on", "inline")),
+    "log": ("out.log", ("run", "fakes.toml", "--on", "inline", "--log", "out.log")),
+    "report": ("page.html", ("report", "fakes.toml", "--out", "page.html")),
+    "page of labels": ("page.html", ("labels", "data.csv", "--weak", "y", "--report", "page.html")),
+    "rows to audit": ("audit.csv", ("labels", "data.csv", "--weak", "y", "--to-audit", "5", "audit.csv")),
+}
+HARMLESS = {"null", "zero", "random", "dangling", "empty", "folder"}  # what may be written to, depending on the place
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +89,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         head = "text,y" if name == "data.csv" else "text,label"
         (folder / name).write_text("\n".join([head, *map(",".join, rows)]) + "\n")
     (folder / "quiz.toml").write_text(EXPERIMENT)
+    (folder / "fakes.toml").write_text(QUIZ)
     return folder
 
 
@@ -90,7 +102,8 @@ def folder(prepared: Path, tmp_path: Path) -> Path:
 def ended(folder: Path, *args: str) -> tuple[int, str]:
     """Exit code and errors of a command, after the checks that hold for all."""
     command = [sys.executable, "-m", "outgrow", *args]
-    variables = {**os.environ, "OUTGROW_CACHE": str(folder / "cache")}
+    paths = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    variables = {**os.environ, "OUTGROW_CACHE": str(folder / "cache"), "PYTHONPATH": os.pathsep.join(paths)}
     variables.pop("OUTGROW_STORE", None)
     done = subprocess.run(
         command, cwd=folder, env=variables, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS
@@ -121,3 +134,14 @@ def test_special_files(folder: Path, place: str, special: str) -> None:
     SPECIAL[special](path)
     code, err = ended(folder, *args)
     assert code == 2, (code, err)
+
+
+@pytest.mark.parametrize("special", SPECIAL)
+@pytest.mark.parametrize("place", WRITTEN)
+def test_special_files_in_place_of_what_is_written(folder: Path, place: str, special: str) -> None:
+    name, args = WRITTEN[place]
+    SPECIAL[special](folder / name)
+    junk = (folder / name).read_bytes() if special == "junk" else b""
+    code, err = ended(folder, *args)
+    assert code == 2 or (code == 0 and special in HARMLESS), (code, err)
+    assert not junk or (folder / name).read_bytes() == junk, "what was there is lost"
