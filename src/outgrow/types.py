@@ -28,8 +28,7 @@ TOLERANCE = 1e-3  # the largest accepted distance from 1 of the sum of an exampl
 class UserError(Exception):
     """An error in the input that the user can fix. The message is one line: what is wrong, and what to type instead.
 
-    Characters that cannot be printed, such as line ends and control characters, appear as escapes. The middle of a very
-    long message is left out: it is what a user typed, or what a file holds.
+    Characters that cannot be printed appear as escapes, and the middle of a very long message is left out.
     """
 
     def __init__(self, message: str) -> None:
