@@ -22,6 +22,7 @@ from outgrow.cli.data_options import (
     data_from,
 )
 from outgrow.cli.options import Device, Offline, app
+from outgrow.cli.running import writable_file
 
 if TYPE_CHECKING:
     from outgrow.graph import Settings
@@ -101,8 +102,10 @@ def _refuse_wrong(to_audit: tuple[int, str], audited: Path | None, report: Path 
     ):
         text = f"--to-audit {to_audit[1]} exists, and somebody's answers may be in it: name another file"
         raise UserError(f"{text}, or add --audited {to_audit[1]}")
-    if report and not is_page(report):
-        raise UserError(f"--report {report} exists and is not an HTML page, and is not overwritten: name another file")
+    if to_audit[1]:
+        writable_file(Path(to_audit[1]), "--to-audit", None, lambda path: True, "table of audits")
+    if report:
+        writable_file(report, "--report", None, is_page, "HTML page")
 
 
 def _features(table: PracticeData, name: str, settings: Settings) -> Any:

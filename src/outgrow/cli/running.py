@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from outgrow.store import Store
 
 
-def writable_file(path: Path, option: str, store: Store, is_own: Callable[[Path], bool], kind: str) -> Path:
+def writable_file(path: Path, option: str, store: Store | None, is_own: Callable[[Path], bool], kind: str) -> Path:
     """`path`, after a check that a file can be written there. An existing file is unchanged.
 
     is_own: whether the command may replace or extend an existing file; kind: what it would be. Raises UserError, also
@@ -27,7 +27,8 @@ def writable_file(path: Path, option: str, store: Store, is_own: Callable[[Path]
     from outgrow.types import UserError
 
     try:
-        _refuse_stored(path, option, store)
+        if store is not None:
+            _refuse_stored(path, option, store)
         if path.is_dir():
             raise UserError(f"{option} {path} is a folder: name a file in it, such as {path / 'report.html'}")
         if path.is_fifo() or path.is_socket():

@@ -67,15 +67,18 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     The format: eight bytes with the length of the JSON header, the header, then the data. The tensors must cover the
     data without gap or overlap. Raises UserError for a file that is incomplete or malformed.
     """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        start = file.read(8)
-        if start == b"version ":
-            raise UserError(f"{path} is a Git LFS pointer, not the weights: fetch them with git lfs pull")
-        length = int.from_bytes(start, "little")
-        if size < 8 or length > min(size - 8, MOST_HEADER):
-            raise _broken(path, f"it has {size} bytes" if size < 8 else "its header is longer than the file")
-        text = file.read(length)
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            start = file.read(8)
+            if start == b"version ":
+                raise UserError(f"{path} is a Git LFS pointer, not the weights: fetch them with git lfs pull")
+            length = int.from_bytes(start, "little")
+            if size < 8 or length > min(size - 8, MOST_HEADER):
+                raise _broken(path, f"it has {size} bytes" if size < 8 else "its header is longer than the file")
+            text = file.read(length)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): check the file") from None
     try:
         header = json.loads(text)
     except (ValueError, RecursionError):
