@@ -116,7 +116,7 @@ def text(rows: Sequence[ExampleRow], format: str) -> str:
         writer.writeheader()
         writer.writerows(flat)
         return out.getvalue()
-    lines, before = [], ()
+    lines, before = list[str](), tuple[str, ...]()
     for row in rows:
         here = (row.task, row.weak, row.strong, row.method, str(row.seed))
         lines += [f"{row.task}, {row.weak} → {row.strong}, {row.method}, seed {row.seed}"] if here != before else []
