@@ -50,7 +50,7 @@ def test_activations_by_hand() -> None:
     eager = a_token + (4 + 4 + 1) * 2 * 5
     assert activations(SMALL, Pass(texts=3, length=5, eager=True)) == 15 * eager * 3
     again = Pass(texts=3, length=5, gradient_checkpointing=True)
-    assert activations(SMALL, again) == 15 * (4 * 10 * 2 + 4 * a_token)
+    assert activations(replace(SMALL, layers=9), again) == 15 * (4 * 10 * 9 + 4 * a_token)
 
 
 @given(st.integers(1, 64), st.integers(1, 9000))
@@ -93,7 +93,7 @@ def test_a_70b_student_needs_more_than_a_gpu_and_says_what_would_do(tmp_path: Pa
         check_resources([fit(tmp_path, LoRA())], there, settings)
     sharded = fit(tmp_path, LoRA()).resources(replace(settings, shards=8, microbatch=1, gradient_checkpointing=True))
     assert sharded.gpus == 8
-    assert 55 < sharded.gpu_gb < 65  # 280 GB of weights in eight parts, what is gathered at once, and a micro-batch
+    assert 50 < sharded.gpu_gb < 60  # 280 GB of weights in eight parts, what is gathered at once, and a micro-batch
     assert not lacking(sharded, there)
 
 

@@ -99,9 +99,10 @@ def activations(of: Architecture, each: Pass) -> float:
     """Bytes that a forward and a backward pass of a micro-batch take at their peak."""
     layer = each.tokens * _a_token(of, each)
     logits = 12.0 * each.outputs * of.vocabulary  # the logits, their softmax and their gradient
+    kept = (of.layers + 1) * layer  # one more for the gradients of a layer
     if each.gradient_checkpointing:
-        return 4.0 * each.tokens * of.width * of.layers + AGAIN * layer + logits
-    return (of.layers + 1) * layer + logits  # one more for the gradients of a layer
+        kept = min(kept, 4.0 * each.tokens * of.width * of.layers + AGAIN * layer)
+    return kept + logits
 
 
 def gathered_at_once(of: Architecture) -> float:
