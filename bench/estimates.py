@@ -70,7 +70,7 @@ def _error(x: Doubles, y: Doubles) -> float:
 
 
 def read_cells(experiment: str, sets: Sequence[str], store: Store) -> tuple[list[Cell], list[dict[str, Any]]]:
-    """The cells that are asked for their clues, and what is stored of them."""
+    """The cells whose clues are read, and what is stored of them."""
     every = cells(resolved(experiment, sets=sets))
     found = [cell for cell in every if cell.evidence["without-truth"]]
     return found, [{name: load(step, store) for name, step in cell.evidence["without-truth"].items()} for cell in found]
@@ -79,19 +79,19 @@ def read_cells(experiment: str, sets: Sequence[str], store: Store) -> tuple[list
 def check(name: str, experiment: str, store: Store) -> None:
     """Print the predicted and the true gain of each run on a text set."""
     known = estimate.coefficients()
-    asked = ", ".join(f'{{ name = "nlp", set = "{task.removeprefix("nlp/")}" }}' for task in (*known["tasks"], name))
-    found, read = read_cells(experiment, [f"task = [{asked}]"], store)
+    names = ", ".join(f'{{ name = "nlp", set = "{task.removeprefix("nlp/")}" }}' for task in (*known["tasks"], name))
+    found, read = read_cells(experiment, [f"task = [{names}]"], store)
     print("| cell | seed | predicted gain | interval | gain | inside |\n|---|---:|---:|---:|---:|---|")
     for cell, each in zip(found, read, strict=True):
         if cell.task.name == f"nlp/{name}":
-            told = estimate.foretold(each["clues"].values[known["clue"]])
+            predicted = estimate.foretold(each["clues"].values[known["clue"]])
             own = gain(each["student"], each["floor"])
-            inside = "yes" if told.low <= own <= told.high else "no"
+            inside = "yes" if predicted.low <= own <= predicted.high else "no"
             name_of_cell = f"{cell.weak.name} → {cell.strong.name}, {cell.method.shown}"
-            beyond = ", its clue was never as large or small" if told.outside else ""
+            beyond = ", its clue was never as large or small" if predicted.outside else ""
             print(
-                f"| {name_of_cell} | {cell.seed} | {signed(told.gain)} | {span(told.low, told.high)} | {signed(own)} | "
-                f"{inside}{beyond} |"
+                f"| {name_of_cell} | {cell.seed} | {signed(predicted.gain)} | {span(predicted.low, predicted.high)} | "
+                f"{signed(own)} | {inside}{beyond} |"
             )
 
 
@@ -124,11 +124,11 @@ def main() -> None:
     parser.add_argument("experiment", nargs="?", default="examples/estimate.toml")
     parser.add_argument("--store", default="runs")
     parser.add_argument("--check", metavar="SET", default="")
-    asked = parser.parse_args()
-    if asked.check:
-        check(asked.check, asked.experiment, Store(asked.store))
+    arguments = parser.parse_args()
+    if arguments.check:
+        check(arguments.check, arguments.experiment, Store(arguments.store))
     else:
-        write(asked.experiment, Store(asked.store))
+        write(arguments.experiment, Store(arguments.store))
 
 
 if __name__ == "__main__":

@@ -148,9 +148,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--without-setfit", action="store_true")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     print(
         measured(
-            asked.seeds, {name: fit for name, fit in FITS.items() if fit is not setfit or not asked.without_setfit}
+            arguments.seeds,
+            {name: fit for name, fit in FITS.items() if fit is not setfit or not arguments.without_setfit},
         )
     )

@@ -55,15 +55,15 @@ def test_a_run_on_s3_is_found_again(store: Store, tmp_path: Path) -> None:
 
 def test_a_manifest_is_read_once(store: Store, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     store.commit(KEY, Blob(b"one").save, identity={}, provenance={})
-    asked: list[str] = []
+    requested: list[str] = []
 
     def count(request: Request) -> None:
-        asked.append(request.path)
+        requested.append(request.path)
 
     with Proxy(server, count) as proxy:
         use_server(monkeypatch, proxy.url)
         assert [Blob.load(Store(store.url).fetch(KEY)) for _ in range(2)] == [Blob(b"one")] * 2
-    assert not [path for path in asked if "manifests" in path]
+    assert not [path for path in requested if "manifests" in path]
 
 
 def test_what_was_set_aside_and_computed_again_is_found(store: Store) -> None:

@@ -60,11 +60,11 @@ def test_a_clue_that_tells_the_gain_is_found() -> None:
     assert "over 40 cells of 10 tasks" in finding.sentence
     table = {row[0]: row[1:] for row in finding.table.rows}
     assert len(table) == len(CLUES) + 2
-    correlation, p, told, error = table[TELLS]
+    correlation, p, predicted, error = table[TELLS]
     assert isinstance(correlation, Interval)
-    assert isinstance(told, Interval)
+    assert isinstance(predicted, Interval)
     assert correlation.mean > 0.99
-    assert told.mean > 0.95
+    assert predicted.mean > 0.95
     assert isinstance(p, float)
     assert p <= 0.05
     assert isinstance(error, float)

@@ -38,10 +38,10 @@ class Others(Riddles):
         )
 
 
-def side(folder: Path, name: str, asked: Experiment) -> Side:
+def side(folder: Path, name: str, experiment: Experiment) -> Side:
     store = Store(str(folder / name))
-    assert not computed(asked, store).failures
-    return Side(name=name, experiment=asked, store=store)
+    assert not computed(experiment, store).failures
+    return Side(name=name, experiment=experiment, store=store)
 
 
 @pytest.fixture(scope="module")

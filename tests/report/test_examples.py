@@ -15,7 +15,7 @@ from invented import Know, computed, experiment
 
 from outgrow.experiment.definition import Experiment
 from outgrow.report.example_tables import FEW, flat, text
-from outgrow.report.examples import LOST, OUTGROWN, asked_for, read
+from outgrow.report.examples import LOST, OUTGROWN, parse_selection, read
 from outgrow.store import Store
 from outgrow.types import UserError
 
@@ -36,8 +36,8 @@ def test_answers_are_of_the_first_seed_and_choices_are_words(planned: Experiment
     (seen,) = (s for s in read(planned, finished, OUTGROWN)[0].examples if s.example.id == "t25")
     assert seen.seeds == (2,)
     assert seen.right == ("yes",)
-    said = {role: (answer.choice, round(answer.probability, 3)) for role, answer in seen.answers.items()}
-    assert said == {"student": ("yes", 0.8), "supervisor": ("no", 0.8), "ceiling": ("yes", 0.8)}
+    answers = {role: (answer.choice, round(answer.probability, 3)) for role, answer in seen.answers.items()}
+    assert answers == {"student": ("yes", 0.8), "supervisor": ("no", 0.8), "ceiling": ("yes", 0.8)}
     assert seen.example.prompt == "<25> & so on"
 
 
@@ -86,7 +86,7 @@ def test_the_formats_agree(planned: Experiment, finished: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "expected"),
     [
         ("", "does not say who is right"),
         ("student", "does not say who is right"),
@@ -95,6 +95,6 @@ def test_the_formats_agree(planned: Experiment, finished: Store) -> None:
         ("student right; supervisor wrong", "does not say who is right"),
     ],
 )
-def test_a_wrong_question_is_one_line(wrong: str, said: str) -> None:
-    with pytest.raises(UserError, match=said):
-        asked_for(wrong)
+def test_a_wrong_question_is_one_line(wrong: str, expected: str) -> None:
+    with pytest.raises(UserError, match=expected):
+        parse_selection(wrong)

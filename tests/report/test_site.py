@@ -108,10 +108,12 @@ def test_an_empty_store_has_a_site_too(tmp_path: Path) -> None:
 
 def test_markup_in_names_and_very_long_texts_are_text(tmp_path: Path) -> None:
     odd = Riddles(topic="<b>&\"'/../x", tests=40)
-    asked = experiment(tasks=(odd,), methods=(Technique(label="<script>alert(1)</script>"), BETTER), seeds=(0,))
+    odd_experiment = experiment(
+        tasks=(odd,), methods=(Technique(label="<script>alert(1)</script>"), BETTER), seeds=(0,)
+    )
     store = Store(str(tmp_path / "store"))
-    computed(asked, store)
-    site.write(asked, store, tmp_path / "site")
+    computed(odd_experiment, store)
+    site.write(odd_experiment, store, tmp_path / "site")
     pages = list((tmp_path / "site").glob("*.html"))
     assert len(pages) == 4
     for page in pages:

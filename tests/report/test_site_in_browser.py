@@ -45,13 +45,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A site of seven comparisons, of which one fails with a seed, with analyses and drawn examples."""
     folder = tmp_path_factory.mktemp("site")
     broken = Technique(label="broken", fit=Know(skill=32, breaks_at_seed=1))
-    asked = experiment(tasks=(Drawn(),), methods=(Technique(), BETTER, LONG, MARKUP, *OTHERS, broken), seeds=(0, 1))
-    asked = replace(asked, analyses=(Imitation(), Calibration()))
+    grid = experiment(tasks=(Drawn(),), methods=(Technique(), BETTER, LONG, MARKUP, *OTHERS, broken), seeds=(0, 1))
+    grid = replace(grid, analyses=(Imitation(), Calibration()))
     store = Store(str(folder / "store"))
-    failures = computed(asked, store).failures
-    site.write(asked, store, folder / "site", failures, toml="seeds = [0, 1]\n")
-    (folder / "expected.json").write_text(json.dumps(records(asked, store, failures)))
-    first = Side(name="a" * 200, experiment=asked, store=store)
+    failures = computed(grid, store).failures
+    site.write(grid, store, folder / "site", failures, toml="seeds = [0, 1]\n")
+    (folder / "expected.json").write_text(json.dumps(records(grid, store, failures)))
+    first = Side(name="a" * 200, experiment=grid, store=store)
     write_beside(folder / "site" / "beside.html", ("a" * 200, "b"), compared(first, replace(first, name="<b>")))
     return folder
 
@@ -76,8 +76,8 @@ def test_every_page_fits_and_nothing_complains(browser: Any, pages: list[Path], 
         )
         assert wide == [], page
         events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-        asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
-        assert {url for url in asked if not url.startswith("data:")} == {page.as_uri()}
+        requested = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+        assert {url for url in requested if not url.startswith("data:")} == {page.as_uri()}
         assert browser.get_log("browser") == [], page
         assert browser.title.startswith("outgrow: ")
         paper = luminance(browser.execute_script("return getComputedStyle(document.body).backgroundColor"))

@@ -26,7 +26,7 @@ class LearningCurve(Analysis):
     """The accuracy of a student through training, against ground truth and against its supervisor (Burns et al. 2023,
     section 5.1.1).
 
-    The student is asked after several epochs of one training. Overfitting is the accuracy at its best minus that at the
+    The student is read after several epochs of one training. Overfitting is the accuracy at its best minus that at the
     end. The best epoch of the one half of the test examples is judged on the other half, since the best of several
     numbers is too good. Ground truth decides nothing but which epoch this sentence is about.
     """
@@ -79,9 +79,9 @@ class Curve:
 
 
 def epochs_in(comparison: Comparison) -> tuple[int, ...]:
-    """The epochs after which the student of a comparison was asked."""
-    asked = (name.split("/") for name in comparison.found)
-    return tuple(sorted(int(parts[1]) for parts in asked if parts[0] == "after" and len(parts) == 2))
+    """The epochs after which the student of a comparison was read."""
+    names = (name.split("/") for name in comparison.found)
+    return tuple(sorted(int(parts[1]) for parts in names if parts[0] == "after" and len(parts) == 2))
 
 
 def curve_of(name: str, comparison: Comparison) -> Curve:

@@ -212,7 +212,7 @@ def _aligned(scores: Sequence[Scores], ids: tuple[str, ...]) -> Doubles:
     return np.array([[row[id] for id in ids] for row in rows])
 
 
-SAID = {
+PHRASES = {
     "student": ("a better student", "a worse student", "of a better or worse student"),
     "both": ("a higher PGR", "a lower PGR", "of a higher or lower PGR"),
     "alone": ("a higher PGR", "a lower PGR", "of a higher or lower PGR"),
@@ -224,7 +224,7 @@ def _sentence(measured: Sequence[_Measured]) -> str:
     values: list[Doubles] = []
     groups: list[npt.NDArray[Any]] = []
     places: list[tuple[float, str]] = []
-    for each, what in product(measured, SAID):
+    for each, what in product(measured, PHRASES):
         for share in each.shares[1:]:
             table = each.added("student", share) if what == "student" else each.flattered(what, share)
             if table is not None:
@@ -236,13 +236,13 @@ def _sentence(measured: Sequence[_Measured]) -> str:
         found.setdefault(place, []).append(effect)
     clauses = []
     for share in sorted({share for share, _ in places}):
-        parts = [_clause(what, found.get((share, what), [])) for what in SAID]
+        parts = [_clause(what, found.get((share, what), [])) for what in PHRASES]
         clauses.append(f"With {_percent(share)} of the tests leaked to both models: {'; '.join(parts)}.")
     return " ".join(clauses)
 
 
 def _clause(what: str, found: Sequence[Effect]) -> str:
-    more, less, doubt = SAID[what]
+    more, less, doubt = PHRASES[what]
     clause = in_words(found, more=more, less=less, doubt=doubt) if found else "the PGR is withheld"
     return f"leaked to the student's model alone: {clause}" if what == "alone" else clause
 

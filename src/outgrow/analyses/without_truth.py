@@ -68,11 +68,11 @@ class WithoutTruth(Analysis):
         guesses = {name: left_out(each, found.gain) for name, each in found.clues.items()}
         guesses[BEST] = left_out_of_best(values, found.gain)
         guesses[MEAN] = left_out(np.zeros_like(found.gain), found.gain)
-        told = dict(zip(guesses, rank_correlations(list(guesses.values()), found.gain), strict=True))
+        correlations = dict(zip(guesses, rank_correlations(list(guesses.values()), found.gain), strict=True))
         best = max(related, key=lambda name: abs(related[name].interval.mean))
         return Finding(
-            sentence=_sentence(found, best, related, told),
-            table=_table(found, related, told, guesses),
+            sentence=_sentence(found, best, related, correlations),
+            table=_table(found, related, correlations, guesses),
             figure=_figure(found, best, guesses[best]),
             notes=notes,
         )
@@ -122,10 +122,10 @@ def _mean_clue(comparison: Comparison, name: str) -> float:
 
 
 def _sentence(
-    found: Collected, best: str, related: Mapping[str, RankCorrelation], told: Mapping[str, RankCorrelation]
+    found: Collected, best: str, related: Mapping[str, RankCorrelation], correlations: Mapping[str, RankCorrelation]
 ) -> str:
     over = f"over {found.gain.size} cells of {len(found.tasks)} tasks"
-    honest = f"with the clue chosen on the other tasks the rank correlation is {_in_words(told[BEST].interval)}"
+    honest = f"with the clue chosen on the other tasks the rank correlation is {_in_words(correlations[BEST].interval)}"
     if not related[best].certain:
         seen = f"a rank correlation of {related[best].smallest:.2f} would have been seen"
         return f"No clue is surely related to the gain {over}; {seen}; {honest}."
@@ -133,7 +133,7 @@ def _sentence(
     others = f", as are {len(sure) - 1} other clues" if len(sure) > 2 else ", as is another clue" * (len(sure) - 1)
     return (
         f"The clue {best} is surely related to the gain{others}: of tasks that are left out it predicts the gain with "
-        f"a rank correlation of {_in_words(told[best].interval)}, {over}; {honest}."
+        f"a rank correlation of {_in_words(correlations[best].interval)}, {over}; {honest}."
     )
 
 
@@ -145,7 +145,7 @@ def _in_words(interval: Interval) -> str:
 def _table(
     found: Collected,
     related: Mapping[str, RankCorrelation],
-    told: Mapping[str, RankCorrelation],
+    correlations: Mapping[str, RankCorrelation],
     guesses: Mapping[str, Doubles],
 ) -> Table:
     columns = (
@@ -159,7 +159,7 @@ def _table(
     def row(name: str, guess: Doubles) -> tuple[Value, ...]:
         own, error = related.get(name), float(np.abs(guess - found.gain).mean())
         first = (own.interval, own.p) if own else (None, None)
-        return name, *first, None if name == MEAN else told[name].interval, error
+        return name, *first, None if name == MEAN else correlations[name].interval, error
 
     rows = sorted((row(name, guess) for name, guess in guesses.items()), key=lambda row: float(str(row[-1])))
     return Table(columns=columns, rows=tuple(rows))

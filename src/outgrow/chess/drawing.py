@@ -30,8 +30,8 @@ def of_prompt(prompt: str, marked: Mapping[str, str]) -> str:
         board = play(board, move)
     moves = {meaning: choice.strip() for meaning, choice in marked.items() if MOVE.fullmatch(choice.strip())}
     side = "White" if position_key(fen(board)).split()[1] == "w" else "Black"
-    said = "; ".join(f"{meaning} {move}" for meaning, move in moves.items())
-    return drawn(board, moves, f"Position, {side} to move: {fen(board)}{f'; {said}' if said else ''}")
+    described = "; ".join(f"{meaning} {move}" for meaning, move in moves.items())
+    return drawn(board, moves, f"Position, {side} to move: {fen(board)}{f'; {described}' if described else ''}")
 
 
 def drawn(board: Board, moves: Mapping[str, str], words: str) -> str:

@@ -90,10 +90,15 @@ def clues(setup: CellSetup, labeller: Labeller, fit: Fit) -> ReadClues:
         labels=(labels,),
         validation_labels=(held_out,),
     )
-    held = out_of_fold(labelled, fit.model, labels, FOLDS)
-    features = held.predictions[0].features
+    validation = out_of_fold(labelled, fit.model, labels, FOLDS)
+    features = validation.predictions[0].features
     assert features
     student = predicted(fit, part)
     return ReadClues(
-        examples=part, weak=labels, student=student, folds=held.predictions, features=features, seed=held.seed
+        examples=part,
+        weak=labels,
+        student=student,
+        folds=validation.predictions,
+        features=features,
+        seed=validation.seed,
     )

@@ -74,10 +74,10 @@ def _lines(groups: Sequence[Group], marked: bool) -> Iterator[str]:
         yield f"{counted(group)[:1].upper()}{counted(group)[1:]}.\n" if marked else f"  {counted(group)}"
         for seen in group.examples[:FEW]:
             answers = [(role, write(short(each.choice)), each.probability) for role, each in seen.answers.items()]
-            said = "; ".join(f"{role} {choice} ({percent(probability)} %)" for role, choice, probability in answers)
+            listed = "; ".join(f"{role} {choice} ({percent(probability)} %)" for role, choice, probability in answers)
             right = write(short(" or ".join(seen.right))) or ABSENT
             yield f"- {write(short(seen.example.prompt))}{'  ' if marked else ''}"
-            yield f"  right {right}; {said}; {len(seen.seeds)} of {seen.of} seeds"
+            yield f"  right {right}; {listed}; {len(seen.seeds)} of {seen.of} seeds"
         if len(group.examples) > FEW:
             yield f"{chr(10) if marked else '  '}{len(group.examples) - FEW} more: --format csv"
         yield ""

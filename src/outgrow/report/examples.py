@@ -29,9 +29,9 @@ ROLES = {
 }
 OUTGROWN = "student right, supervisor wrong"
 LOST = "student wrong, supervisor right"
-SHOWN = ("supervisor", "student", "ceiling")  # whose answers are given, beside those that are asked about
+SHOWN = ("supervisor", "student", "ceiling")  # whose answers are given, beside those of the selection
 
-Asked = Mapping[str, bool]  # whether each of these roles has it right
+Selection = Mapping[str, bool]  # whether each of these roles has it right
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +43,8 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
-    """A test example for which what was asked holds.
+class ShownExample:
+    """A test example that a selection matches.
 
     right: the right choices; none where the ground truth is no longer stored. answers: by role, with the first of the
     `seeds` for which it holds. of: how many seeds there are.
@@ -68,21 +68,21 @@ class Group:
     method: str
     share: float | None
     n_test: int
-    examples: tuple[Seen, ...]
+    examples: tuple[ShownExample, ...]
 
 
-def asked_for(text: str) -> Asked:
+def parse_selection(text: str) -> Selection:
     """`student right, supervisor wrong` as the roles that are named. Raises UserError for anything else."""
-    asked: dict[str, bool] = {}
+    selection: dict[str, bool] = {}
     for part in text.split(","):
         match part.split():
-            case [role, ("right" | "wrong") as how] if role in ROLES and role not in asked:
-                asked[role] = how == "right"
+            case [role, ("right" | "wrong") as how] if role in ROLES and role not in selection:
+                selection[role] = how == "right"
             case [role, ("right" | "wrong")] if role not in ROLES:
                 raise UserError(f"no role called {role!r}.{nearest(role, ROLES)} Known: {', '.join(ROLES)}")
             case _:
                 raise UserError(f"{text!r} does not say who is right and who is wrong: write {OUTGROWN!r}")
-    return asked
+    return selection
 
 
 def read(experiment: Experiment, store: Store, text: str) -> list[Group]:
@@ -90,12 +90,12 @@ def read(experiment: Experiment, store: Store, text: str) -> list[Group]:
 
     Raises UserError for a text that says nothing, or roles that no comparison has.
     """
-    asked, reader = asked_for(text), Reader(store)
+    selection, reader = parse_selection(text), Reader(store)
     lines = [row for row, _ in rows(cells(experiment))]
-    lacking = [role for role in asked if not any(getattr(row[0], ROLES[role]) for row in lines)]
+    lacking = [role for role in selection if not any(getattr(row[0], ROLES[role]) for row in lines)]
     if lacking:
         raise UserError(f"no comparison has a {lacking[0]} score: ask about {' or '.join(SHOWN)}")
-    return [reader.group(row, asked) for row in lines]
+    return [reader.group(row, selection) for row in lines]
 
 
 class Reader:
@@ -105,10 +105,10 @@ class Reader:
         self._stored = StoredArtifacts(store, ())
         self._examples: dict[str, tuple[Examples | None, Labels | None]] = {}  # by the key of the ground truth
 
-    def group(self, row: Sequence[Cell], asked: Asked) -> Group:
+    def group(self, row: Sequence[Cell], selection: Selection) -> Group:
         """The examples of one row of the grid, over the seeds that are complete."""
         first = row[0]
-        roles = list(dict.fromkeys([*asked, *(role for role in SHOWN if getattr(first, ROLES[role]))]))
+        roles = list(dict.fromkeys([*selection, *(role for role in SHOWN if getattr(first, ROLES[role]))]))
         complete = [(cell.seed, found) for cell in row if (found := self._artifacts(cell, roles))]
         names = {"task": first.task.name, "weak": first.weak.name, "strong": first.strong.name}
         examples, gold = self._test(first)
@@ -118,7 +118,7 @@ class Reader:
         for role in roles:
             scores, labels = zip(*(found[role] for _, found in complete), strict=True)
             answers[role] = answers_of(scores, labels, examples.ids)
-        holds = np.logical_and.reduce([_holds(answers[role], right) for role, right in asked.items()])
+        holds = np.logical_and.reduce([_holds(answers[role], right) for role, right in selection.items()])
         seeds = [seed for seed, _ in complete]
         return Group(
             **names,
@@ -157,16 +157,18 @@ def _seen(
     answers: Mapping[str, Answers],
     holds: npt.NDArray[np.bool_],
     seeds: Sequence[int],
-) -> Iterator[Seen]:
+) -> Iterator[ShownExample]:
     counts = holds.sum(axis=0)
     places = np.flatnonzero(counts).tolist()
     truth = None if gold is None else gold.aligned(examples)
     for i in sorted(places, key=lambda i: (-counts[i], hashlib.sha256(examples.ids[i].encode()).hexdigest())):
-        example, held = examples.rows[i], np.flatnonzero(holds[:, i]).tolist()
+        example, matching = examples.rows[i], np.flatnonzero(holds[:, i]).tolist()
         given = {
-            role: Answer(choice=example.choices[chosen], probability=float(each.confidence[held[0], i]))
+            role: Answer(choice=example.choices[chosen], probability=float(each.confidence[matching[0], i]))
             for role, each in answers.items()
-            if (chosen := int(each.chosen[held[0], i])) >= 0
+            if (chosen := int(each.chosen[matching[0], i])) >= 0
         }
         right = () if truth is None else tuple(np.array(example.choices, dtype=object)[truth.row(i) > 0].tolist())
-        yield Seen(example=example, right=right, answers=given, seeds=tuple(seeds[s] for s in held), of=len(seeds))
+        yield ShownExample(
+            example=example, right=right, answers=given, seeds=tuple(seeds[s] for s in matching), of=len(seeds)
+        )

@@ -111,18 +111,18 @@ class Results:
 
         return read_findings(self.experiment, self.store, self.failures)
 
-    def examples(self, asked: str) -> list[dict[str, Any]]:
+    def examples(self, selection: str) -> list[dict[str, Any]]:
         """The test examples that some models have right and others wrong, for each comparison.
 
         Args:
-            asked: Such as `"student right, supervisor wrong"`; also `ceiling`, `direct` and `zero-shot`.
+            selection: Such as `"student right, supervisor wrong"`; also `ceiling`, `direct` and `zero-shot`.
 
         Returns:
             A flat dict for each example, those of most seeds first: its id, prompt and right choices, and for each role
             its answer and `ROLE_p`, the probability of that, with the first of the `seeds` for which it is so.
 
         Raises:
-            UserError: `asked` names no role, or one that no comparison has.
+            UserError: `selection` names no role, or one that no comparison has.
 
         Example:
             >>> results = outgrow.results("experiment.toml")
@@ -132,7 +132,7 @@ class Results:
         from outgrow.report.example_tables import flat
         from outgrow.report.examples import read as read_examples
 
-        return flat(read_examples(self.experiment, self.store, asked))
+        return flat(read_examples(self.experiment, self.store, selection))
 
     def table(self, width: int = 140) -> str:
         """The records over all seeds as a text table of at most `width` columns."""

@@ -100,8 +100,8 @@ def _line(
     scale = _scale(records)
     y = [scale * estimate.value for estimate in estimates]
     for at, value, record in zip(x, y, scored, strict=True):
-        taught = f" by {_short(record.weak)}" if role == "student" else ""
-        hover(axes, at, value, f"{role}{taught}, {_short(record.strong)}: {words(record, role)}")
+        supervised_by = f" by {_short(record.weak)}" if role == "student" else ""
+        hover(axes, at, value, f"{role}{supervised_by}, {_short(record.strong)}: {words(record, role)}")
     axes.plot(x, y, marker=MARKS[role], markersize=5, linewidth=1.6, zorder=3, **looks)
     for at, estimate in zip(x, estimates, strict=True):
         if estimate.low is not None and estimate.high is not None:

@@ -16,7 +16,7 @@ from outgrow.numbers import percent
 from outgrow.report import answers
 from outgrow.report.contents import Contents
 from outgrow.report.example_tables import counted
-from outgrow.report.examples import LOST, OUTGROWN, Reader, Seen, asked_for
+from outgrow.report.examples import LOST, OUTGROWN, Reader, ShownExample, parse_selection
 from outgrow.report.folder import former, replace
 from outgrow.report.page import encoded
 from outgrow.report.record import Record, name_of
@@ -27,7 +27,7 @@ from outgrow.store import Store
 INDEX, PROTOCOL, DATA = "index.html", "protocol.html", "data"
 CARDS = 12  # examples of a kind on the page of a comparison
 DRAWN = 24  # comparisons in the figures of the index; more are not read
-LIMITS = {"CLIP": 600, "MOST": 20_000, "SEEN": 6}  # characters of a text seen at once and at all; examples at once
+LIMITS = {"CLIP": 600, "MOST": 20_000, "SEEN": 6}  # characters of a text shown at once and at all; examples at once
 KINDS = {  # of examples, by their heads
     "The student is right where its supervisor is wrong": OUTGROWN,
     "The student is wrong where its supervisor is right": LOST,
@@ -146,36 +146,38 @@ class _Site:
         )
 
     def _examples(self, row: Sequence[Cell], text: str) -> dict[str, Any]:
-        group = self.reader.group(row, asked_for(text))
+        group = self.reader.group(row, parse_selection(text))
         return {
             "counted": counted(group),
-            "cards": [_card(row[0], seen) for seen in group.examples[:CARDS]],
+            "cards": [_card(row[0], shown) for shown in group.examples[:CARDS]],
             "command": self.contents.command(f'--examples "{text}"', f'examples("{text}")'),
         }
 
 
-def _card(cell: Cell, seen: Seen) -> dict[str, Any]:
+def _card(cell: Cell, shown: ShownExample) -> dict[str, Any]:
     """What a page shows of an example."""
     from markupsafe import Markup
 
-    marked = {"right": seen.right[0]} if seen.right else {}
-    marked |= {role: seen.answers[role].choice for role in ("supervisor", "student") if role in seen.answers}
-    known = {role: (each.choice in seen.right if seen.right else None) for role, each in seen.answers.items()}
-    said = [(role, each.choice, f"{percent(each.probability)} %", known[role]) for role, each in seen.answers.items()]
+    marked = {"right": shown.right[0]} if shown.right else {}
+    marked |= {role: shown.answers[role].choice for role in ("supervisor", "student") if role in shown.answers}
+    known = {role: (each.choice in shown.right if shown.right else None) for role, each in shown.answers.items()}
+    answers = [
+        (role, each.choice, f"{percent(each.probability)} %", known[role]) for role, each in shown.answers.items()
+    ]
     return {
-        "prompt": seen.example.prompt,
-        "id": seen.example.id,
-        "drawing": Markup(cell.task.drawing(seen.example, dict(reversed(marked.items())))),
-        "answers": [*([("right", " or ".join(seen.right), "", None)] if seen.right else []), *said],
-        "seeds": _of_seeds(seen),
+        "prompt": shown.example.prompt,
+        "id": shown.example.id,
+        "drawing": Markup(cell.task.drawing(shown.example, dict(reversed(marked.items())))),
+        "answers": [*([("right", " or ".join(shown.right), "", None)] if shown.right else []), *answers],
+        "seeds": _of_seeds(shown),
     }
 
 
-def _of_seeds(seen: Seen) -> str:
+def _of_seeds(shown: ShownExample) -> str:
     """In how many seeds it is so, and of which the answers are."""
-    if seen.of == 1:
-        return f"seed {seen.seeds[0]}"
-    return f"so in {len(seen.seeds)} of {seen.of} seeds; answers of seed {seen.seeds[0]}"
+    if shown.of == 1:
+        return f"seed {shown.seeds[0]}"
+    return f"so in {len(shown.seeds)} of {shown.of} seeds; answers of seed {shown.seeds[0]}"
 
 
 def _names(record: Record) -> tuple[str, str, str, str]:

@@ -119,10 +119,10 @@ def _device(settings: Settings, number: int) -> str:
 def _follow(processes: dict[Connection, subprocess.Popen[bytes]], ctx: Context) -> None:
     """Pass on events until all ranks have ended. Raises what explains best that they failed."""
     going, ended, until = set(processes), list[Any](), float("inf")
-    asked = False
+    requested = False
     while going and time.monotonic() < until:
-        if STOPPING.is_set() and not asked:
-            asked = True
+        if STOPPING.is_set() and not requested:
+            requested = True
             for process in processes.values():
                 process.send_signal(signal.SIGTERM)
         for pipe in multiprocessing.connection.wait(list(going), timeout=0.5):
