@@ -97,6 +97,10 @@ def test_a_task_that_lacks_a_cell_is_left_out_with_a_note() -> None:
     found, notes = collected(some[1:])
     assert found.tasks == tuple(f"task {i}" for i in range(1, TASKS))
     assert notes == ("task 0: left out, since not all of its cells are computed",)
+    each_lacks_one = [own for i, own in enumerate(some) if i % 4 != i // 4 % 4]
+    found, notes = collected(each_lacks_one)
+    assert (found.tasks, len(notes)) == ((), TASKS)
+    assert WithoutTruth().finding(each_lacks_one).sentence == "0 tasks are complete: nothing is said below 5."
     few = WithoutTruth().finding(some[:16])
     assert few.sentence == "4 tasks are complete: nothing is said below 5."
 

@@ -79,6 +79,10 @@ def test_the_leak_is_looked_through_and_no_other_is(tmp_path: Path) -> None:
     check_test_unused([fit])
     with pytest.raises(UserError, match="would learn from the test examples"):
         check_test_unused([replace(fit, examples=cell.test)])
+    assert isinstance(fit.start, Contaminate)
+    for slot in ("ordinary", "validation"):  # which are not what it leaks
+        with pytest.raises(UserError, match="would learn from the test examples"):
+            check_test_unused([replace(fit, start=replace(fit.start, **{slot: cell.test}))])
 
 
 def test_a_puzzle_is_leaked_as_its_position_and_the_solution() -> None:

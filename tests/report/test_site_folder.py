@@ -112,6 +112,18 @@ def test_a_replacement_that_was_killed_can_be_repeated(
     assert contents(tmp_path) == SECOND
 
 
+def test_a_first_site_that_was_killed_can_be_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dying(path: Path, data: bytes) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(folders, "replace_file", dying)
+    with pytest.raises(KeyboardInterrupt):
+        replace(tmp_path / "site", FIRST)
+    monkeypatch.undo()
+    replace(tmp_path / "site", FIRST)
+    assert contents(tmp_path / "site") == FIRST
+
+
 def test_a_file_where_the_folder_would_be_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "site").write_text("x")
     with pytest.raises(UserError, match="there is a file: choose another name"):

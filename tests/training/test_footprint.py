@@ -14,7 +14,9 @@ from slots import Headed
 from outgrow.executors import _machine as machines
 from outgrow.experiment import estimates
 from outgrow.experiment.data import Gold, Prepare
-from outgrow.experiment.steps import Fit
+from outgrow.experiment.membership import Membership
+from outgrow.experiment.pretrained import Adapt
+from outgrow.experiment.steps import Features, Fit
 from outgrow.graph import Resources, Settings, lacking
 from outgrow.methods.finetune import Finetune
 from outgrow.methods.lora import LoRA
@@ -22,6 +24,7 @@ from outgrow.models.base import weights_in
 from outgrow.models.hf import HF
 from outgrow.preflight import check_resources
 from outgrow.training.footprint import Architecture, Pass, activations, architecture, pass_of, weights_to_learn
+from outgrow.training.language_model import Generative
 from outgrow.types import UserError
 
 SMALL = Architecture(parameters=1000, layers=2, width=10, inner=40, heads=2, vocabulary=50, sides=400)
@@ -95,6 +98,21 @@ def test_a_70b_student_needs_more_than_a_gpu_and_says_what_would_do(tmp_path: Pa
     assert sharded.gpus == 8
     assert 50 < sharded.gpu_gb < 60  # 280 GB of weights in eight parts, what is gathered at once, and a micro-batch
     assert not lacking(sharded, there)
+
+
+@pytest.mark.usefixtures("huge")
+def test_what_one_device_computes_counts_no_shards(tmp_path: Path) -> None:
+    """Features, generative supervision and the scores of tokens: shards would be of no use to them."""
+    student, shared = fit(tmp_path), Settings(device="cuda", gpu_gb=80.0, shards=8)
+    model, examples = student.model, student.labels.examples
+    adapt = Adapt(model=model, method=Generative(precision="fp32"), examples=examples, validation=examples)
+    known = Membership(model=model, examples=examples, unseen=examples)
+    for step in (Features(source=model, examples=examples), adapt, known):
+        needed = step.resources(shared)
+        assert needed == step.resources(replace(shared, shards=1))
+        assert needed.gpus == 1
+        assert needed.gpu_gb > 280  # of weights alone
+    assert not any("--shards" in how for how, _ in adapt.remedies(replace(shared, shards=1)))
 
 
 @pytest.mark.usefixtures("huge")

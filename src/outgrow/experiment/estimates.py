@@ -51,10 +51,20 @@ def to_read(model: Model, examples: Prepare, readout: Readout, precision: str, s
     return _resources(footprint.VALUE * of.parameters, footprint.answers(of, each), of, settings)
 
 
+def to_score_tokens(model: Model, examples: Prepare, settings: Settings) -> Resources:
+    """What a causal model needs to give a probability to every token of examples."""
+    of = _architecture(model)
+    each = pass_of(WINDOW, _longest(examples.task, model))
+    needed = footprint.answers(of, replace(each, outputs=each.tokens))
+    return _resources(footprint.VALUE * of.parameters, needed, of, alone(settings))
+
+
 def to_learn(model: Model, examples: Prepare, readout: Readout, method: Trained, settings: Settings) -> Resources:
     """What a model needs to learn from examples by a method that trains it. Generative supervision learns from every
-    token."""
+    token, on one device."""
     of = _architecture(model)
+    if isinstance(method, Generative):
+        settings = alone(settings)
     each = of_pass(_longest(examples.task, model), readout, method, settings)
     trained = method.trained(of) if isinstance(method, TextMethod) else of.parameters
     weights = footprint.weights_to_learn(of, trained, method.precision)
@@ -94,8 +104,13 @@ def remedies(
         yield 'the method "lora"', needed(settings, low)
         yield 'the method "lora" with --gradient-checkpointing --microbatch 1', needed(tight, low)
     for shards in (2, 4, 8, 16):
-        if shards > settings.shards and settings.device.startswith("cuda"):
+        if shards > settings.shards and settings.device.startswith("cuda") and not isinstance(method, Generative):
             yield f"--shards {shards} --gradient-checkpointing --microbatch 1", needed(replace(tight, shards=shards))
+
+
+def alone(settings: Settings) -> Settings:
+    """The settings for a step that runs on one device, whatever the number of shards."""
+    return replace(settings, shards=1)
 
 
 def _resources(weights: float, activations: float, of: Architecture, settings: Settings) -> Resources:

@@ -52,10 +52,10 @@ def _first_below(fits: Iterable[Fit], reason_of: Callable[[Step[Any]], str]) -> 
 
 
 def _read_by(step: Step[Any]) -> Sequence[Step[Any]]:
-    """The inputs whose ground truth reaches the readers of a step: of simulated labels, not what they are made of; of a
-    leak that is made on purpose, none."""
+    """The inputs whose ground truth and test examples reach the readers of a step: of simulated labels, not what they
+    are made of; of a leak that is made on purpose, not what it leaks."""
     if isinstance(step, Contaminate):
-        return ()
+        return (step.ordinary, step.validation)
     if isinstance(step, Corrupt):
         return [each for each in (step.examples, step.features, step.predictions) if each is not None]
     return step.inputs()
@@ -67,7 +67,6 @@ def _forbidden_truth(step: Step[Any]) -> str:
 
 
 def _test_read(step: Step[Any]) -> str:
-    if isinstance(step, Contaminate):
-        return ""
-    tests = any(isinstance(each, Prepare) and each.split == "test" for each in step.inputs())
+    read = _read_by(step) if isinstance(step, Contaminate) else step.inputs()
+    tests = any(isinstance(each, Prepare) and each.split == "test" for each in read)
     return "test" if tests else ""

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from outgrow.experiment.data import Prepare
-from outgrow.experiment.estimates import reading
+from outgrow.experiment.estimates import reading, to_score_tokens
 from outgrow.experiment.pretrained import Pretrained, solved
-from outgrow.graph import Context, Step
+from outgrow.graph import Context, Resources, Settings, Step
 from outgrow.measures.area import matched
 from outgrow.models.base import Model
 from outgrow.types import Doubles, UserError
@@ -77,6 +77,9 @@ class Membership(Step[MemberScores]):
     @property
     def estimate(self) -> float:
         return reading(self.model, self.examples) + reading(self.model, self.unseen)
+
+    def resources(self, settings: Settings) -> Resources:
+        return to_score_tokens(self.model, self.examples, settings)
 
     def run(self, ctx: Context) -> MemberScores:
         from outgrow.training.membership import membership

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from outgrow.experiment.data import LabelsStep, Prepare
-from outgrow.experiment.estimates import learning, reading, remedies, to_learn, to_read
+from outgrow.experiment.estimates import alone, learning, reading, remedies, to_learn, to_read
 from outgrow.experiment.pretrained import Adapted, Pretrained
 from outgrow.graph import Context, Resources, Settings, Step, identity
 from outgrow.labelling.base import Evidence, NotedLabels, Rule, notes_of
@@ -67,7 +67,7 @@ class Features(Step[FeatureIndex]):
         return self.source if isinstance(self.source, Model) else self.source.model
 
     def resources(self, settings: Settings) -> Resources:
-        return to_read(self._model, self.examples, "head", self.spec.precision, settings)
+        return to_read(self._model, self.examples, "head", self.spec.precision, alone(settings))
 
     @property
     def rows(self) -> tuple[str, ...]:

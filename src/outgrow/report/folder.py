@@ -29,10 +29,11 @@ def replace(folder: Path, files: Mapping[str, bytes]) -> None:
     try:
         known = former(folder)
         _refuse_foreign(folder, known, files)
-        (folder / "data").mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         now = {path: [_digest(data)] for path, data in files.items()}
         between = {path: [*known.get(path, []), *now.get(path, [])] for path in sorted({*known, *now})}
         _list(folder, between)
+        (folder / "data").mkdir(exist_ok=True)
         for path, data in files.items():
             target = folder / path
             if not target.is_file() or target.read_bytes() != data:
