@@ -107,7 +107,7 @@ class Pretrain(TrainingConfig, Step[Predictor]):
             raise UserError(f"positions is {self.positions}: lines of the corpus have up to {longest} tokens")
 
     def resources(self, settings: Settings) -> Resources:
-        return Resources(memory_gb=2)
+        return Resources(memory_gb=2, gpus=1 if settings.device.startswith("cuda") else 0)
 
     @property
     def title(self) -> str:

@@ -103,5 +103,7 @@ def test_it_reads_both_models_and_is_refused_without_one_that_predicts_tokens(tm
     }
     with pytest.raises(UserError, match="analysis leakage reads what causal models predict, so it needs one"):
         cells(replace(BASE, tasks=HEADED, analyses=(Leakage(),)))
+    with pytest.raises(UserError, match="that are scored with unseen ones, and both are validation"):
+        cells(replace(causal(tmp_path), score="validation", analyses=(Leakage(),)))
     with pytest.raises(UserError, match='unseen is "test": name another split'):
         Leakage(unseen="test")

@@ -79,8 +79,9 @@ def test_the_gradient_vanishes_at_the_solution() -> None:
     assert np.abs((probs - y).mean(0)).max() < 1e-4
 
 
+@pytest.mark.parametrize("penalties", [[1.0, 0.001], [0.0]])
 @pytest.mark.parametrize("case", ["a constant feature", "a feature twice", "fewer rows than features", "one class"])
-def test_degenerate_features_have_a_finite_solution(case: str) -> None:
+def test_degenerate_features_have_a_finite_solution(case: str, penalties: list[float]) -> None:
     x = features(40, 8)
     if case == "a constant feature":
         x[:, 2] = 3.0
@@ -89,7 +90,7 @@ def test_degenerate_features_have_a_finite_solution(case: str) -> None:
     if case == "fewer rows than features":
         x = x[:5]
     y = np.eye(2)[np.zeros(len(x), dtype=int)] if case == "one class" else votes(features(len(x), 8), 2, seed=2)
-    (head,) = regress(Design(x), [y], x, [y], [1.0, 0.001])
+    (head,) = regress(Design(x), [y], x, [y], penalties)
     assert np.isfinite(head.weight).all()
     assert np.isfinite(head.bias).all()
     agreement = (linear.log_softmax(x @ head.weight.T + head.bias).argmax(1) == y.argmax(1)).mean()

@@ -12,6 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from outgrow.experiment.cell import Cell
+from outgrow.experiment.data import Gold
+from outgrow.experiment.scoring import Score
+from outgrow.experiment.steps import Fit, predicted
 from outgrow.finding import Finding
 from outgrow.graph import Step
 from outgrow.types import Doubles, Ints, Labels, Scores
@@ -132,6 +135,17 @@ def roles_of(cell: Cell, *roles: str) -> dict[str, Step[Any]]:
         if score is not None
         for name, step in ((role, score), (f"{role}/answers", score.predictions))
     }
+
+
+def scored(fit: Fit, cell: Cell) -> Score:
+    """The score of a fit on the test examples of a cell."""
+    return Score(predictions=predicted(fit, cell.test), examples=cell.test, gold=Gold(examples=cell.test))
+
+
+def scores_table(scores: Sequence[Scores], ids: tuple[str, ...]) -> Doubles:
+    """The scores of each seed in the order of `ids`, [S, N]."""
+    rows = [dict(zip(each.ids, each.correct.tolist(), strict=True)) for each in scores]
+    return np.array([[row[id] for id in ids] for row in rows])
 
 
 class Named(Protocol):

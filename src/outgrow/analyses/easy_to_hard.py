@@ -10,14 +10,11 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from outgrow.analyses.base import Analysis, Comparison, comparison_names
+from outgrow.analyses.base import Analysis, Comparison, comparison_names, scored, scores_table
 from outgrow.analyses.difficulty import HARDER, facet_of, refuse_without_facet
 from outgrow.experiment.cell import Cell
-from outgrow.experiment.data import Gold
 from outgrow.experiment.facets import FacetNumbers
 from outgrow.experiment.halves import HALVES, half_of, on_half
-from outgrow.experiment.scoring import Score
-from outgrow.experiment.steps import Fit, predicted
 from outgrow.experiment.students import ceiling
 from outgrow.finding import Axis, Colour, Column, Figure, Finding, Mark, Panel, Series, Table, Value, in_words
 from outgrow.graph import Step
@@ -63,7 +60,7 @@ class EasyToHard(Analysis):
         return {
             "floor": cell.floor,
             f"facet/{facet}": FacetNumbers(examples=cell.test, facet=facet),
-            **{f"{labels}/{half}": _score(on_half(fit, half, facet, harder), cell) for half, (labels, fit) in halves},
+            **{f"{labels}/{half}": scored(on_half(fit, half, facet, harder), cell) for half, (labels, fit) in halves},
         }
 
     def finding(self, comparisons: Sequence[Comparison]) -> Finding:
@@ -78,10 +75,6 @@ class EasyToHard(Analysis):
             figure=_figure(stated) if stated else None,
             notes=tuple(f"{each.name}: {few}" for each in measured if each not in stated),
         )
-
-
-def _score(fit: Fit, cell: Cell) -> Score:
-    return Score(predictions=predicted(fit, cell.test), examples=cell.test, gold=Gold(examples=cell.test))
 
 
 class _Measured:
@@ -101,8 +94,7 @@ class _Measured:
         self.scores: dict[str, Doubles] = {}
         for key, scores in each.found.items():
             if key != facet:
-                rows = [dict(zip(score.ids, score.correct.tolist(), strict=True)) for score in scores]
-                self.scores[key] = np.array([[row[id] for id in first.ids] for row in rows])
+                self.scores[key] = scores_table(scores, first.ids)
 
     def on(self, role: str, half: str = "hard") -> Doubles:
         """The scores of a role on a half of the tests."""

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from outgrow.analyses.base import Analysis, Comparison, comparison_names
-from outgrow.analyses.label_worth import check_sizes, few, power, scored, scores_table, sizes_of, smaller
+from outgrow.analyses.base import Analysis, Comparison, comparison_names, scored, scores_table
+from outgrow.analyses.label_worth import check_sizes, few, power, sizes_of, smaller
 from outgrow.experiment.cell import Cell
 from outgrow.experiment.course import labeller_of
 from outgrow.experiment.data import Gold

@@ -9,13 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from outgrow.analyses.base import Analysis, Comparison, comparison_names
+from outgrow.analyses.base import Analysis, Comparison, comparison_names, scored, scores_table
 from outgrow.experiment.cell import Cell
 from outgrow.experiment.course import labeller_of
-from outgrow.experiment.data import Gold
-from outgrow.experiment.scoring import Score
 from outgrow.experiment.setup import CellSetup
-from outgrow.experiment.steps import Fit, predicted
 from outgrow.experiment.students import ceiling, student
 from outgrow.finding import Axis, Column, Figure, Finding, Mark, Panel, Series, Table
 from outgrow.graph import Step
@@ -105,11 +102,6 @@ def smaller(cell: Cell, size: int) -> CellSetup:
     return replace(cell.setup, splits={**splits, "transfer": replace(splits["transfer"], n=size)})
 
 
-def scored(fit: Fit, cell: Cell) -> Score:
-    """The score of a fit on the test examples of a cell."""
-    return Score(predictions=predicted(fit, cell.test), examples=cell.test, gold=Gold(examples=cell.test))
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Measured:
     """The scores of one comparison by kind and number of labels, [S, N] each.
@@ -154,12 +146,6 @@ def _measured(name: str, each: Comparison) -> _Measured:
     if learns.sign > 0:
         worth = worth_values(sizes[-1], scores["weak"][-1], sizes, scores["truth"])
     return _Measured(name=name, sizes=sizes, scores=scores, groups=groups, worth=worth)
-
-
-def scores_table(scores: Sequence[Scores], ids: tuple[str, ...]) -> Doubles:
-    """The scores of each seed in the order of `ids`, [S, N]."""
-    rows = [dict(zip(each.ids, each.correct.tolist(), strict=True)) for each in scores]
-    return np.array([[row[id] for id in ids] for row in rows])
 
 
 def power(log2: Interval) -> Interval:

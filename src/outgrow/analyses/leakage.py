@@ -51,11 +51,17 @@ class Leakage(Analysis):
             raise UserError('unseen is "test": name another split, whose examples the models have not read')
 
     def check(self, cells: Sequence[Cell]) -> None:
-        """Raises UserError where no task is answered by next tokens, or no model predicts them."""
+        """Raises UserError where no task is answered by next tokens, or no model predicts them, and where the unseen
+        examples are scored."""
         if not any(_models(cell) for cell in cells):
             raise UserError(
                 "analysis leakage reads what causal models predict, so it needs one, on a task that is answered by "
                 'next tokens: set task = "chess-puzzles" and strong = "ladder/knight"'
+            )
+        if any(cell.test.split == self.unseen for cell in cells):
+            raise UserError(
+                f"analysis leakage compares the examples that are scored with unseen ones, and both are {self.unseen}: "
+                'name another split, { name = "leakage", unseen = "transfer_validation" }'
             )
 
     def steps(self, cell: Cell) -> Mapping[str, Step[Any]]:

@@ -11,11 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from outgrow.analyses.base import Analysis, Comparison, comparison_names
+from outgrow.analyses.base import Analysis, Comparison, comparison_names, scored, scores_table
 from outgrow.experiment.cell import Cell
-from outgrow.experiment.data import Gold
 from outgrow.experiment.scoring import Score
-from outgrow.experiment.steps import Fit, predicted
+from outgrow.experiment.steps import Fit
 from outgrow.experiment.students import ceiling
 from outgrow.finding import Axis, Colour, Column, Figure, Finding, Mark, Panel, Series, Table, Value, in_words
 from outgrow.graph import Settings, Step
@@ -83,7 +82,7 @@ class Saliency(Analysis):
         top = ceiling(setup, cell.strong, cell.method)
         labels = own.labels, own.validation_labels
         on_weak = setup.fit(cell.strong, setup.part(0), setup.validation, labels=labels, method=Head())
-        found: dict[str, Step[Any]] = {"student": cell.student, "ceiling": cell.ceiling, "probe": _score(on_weak, cell)}
+        found: dict[str, Step[Any]] = {"student": cell.student, "ceiling": cell.ceiling, "probe": scored(on_weak, cell)}
         layers = self.layers or _layers(cell.strong)
         for layer in dict.fromkeys((*layers, LAST)):
             found[f"before/1/{layer}"] = _probe(cell, layer)
@@ -127,11 +126,7 @@ def _probe(cell: Cell, layer: int, source: Fit | None = None, adapt: Generative 
     """A linear probe that learned the ground truth of transfer from a layer."""
     setup = cell.setup
     fit = setup.fit(cell.strong, setup.part(0), setup.validation, method=Head(layer=layer), source=source, adapt=adapt)
-    return _score(fit, cell)
-
-
-def _score(fit: Fit, cell: Cell) -> Score:
-    return Score(predictions=predicted(fit, cell.test), examples=cell.test, gold=Gold(examples=cell.test))
+    return scored(fit, cell)
 
 
 class _Measured:
@@ -144,8 +139,7 @@ class _Measured:
         self.probes: dict[tuple[str, float, int], Doubles] = {}
         self.others: dict[str, Doubles] = {}
         for key, scores in each.found.items():
-            rows = [dict(zip(score.ids, score.correct.tolist(), strict=True)) for score in scores]
-            table = np.array([[row[id] for id in first.ids] for row in rows])
+            table = scores_table(scores, first.ids)
             state, _, rest = key.partition("/")
             if rest:
                 time, _, layer = rest.partition("/")

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from outgrow.analyses.base import Analysis, Comparison, comparison_names
+from outgrow.analyses.base import Analysis, Comparison, comparison_names, scores_table
 from outgrow.experiment.cell import Cell
 from outgrow.experiment.data import Gold, LabelsStep
 from outgrow.experiment.membership import MemberScores, Membership
@@ -172,7 +172,7 @@ class _Measured:
             if role == "known":
                 self.known[float(share)] = found
             else:
-                self.scores[role, float(share)] = _aligned(found, first.ids)
+                self.scores[role, float(share)] = scores_table(found, first.ids)
         self.shares = sorted(self.known)
 
     def added(self, role: str, share: float) -> Doubles:
@@ -205,11 +205,6 @@ class _Measured:
             lambda f, s, c, f0, s0, c0: pgr(floor=f, student=s, ceiling=c) - pgr(floor=f0, student=s0, ceiling=c0),
             *tables,
         )
-
-
-def _aligned(scores: Sequence[Scores], ids: tuple[str, ...]) -> Doubles:
-    rows = [dict(zip(each.ids, each.correct.tolist(), strict=True)) for each in scores]
-    return np.array([[row[id] for id in ids] for row in rows])
 
 
 PHRASES = {

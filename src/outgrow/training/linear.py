@@ -19,6 +19,7 @@ import numpy.typing as npt
 from outgrow.types import Doubles, Floats, UserError
 
 CURVATURE = 0.25  # of the cross-entropy in a logit, at most
+FLAT = 1e-12  # the least curvature that is scaled by: of an axis along which no row differs, without a penalty
 MOST_STEPS = 500
 MEMORY = 10  # pairs of steps and gradients that L-BFGS keeps
 MOST_LOGITS = 4_000_000  # computed at once: what bounds memory
@@ -162,7 +163,8 @@ def _path(
 def _solved(design: Design, targets: Doubles, penalty: float, start: Doubles, kind: type[np.floating[Any]]) -> Doubles:
     """The minima [heads, classes, width + 1] for one penalty, from a solution near by."""
     width = start.shape[2] - 1
-    scale = 1 / np.sqrt(CURVATURE * np.append(design.axes[1], 1.0) + np.append(np.full(width, penalty), 0.0))
+    curvature = CURVATURE * np.append(design.axes[1], 1.0) + np.append(np.full(width, penalty), 0.0)
+    scale = 1 / np.sqrt(np.maximum(curvature, FLAT))
     objective = _objective(design.rotated, targets, penalty, scale, kind)
     scaled = _minimised(objective, (start / scale).reshape(len(start), -1), NOISE[kind], TOLERANCE[kind])
     solution: Doubles = scaled.reshape(start.shape) * scale
