@@ -69,9 +69,9 @@ def _error(x: Doubles, y: Doubles) -> float:
     return float(np.abs(left_out(x, y) - y).mean())
 
 
-def read_cells(experiment: str, sets: Sequence[str], store: Store) -> tuple[list[Cell], list[dict[str, Any]]]:
+def read_cells(experiment: str, overrides: Sequence[str], store: Store) -> tuple[list[Cell], list[dict[str, Any]]]:
     """The cells whose clues are read, and what is stored of them."""
-    every = cells(resolved(experiment, sets=sets))
+    every = cells(resolved(experiment, overrides=overrides))
     found = [cell for cell in every if cell.evidence["without-truth"]]
     return found, [{name: load(step, store) for name, step in cell.evidence["without-truth"].items()} for cell in found]
 
