@@ -18,7 +18,7 @@ from outgrow.report.compared import Side, compared
 from outgrow.report.findings import text
 from outgrow.report.side_by_side import html, write
 from outgrow.store import Store
-from outgrow.tasks.base import Split
+from outgrow.tasks.base import Source, Split
 from outgrow.types import Example, Examples, UserError
 
 
@@ -36,6 +36,20 @@ class Others(Riddles):
                 for i in numbers
             )
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corrected(Riddles):
+    """The same examples, one with another answer."""
+
+    def load(self) -> Source:
+        rows = super().load().rows
+        return Source([replace(row, answer=row.answer[::-1]) if row.example.id == "t00" else row for row in rows])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Copied(Riddles):
+    """The same examples and answers under another key."""
 
 
 def side(folder: Path, name: str, experiment: Experiment) -> Side:
@@ -85,9 +99,15 @@ def test_other_seeds_are_paired_by_example(first: Side, tmp_path: Path) -> None:
     assert cells["student difference"].low < 0
 
 
-@pytest.mark.parametrize("task", [Riddles(tests=30, groups=30), Others()])
+def test_the_same_test_examples_are_paired_under_another_key(first: Side, tmp_path: Path) -> None:
+    assert (
+        row(compared(first, side(tmp_path, "copy", experiment(tasks=(Copied(),)))))["paired by"] == "seed and example"
+    )
+
+
+@pytest.mark.parametrize("task", [Riddles(tests=30, groups=30), Others(), Corrected()])
 def test_other_test_examples_are_not_paired(first: Side, tmp_path: Path, task: Riddles) -> None:
-    """Also where they have the same ids, and other texts."""
+    """Also where they have the same ids, and other texts or other ground truth."""
     cells = row(compared(first, side(tmp_path, "other", experiment(tasks=(task,)))))
     assert cells["paired by"] == "not paired"
     assert isinstance(cells["student difference"], Interval)

@@ -53,15 +53,17 @@ def compare(
     stores = [api.opened(store), api.opened(second_store or store)]
     if first.resolve() == second.resolve() and str(stores[0]) == str(stores[1]):
         raise UserError(f"{first} is given twice, with one store: name two experiments, or give --second-store")
-    path = out and writable_file(out, "--out", stores[0], is_page, "an HTML page")
+    if out:
+        for each in stores:
+            writable_file(out, "--out", each, is_page, "an HTML page")
     settings = settings_from(device, trust_pickle, trust_remote_code, offline)
     a, b = (
         api.results(file, store=opened, seeds=seeds, plugins=not no_plugins, settings=settings)
         for file, opened in zip((first, second), stores, strict=True)
     )
     found = api.compare(a, b, names=_names(first, second))
-    if path:
-        found.report(path)
+    if out:
+        found.report(out)
     print(found.text(format), end="")
 
 

@@ -24,7 +24,7 @@ from outgrow.report.results import rows
 from outgrow.report.row import TRIO, Estimate, Row
 from outgrow.report.stored import StoredArtifacts
 from outgrow.store import Store
-from outgrow.types import Doubles, Examples, Ints, UserError
+from outgrow.types import Doubles, Ints, UserError
 
 PAIRED, BY_EXAMPLE, UNPAIRED = "seed and example", "example", "not paired"
 NAMED = 8  # comparisons of one side alone that a note names
@@ -163,21 +163,28 @@ def _known(table: Doubles | None) -> Doubles:
 
 
 def _order(first: Row, second: Row) -> Ints | None:
-    """Where the second side has the test examples of the first; None if they are not the same examples."""
+    """Where the second side has the test examples of the first; None if they are not the same examples, or have other
+    ground truth."""
     tests = [row.stored.test(row.cells[0]) for row in (first, second)]
     if tests[0] is None or tests[1] is None or set(tests[0].ids) != set(tests[1].ids):
         return None
     steps = [row.cells[0].test for row in (first, second)]
-    if steps[0].key != steps[1].key:  # one id may be of another text in another file
-        examples = [row.stored.get(step) for row, step in zip((first, second), steps, strict=True)]
-        if examples[0] is None or examples[1] is None or _content(examples[0]) != _content(examples[1]):
+    if steps[0].key != steps[1].key:  # one id may be of another text, or have another answer, in another file
+        contents = [_content(row) for row in (first, second)]
+        if contents[0] is None or contents[0] != contents[1]:
             return None
     at = {id: i for i, id in enumerate(tests[1].ids)}
     return np.array([at[id] for id in tests[0].ids], dtype=np.int64)
 
 
-def _content(examples: Examples) -> dict[str, Any]:
-    return {row.id: (row.prompt, row.choices) for row in examples.rows}
+def _content(row: Row) -> dict[str, Any] | None:
+    """What the test examples are, by id, with their ground truth; None where one of the two is not stored."""
+    cell = row.cells[0]
+    examples, gold = row.stored.get(cell.test), row.stored.get(cell.floor.gold)
+    if examples is None or gold is None:
+        return None
+    truth = (shares.tolist() for shares in gold.aligned(examples).rows())
+    return {each.id: (each.prompt, each.choices, own) for each, own in zip(examples.rows, truth, strict=True)}
 
 
 def _difference(
