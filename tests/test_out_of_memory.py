@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from toys import Boom
 
 from outgrow.executors.inline import Inline
 from outgrow.graph import Context, run
-from outgrow.memory import HINT, out_of_memory
+from outgrow.memory import HINT, at_most, out_of_memory
 from outgrow.store import Store
 
 HERE = Path(__file__).parent
@@ -34,6 +36,26 @@ def test_every_library_is_understood(error: Exception) -> None:
     wrapped = ValueError("loading failed")
     wrapped.__cause__ = error
     assert out_of_memory(error) == out_of_memory(wrapped) == f"not enough memory: {HINT}"
+
+
+def test_limits_of_several_threads_leave_none_behind() -> None:
+    """The second one begins while the first still holds, and ends after it."""
+    before, began = resource.getrlimit(resource.RLIMIT_AS), threading.Event()
+
+    def limited() -> None:
+        began.set()
+        with at_most(2**32):
+            pass
+
+    second = threading.Thread(target=limited)
+    with at_most(2**32):
+        second.start()
+        began.wait()
+        second.join(0.2)  # without a lock it would be done by now, with this limit as the one before its own
+        assert second.is_alive()
+        assert resource.getrlimit(resource.RLIMIT_AS) != before
+    second.join()
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
 
 
 def test_other_errors_are_not_of_memory() -> None:

@@ -45,6 +45,16 @@ def test_an_artifact_that_has_gone_and_come_again_is_not_set_aside(tmp_path: Pat
     assert Blob.load(store.fetch(key)) == Blob(b"again")
 
 
+def test_what_was_set_aside_in_a_remote_store_is_not_fetched_any_more() -> None:
+    """Not from the manifests that this process knows either."""
+    store = Store("memory://bucket/set-aside")
+    commit(store)
+    store.fetch(KEY)
+    store.quarantine(Damaged(KEY, "", "a test"))
+    with pytest.raises(Damaged, match="gone from the store"):
+        store.fetch(KEY)
+
+
 def test_what_is_committed_is_found_whole(store: Store) -> None:
     assert not store.has(KEY)
     assert store.listing() == frozenset()

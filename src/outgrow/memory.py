@@ -3,10 +3,12 @@ for a part of the work."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_LIMITED = threading.RLock()  # the limit is of the process, so one thread at a time sets it
 _STATM = Path("/proc/self/statm")  # Linux; its first number counts the pages of the address space
 
 SIGNS = (
@@ -54,11 +56,12 @@ def at_most(more: int) -> Iterator[None]:
         return
     import resource
 
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limit = int(_STATM.read_text().split()[0]) * resource.getpagesize() + more
-    known = [each for each in (limit, soft, hard) if each != resource.RLIM_INFINITY]
-    resource.setrlimit(resource.RLIMIT_AS, (min(known), hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    with _LIMITED:
+        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+        limit = int(_STATM.read_text().split()[0]) * resource.getpagesize() + more
+        known = [each for each in (limit, soft, hard) if each != resource.RLIM_INFINITY]
+        resource.setrlimit(resource.RLIMIT_AS, (min(known), hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

@@ -169,6 +169,7 @@ class Store:
         if isinstance(damage, Gone):
             return
         path = _manifest(damage.key)
+        self._known.pop(damage.key, None)
         data = self.storage.read([path]).get(path)
         if data is None or (damage.prefix and damage.prefix.encode() not in data):
             return
