@@ -19,6 +19,7 @@ from outgrow.experiment.steps import Fit
 from outgrow.experiment.technique import Technique
 from outgrow.graph import walk
 from outgrow.measures.crossed import Interval
+from outgrow.training.language_model import Generative
 from outgrow.types import Scores, UserError
 
 DRAWS = 100
@@ -135,5 +136,7 @@ def test_what_it_cannot_do_is_refused_by_name(tmp_path: Path) -> None:
         cells(replace(BASE, sizes={"weak_train": 60}, analyses=(Twins(),)))
     with pytest.raises(UserError, match=r"as many other examples .* as the 150 tests.*set sizes = \{ test = 75 \}"):
         cells(replace(base, sizes={**base.sizes, "test": 150}, analyses=(Twins(),)))
+    with pytest.raises(UserError, match=r'pretraining has keep = "best", .* set keep = "last"'):
+        Twins(pretraining=Generative(epochs=4.0))
     with pytest.raises(UserError, match=r"shares is \[0.0\]: give shares of the test examples, above 0 and up to 1"):
         Twins(shares=(0.0,))

@@ -74,6 +74,10 @@ class Twins(Analysis):
         if not self.shares or not all(SHARE.holds(share) and share > 0 for share in self.shares):
             raise UserError(f"shares is {list(self.shares)}: give shares of the test examples, above 0 and up to 1")
         check_ranges(self, ordinary=whole(1))
+        if self.pretraining.keep != "last":
+            raise UserError(
+                f'pretraining has keep = "{self.pretraining.keep}", and twins read the whole corpus: set keep = "last"'
+            )
 
     def check(self, cells: Sequence[Cell]) -> None:
         """Raises UserError where no cell has two causal models that are fitted, or the test split is too small."""
