@@ -25,6 +25,7 @@ from outgrow.types import UserError
 
 FOLDS = 5  # of the audited rows, where a fit takes seconds
 FORETOLD = 200, 20_000  # distinct labelled texts, between which the gain is foretold where there is no ground truth
+REPEATED = 0.05  # the share of labelled rows with a text of another one, above which it is not: folds share these texts
 FEW = 0.2  # the share of the rows that may be audited, for all of them to be set aside
 
 
@@ -84,11 +85,13 @@ def graph_of(wanted: Wanted) -> Graph:
 
 def _foretelling(wanted: Wanted) -> LabelsStep | None:
     """Predictions of the labelled rows by heads that have not learned from their labels; None where nothing is
-    foretold: with ground truth, which is better, on pairs, and on too few or too many texts."""
+    foretold: with ground truth, which is better, on pairs, and on too few or too many texts, or repeated ones."""
     data, (fewest, most) = wanted.data, FORETOLD
     ids = set(data.annotations.ids)
     texts = {text for id, text in zip(data.ids, data.texts, strict=True) if id in ids}
     if len(data.audited) or data.replies or not fewest <= len(texts) <= most:
+        return None
+    if len(texts) < (1 - REPEATED) * len(ids):
         return None
     setup = setup_of(wanted, wanted.task)
     part, labels = setup.splits["transfer"], _joined(wanted, setup.splits["transfer"])
