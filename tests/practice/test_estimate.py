@@ -12,15 +12,11 @@ import pytest
 
 import outgrow
 from bench.estimates import LEVEL, fitted
-from outgrow.graph import Settings
 from outgrow.measures.clues import LABEL_CLUES
-from outgrow.methods.head import Head
 from outgrow.models.hf import HF
 from outgrow.practice import estimate as module
-from outgrow.practice.data import PracticeData
 from outgrow.practice.estimate import coefficients
-from outgrow.practice.fit import checked, fit
-from outgrow.practice.graph import graph_of
+from outgrow.practice.fit import fit
 from outgrow.practice.report import lines
 from outgrow.types import UserError
 
@@ -121,15 +117,6 @@ def test_fit_says_it_where_no_row_is_audited(bert: HF, tmp_path: Path) -> None:
     assert "not measured" in message
     assert fit(cheap.data(60, audited=10), bert, store=str(tmp_path)).foretold is None
     assert fit(cheap.data(60), bert, method="naive", store=str(tmp_path)).foretold is None
-
-
-def test_nothing_is_foretold_of_texts_that_folds_share(bert: HF) -> None:
-    """A head that has learned the label of a copy repeats it."""
-    texts, truth = cheap.rows(210)
-    for copies, is_foretold in ((10, True), (30, False)):
-        data = PracticeData.from_values([*truth, *truth[:copies]], [*texts, *texts[:copies]], classes=cheap.CLASSES)
-        wanted = checked(data, bert, method="naive", fit_method=Head(), seed=0, settings=Settings())
-        assert (graph_of(wanted).out_of_fold is not None) == is_foretold
 
 
 def test_its_example_runs() -> None:

@@ -58,6 +58,19 @@ def test_the_rows_of_a_fold_are_in_no_split_that_is_learned_from() -> None:
     assert replace(task, folds=1, fold=0).held_out() == {str(i) for i in range(20)}
 
 
+def test_copies_of_a_text_are_held_out_together() -> None:
+    """Else the ground truth of one would be learned, and another would score what has learned it."""
+    texts, truth = cheap.rows(40)
+    twice, gold = [text.upper() if i else text for text in texts for i in (0, 1)], np.repeat(truth, 2).tolist()
+    data = PracticeData.from_values(gold, twice, classes=cheap.CLASSES, gold=gold)
+    text_of = dict(zip(data.ids, map(str.lower, data.texts), strict=True))
+    for fold in range(5):
+        task = replace(task_of(data), fold=fold)
+        held_out = {text_of[id] for id in task.held_out()}
+        assert held_out
+        assert not held_out & {text_of[id] for id in task.audited().ids}
+
+
 def test_the_digest_is_that_of_the_content() -> None:
     same, other = task_of(cheap.data(60)), task_of(cheap.data(60, audited=1))
     assert same == task_of(cheap.data(60))

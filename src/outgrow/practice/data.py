@@ -15,6 +15,7 @@ from outgrow.practice import reading, values
 from outgrow.practice.roles import Roles, assigned
 from outgrow.practice.sources import table_of
 from outgrow.text.label_cells import Form
+from outgrow.text.normal import caseless
 from outgrow.types import Example, Examples, Ints, Labels, UserError
 
 
@@ -55,6 +56,15 @@ class PracticeData:
         """The indices of the items whose ground truth is known, int64, ascending."""
         return np.flatnonzero(np.zeros(0) if self.gold is None else self.gold >= 0)
 
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """The group of each item: the id of the first one whose text, and replies, are equal without case, so that
+        copies are never learned from and held out."""
+        first: dict[tuple[str, ...], str] = {}
+        replies = self.replies or ((),) * len(self)
+        contents = (tuple(map(caseless, (text, *own))) for text, own in zip(self.texts, replies, strict=True))
+        return tuple(first.setdefault(content, id) for content, id in zip(contents, self.ids, strict=True))
+
     def examples(self, indices: Ints | None = None) -> Examples:
         """The items at these indices, by default all of them, as examples. The choices are the classes, or the replies.
 
@@ -66,7 +76,7 @@ class PracticeData:
         rows = tuple(
             Example(
                 id=self.ids[i],
-                group=self.ids[i],
+                group=self.groups[i],
                 prompt=self.texts[i],
                 choices=self.replies[i] if self.replies else self.classes,
             )

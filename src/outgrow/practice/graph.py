@@ -25,7 +25,6 @@ from outgrow.types import UserError
 
 FOLDS = 5  # of the audited rows, where a fit takes seconds
 FORETOLD = 200, 20_000  # distinct labelled texts, between which the gain is foretold where there is no ground truth
-REPEATED = 0.05  # the share of labelled rows with a text of another one, above which it is not: folds share these texts
 FEW = 0.2  # the share of the rows that may be audited, for all of them to be set aside
 
 
@@ -85,13 +84,11 @@ def graph_of(wanted: Wanted) -> Graph:
 
 def _foretelling(wanted: Wanted) -> LabelsStep | None:
     """Predictions of the labelled rows by heads that have not learned from their labels; None where nothing is
-    foretold: with ground truth, which is better, on pairs, and on too few or too many texts, or repeated ones."""
+    foretold: with ground truth, which is better, on pairs, and on too few or too many texts."""
     data, (fewest, most) = wanted.data, FORETOLD
     ids = set(data.annotations.ids)
     texts = {text for id, text in zip(data.ids, data.texts, strict=True) if id in ids}
     if len(data.audited) or data.replies or not fewest <= len(texts) <= most:
-        return None
-    if len(texts) < (1 - REPEATED) * len(ids):
         return None
     setup = setup_of(wanted, wanted.task)
     part, labels = setup.splits["transfer"], _joined(wanted, setup.splits["transfer"])
@@ -113,7 +110,7 @@ def _tasks(wanted: Wanted) -> tuple[Practice, tuple[Practice, ...]]:
     Else heads are fitted once more for each of 5 folds of the audited rows; a finetuned model is not, and half of the
     audited rows are set aside.
     """
-    audited, task = len(wanted.data.audited), wanted.task
+    audited, task, groups = len(wanted.data.audited), wanted.task, _audited_groups(wanted)
     if not audited:
         return task, ()
     if not wanted.choice.audited and audited <= FEW * len(wanted.data.annotations):
@@ -121,14 +118,19 @@ def _tasks(wanted: Wanted) -> tuple[Practice, tuple[Practice, ...]]:
         return aside, (aside,)
     if isinstance(wanted.method, FeatureMethod):
         return task, _folds(wanted)
-    if audited < 2:
-        raise UserError(f"one audited row cannot teach and score a finetuned model: audit more, or use {'naive'}")
+    if groups < 2:
+        raise UserError(f"one audited text cannot teach and score a finetuned model: audit more, or use {'naive'}")
     half = replace(task, folds=2, fold=0)
     return half, (half,)
 
 
+def _audited_groups(wanted: Wanted) -> int:
+    """How many different texts are audited."""
+    return len({wanted.data.groups[i] for i in wanted.data.audited.tolist()}) if wanted.data.texts else 0
+
+
 def _folds(wanted: Wanted) -> tuple[Practice, ...]:
-    folds = min(FOLDS, len(wanted.data.audited))
+    folds = min(FOLDS, _audited_groups(wanted))
     return tuple(replace(wanted.task, folds=folds, fold=fold) for fold in range(folds)) if folds > 1 else ()
 
 

@@ -151,7 +151,8 @@ def _digest(data: PracticeData) -> str:
     found = hashlib.sha256()
     gold = [-1] * len(data) if data.gold is None else data.gold.tolist()
     for row, right in zip(data.examples().rows, gold, strict=True):
-        found.update(repr((row.id, row.prompt, row.choices, right)).encode())
+        copy_of = () if row.group == row.id else (row.group,)
+        found.update(repr((row.id, row.prompt, row.choices, right, *copy_of)).encode())
     labels = data.annotations
     found.update(repr((data.classes, labels.ids, labels.annotators)).encode())
     for array in (labels.probs, labels.offsets, labels.given):
