@@ -103,9 +103,9 @@ def _refuse_wrong(to_audit: tuple[int, str], audited: Path | None, report: Path 
         text = f"--to-audit {to_audit[1]} exists, and somebody's answers may be in it: name another file"
         raise UserError(f"{text}, or add --audited {to_audit[1]}")
     if to_audit[1]:
-        writable_file(Path(to_audit[1]), "--to-audit", None, lambda path: True, "table of audits")
+        writable_file(Path(to_audit[1]), "--to-audit", None, lambda path: True, "a table of audits")
     if report:
-        writable_file(report, "--report", None, is_page, "HTML page")
+        writable_file(report, "--report", None, is_page, "an HTML page")
 
 
 def _features(table: PracticeData, name: str, settings: Settings) -> Any:
