@@ -30,7 +30,7 @@ check: .venv/dev
 
 bench: .venv/dev  ## how fast, beside plain scripts: ONLY="training fit" for some of the parts, PEER_OPENAI=FOLDER for a peer (bench/work.py)
 	$(BIN)/python -m bench $(ONLY)
-	$(BIN)/python docs/refresh.py docs/performance.md
+	$(BIN)/python -m docs.refresh docs/performance.md
 
 figures: .venv/dev  ## every figure of the documentation, made anew
 	$(BIN)/outgrow run examples/chess.toml --report report.html

@@ -1,6 +1,6 @@
 """`make bench`, or `python -m bench [PART ...]`: how fast outgrow is, beside plain scripts that do the same work.
 
-Each part is printed when it is done, and written to docs/performance.json, from which `python docs/refresh.py
+Each part is printed when it is done, and written to docs/performance.json, from which `python -m docs.refresh
 docs/performance.md` makes the page. A part that is not asked for stays as it was.
 """
 

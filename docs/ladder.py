@@ -175,6 +175,19 @@ Held-out loss falls and puzzle accuracy rises with every step in size. This page
 `python -m docs.ladder --recipe recipes/ladder/knight.toml` after `outgrow run examples/chess-grid.toml` and
 `outgrow run examples/lichess.toml`.
 """
+COLUMNS = """
+`weights inside` are those of the matrices between the embeddings, `lines` those that the rung was trained on, and
+`operations` the floating-point operations of its training. On held-out games, `held-out loss` is in nats a move,
+`next move` is how often the most probable move is the one that was played, and `first move` the same for the first
+move of each line.
+"""
+EFFORT = """
+Puzzles by the nodes that the engine searched until the solution stayed its first choice. `rungs that solve it` is the
+mean number of rungs, of five, that solve a puzzle with most of their seeds.
+"""
+LEGAL = """
+`legal unaided` is how often the most probable token is a legal move, before illegal moves are left out.
+"""
 CURVES = "![Held-out loss against lines, operations and weights](ladder.svg)"
 
 
@@ -195,7 +208,7 @@ def sizes(ladder: list[Rung]) -> str:
     introduction = (
         "Lines of the corpus by kind, and lines left out of it because they touch a position of a task or of Lichess:"
     )
-    return f"## Size and loss\n\n{table(header, rows)}\n\n{introduction}\n\n" + "\n".join(counts)
+    return f"## Size and loss\n\n{COLUMNS.strip()}\n\n{table(header, rows)}\n\n{introduction}\n\n" + "\n".join(counts)
 
 
 def card(rung: Rung) -> str:
@@ -226,7 +239,8 @@ def added(recipe: str, store: Store) -> str:
     rows = [list(row) for row in shares.shares(recipe, store)]
     introduction = (
         f"`python -m bench.shares {recipe}`: the rung of that recipe on {shares.LINES:,} lines of the mix, and of all "
-        f"kinds but one; {shares.SEEDS} seeds of finetuning, validation puzzles."
+        f"kinds but one; {shares.SEEDS} seeds of finetuning, validation puzzles. Engine lines are what Stockfish would "
+        "play from a position, players' lines what the players of the mined games played, masters' lines master games."
     )
     return f"## What each share of the corpus adds\n\n{introduction}\n\n{table(list(shares.HEADER), rows)}"
 
@@ -273,7 +287,7 @@ def by_effort(ladder: list[Rung], fine: dict[Rung, Doubles], store: Store) -> st
         row += [percent(float(fine[rung][:, at].mean())) for rung in ladder]
         rows.append([*row, f"{float(np.mean(solved[at])):.2f}"])
     header = ["engine's nodes", "puzzles", *(rung.name for rung in ladder), "rungs that solve it"]
-    return f"## By difficulty, finetuned\n\n{table(header, rows)}"
+    return f"## By difficulty, finetuned\n\n{EFFORT.strip()}\n\n{table(header, rows)}"
 
 
 def abilities(ladder: list[Rung]) -> str:
@@ -289,7 +303,7 @@ def abilities(ladder: list[Rung]) -> str:
         "its uncertainty is part of all of them. A Stockfish with a share plays the other moves at random."
     )
     elo = table(list(strength.HEADER), [list(row) for row in strength.table()])
-    return f"## Legal moves, and strength\n\n{legal}\n\n{introduction}\n\n{elo}"
+    return f"## Legal moves, and strength\n\n{LEGAL.strip()}\n\n{legal}\n\n{introduction}\n\n{elo}"
 
 
 def held_out_positions(n: int) -> list[str]:

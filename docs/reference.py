@@ -11,10 +11,14 @@ from functools import cache
 from typing import Any
 
 MODULES = {
-    "Experiments": ("outgrow.api", "outgrow.experiment.definition", "outgrow.experiment.technique", "outgrow.sharing"),
+    "Experiments": (
+        "outgrow.api", "outgrow.report.handles", "outgrow.experiment.definition", "outgrow.experiment.technique",
+        "outgrow.sharing",
+    ),
     "Cheap labels": (
         "outgrow.practice.data", "outgrow.practice.labels", "outgrow.practice.audits", "outgrow.practice.fit",
-        "outgrow.practice.predict", "outgrow.practice.export", "outgrow.practice.classifier", "outgrow.losses",
+        "outgrow.practice.predict", "outgrow.practice.export", "outgrow.practice.classifier",
+        "outgrow.practice.estimate", "outgrow.losses",
     ),
     "Types": ("outgrow.types", "outgrow.annotations"),
     "Measures": (

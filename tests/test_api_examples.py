@@ -36,7 +36,7 @@ CALLED = [
 ]
 RESULTS = [api.Results.report, api.Results.site, api.Results.examples, api.Results.frame, api.Results.findings.func]
 OTHERS = [api.Results, *RESULTS, outgrow.WeakToStrongClassifier]
-PAGES = [*(Path(__file__).parents[1] / "docs").glob("*.md"), Path(__file__).parents[1] / "README.md"]
+PAGES = [*(Path(__file__).parents[1] / "docs").rglob("*.md"), Path(__file__).parents[1] / "README.md"]
 IMPORT = re.compile(r"^from (outgrow\.practice\.\w+) import (.*)$", re.MULTILINE)
 
 

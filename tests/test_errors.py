@@ -17,9 +17,11 @@ from outgrow.measures.crossed import OneGroupError
 from outgrow.metrics.base import UndefinedError
 from outgrow.plugins import PACKAGE
 from outgrow.store import Damaged, LeaseLost, StoreError
+from outgrow.store.manifest import Gone
 from outgrow.tasks.reward import _NoTextError
 from outgrow.training.loop import DivergedError
 from outgrow.training.precision import NotFiniteError
+from outgrow.training.ranks import _DiedError
 from outgrow.types import CollectedError, UserError
 
 SAMPLES: list[Exception] = [
@@ -28,6 +30,7 @@ SAMPLES: list[Exception] = [
     CollectedError(["alone"]),
     CollectedError([]),
     Damaged("key", "prefix", "why"),
+    Gone("key"),
     LeaseLost("gone"),
     Stopped("fit-3f9ac01b2d4e"),
     StoreError("the store is full"),
@@ -38,6 +41,7 @@ SAMPLES: list[Exception] = [
     WrongError(("methods", 0), "is wrong", "loss"),
     _NoTextError("no text"),
     _Died("died"),
+    _DiedError("a rank died"),
 ]
 
 

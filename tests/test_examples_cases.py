@@ -34,7 +34,10 @@ def rules(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_case_has_one_task_one_supervisor_one_student_and_five_seeds(name: str) -> None:
+def test_a_case_has_one_task_one_supervisor_one_student_and_five_seeds(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OUTGROW_DATA", str(tmp_path))  # no data is read
     experiment = read(example(name))
     assert (len(experiment.tasks), len(experiment.weak), len(experiment.strong)) == (1, 1, 1)
     assert experiment.seeds == (0, 1, 2, 3, 4)

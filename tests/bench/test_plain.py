@@ -86,4 +86,4 @@ def test_the_page_is_made_of_what_was_measured(work: ModuleType) -> None:
     assert found
     for part, records in found.items():
         assert f"<!-- results: bench.tables {part} -->" in page
-        assert tables.table(records) in page, f"python docs/refresh.py docs/performance.md: {part} is not up to date"
+        assert tables.table(records) in page, f"python -m docs.refresh docs/performance.md: {part} is not up to date"

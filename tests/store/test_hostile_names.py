@@ -19,6 +19,7 @@ from toys import Blob
 
 from outgrow.store import Damaged, Manifest, Store, lease
 from outgrow.store.names import fault, is_key
+from outgrow.store.store import _manifests_of
 from outgrow.types import UserError
 
 KEY = "const-0123456789ab"
@@ -48,6 +49,7 @@ def seen(folder: Path) -> set[str]:
 def remote(folder: Path) -> Iterator[Store]:
     """A store elsewhere whose copies lie in `folder`/cache."""
     fsspec.filesystem("memory").store.clear()
+    _manifests_of.cache_clear()  # of the store of an earlier example
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OUTGROW_CACHE", str(folder / "cache"))
         yield Store("memory://bucket/store")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -51,7 +52,7 @@ def compare(
     if format not in FINDING_FORMATS:
         raise UserError(f"no format called {format!r}: choose one of {', '.join(FINDING_FORMATS)}")
     stores = [api.opened(store), api.opened(second_store or store)]
-    if first.resolve() == second.resolve() and str(stores[0]) == str(stores[1]):
+    if os.path.realpath(first) == os.path.realpath(second) and str(stores[0]) == str(stores[1]):
         raise UserError(f"{first} is given twice, with one store: name two experiments, or give --second-store")
     if out:
         for each in stores:
@@ -71,6 +72,7 @@ def _names(first: Path, second: Path) -> tuple[str, str]:
     """The names of the files, with their folders where they would be alike."""
     if first.stem != second.stem:
         return first.stem, second.stem
-    if first.resolve().parent.name != second.resolve().parent.name:
-        return f"{first.resolve().parent.name}/{first.stem}", f"{second.resolve().parent.name}/{second.stem}"
+    folders = [Path(os.path.realpath(file)).parent.name for file in (first, second)]
+    if folders[0] != folders[1]:
+        return f"{folders[0]}/{first.stem}", f"{folders[1]}/{second.stem}"
     return f"{first.stem} (first)", f"{second.stem} (second)"

@@ -29,7 +29,7 @@ def write_page(path: Path, page: str) -> None:
         if not is_page(path):
             raise UserError(f"the report {path} exists and is not an HTML page: choose another file")
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path.resolve(), encoded(page))
+        replace_file(Path(os.path.realpath(path)), encoded(page))
     except OSError as error:
         raise UserError(f"the report {path} cannot be written ({error.strerror}): choose another file") from None
 

@@ -224,6 +224,7 @@ class Store:
 
     def check(self) -> Check:
         """Verifies the checksums of all artifacts."""
+        self._known.clear()  # manifests are read again, too
         intact, damaged = [], {}
         for key in sorted(self.listing()):
             try:
@@ -288,10 +289,12 @@ class Store:
 
     def owns(self, path: Path) -> bool:
         """Whether a path on this machine is in one of the folders that the store uses."""
-        root = self.storage.local
-        if root is None or not path.resolve().is_relative_to(root.resolve()):
+        if self.storage.local is None:
             return False
-        top = (*path.resolve().relative_to(root.resolve()).parts, "")[0]
+        real, root = Path(os.path.realpath(path)), Path(os.path.realpath(self.storage.local))
+        if not real.is_relative_to(root):
+            return False
+        top = (*real.relative_to(root).parts, "")[0]
         return is_key(top) or top in (MANIFESTS, LEASES, SET_ASIDE, ROWS, SCRATCH, CHECKPOINTS)
 
     def explained(self, error: BaseException) -> str | None:

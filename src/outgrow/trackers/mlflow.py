@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 from outgrow.trackers.base import Tracked, Tracker
@@ -43,7 +43,7 @@ class Mlflow(Tracker):
 def _absolute(uri: str) -> str:
     """A database's file by its whole path: MLflow keeps one connection for each address."""
     path = uri.removeprefix("sqlite:///")
-    return uri if path == uri else f"sqlite:///{Path(path).resolve()}"
+    return uri if path == uri else f"sqlite:///{os.path.realpath(path)}"
 
 
 def _write(client: Any, experiment: str, row: Tracked) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,7 @@ class Wandb(Tracker):
 def _write(tracker: Wandb, row: Tracked) -> None:
     import wandb
 
-    folder = Path(tracker.folder).resolve()  # of this process: the library works in another one
+    folder = Path(os.path.realpath(tracker.folder))  # of this process: the library works in another one
     folder.mkdir(parents=True, exist_ok=True)
     quiet = wandb.Settings(silent=True, console="off", x_disable_stats=True, x_disable_meta=True)
     run = wandb.init(
