@@ -12,6 +12,7 @@ from slots import BASE
 import outgrow
 from outgrow.config import experiment_from
 from outgrow.experiment.grid import cells, targets
+from outgrow.report import tracking
 from outgrow.trackers.base import Tracked, Tracker
 from outgrow.types import UserError
 
@@ -50,6 +51,16 @@ def test_a_run_writes_every_row_and_a_broken_tracker_loses_none(tmp_path: Path) 
         assert row.params["method"] == record["method"]
     again = outgrow.run(experiment, store=tmp_path, on="inline")
     assert [row.id for row in SEEN[len(found.numbers.records) :]] == [row.id for row in SEEN[: len(again.records)]]
+
+
+def test_the_curve_of_an_oracle_is_written_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    SEEN.clear()
+    monkeypatch.setattr(tracking, "_curve", lambda cell, store: ({"loss": 1.0},))
+    oracle = replace(BASE.methods[0], label="cheats", oracle="labels")
+    outgrow.run(replace(BASE, methods=(*BASE.methods, oracle), trackers=(Listed(),)), store=tmp_path, on="inline")
+    curves = {row.params["method"]: row.curve for row in SEEN if row.params["seed"] != "all"}
+    assert "cheats (oracle)" in curves
+    assert all(curves.values())
 
 
 def test_one_line_of_toml_names_them(tmp_path: Path) -> None:

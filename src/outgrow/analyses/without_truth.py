@@ -94,10 +94,9 @@ def collected(comparisons: Sequence[Comparison]) -> tuple[Collected, tuple[str, 
     by_task: dict[str, dict[str, Comparison]] = {}
     for name, each in zip(names, comparisons, strict=True):
         by_task.setdefault(each.task, {})[name] = each
-    most = max(map(len, by_task.values()))
-    whole = {task: own for task, own in by_task.items() if len(own) == most}
+    cells = tuple(dict.fromkeys(names))
+    whole = {task: own for task, own in by_task.items() if len(own) == len(cells)}
     notes = tuple(f"{task}: left out, since not all of its cells are computed" for task in by_task if task not in whole)
-    cells = tuple(next(iter(whole.values())))
 
     def table(value: Any) -> Doubles:
         return np.array([[value(own[cell]) for cell in cells] for own in whole.values()])

@@ -48,7 +48,7 @@ def rows(results: Results, store: Store) -> Iterator[Tracked]:
 
 
 def _names(cell: Cell) -> tuple[str, str, str, str, int | None]:
-    return cell.task.name, cell.weak.name, cell.strong.name, cell.method.label, cell.seed
+    return cell.task.name, cell.weak.name, cell.strong.name, cell.method.shown, cell.seed
 
 
 def _numbers(record: Record) -> Iterator[tuple[str, float]]:
