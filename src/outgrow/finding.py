@@ -95,6 +95,9 @@ class Figure:
     caption: str
 
 
+NO_VARIATION = 1e-9  # a smaller effect that would have been seen is 0, up to rounding
+
+
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """The answer to a question, as far as the stored results give one.
@@ -140,7 +143,10 @@ def in_words(found: Sequence[Effect], *, more: str, less: str, doubt: str) -> st
 
 
 def _seen(smallest: float) -> str:
-    """The effect that would have been seen, unless it is larger than a difference of shares can be."""
+    """The effect that would have been seen, unless it is larger than a difference of shares can be, or unknown since
+    nothing varies."""
+    if smallest < NO_VARIATION:
+        return "nothing differs on any of these examples, so how large an effect would have been seen is not known"
     if smallest < 1:
         return f"an effect of {percent(smallest)} points would have been seen"
     return "no effect could have been seen: more seeds or test examples are needed"

@@ -18,6 +18,7 @@ from outgrow.experiment.course import epochs_of
 from outgrow.experiment.grid import cells
 from outgrow.experiment.steps import Fit, Predict
 from outgrow.experiment.technique import Technique
+from outgrow.measures.crossed import Interval
 from outgrow.methods.head import Head
 from outgrow.types import Labels, UserError
 
@@ -80,6 +81,21 @@ def test_a_curve_by_hand() -> None:
     assert curve.repeated.tolist() == [0.5, 1.0]
     # Either half of the groups is best after the first epoch: by 0, 0, 1, 1.
     assert curve.gained_by_stopping().tolist() == [[0.0, 0.0, 1.0, 1.0]]
+
+
+def test_agreement_is_with_the_answers_that_a_supervisor_gives() -> None:
+    """It abstains on the last 40 of 80, and the student has its answer to all others."""
+    chosen = np.arange(80)[None] % 2
+    extra = {"labels": labels(chosen), "after/1/train": labels(chosen)}
+    made = comparison({"floor": chosen, "after/1": chosen}, chosen, choices=2, extra=extra)
+    (score,), (answers,) = made.found["floor"], made.found["floor/answers"]
+    correct = np.where(np.arange(80) < 40, 1.0, np.nan)
+    some = {"floor": (replace(score, correct=correct),), "floor/answers": (answers.of(score.ids[:40]),)}
+    finding = LearningCurve().finding([replace(made, found={**made.found, **some})])
+    right, same = finding.table.rows[0][2:4]
+    assert isinstance(right, Interval)
+    assert isinstance(same, Interval)
+    assert (right.mean, same.mean) == (1.0, 1.0)
 
 
 @pytest.mark.parametrize("accuracies", [(0.75, 0.75, 0.75, 0.75), LEARNS])

@@ -72,6 +72,19 @@ def test_the_table_by_hand() -> None:
     assert len(rows) == len(ROLES)
 
 
+def test_a_supervisor_that_abstains_is_scored_on_what_it_answers() -> None:
+    """It answers a half of the hard tests, of these a half right, and none of the easy ones."""
+    place = np.arange(80.0)
+    floor = np.where(place < 60, np.nan, (place >= 70).astype(float))
+    tables = {role: np.tile(place >= 60, (2, 1)) for role in ROLES} | {"floor": np.tile(floor, (2, 1))}
+    finding = EasyToHard().finding([made(tables, place)])
+    hard, easy = next(row[2:] for row in finding.table.rows if row[1] == "supervisor")
+    assert isinstance(hard, Interval)
+    assert (hard.mean, easy) == (0.5, None)
+    assert finding.figure is not None
+    assert finding.figure.panels[0].level == ("supervisor", 0.5)
+
+
 def test_students_that_need_hard_examples_are_seen() -> None:
     hard = {"truth/easy": 0.3, "truth/mixed": 0.6, "weak/mixed": 0.45, "weak/easy": 0.45, "truth/hard": 0.7}
     finding = EasyToHard().finding([draw(np.random.default_rng(0), hard, n=3000)])

@@ -138,5 +138,7 @@ def test_what_it_cannot_do_is_refused_by_name(tmp_path: Path) -> None:
         cells(replace(base, sizes={**base.sizes, "test": 150}, analyses=(Twins(),)))
     with pytest.raises(UserError, match=r'pretraining has keep = "best", .* set keep = "last"'):
         Twins(pretraining=Generative(epochs=4.0))
+    with pytest.raises(UserError, match=r"leaks 0.1 % of the \d+ tests of .*, which is less than one"):
+        cells(replace(base, analyses=(Twins(shares=(1.0, 0.001)),)))
     with pytest.raises(UserError, match=r"shares is \[0.0\]: give shares of the test examples, above 0 and up to 1"):
         Twins(shares=(0.0,))

@@ -131,3 +131,15 @@ def test_oracles_and_students_of_the_supervisors_own_model_are_left_out() -> Non
     assert cells(planned)[0].evidence["without-truth"] == {}
     same = replace(HEADS, weak=HEADS.strong, analyses=(WithoutTruth(),))
     assert cells(same)[0].evidence["without-truth"] == {}
+
+
+def test_tasks_that_each_lack_another_cell_are_left_out() -> None:
+    """As in a run that has not ended: none of the first two has what the other lacks."""
+    every = draw(np.random.default_rng(0), 1.0)
+    lacking = {("task 0", "student 1"), ("task 1", "student 2")}
+    some = [each for each in every if (each.task, each.strong) not in lacking]
+    found, notes = collected(some)
+    assert found.tasks == tuple(f"task {i}" for i in range(2, TASKS))
+    assert len(notes) == 2
+    few = [each for each in some if each.task in ("task 0", "task 1")]
+    assert WithoutTruth().finding(few).sentence == "0 tasks are complete: nothing is said below 5."

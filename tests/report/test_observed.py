@@ -16,10 +16,14 @@ from outgrow.report.row import Estimate
 
 
 def row(
-    answers: list[int], truth: list[int], shares: tuple[float, ...] = (0.5, 0.5), metric: Metric | None = None
+    answers: list[int],
+    truth: list[int],
+    shares: tuple[float, ...] = (0.5, 0.5),
+    metric: Metric | None = None,
+    split: str = "test",
 ) -> Any:
     """A row of one seed with these answers of the student, right classes, and class shares of weak_train."""
-    cell = SimpleNamespace(student="student", majority="majority", test="test")
+    cell = SimpleNamespace(student="student", majority="majority", test=SimpleNamespace(split=split))
     stored = SimpleNamespace(
         hard=lambda score: np.array(answers),
         details=lambda score: (np.tile(np.array(shares), (len(truth), 1)), np.array(truth)),
@@ -42,6 +46,13 @@ EVEN = [0, 1] * 50
 )  # fmt: skip
 def test_a_share_that_is_not_all_or_nothing_does_not_look_like_it(value: float, text: str) -> None:
     assert share(value) == text
+
+
+def test_scores_of_another_split_than_test_are_no_result() -> None:
+    assert notes_of(row(EVEN, EVEN, split="validation")) == [
+        "scored on validation: for choosing a set-up, not a result"
+    ]
+    assert notes_of(row(EVEN, EVEN)) == []
 
 
 def test_a_student_with_one_answer_is_reported_beside_the_share_of_that_class() -> None:

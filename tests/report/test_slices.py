@@ -142,6 +142,13 @@ def test_ratings_fall_into_bands_of_400_whose_lower_edge_belongs_to_them() -> No
     }
 
 
+def test_a_number_that_is_nan_is_in_no_band() -> None:
+    nan = float("nan")
+    assert sliced("rating", {"a": 900.0, "b": nan}) == {"<1000": frozenset("a")}
+    assert sliced("nodes", {"a": 3.0, "b": 3.0, "c": nan}) == {"all": frozenset("ab")}
+    assert sliced("nodes", {"a": nan}) == {}
+
+
 def test_many_equal_numbers_make_fewer_bands() -> None:
     """Quantiles 1, 1, 1 and, 0.8 of the way from the fifth to the sixth, 5.8: one edge above the least."""
     values = dict(zip("abcdefg", (1.0, 1.0, 1.0, 1.0, 1.0, 7.0, 9.0), strict=True))

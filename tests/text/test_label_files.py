@@ -76,6 +76,15 @@ def test_a_cell_with_a_number_for_each_class(tmp_path: Path) -> None:
     assert found["llama"] == {"q0": NO}
 
 
+def test_a_class_that_has_two_numbers_is_refused(tmp_path: Path) -> None:
+    """In two spellings, of which the last one would count alone."""
+    with pytest.raises(UserError, match=r"several columns for one class \(no, yes, YES\)"):
+        read(tmp_path, "id,no,yes,YES\nq0,0.1,0.9,0.3\n")
+    assert probs_of(read(tmp_path, "id,label,yes,YES\nq0,no,1,2\n")) == {"": {"q0": [1.0, 0.0]}}
+    with pytest.raises(UserError, match=r"row 1: 'YES' is a class that is there twice"):
+        read(tmp_path, 'id\tlabel\nq0\t{"no": 0.5, "yes": 0.2, "YES": 0.5}\n', name="llm.tsv")
+
+
 def test_the_order_of_a_list_is_that_of_the_classes_that_are_given(tmp_path: Path) -> None:
     found = read(tmp_path, 'id,label\nq0,"[0.25, 0.75]"\nq1,"{""1"": 1, ""yes"": 0}"\n', classes=("yes", "no"))
     assert probs_of(found) == {"": {"q0": [0.75, 0.25], "q1": NO}}

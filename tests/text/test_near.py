@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 
 import pytest
@@ -39,6 +40,27 @@ def test_short_texts_are_near_their_equals() -> None:
     assert "film" not in index
     assert " !? " in index
     assert "!" not in index
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("这部电影非常好看，我很喜欢", "这部电影非常好看，我很喜欢，推荐大家去看", True),
+        ("这部电影非常好看，我很喜欢", "昨天的天气不太好，所以没有出门", False),
+        ("หนังเรื่องนี้สนุกมาก", "หนังเรื่องนี้สนุกมากจริงๆ", True),
+        ("この映画はとても面白い", "この映画はとても面白い。おすすめ", True),
+        ("यह दिन", "यह दान", False),  # two words, whose vowel signs are combining marks
+        ("यह दिन बहुत अच्छा है", "यह दिन बहुत अच्छा", True),
+    ],
+)
+def test_scripts_without_blanks_and_with_combining_marks(one: str, other: str, expected: bool) -> None:
+    assert (other in Near([one], 0.5)) is expected
+
+
+@given(st.text(alphabet=st.sampled_from("ab'É ß_-😀é1ж’"), max_size=20))
+def test_elsewhere_a_word_is_a_run_of_letters_and_digits(text: str) -> None:
+    folded = text.casefold()
+    assert words(text) == (re.findall(r"\w+(?:'\w+)?", folded) or [" ".join(folded.split())])
 
 
 def test_the_words_of_the_template_are_no_likeness() -> None:

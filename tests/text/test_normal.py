@@ -25,6 +25,7 @@ from outgrow.text.normal import caseless, normal_form, readable, well_formed
         ("a\r\nb\rc\u2028d\x85e", "a b c d e"),
         ("  two  \t blanks ", "two blanks"),
         ("\u2764\ufe0f", "\u2764"),
+        ("\u845b\U000e0100", "\u845b"),
     ],
 )
 def test_what_looks_alike_is_one_text(one: str, other: str) -> None:

@@ -18,7 +18,8 @@ from outgrow.experiment.halves import HALVES, half_of, on_half
 from outgrow.experiment.students import ceiling
 from outgrow.finding import Axis, Colour, Column, Figure, Finding, Mark, Panel, Series, Table, Value, in_words
 from outgrow.graph import Step
-from outgrow.measures.accuracy import accuracy
+from outgrow.measures.accuracy import share
+from outgrow.measures.crossed import Interval
 from outgrow.measures.effects import Effect, effects
 from outgrow.measures.pgr import MIN_GROUPS
 from outgrow.types import Doubles, Scores
@@ -97,8 +98,14 @@ class _Measured:
                 self.scores[key] = scores_table(scores, first.ids)
 
     def on(self, role: str, half: str = "hard") -> Doubles:
-        """The scores of a role on a half of the tests."""
+        """The scores of a role on a half of the tests, NaN where a supervisor abstains."""
         return self.scores[role][:, self.places[half]]
+
+    def accuracy(self, role: str, half: str = "hard") -> Interval | None:
+        """The accuracy of a role on what it answers of a half; None where it answers too little for an interval."""
+        scores = self.on(role, half)
+        answered = (~np.isnan(scores)).astype(np.float64)
+        return share(np.nan_to_num(scores), answered, self.group_of[half])
 
 
 def _sentence(measured: Sequence[_Measured]) -> str:
@@ -127,8 +134,7 @@ def _table(measured: Sequence[_Measured]) -> Table:
     }
 
     def row(each: _Measured, role: str) -> tuple[Value, ...]:
-        halves = (accuracy(each.on(role, half), each.group_of[half]) for half in ("hard", "easy"))
-        return (each.name, roles[role], *halves)
+        return (each.name, roles[role], *(each.accuracy(role, half) for half in ("hard", "easy")))
 
     return Table(columns=columns, rows=tuple(row(each, role) for each in measured for role in roles))
 
@@ -139,14 +145,15 @@ def _figure(measured: Sequence[_Measured]) -> Figure:
             title=f"{each.name}, hard half of the tests",
             x=Axis(label="learned from", ticks=tuple((float(i), f"{half} half") for i, half in enumerate(HALVES))),
             y=Axis(label="accuracy", percent=True),
-            level=("supervisor", float(each.on("floor").mean())),
+            level=("supervisor", floor.mean) if (floor := each.accuracy("floor")) else None,
             series=tuple(
                 Series(
                     name=NAMED[labels],
                     colour=colour,
                     marks=tuple(
-                        Mark.at(float(i), accuracy(each.on(f"{labels}/{half}"), each.group_of["hard"]))
+                        Mark.at(float(i), interval)
                         for i, half in enumerate(HALVES)
+                        if (interval := each.accuracy(f"{labels}/{half}"))
                     ),
                 )
                 for labels, colour in LABELS.items()

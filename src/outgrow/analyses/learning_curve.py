@@ -13,7 +13,7 @@ from outgrow.experiment.cell import Cell
 from outgrow.experiment.course import course, refuse_untrained
 from outgrow.finding import Axis, Column, Figure, Finding, Mark, Panel, Series, Table, in_words
 from outgrow.graph import Step
-from outgrow.measures.accuracy import accuracy
+from outgrow.measures.accuracy import accuracy, share
 from outgrow.measures.crossed import Interval
 from outgrow.measures.effects import Effect, effects
 from outgrow.types import Doubles, Ints, Labels
@@ -48,12 +48,14 @@ class LearningCurve(Analysis):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Curve:
     """A comparison through training. right, same: whether each test answer is right, and is that of the supervisor,
-    float64 [E, S, N]. repeated: the share of its own labels that the student gives back, [E]. groups: [N]."""
+    float64 [E, S, N]. answered: 1 where the supervisor has an answer, else 0, [S, N]. repeated: the share of its own
+    labels that the student gives back, [E]. groups: [N]."""
 
     name: str
     epochs: tuple[int, ...]
     right: Doubles
     same: Doubles
+    answered: Doubles
     repeated: Doubles
     groups: Ints
 
@@ -73,9 +75,13 @@ class Curve:
                 found[:, half == own] = (self.right[best] - self.right[-1])[:, half == own]
         return found
 
-    def at(self, values: Doubles) -> list[Interval]:
-        """The mean of `right` or `same` after each epoch."""
-        return [accuracy(each, self.groups) for each in values]
+    def accuracies(self) -> list[Interval]:
+        """The accuracy after each epoch."""
+        return [accuracy(each, self.groups) for each in self.right]
+
+    def agreements(self) -> list[Interval | None]:
+        """How often the answer is that of the supervisor, where it has one, after each epoch."""
+        return [share(each, self.answered, self.groups) for each in self.same]
 
 
 def epochs_in(comparison: Comparison) -> tuple[int, ...]:
@@ -95,6 +101,7 @@ def curve_of(name: str, comparison: Comparison) -> Curve:
         epochs=epochs,
         right=np.array([each.correct for each in after]),
         same=np.array([(each.chosen == floor.chosen).astype(np.float64) for each in after]),
+        answered=floor.given,
         repeated=np.array(repeated),
         groups=floor.groups,
     )
@@ -146,7 +153,7 @@ def _table(curves: Sequence[Curve]) -> Table:
         (each.name, epoch, right, same, float(repeated))
         for each in curves
         for epoch, right, same, repeated in zip(
-            each.epochs, each.at(each.right), each.at(each.same), each.repeated, strict=True
+            each.epochs, each.accuracies(), each.agreements(), each.repeated, strict=True
         )
     )
     return Table(columns=columns, rows=rows)
@@ -156,16 +163,19 @@ def _figure(curves: Sequence[Curve]) -> Figure:
     return Figure(
         title="Students through training",
         panels=tuple(map(_panel, curves[:PANELS])),
-        caption="Accuracy on test, agreement with the supervisor there, and the share of its own labels that the "
-        "student repeats, after each epoch, with 95 % intervals.",
+        caption="Accuracy on test, agreement with the supervisor on what it answers there, and the share of its own "
+        "labels that the student repeats, after each epoch, with 95 % intervals.",
     )
 
 
 def _panel(each: Curve) -> Panel:
     at = np.log2(each.epochs)
-    lines = {"right": each.at(each.right), "as its supervisor": each.at(each.same)}
+    lines: dict[str, Sequence[Interval | None]] = {
+        "right": each.accuracies(),
+        "as its supervisor": each.agreements(),
+    }
     marks = {
-        name: tuple(Mark.at(float(x), interval) for x, interval in zip(at, line, strict=True))
+        name: tuple(Mark.at(float(x), interval) for x, interval in zip(at, line, strict=True) if interval)
         for name, line in lines.items()
     }
     repeated = tuple(Mark(x=float(x), y=float(y)) for x, y in zip(at, each.repeated, strict=True))

@@ -95,6 +95,11 @@ class Twins(Analysis):
                     f"analysis twins keeps a part of the test split of {setup.task.name} back, so the tests need a "
                     "size: set sizes = { test = 1000 }"
                 )
+            if none := [share for share in self.shares if not round(share * n)]:
+                raise UserError(
+                    f"analysis twins leaks {_percent(none[0])} of the {n} tests of {setup.task.name}, which is less "
+                    "than one: leave that share out (shares = [...]), or set a larger sizes.test"
+                )
             try:
                 setup.task.examples("test", n, 0, part=1)
             except UserError:

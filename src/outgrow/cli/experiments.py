@@ -276,8 +276,6 @@ def _print_table(numbers: Numbers) -> None:
     with console.capture() as captured:  # printed below: rich exits with a code of its own for a closed pipe
         console.print(table(numbers.aggregates))
     print(captured.get(), end="")
-    if any(cell.test.split != "test" for cell in numbers.grid):
-        typer.echo("scored on validation: for choosing a set-up, not a result")
 
 
 def _refresh(results: Results, path: Path, is_site: bool) -> bool:

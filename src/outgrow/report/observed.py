@@ -1,5 +1,5 @@
-"""Caveats about a row: one answer for everything, a floor at chance, rare classes, a student that was as good before
-training. They contain few numbers, so that equal ones of several rows are stated once."""
+"""Caveats about a row: another split than test, one answer for everything, a floor at chance, rare classes, a student
+that was as good before training. They contain few numbers, so that equal ones of several rows are stated once."""
 
 from __future__ import annotations
 
@@ -27,8 +27,14 @@ REFERENCES = (
 
 def observed(row: Row, estimates: Mapping[str, Estimate]) -> tuple[Caveat, ...]:
     """The caveats of a row with these estimates."""
-    return (*_rare(row), *_one_answer(row), *_at_chance(row, estimates), *_references(row.metric, estimates),
-            *_abstains(estimates))  # fmt: skip
+    return (*_no_test(row), *_rare(row), *_one_answer(row), *_at_chance(row, estimates),
+            *_references(row.metric, estimates), *_abstains(estimates))  # fmt: skip
+
+
+def _no_test(row: Row) -> Iterator[Caveat]:
+    """Scores of another split than test."""
+    if (split := row.cells[0].test.split) != "test":
+        yield Caveat(about="student", text=f"scored on {split}: for choosing a set-up, not a result")
 
 
 def _rare(row: Row) -> Iterator[Caveat]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -48,8 +49,10 @@ def sliced(facet: str, values: Mapping[str, Facet]) -> Slices:
     """The slices of examples by the value of each; no slice is empty.
 
     Each word is a slice, and an example with several words is in several slices. Numbers are binned by `EDGES`, or into
-    quintiles with edges rounded to three digits; a number on an edge belongs to the bin above it.
+    quintiles with edges rounded to three digits; a number on an edge belongs to the bin above it. An example whose
+    number is NaN is in no slice.
     """
+    values = {id: value for id, value in values.items() if not (isinstance(value, float) and math.isnan(value))}
     numbers = {id: float(value) for id, value in values.items() if isinstance(value, int | float)}
     slices: dict[str, set[str]] = {}
     if numbers:

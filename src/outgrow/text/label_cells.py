@@ -85,6 +85,8 @@ def _distribution_in(path: Path, number: int, value: Any, coding: Coding, exampl
                     raise UserError(
                         f"{path}, row {number}: {key!r:.60} is not a class: they are {tables.listed(choices)}"
                     )
+                if values[place] is not None:
+                    raise UserError(f"{path}, row {number}: {key!r:.60} is a class that is there twice: give it once")
                 values[place] = each
         case list():
             values = inner

@@ -195,6 +195,10 @@ def _votes(
 
         return each_cell
 
+    if len(of_classes := _class_columns(layout, columns, choices)) > len(column_of):
+        listed = tables.listed(name for _, name in of_classes)
+        raise UserError(f"{path} has several columns for one class ({listed}): leave all but one of each out")
+
     def distributions(number: int, row: dict[str, Any], example: Example) -> dict[str, ClassLabel]:
         if example.choices != choices:
             raise UserError(f"{path}: examples have choices of their own: give one label a row, not {form}")
@@ -207,10 +211,15 @@ def _votes(
 
 def _columns_of_classes(layout: LabelFormat, columns: Sequence[str], choices: tuple[str, ...]) -> dict[int, str]:
     """The column of each choice that has one, by the choice's index."""
+    return dict(_class_columns(layout, columns, choices))
+
+
+def _class_columns(layout: LabelFormat, columns: Sequence[str], choices: tuple[str, ...]) -> list[tuple[int, str]]:
+    """The columns that are called as a choice, each after the choice's index."""
     find = finder(choices, layout.classes)
     own = {layout.id, layout.label, layout.annotator, *layout.annotators}
     places = ((find(tables.name(name)), name) for name in columns if name not in own)
-    return {place: name for place, name in places if place is not None}
+    return [(place, name) for place, name in places if place is not None]
 
 
 def _form(

@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from string import Formatter
 from typing import Any
+from unicodedata import category
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,11 @@ from outgrow.text.normal import caseless
 from outgrow.types import Ints
 
 _WORD = re.compile(r"\w+(?:'\w+)?")
+# Scripts without blanks between words: Thai, Lao, Burmese, Khmer, kana, Chinese characters.
+_UNSPACED = (
+    "\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+)
 _BITS = 21  # for each word of a trigram's 64 bits; with more than two million distinct words trigrams may collide
 _PRODUCTS = 20_000_000  # the largest number of row pairs that a chunk of a query compares, which limits memory
 
@@ -39,9 +46,21 @@ class Similarity:
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, case-folded and without punctuation; the text itself if it has no words."""
+    """The words of a text, case-folded and without punctuation; the text itself if it has no words.
+
+    In scripts without blanks between words each character is a word. Combining marks, such as the vowel signs of Hindi,
+    belong to the character before them.
+    """
     folded = caseless(text)
-    return _WORD.findall(folded) or [folded]
+    return (_WORD if folded.isascii() else _any_word()).findall(folded) or [folded]
+
+
+@cache
+def _any_word() -> re.Pattern[str]:
+    """A word of any script. `re` has no class of combining marks, and they are not in its class of letters."""
+    marks = "".join(chr(c) for c in range(0x300, 0x1F000) if category(chr(c)).startswith("M"))
+    letter = rf"(?![{_UNSPACED}])[\w{marks}]"
+    return re.compile(rf"(?:{letter})+(?:'(?:{letter})+)?|(?=\w)[{_UNSPACED}][{marks}]*")
 
 
 class Near:

@@ -7,7 +7,8 @@ import unicodedata
 
 # Invisible format characters: soft hyphen, zero-width spaces and joiners, direction marks, variation selectors.
 _INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]"
+    "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff"
+    "\U000e0100-\U000e01ef]"
 )
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
