@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,3 +31,13 @@ def data() -> Path:
     if not Path(folder or "nowhere").is_dir():
         pytest.skip("no real data: set OUTGROW_DATA")
     return Path(folder).resolve()
+
+
+@pytest.fixture(autouse=True)
+def _no_stop_is_left() -> Iterator[None]:
+    """A process that is asked to stop computes nothing more: a test that leaves it so would break those after it."""
+    yield
+    if context := sys.modules.get("outgrow.graph.context"):
+        left = context.STOPPING.is_set()
+        context.STOPPING.clear()
+        assert not left, "the test has left the process asked to stop"
