@@ -22,7 +22,7 @@ from outgrow.methods.head import Head
 from outgrow.types import Scores, UserError
 
 TASKS, SEEDS = 10, 2
-DRAWS = 30
+DRAWS = 300
 TELLS = "steadiness"
 
 
@@ -76,6 +76,7 @@ def test_a_clue_that_tells_the_gain_is_found() -> None:
     assert len(finding.figure.panels[0].series) == 4
 
 
+@pytest.mark.slow
 def test_where_no_clue_tells_the_gain_it_says_nothing_in_95_of_100_draws() -> None:
     rng = np.random.default_rng(1)
     sentences = [WithoutTruth().finding(draw(rng, 0.0)).sentence for _ in range(DRAWS)]
