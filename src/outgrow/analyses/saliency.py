@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any, ClassVar
@@ -107,12 +106,11 @@ def _is_probed(cell: Cell) -> bool:
 
 
 def _layers(model: Model) -> tuple[int, ...]:
-    """The layers of a model below its last, at most `MOST_LAYERS` of them."""
-    with suppress(UserError):
-        config = read_config(model.tokenizer_folder(Settings(offline=True)))
-        count = int(config.get("num_hidden_layers") or config.get("n_layer") or 1)
-        return tuple(dict.fromkeys(np.linspace(0, count - 1, min(count, MOST_LAYERS)).round().astype(int).tolist()))
-    return (0,)
+    """The layers of a model below its last, at most `MOST_LAYERS` of them. Raises UserError where its config cannot be
+    read, such as for a checkpoint that is not downloaded yet."""
+    config = read_config(model.tokenizer_folder(Settings(offline=True)))
+    count = int(config.get("num_hidden_layers") or config.get("n_layer") or 1)
+    return tuple(dict.fromkeys(np.linspace(0, count - 1, min(count, MOST_LAYERS)).round().astype(int).tolist()))
 
 
 def _shorter(fit: Fit, share: float) -> Fit:
