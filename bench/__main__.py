@@ -1,13 +1,13 @@
 """`make bench`, or `python -m bench [PART ...]`: how fast outgrow is, beside plain scripts that do the same work.
 
 Each part is printed when it is done, and written to docs/performance.json, from which `python -m docs.refresh
-docs/performance.md` makes the page. A part that is not asked for stays as it was.
+docs/performance.md` makes the page. A part that is not asked for stays as it was, with the machine and the day on which
+it was measured.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 from collections.abc import Callable, Mapping
@@ -15,10 +15,9 @@ from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from bench.tables import FILE, show
-from bench.turns import Measured
+from bench.turns import Measured, Part, read, write
 
 PARTS = {
     "training": "training.measure",
@@ -39,9 +38,7 @@ def main(parts: Mapping[str, Callable[[], list[Measured]]], file: Path) -> None:
     for name, measure in parts.items():
         records = measure()
         show(name, records)
-        stored: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {"parts": {}}
-        stored = {"machine": machine(), "parts": {**stored["parts"], name: [each.to_dict() for each in records]}}
-        file.write_text(json.dumps(stored, indent=1) + "\n")
+        write(file, {**read(file), name: Part(machine=machine(), records=records)})
 
 
 def machine() -> dict[str, str]:

@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from bench.turns import FASTER, ROOT, Measured, read
+from bench.turns import FASTER, ROOT, Measured, Part, read
 
 COMPARED = ("s", "s of a core", "MB", "MB stored", *FASTER)  # units with ratios; accuracies and losses have none
 FILE = ROOT / "docs/performance.json"
@@ -46,9 +44,12 @@ def shown(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
-def machine(file: Path) -> str:
-    """On what and when it was measured."""
-    return "\n".join(f"- {what}: {value}" for what, value in json.loads(file.read_text())["machine"].items())
+def page(part: Part | None) -> str:
+    """The table of a part, and the machine on which it was measured."""
+    if part is None:
+        return "Not measured yet."
+    machine = part.machine
+    return f"{table(part.records)}\n\n{machine['day']}, {machine['processor']}; {machine['software']}."
 
 
 def show(part: str, records: Sequence[Measured]) -> None:
@@ -56,7 +57,4 @@ def show(part: str, records: Sequence[Measured]) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "machine":
-        print(machine(FILE))
-    else:
-        print(table(read(FILE).get(sys.argv[1], [])) or "Not measured yet.")
+    print(page(read(FILE).get(sys.argv[1])))

@@ -46,6 +46,22 @@ class Measured:
         return asdict(self)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A part of the benchmark: what was measured, and the machine, software and day on which it was. Parts that were
+    measured on different machines stand in one file."""
+
+    machine: Mapping[str, str]
+    records: Sequence[Measured]
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Part:
+        return cls(machine=stored["machine"], records=[Measured(**record) for record in stored["records"]])
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"machine": dict(self.machine), "records": [each.to_dict() for each in self.records]}
+
+
 def in_turns(
     contestants: Mapping[str, Callable[[], Mapping[str, float]]], repeats: int = REPEATS
 ) -> tuple[dict[str, dict[str, list[float]]], list[float]]:
@@ -114,7 +130,11 @@ def _memory(pid: int) -> float:
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS")), 0.0)
 
 
-def read(path: Path) -> dict[str, list[Measured]]:
-    """What a benchmark wrote, part by part."""
-    parts = json.loads(path.read_text())["parts"]
-    return {part: [Measured(**record) for record in records] for part, records in parts.items()}
+def read(path: Path) -> dict[str, Part]:
+    """What a benchmark wrote, part by part; nothing where it has not run."""
+    stored: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    return {name: Part.from_dict(part) for name, part in stored.items()}
+
+
+def write(path: Path, parts: Mapping[str, Part]) -> None:
+    path.write_text(json.dumps({name: part.to_dict() for name, part in parts.items()}, indent=1) + "\n")

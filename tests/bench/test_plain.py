@@ -84,6 +84,6 @@ def test_the_page_is_made_of_what_was_measured(work: ModuleType) -> None:
     tables, turns = (importlib.import_module(f"bench.{name}") for name in ("tables", "turns"))
     found = turns.read(REPOSITORY / "docs/performance.json")
     assert found
-    for part, records in found.items():
-        assert f"<!-- results: bench.tables {part} -->" in page
-        assert tables.table(records) in page, f"python -m docs.refresh docs/performance.md: {part} is not up to date"
+    for name, part in found.items():
+        assert f"<!-- results: bench.tables {name} -->" in page
+        assert tables.page(part) in page, f"python -m docs.refresh docs/performance.md: {name} is not up to date"

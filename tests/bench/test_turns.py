@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 from pathlib import Path
 from types import ModuleType
 
@@ -63,12 +62,19 @@ def test_a_table_has_medians_ratios_and_load(turns: ModuleType, tables: ModuleTy
     ]
 
 
-def test_a_part_that_is_not_asked_for_stays(turns: ModuleType, tmp_path: Path) -> None:
-    main = importlib.import_module("bench.__main__").main
+def test_a_part_that_is_not_asked_for_stays_with_its_machine(
+    turns: ModuleType, tables: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = importlib.import_module("bench.__main__")
+    main, here = bench.main, bench.machine()
     file = tmp_path / "performance.json"
     records = {n: [turns.Measured(work="w", unit="s", values={"ours": [float(n)]})] for n in range(3)}
     main({"a": lambda: records[0], "b": lambda: records[1]}, file)
+    assert set(turns.read(file)["a"].machine) == {"processor", "software", "day"}
+    monkeypatch.setattr(bench, "machine", lambda: {"processor": "another", "software": "S", "day": "tomorrow"})
     main({"b": lambda: records[2]}, file)
     found = turns.read(file)
-    assert {part: each[0].values["ours"] for part, each in found.items()} == {"a": [0.0], "b": [2.0]}
-    assert set(json.loads(file.read_text())["machine"]) == {"processor", "software", "day"}
+    assert {name: part.records[0].values["ours"] for name, part in found.items()} == {"a": [0.0], "b": [2.0]}
+    assert found["a"].machine == here
+    assert tables.page(found["b"]).splitlines()[-1] == "tomorrow, another; S."
+    assert tables.page(None) == "Not measured yet."
