@@ -115,7 +115,10 @@ class Model:
         return logits.softmax(-1).numpy()
 
     def labelled(self, fitted: SoftTrainer, rows: Rows) -> Rows:
+        """The rows with the model's probabilities as targets, or with its best choice where the job's labels are hard."""
         probs = self.answers(fitted, rows)
+        if self.job["hard"]:
+            probs = np.eye(probs.shape[1])[probs.argmax(1)]
         return [{**row, "targets": each[: len(row["choices"])].tolist()} for row, each in zip(rows, probs, strict=True)]
 
     def accuracy(self, fitted: SoftTrainer, rows: Rows) -> float:

@@ -161,7 +161,7 @@ def plain_job(experiment: Mapping[str, Any], do: str) -> dict[str, Any]:
     pairs = [(a, b) for a in weak for b in strong if order.index(a) < order.index(b)]
     return {
         "do": do, "readout": task.readout, "splits": rows_of(resolved, 0), "models": models,
-        "weak": weak, "strong": strong, "pairs": pairs, "seed": 0,
+        "weak": weak, "strong": strong, "pairs": pairs, "seed": 0, "hard": not task.soft_labels,
     }  # fmt: skip
 
 

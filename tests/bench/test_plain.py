@@ -37,6 +37,7 @@ def test_rows_of_the_plain_script_are_those_of_the_experiment(work: ModuleType) 
         "weak_train": 8, "transfer": 8, "transfer_validation": 4, "validation": 4, "test": 6,
     }  # fmt: skip
     assert job["pairs"] == [("ladder/pawn", "ladder/knight")]
+    assert job["hard"]  # as chess hardens the labels of a supervisor
     assert job["models"]["ladder/pawn"]["learning_rate"] == 1e-3  # of the recipe
     for row in job["splits"]["test"]:
         assert len(row["targets"]) == len(row["choices"])
