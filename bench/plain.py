@@ -115,7 +115,7 @@ class Model:
         return logits.softmax(-1).numpy()
 
     def labelled(self, fitted: SoftTrainer, rows: Rows) -> Rows:
-        """The rows with the model's probabilities as targets, or with its best choice where the job's labels are hard."""
+        """The rows with the model's probabilities as targets, or its best choice where the job's labels are hard."""
         probs = self.answers(fitted, rows)
         if self.job["hard"]:
             probs = np.eye(probs.shape[1])[probs.argmax(1)]

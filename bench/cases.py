@@ -1,0 +1,79 @@
+"""What `outgrow.estimate` says of the cases without ground truth, beside the gain that was measured.
+
+`python -m bench.cases` prints the table, a row for each case of docs/results/cases.md whose student is a head on frozen
+features. What the store does not have is computed. The measured gain is that on the test examples that the supervisor
+answers, with the interval over test examples and seeds; the estimate is the mean of those of the seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from outgrow import api, graph
+from outgrow.analyses.base import scores_table
+from outgrow.analyses.without_truth import WithoutTruth
+from outgrow.experiment.cell import Cell
+from outgrow.experiment.grid import cells
+from outgrow.measures.difference import Difference, paired
+from outgrow.numbers import signed, span
+from outgrow.practice.estimate import GainEstimate, coefficients, foretold
+from outgrow.source import resolved
+from outgrow.store import Store
+from outgrow.types import Scores
+
+CASES = ("sentiment", "topics", "creak", "preferences")
+HEADER = ("case", "predicted gain", "measured gain", "within")
+
+
+def row(name: str, store: Store) -> tuple[str, ...]:
+    """Case, predicted gain and measured gain in points with their intervals, and whether the first holds the second."""
+    guess, found = compared(cells(resolved(f"examples/{name}.toml")), store)
+    within = "yes" if guess.low <= found.mean <= guess.high else "no"
+    predicted, measured = (f"{signed(mean)} ({span(low, high)})" for mean, low, high in (
+        (guess.gain, guess.low, guess.high), (found.mean, found.low, found.high),
+    ))  # fmt: skip
+    return name, predicted, measured, within
+
+
+def compared(seeds: Sequence[Cell], store: Store) -> tuple[GainEstimate, Difference]:
+    """The estimate for the cells of one comparison, and the gain that was measured."""
+    steps = [WithoutTruth().steps(cell) for cell in seeds]
+    with api.executor() as runner:
+        outcome = graph.run([step for each in steps for step in each.values()], store, runner)
+    if outcome.failures:
+        raise SystemExit(outcome.failures[0].error_text)
+    students, floors = ([graph.load(each[role], store) for each in steps] for role in ("student", "floor"))
+    clue = coefficients()["clue"]
+    values = [graph.load(each["clues"], store).values[clue] if clue else 0.0 for each in steps]
+    return foretold(float(np.mean(values))), gain(students, floors)
+
+
+def gain(students: Sequence[Scores], floors: Sequence[Scores]) -> Difference:
+    """The accuracy of the students minus that of their supervisors, on the examples that all of these answer."""
+    ids = floors[0].ids
+    student, floor = scores_table(students, ids), scores_table(floors, ids)
+    answered = ~np.isnan(floor).any(0)
+    return paired(student[:, answered], floor[:, answered], np.asarray(floors[0].groups)[answered])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(CASES))
+    parser.add_argument("--store", default=os.environ.get("OUTGROW_STORE", "runs"))
+    arguments = parser.parse_args()
+    if unknown := set(arguments.cases) - set(CASES):
+        parser.error(f"no case {min(unknown)}: choose of {', '.join(CASES)}")
+    rows = [
+        HEADER,
+        ("---", "---:", "---:", "---"),
+        *(row(name, Store(arguments.store)) for name in arguments.cases or CASES),
+    ]
+    print("\n".join(f"| {' | '.join(each)} |" for each in rows))
+
+
+if __name__ == "__main__":
+    main()
