@@ -56,10 +56,34 @@ def test_the_aggregate_is_the_ratio_of_mean_differences_not_the_mean_of_ratios()
 
 
 def test_a_student_that_is_the_floor_or_the_ceiling_recovers_nothing_or_all() -> None:
+    """No group of 200 differs: at 97.5 %, 1 - 0.025 ^ (1 / 200) = 0.018275 of all do at most, each by 1 at most. Where
+    the gap is as small as its interval allows, that is its largest share."""
     floor, _, ceiling, groups = world()
     nothing, everything = recovered(floor, floor, ceiling, groups), recovered(floor, ceiling, ceiling, groups)
-    assert (nothing.pgr, nothing.low, nothing.high) == pytest.approx((0, 0, 0), abs=1e-9)
-    assert (everything.pgr, everything.low, everything.high) == pytest.approx((1, 1, 1), abs=1e-9)
+    assert nothing.gap_low is not None
+    share = 0.018275 / nothing.gap_low
+    assert (nothing.pgr, nothing.low, nothing.high) == pytest.approx((0, -share, share), rel=1e-4, abs=1e-9)
+    assert (everything.pgr, everything.low, everything.high) == pytest.approx((1, 1 - share, 1 + share), rel=1e-4)
+
+
+def test_a_student_that_is_the_ceiling_on_few_examples_is_not_determined() -> None:
+    """Of 25 examples 0.1372 may be of another kind; the gap, 0.4, may be as small as 0.194: 71 points either way."""
+    floor, ceiling = np.zeros((1, 25)), np.array([[1.0] * 10 + [0.0] * 15])
+    found = recovered(floor, ceiling, ceiling, np.arange(25))
+    assert found.pgr is None
+    assert found.withheld is not None
+    assert found.withheld.startswith("not determined, the interval 29 to 171 % is too wide: more test examples")
+
+
+def test_only_examples_that_count_make_the_ceiling_s_equal() -> None:
+    """Half of the 200 groups are out, and so is the largest gap: the bound is that of the other 100."""
+    floor, _, ceiling, groups = world()
+    among = (groups % 2 == 0).astype(float)[None]
+    wide = np.where(among == 0, 10.0, ceiling)
+    found = recovered(floor, wide, wide, groups, among=among)
+    assert found.low is not None
+    assert found.gap_low is not None
+    assert (1 - found.low) * found.gap_low == pytest.approx(1 - 0.025 ** (1 / 100))
 
 
 def test_a_ready_made_supervisor_is_one_row() -> None:

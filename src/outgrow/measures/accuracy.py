@@ -38,7 +38,7 @@ def share(hit: npt.NDArray[Any], among: npt.NDArray[Any], groups: Groups, *, lev
     if interval is None:
         return None
     none, every = not (inside * weight).any(), not ((1.0 - inside) * weight).any()
-    groups_among = _effective_groups(weight.mean(axis=0), groups)
+    groups_among = effective_groups(weight.mean(axis=0), groups)
     low, high = bounded(interval.low, interval.high, none, every, groups_among, level)
     return replace(interval, low=low, high=high)
 
@@ -65,13 +65,18 @@ def bounded(low: float, high: float, none: bool, every: bool, groups: float, lev
     In these two cases the estimated variance is 0, so the interval is the exact binomial one (Clopper & Pearson 1934)
     with groups as trials.
     """
-    bound = ((1.0 - level) / 2) ** (1 / groups)
     if none or every:
-        return (0.0, 1.0 - bound) if none else (bound, 1.0)
+        bound = unseen(groups, level)
+        return (0.0, bound) if none else (1.0 - bound, 1.0)
     return max(low, 0.0), min(high, 1.0)
 
 
-def _effective_groups(weight: npt.NDArray[np.float64], groups: Groups) -> float:
+def unseen(groups: float, level: float) -> float:
+    """The upper bound of the share of groups that have what none of so many groups has (Clopper & Pearson 1934)."""
+    return float(1.0 - ((1.0 - level) / 2) ** (1 / groups))
+
+
+def effective_groups(weight: npt.NDArray[np.float64], groups: Groups) -> float:
     """The effective number of groups, (Σ w_g)² / Σ w_g² (Kish 1965). weight: of each example, [N]."""
     _, codes = np.unique(np.asarray(groups), return_inverse=True)
     sizes = np.bincount(codes, weights=weight)

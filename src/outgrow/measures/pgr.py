@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from outgrow.measures.accuracy import effective_groups, unseen
 from outgrow.measures.crossed import Crossed, Groups, OneGroupError, crossed, fieller_interval, same_shape
 from outgrow.types import Doubles
 
 MIN_GROUPS = 20  # with fewer groups the estimate of a clustered variance is itself too noisy
+NO_WIDTH = 1e-9  # of an interval whose variance is zero, up to rounding
 WIDEST = 1.0  # an interval wider than the whole gap from floor to ceiling is not informative
 
 
@@ -72,7 +74,8 @@ def recovered(
     """PGR over seeds and examples: the ratio of the mean differences, with Fieller's confidence interval.
 
     It is withheld if there are too few test groups, if the interval of the gap reaches zero (Fieller's set is then not
-    an interval), or if the interval of the PGR is wider than 100 points.
+    an interval), or if the interval of the PGR is wider than 100 points. Where the student equals the ceiling, or the
+    floor, on every example, the exact binomial bound of the share of groups where it may differ widens the interval.
 
     Args:
         floor, student, ceiling: Scores [S, N], or [1, N] if they do not depend on the seed (a ready-made supervisor).
@@ -108,6 +111,9 @@ def recovered(
     gap, half = float(parts.mean[1]), parts.half_width(np.array([0.0, 1.0]), level)
     with_gap = partial(Recovery, gap=gap, gap_low=gap - half, gap_high=gap + half, seed_noise=seed_noise)
     ratio = fieller_interval(parts, level=level)
+    if ratio and ratio[1] - ratio[0] < NO_WIDTH:
+        more = _unseen(high - low, among, groups, level) / (gap - half)
+        ratio = ratio[0] - more, ratio[1] + more
     if parts.effective_groups < MIN_GROUPS:
         return with_gap(withheld=_too_few(_count(parts)))
     if ratio is None:
@@ -115,6 +121,12 @@ def recovered(
     if ratio[1] - ratio[0] > WIDEST:
         return with_gap(withheld=_not_determined(parts, *ratio))
     return with_gap(pgr=float(parts.mean[0]) / gap, low=ratio[0], high=ratio[1])
+
+
+def _unseen(gaps: Doubles, among: npt.NDArray[Any] | None, groups: Groups, level: float) -> float:
+    """How far the mean score of a student may lie from one that it equals on every example, [S, N]."""
+    weight = np.ones((1, gaps.shape[1])) if among is None else np.asarray(among, dtype=np.float64)
+    return unseen(effective_groups(weight.mean(axis=0), groups), level) * float(np.abs(gaps * weight).max())
 
 
 def _too_few(count: str) -> str:
