@@ -65,6 +65,12 @@ def test_scores_go_through_a_softmax(tmp_path: Path) -> None:
     assert found["q2"] == YES
 
 
+@pytest.mark.filterwarnings("error")
+def test_scores_of_any_finite_size_are_read_without_a_warning(tmp_path: Path) -> None:
+    found = probs_of(read(tmp_path, "id,no,yes\nq0,1e308,-1e308\nq1,-1e308,1e308\nq2,1e308,1e308\n", form="scores"))[""]
+    assert found == {"q0": NO, "q1": YES, "q2": [0.5, 0.5]}
+
+
 def test_a_cell_with_a_number_for_each_class(tmp_path: Path) -> None:
     """A list in the order of the choices, or an object with their names; in CSV as JSON. ln 3 and 0 are 3/4 and 1/4."""
     text = 'id,label\nq0,"[0.25, 0.75]"\nq1,"{""Yes"": 1, ""no"": 0}"\nq2,\nq3,yes\n'

@@ -167,7 +167,8 @@ def distribution(
     if is_score:
         if max(numbers) in (math.inf, -math.inf):
             raise UserError(f"{row}: the scores are not finite: give logits or log-probabilities")
-        powers = np.exp(np.array(numbers) - max(numbers))
+        with np.errstate(over="ignore"):  # scores of opposite signs, whose difference is infinite: a probability of 0
+            powers = np.exp(np.array(numbers) - max(numbers))
         return tuple((powers / powers.sum()).tolist())
     if normalize and min(numbers) >= 0 and 0 < sum(numbers) < math.inf:
         return tuple(each / sum(numbers) for each in numbers)
