@@ -206,6 +206,11 @@ MISTAKES = {
     ),
     "not a list": ('["harden", {', '"harden" # ', "line 12: methods[1].rules is 'harden' but should be a list"),
     "same label": ('"other"', '"naive"', "line 10: two methods are called 'naive': give each its own label"),
+    "label of an oracle": (
+        '"other"',
+        '"x"\noracle = "stop"\n[[methods]]\nlabel = "x (oracle)"',
+        "line 13: two methods are called 'x (oracle)': give each its own label",
+    ),
     "no label": ('label = "other"\n', "", "line 9: methods[1] has no label"),
     "a table instead of a list": ("[[methods]]\nlabel", "[methods]\nlabel", "this is not TOML"),
     "not TOML": ('label = "naive"', "label naive", "line 7: this is not TOML: expected '='"),

@@ -219,6 +219,16 @@ def test_an_axis_is_neither_empty_nor_lists_anything_twice(name: str) -> None:
         replace(GRID, **{name: (getattr(GRID, name)[0],) * 2})
 
 
+def test_no_label_is_what_another_technique_is_shown_as() -> None:
+    """Tables would show two rows of one name, and join their results."""
+    cheats, plain = Technique(label="x", oracle="stop"), Technique(label="x (oracle)")
+    with pytest.raises(UserError, match=r"methods lists 'x \(oracle\)' twice"):
+        replace(GRID, methods=(plain, cheats))
+    with pytest.raises(UserError, match="methods lists 'x' twice"):
+        replace(GRID, methods=(cheats, Technique(label="x")))
+    assert replace(GRID, methods=(plain, Technique(label="x"))).methods[1].shown == "x"
+
+
 def test_tasks_are_distinguished_by_their_names_and_not_by_their_label_columns() -> None:
     tasks = tuple(Text(path=f"{name}.csv", digest=name, prompt="{text}", label="label") for name in ("one", "other"))
     assert {cell.task.name for cell in cells(replace(GRID, tasks=tasks))} == {"text/one", "text/other"}

@@ -154,8 +154,9 @@ def _methods(raw: Any, options: ReadOptions) -> tuple[Technique, ...]:
         if "label" not in table and not table.keys() - {field.name for field in fields(Technique)}:
             raise WrongError(where, f"methods[{i}] has no label: give it a name of its own")
         technique = record(Technique, table, where, options)
-        if any(technique.label == other.label for other in techniques):
-            text = f"two methods are called {technique.label!r}: give each its own label"
+        others = {name for other in techniques for name in other.names}
+        if called := next((name for name in technique.names if name in others), ""):
+            text = f"two methods are called {called!r}: give each its own label"
             raise WrongError((*where, "label"), text)
         techniques.append(technique)
     return tuple(techniques)

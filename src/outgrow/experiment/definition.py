@@ -183,7 +183,8 @@ def _limits(task: Task, length_limits: Iterable[LengthLimit], wrong: Problems) -
 
 def _check_unique(axis: str, values: Sequence[Any]) -> None:
     """Raise UserError if a name or a content is listed twice: one file may be given by two paths."""
-    shown = [value.label if isinstance(value, Technique) else getattr(value, "name", value) for value in values]
+    named = (value.names if isinstance(value, Technique) else (getattr(value, "name", value),) for value in values)
+    shown = [name for names in named for name in names]
     if twice := [each for each in shown if shown.count(each) > 1]:
         raise UserError(f"{axis} lists {twice[0]!r} twice: name each once")
     contents: dict[str, str] = {}

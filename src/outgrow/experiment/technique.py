@@ -57,6 +57,11 @@ class Technique:
         """The label in tables."""
         return f"{self.label} (oracle)" if self.oracle else self.label
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The label as given and as shown, of which no other technique has either."""
+        return tuple(dict.fromkeys((self.label, self.shown)))
+
     def check(self, shape: Shape) -> None:
         """Raise a UserError, or a CollectedError, for every slot that does not fit a task of this shape."""
         wrong = Problems()
