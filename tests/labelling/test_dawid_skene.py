@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from outgrow.labelling.dawid_skene import DawidSkene, estimate, votes_of
+from outgrow.labelling.dawid_skene import DawidSkene, effective, estimate, votes_of
 from outgrow.types import Labels, UserError
 
 # What three supervisors say of seven examples.
@@ -56,11 +56,40 @@ def test_one_supervisor_s_labels_stay_as_they_are() -> None:
 
 
 def test_two_supervisors_are_refused() -> None:
-    with pytest.raises(UserError, match="not identified with 2 supervisors"):
+    with pytest.raises(UserError, match="not identified: it needs 3 supervisors .* and 0 of 2 do: use mean"):
         DawidSkene().apply([labels([0, 1, 1, 0]), labels([0, 1, 0, 0])])
     undecided = Labels.from_rows([f"e{i}" for i in range(4)], [[0.5, 0.5]] * 4)  # never votes
-    with pytest.raises(UserError, match="not identified with 2 supervisors"):
+    with pytest.raises(UserError, match="not identified: .* and 0 of 3 do"):
         DawidSkene().apply([labels([0, 1, 1, 0]), labels([0, 1, 0, 0]), undecided])
+
+
+def test_a_third_supervisor_that_votes_now_and_then_makes_no_three() -> None:
+    _, votes = drawn((0.9, 0.8, 0.7))
+    two, third = [labels(each) for each in votes[:2]], labels(votes[2])
+    with pytest.raises(UserError, match="vote on 10 examples or more together with others, .* and 0 of 3 do"):
+        DawidSkene().apply([*two, third.take(np.arange(9))])
+    assert len(DawidSkene().apply([*two, third.take(np.arange(10))])) == 600
+    with pytest.raises(UserError, match="vote on 4 examples or more"):  # a fifth of the 20 that have several votes
+        DawidSkene().apply([*(each.take(np.arange(20)) for each in two), third.take(np.arange(3))])
+
+
+@pytest.mark.parametrize(
+    ("parts", "counts"),
+    [
+        (("abc",), "abc"),
+        (("ab", "bc", "ac"), "abc"),  # two labels for each example: left out b, a still shares examples with c
+        (("ab", "bc"), "b"),  # a and c are seen beside b alone
+        (("ab", "cd"), ""),
+        (("a", "b", "c"), ""),
+        (("abc", "ad"), "abc"),  # d is seen beside a alone
+        (("ab", "bc", "cd", "de", "ea"), "abcde"),
+    ],
+)
+def test_who_counts_shares_examples_with_two_others(parts: tuple[str, ...], counts: str) -> None:
+    """Each part is 50 examples that these supervisors vote on."""
+    names = sorted(set("".join(parts)))
+    cast = np.array([[name in part for part in parts for _ in range(50)] for name in names])
+    assert "".join(np.array(names)[effective(cast)]) == counts
 
 
 def drawn(skills: tuple[float, ...], n: int = 600) -> tuple[np.ndarray, list[list[int]]]:

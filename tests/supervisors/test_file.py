@@ -124,6 +124,20 @@ def test_several_annotators_are_aggregated_by_the_rules_of_the_method(tmp_path: 
     assert load(skene.label_accuracy, store).correct.mean() == 1, "eve's vote says nothing"
 
 
+def test_too_few_overlapping_votes_are_refused_before_a_run(tmp_path: Path) -> None:
+    """Eve votes once in the validation slice: what a file says is known. So is that a model votes on everything."""
+    validation = set(ids_of("transfer_validation")[1:])
+    rows = [(id, label, label, "" if id in validation else "yes") for id, label in ANSWERS.items()]
+    path = write(tmp_path / "crowd.csv", rows, "id,ann,bob,eve")
+    crowd = File(path=str(path), annotators=("ann", "bob", "eve")).pinned()
+    technique = Technique(rules=(DawidSkene(),))
+    with pytest.raises(UserError, match=r"fakes, transfer_validation: Dawid-Skene is not identified: .* 0 of 3 do"):
+        cells(experiment(crowd, methods=(technique,), tasks=HEADED))
+    cells(experiment(crowd, methods=(Technique(),), tasks=HEADED))
+    both = Ensemble(members=(SMALL, crowd)).pinned()
+    assert cells(experiment(both, methods=(technique,), tasks=HEADED))
+
+
 def test_a_file_joins_an_ensemble(tmp_path: Path) -> None:
     pair = Ensemble(members=(SMALL, File(path=str(answers(tmp_path / "llm.csv")))))
     assert pair.name == f"{SMALL.name} + file/llm"

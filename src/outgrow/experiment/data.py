@@ -49,8 +49,13 @@ class LabelsStep(Step[Labels]):
     """A step that gives labels of examples, whatever their origin: ground truth, predictions, annotations, rules."""
 
     result: ClassVar[type[Any]] = NotedLabels
+    known: ClassVar[bool] = False  # whether `read` gives the labels before a run
 
     examples: Prepare
+
+    def read(self) -> Labels:
+        """The labels where they are `known`, such as those of a file."""
+        raise NotImplementedError
 
     @property
     def partial(self) -> bool:

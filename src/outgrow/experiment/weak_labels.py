@@ -9,19 +9,26 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
+from outgrow.annotations import Bools
+from outgrow.cache import cached
+from outgrow.content import digest_of_code
 from outgrow.experiment.data import LabelsStep, Prepare
 from outgrow.experiment.folds import OtherFolds, OutOfFold
 from outgrow.experiment.setup import CellSetup
 from outgrow.experiment.steps import Features, Fit, Relabel, predicted
 from outgrow.experiment.technique import Technique
+from outgrow.graph import identity
 from outgrow.labelling.base import Rule
+from outgrow.labelling.dawid_skene import votes_of
 from outgrow.labelling.harden import Harden
 from outgrow.labelling.mean import Mean
 from outgrow.methods.head import Head
 from outgrow.models.base import Model
 from outgrow.tasks.base import Task
 from outgrow.training.features import FeatureSpec
-from outgrow.types import UserError
+from outgrow.types import UserError, classes_of
 
 _NEED = re.compile(
     r"(?P<who>student|supervisor)/(features(@(?P<layer>(-?\d{1,3})?))?|folds:(?P<folds>[2-9]|[1-9]\d)|zero_shot)"
@@ -83,6 +90,8 @@ def weak_labels(
             raise UserError(
                 f"{type(rule).__name__} needs a task whose examples share their choices: {setup.task.name} has none"
             )
+        for each in (labels, held_out):
+            _check_votes(rule, each)
         labelled = LabelledExamples(
             setup=setup,
             labeller=labeller,
@@ -121,6 +130,35 @@ def _joined(rules: tuple[Rule, ...], labeller: Labeller, annotators: int) -> tup
         name, needed = type(rules[0]).__name__, rules[0].min_supervisors
         raise UserError(f"{name} needs {needed} supervisors, {labeller.name} are {annotators}: use mean, or name more")
     return rules
+
+
+def _check_votes(rule: Rule, labels: tuple[LabelsStep, ...]) -> None:
+    """Raises UserError for votes that are too few for an aggregating rule, as far as they are known before a run."""
+    if not (rule.aggregates and len(labels) > 1 and any(step.known for step in labels)):
+        return
+
+    def problem() -> str | None:
+        try:
+            rule.check_votes(_cast(labels))
+        except UserError as error:
+            return str(error)
+        return None
+
+    key = [identity(rule), [step.key for step in labels], digest_of_code("labelling")]
+    if message := cached("votes", key, problem):
+        raise UserError(f"task {labels[0].examples.task.name}, {labels[0].examples.split}: {message}")
+
+
+def _cast(labels: tuple[LabelsStep, ...]) -> Bools:
+    """Whether each annotator votes on each example, bool [annotators, n]; those that are not known vote on all."""
+    place = {id: i for i, id in enumerate(labels[0].examples.read().ids)}
+    cast = np.ones((len(labels), len(place)), dtype=np.bool_)
+    for row, step in zip(cast, labels, strict=True):
+        if step.known:
+            row[:] = False
+            if len(found := step.read()):
+                row[[place[id] for id in found.ids]] = votes_of(classes_of(found)[None]).any(2)[0]
+    return cast
 
 
 def _relabelled(labelled: LabelledExamples, rule: Rule, on_validation: bool = False) -> Relabel:

@@ -11,6 +11,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from outgrow.annotations import Bools
 from outgrow.notes import read_notes, write_notes
 from outgrow.types import Doubles, Ints, Labels, Shape, UserError
 
@@ -66,6 +67,10 @@ class Rule:
             raise UserError(
                 f"{name} needs examples that share their choices, and this task's have their own: remove it"
             )
+
+    def check_votes(self, cast: Bools) -> None:
+        """Raises UserError if an aggregating rule cannot join such votes. cast: whether each annotator votes on each
+        example, bool [annotators, n]."""
 
     @property
     def training_rule(self) -> Rule | None:

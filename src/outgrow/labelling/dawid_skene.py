@@ -8,11 +8,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from outgrow.annotations import Annotations
+from outgrow.annotations import Annotations, Bools
 from outgrow.labelling.base import NO_EVIDENCE, Evidence, Rule
 from outgrow.ranges import at_least, check_ranges, whole
 from outgrow.types import Doubles, Labels, UserError
 
+COMMON = 10  # examples that a supervisor shares with others, to count
 TINY = 1e-300  # stands for a probability of 0 in logarithms and divisions
 
 
@@ -22,7 +23,8 @@ class DawidSkene(Rule):
 
     A vote is the supervisor's most probable choice, shared equally between ties. A supervisor that has no label for an
     example, or gives all choices the same probability, casts no vote. The labels of a single supervisor are returned
-    unchanged. With two supervisors the confusion matrices are not identified, so `apply` raises UserError.
+    unchanged. Fewer than three supervisors whose votes overlap (`effective`) do not identify the confusion matrices, so
+    `apply` raises UserError for them.
 
     iterations: the largest number of EM iterations, starting from the mean vote; it stops earlier once no probability
     changes by 1e-6 or more. smoothing: added to every count of a confusion matrix, so that no confusion has
@@ -46,11 +48,38 @@ class DawidSkene(Rule):
             return labels[0]
         annotations = Annotations.from_labels(labels)
         votes = votes_of(annotations.classes())
-        voters = int(votes.any((1, 2)).sum())
-        if voters < self.min_supervisors:
-            raise UserError(f"Dawid-Skene is not identified with {voters} supervisors that vote: use mean, or add some")
+        self.check_votes(votes.any(2))
         found = estimate(votes, iterations=self.iterations, smoothing=self.smoothing)
         return Labels.from_rows(annotations.ids, list(found.posterior))
+
+    def check_votes(self, cast: Bools) -> None:
+        if (voters := int(effective(cast).sum())) < self.min_supervisors:
+            raise UserError(
+                f"Dawid-Skene is not identified: it needs {self.min_supervisors} supervisors that vote on "
+                f"{_needed(cast)} examples or more together with others, whichever one of these is left out, and "
+                f"{voters} of {len(cast)} do: use mean, or add labels"
+            )
+
+
+def effective(cast: Bools) -> Bools:
+    """Which supervisors count towards the three that Dawid-Skene needs, bool [supervisors]. cast: whether each votes on
+    each example, bool [supervisors, n].
+
+    A supervisor counts if it votes on at least `COMMON` examples together with others, whichever one of the others is
+    left out: its confusion matrix cannot be told from the class prior and the matrix of one other (Dawid & Skene 1979;
+    three independent views are needed, Kruskal 1977 and Allman, Matias & Rhodes 2009, "Identifiability of parameters in
+    latent structure models with many observed variables"). Where few examples have several votes, a fifth of them.
+    """
+    count = cast.sum(0)
+    pairs = cast[:, count == 2].astype(np.float64)
+    with_one = pairs @ pairs.T
+    np.fill_diagonal(with_one, 0)
+    shared = (cast & (count > 1)).sum(1) - with_one.max(1, initial=0)
+    return np.asarray(shared >= _needed(cast))
+
+
+def _needed(cast: Bools) -> int:
+    return max(1, min(COMMON, int((cast.sum(0) > 1).sum()) // 5))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -9,12 +9,13 @@ import numpy as np
 
 from outgrow.experiment.technique import Technique
 from outgrow.labelling.base import Rule
-from outgrow.labelling.dawid_skene import DawidSkene
+from outgrow.labelling.dawid_skene import DawidSkene, effective
 from outgrow.labelling.harden import Harden
 from outgrow.labelling.keep_confident import KeepConfident
 from outgrow.labelling.mean import Mean
 from outgrow.plugins import find, is_a, names, nearest
 from outgrow.practice.data import PracticeData
+from outgrow.practice.task import slice_of
 from outgrow.types import UserError
 
 AUTO, NAIVE, AUDITED = "auto", "naive", "audited"
@@ -96,9 +97,13 @@ def _joining(data: PracticeData, joins: Rule) -> tuple[Rule, ...]:
 
 
 def _joins(data: PracticeData) -> Rule:
-    """How several sources are joined: by Dawid-Skene where three or more overlap on most rows, else by their mean."""
-    given = data.annotations.given
-    voters, overlap = int(given.any(1).sum()), float((given.sum(0) >= 2).mean())
+    """How several sources are joined: by Dawid-Skene where three or more overlap on most rows, and in the validation
+    slice, whose labels are joined by themselves; else by their mean."""
+    labels = data.annotations
+    validation = slice_of(set(labels.ids), {data.ids[i] for i in data.audited.tolist()})
+    held_out = np.array([id in validation for id in labels.ids], dtype=np.bool_)
+    voters = min(int(effective(labels.given[:, part]).sum()) for part in (held_out, ~held_out))
+    overlap = float((labels.given.sum(0) >= 2).mean())
     return DawidSkene() if voters >= DawidSkene.min_supervisors and overlap >= 0.5 else Mean()
 
 

@@ -89,10 +89,15 @@ class Practice(Task):
         if split == "weak_train":
             return Examples(rows=tuple(row for row in rows if row.id in audited))
         labelled = set(self.annotations().ids) - held_out
-        order = sorted(labelled, key=lambda id: (id in audited, _hash(id)))  # audited rows are for learning
-        validation = set(order[: min(MOST_SLICE, int(np.ceil(SLICE * len(order))))])
+        validation = slice_of(labelled, audited)
         chosen = validation if split == "transfer_validation" else (labelled | audited) - validation
         return Examples(rows=tuple(row for row in rows if row.id in chosen))
+
+
+def slice_of(labelled: Set[str], audited: Set[str]) -> Set[str]:
+    """The ids of the validation slice, drawn by a hash; audited rows are for learning, and come last."""
+    order = sorted(labelled, key=lambda id: (id in audited, _hash(id)))
+    return frozenset(order[: min(MOST_SLICE, int(np.ceil(SLICE * len(order))))])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from outgrow.tasks.text import on_this_machine
 from outgrow.text.label_files import LabelFile, LabelFormat, read_labels
 from outgrow.text.opening import digest_of_files, refuse_changed
 from outgrow.training.language_model import Generative
-from outgrow.types import Labels, UserError
+from outgrow.types import Examples, Labels, UserError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +103,7 @@ class FileLabels(LabelsStep):
     """The labels that a file has for examples, by one of its annotators."""
 
     kind: ClassVar[str] = "file_labels"
+    known: ClassVar[bool] = True
 
     file: File
     annotator: str = ""
@@ -116,7 +117,13 @@ class FileLabels(LabelsStep):
         return f"labels of {self.file.name} for {self.examples.task.name} {self.examples.split}"
 
     def run(self, ctx: Context) -> Labels:
-        wanted = set(ctx.load(self.examples).ids)
+        return self._of(ctx.load(self.examples))
+
+    def read(self) -> Labels:
+        return self._of(self.examples.read())
+
+    def _of(self, examples: Examples) -> Labels:
+        wanted = set(examples.ids)
         own = _by_annotator(self.file, self.examples.task)[self.annotator]
         return own.take(np.array([i for i, id in enumerate(own.ids) if id in wanted], dtype=np.int64))
 

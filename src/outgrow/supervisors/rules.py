@@ -90,6 +90,7 @@ class RuleLabels(LabelsStep):
     """The labels that one function gives to examples."""
 
     kind: ClassVar[str] = "rule_labels"
+    known: ClassVar[bool] = True
 
     rules: Rules
     function: str
@@ -105,6 +106,9 @@ class RuleLabels(LabelsStep):
 
     def run(self, ctx: Context) -> Labels:
         return labelled(self.rules, self.function, ctx.load(self.examples).rows, self.examples.task.name)
+
+    def read(self) -> Labels:
+        return labelled(self.rules, self.function, self.examples.read().rows, self.examples.task.name)
 
 
 def labelled(rules: Rules, function: str, rows: Sequence[Example], task: str) -> Labels:
