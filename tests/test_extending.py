@@ -148,7 +148,13 @@ def test_a_method_written_in_one_file_learns_from_features(project: Path) -> Non
     assert any(isinstance(step, Features) and step.spec.layer == -2 for step in walk(results.outcome.computed))
     method = read("centroids.toml").methods[1].fit
     features, labels = np.array([[-1.0], [1.0]]), np.eye(2)
-    data = FeatureData(design=Design(features), labels=labels, validation_features=features, validation_labels=labels)
+    data = FeatureData(
+        design=Design(features),
+        labels=labels,
+        groups=np.arange(2),
+        validation_features=features,
+        validation_labels=labels,
+    )
     probs = method.predict(method.fit(data, results.experiment.methods[0].loss, 0), np.array([[1.0]]))
     assert probs[0].tolist() == pytest.approx([0.018, 0.982], abs=1e-3)
 

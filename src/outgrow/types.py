@@ -13,6 +13,8 @@ from typing import Any, Literal, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from outgrow.ids import first_duplicate
+
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -122,7 +124,7 @@ class Examples:
     cut: bool = False
 
     def __post_init__(self) -> None:
-        if (duplicate := _first_duplicate(self.ids)) is not None:
+        if (duplicate := first_duplicate(self.ids)) is not None:
             raise UserError(f"two examples share the id {duplicate!r}: give every row an id of its own")
 
     def __len__(self) -> int:
@@ -292,7 +294,7 @@ class Labels:
         ids = pa.array(self.ids, pa.string())
         indices = pc.index_in(pa.array(wanted, pa.string()), value_set=ids)
         bijective = len(ids) == len(wanted) and not indices.null_count  # then no id can occur twice
-        if not bijective and (duplicate := _first_duplicate(self.ids)) is not None:
+        if not bijective and (duplicate := first_duplicate(self.ids)) is not None:
             raise UserError(f"the labels name example {duplicate!r} twice: keep one row for each id")
         if indices.null_count:
             first = wanted[pc.index(pc.is_null(indices), True).as_py()]
@@ -375,18 +377,6 @@ def shared_choices(offsets: Ints) -> int:
     if len(counts) > 1:
         raise UserError("a rule or head needs examples that share their choices: their number differs here")
     return int(counts.sum())
-
-
-def _first_duplicate(ids: tuple[str, ...]) -> str | None:
-    """The first id that repeats an earlier one; None if all are distinct."""
-    if len(set(ids)) == len(ids):
-        return None
-    seen: set[str] = set()
-    for id in ids:
-        if id in seen:
-            return id
-        seen.add(id)
-    return None
 
 
 def _offsets(counts: npt.NDArray[Any]) -> Ints:

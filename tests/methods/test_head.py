@@ -99,6 +99,7 @@ def some_data(labels: Doubles, x: Doubles, held_out: int) -> FeatureData:
     return FeatureData(
         design=Design(x[held_out:]),
         labels=labels[held_out:],
+        groups=np.arange(len(x) - held_out),
         validation_features=x[:held_out],
         validation_labels=labels[:held_out],
     )
@@ -128,7 +129,9 @@ def test_gradient_descent_on_a_linear_head_reaches_the_regression() -> None:
     x = rng.normal(2.0, 3.0, (600, 8))
     logits = np.stack([x[:, 0], x[:, 1], -x[:, 0]], 1) / 3 + rng.normal(size=(600, 3))
     labels = np.eye(3)[logits.argmax(1)]
-    data = FeatureData(design=Design(x), labels=labels, validation_features=x, validation_labels=labels)
+    data = FeatureData(
+        design=Design(x), labels=labels, groups=np.arange(600), validation_features=x, validation_labels=labels
+    )
     solved = Head(penalties=(1e-4,))
     trained = Head(penalties=(1e-4,), epochs=500, batch=400, learning_rate=0.05)
     one, other = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from practice.made import drawn
@@ -74,6 +76,26 @@ def test_no_item_is_predicted_by_a_model_that_saw_its_group() -> None:
     assert (found.argmax(1) == labels).mean() < 0.6
     apart = predicted_out_of_fold(x, labels, 2, np.arange(200), 0)
     assert (apart.argmax(1) == labels).mean() > 0.7
+
+
+def test_items_of_a_group_are_those_of_the_data() -> None:
+    """Copies share a fold, whatever their case; without texts every item is alone; replies are part of a text."""
+    data = PracticeData.from_values(["a", "b", "a"], ["One text", "another", "one  TEXT"], ids=["x", "y", "z"])
+    assert data.groups == ("x", "y", "x")
+    assert PracticeData.from_values(["a", "b"], ids=["x", "y"]).groups == ("x", "y")
+    pairs = replace(data, replies=(("1", "2"), ("1", "2"), ("1", "3")))
+    assert pairs.groups == ("x", "y", "z")
+
+
+def test_copies_do_not_tell_each_other_s_labels() -> None:
+    """Labels by chance of texts that each occur twice: predictions out of fold are by chance too."""
+    rng = np.random.default_rng(0)
+    words = [f"w{i} x{i} y{i}" for i in range(150)]
+    weak = rng.integers(0, 2, 150)
+    data = PracticeData.from_values(np.tile(weak, 2), [*words, *(text.upper() for text in words)], classes=["a", "b"])
+    found = probable_truth(data)
+    assert found.out_of_fold is not None
+    assert (found.out_of_fold.argmax(1) == np.tile(weak, 2)).mean() < 0.6
 
 
 def test_a_class_without_a_label_and_one_with_a_single_item() -> None:

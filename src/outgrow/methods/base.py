@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 
 from outgrow.graph import Context, Settings
+from outgrow.ids import numbered
 from outgrow.labelling.base import NotedLabels
 from outgrow.losses.base import Loss
 from outgrow.models.base import Model
@@ -22,7 +23,7 @@ from outgrow.tasks.base import Readout
 from outgrow.training.features import FeatureSpec
 from outgrow.training.linear import Design
 from outgrow.training.precision import Precision, check_precision, finite
-from outgrow.types import Doubles, Examples, Floats, Labels, Shape, UserError, classes_of, same_choices
+from outgrow.types import Doubles, Examples, Floats, Ints, Labels, Shape, UserError, classes_of, same_choices
 
 if TYPE_CHECKING:
     from outgrow.training.footprint import Architecture
@@ -47,10 +48,14 @@ class TrainingData:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FeatureData:
     """Frozen features and labels as arrays: `design.values` float64 [n, width], labels float64 [n, classes]; the same
-    of the validation slice. Heads that are fitted together share one design."""
+    of the validation slice. Heads that are fitted together share one design.
+
+    groups: int64 [n], the group of each row, from 0. Rows of one group, such as copies of a text, belong in one fold.
+    """
 
     design: Design
     labels: Doubles
+    groups: Ints
     validation_features: Doubles
     validation_labels: Doubles
 
@@ -65,11 +70,13 @@ class FeatureData:
         if readout == "head":
             same_choices(data.examples)
         labels, validation_labels = map(classes_of, (data.labels, data.validation_labels))
+        groups = numbered(data.examples.groups)
         if readout == "pair":
-            labels = np.concatenate([labels, labels[:, ::-1]])
+            labels, groups = np.concatenate([labels, labels[:, ::-1]]), np.concatenate([groups, groups])
         return cls(
             design=design,
             labels=labels,
+            groups=groups,
             validation_features=validation_features,
             validation_labels=validation_labels,
         )

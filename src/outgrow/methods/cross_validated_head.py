@@ -21,10 +21,12 @@ class CrossValidatedHead(FeatureMethod):
     """Multinomial regression on the features that `head` reads. The penalty is the one of the lowest cross-entropy over
     `folds` parts of the training rows; the validation slice is not read.
 
-    folds: drawn by the seed; as many as there are rows, where there are fewer.
+    folds: drawn by the seed, of whole groups, so that no copy of a text tells the label of another; as many as there
+    are groups, where there are fewer.
     """
 
     kind: ClassVar[str] = "method/cross-validated-head"
+    version: ClassVar[int] = 2  # 2: folds of whole groups
 
     folds: int = 5
 
@@ -44,12 +46,10 @@ class CrossValidatedHead(FeatureMethod):
         if not loss.fixed_targets:
             raise UserError("cross-validated-head learns by cross-entropy only: use head, or leave the loss out")
         x, labels = data.design.values, data.labels
-        half = len(x) // 2
-        is_pair = np.array_equal(x[:half], -x[half:])  # a pair is there both ways round: both are in one fold
-        n = half if is_pair else len(x)
-        if n < 2:
-            raise UserError(f"a cross-validated head needs two rows at least, there are {n}: give more")
-        fold = np.resize(np.random.default_rng(seed).permutation(n) % min(self.folds, n), len(x))
+        groups = int(data.groups.max(initial=-1)) + 1
+        if groups < 2:
+            raise UserError(f"a cross-validated head needs two different texts at least, there are {groups}: give more")
+        fold = (np.random.default_rng(seed).permutation(groups) % min(self.folds, groups))[data.groups]
         losses = np.zeros(len(PENALTIES))
         for number in range(fold.max() + 1):
             mine = fold == number

@@ -59,7 +59,9 @@ class PracticeData:
     @cached_property
     def groups(self) -> tuple[str, ...]:
         """The group of each item: the id of the first one whose text, and replies, are equal without case, so that
-        copies are never learned from and held out."""
+        copies are never learned from and held out. Without texts each item is a group of its own."""
+        if not self.texts:
+            return self.ids
         first: dict[tuple[str, ...], str] = {}
         replies = self.replies or ((),) * len(self)
         contents = (tuple(map(caseless, (text, *own))) for text, own in zip(self.texts, replies, strict=True))

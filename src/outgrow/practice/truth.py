@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from outgrow.labelling.dawid_skene import TINY, Estimated, estimate, votes_of
+from outgrow.ids import numbered
+from outgrow.labelling.dawid_skene import TINY, DawidSkene, Estimated, effective, estimate, votes_of
 from outgrow.practice.data import PracticeData
 from outgrow.text.bag import Bag
-from outgrow.text.normal import caseless
 from outgrow.types import Doubles, Ints
 
-IDENTIFIED = 3  # annotators that Dawid-Skene needs
 SMOOTHING, POOLED = 0.01, 2.0  # the prior of confusion matrices: votes of nobody, and of the average annotator
 FOLDS = 5
 MOST_TEXTS = 100_000  # with more no cross-validation on bags of words: it would take minutes
@@ -29,8 +27,8 @@ class Truth:
 
     from_labels: by the annotators alone. from_all: by the texts too, where a model could be cross-validated; else the
     same. labels: the class that the annotators together give, the most probable one by `from_labels`, int64 [m].
-    estimated: Dawid-Skene's estimate, with three annotators at least; else None, and `from_labels` is the mean label.
-    out_of_fold: the probabilities of models that have not seen the item's label; None without.
+    estimated: Dawid-Skene's estimate, with three annotators that overlap at least; else None, and `from_labels` is the
+    mean label. out_of_fold: the probabilities of models that have not seen the item's label; None without.
     """
 
     from_labels: Doubles
@@ -58,7 +56,7 @@ def probable_truth(data: PracticeData, features: Any = None, seed: int = 0) -> T
     """
     probs = data.annotations.classes()
     votes = votes_of(probs)
-    if int(votes.any((1, 2)).sum()) >= IDENTIFIED:
+    if int(effective(votes.any(2)).sum()) >= DawidSkene.min_supervisors:
         estimated = estimate(votes, smoothing=SMOOTHING, pooled=POOLED)
         from_labels = estimated.posterior
         likelihood = from_labels / np.maximum(estimated.prior, TINY)
@@ -69,7 +67,7 @@ def probable_truth(data: PracticeData, features: Any = None, seed: int = 0) -> T
     x = bags(data) if features is None and data.texts else features
     if x is None or len(np.unique(labels)) < 2:
         return Truth(from_labels=from_labels, from_all=from_labels, labels=labels, estimated=estimated)
-    groups = _groups([data.texts[i] for i in data.labelled.tolist()]) if data.texts else np.arange(len(labels))
+    groups = numbered(data.groups[i] for i in data.labelled.tolist())
     out_of_fold = predicted_out_of_fold(x, labels, len(data.classes), groups, seed)
     if likelihood is None:
         likelihood = from_labels @ channel(out_of_fold, labels).T  # of one-hot labels the channel's column
@@ -174,9 +172,3 @@ def channel(out_of_fold: Doubles, labels: Ints) -> Doubles:
     joint = counts / counts.sum(1, keepdims=True) * np.maximum(sizes, 1e-9)
     found: Doubles = ((joint + 1e-9) / (joint + 1e-9).sum(0)).T
     return found
-
-
-def _groups(texts: Sequence[str]) -> Ints:
-    """The number of each text's group: texts that are equal without case are one."""
-    numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(caseless(text), len(numbers)) for text in texts], dtype=np.int64)
