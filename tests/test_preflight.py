@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import namedtuple
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from outgrow.experiment.definition import Experiment
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Settings
 from outgrow.labelling.harden import Harden
+from outgrow.methods.finetune import Finetune
 from outgrow.models.hf import HF
 from outgrow.preflight import checked, facts_of, notes
 from outgrow.store import Store
@@ -86,6 +88,38 @@ def test_data_models_and_techniques_are_reported_together(tmp_path: Path) -> Non
     for words in ("no column 'mood'", "none.csv does not exist", "nowhere"):
         assert sum(words in line for line in lines) == 1
     assert all("\n" not in line for line in lines)
+
+
+def test_checkpoints_and_the_grid_are_reported_with_the_data(tmp_path: Path) -> None:
+    """What would show only once the steps are made and the models are looked into: with all else, in one list."""
+    good = text_experiment(tmp_path)
+    weak = HF(size=str(tiny.checkpoint(tmp_path / "weak", "bert")))
+    config = Path(weak.size) / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "intermediate_size": 64}))
+    recipes = {(good.tasks[0].name, weak.name): Finetune(epochs=1)}
+    wrong = replace(good, weak=(weak,), sizes={**good.sizes, "test": 5000}, recipes=recipes)
+    words = ["split test has", "intermediate.dense"]
+    assert [sum(each in line for line in messages(wrong)) for each in words] == [1, 1]
+
+    chained = Technique(label="chain", chain=(weak,))
+    grid = replace(wrong, sizes={**good.sizes, "transfer": None}, methods=(Technique(), chained))
+    with pytest.raises(CollectedError) as caught:  # the data are as they should be: the grid is not
+        outgrow.plan(grid, store=tmp_path / "store")
+    words = ["a chain takes fresh parts of transfer", "intermediate.dense"]
+    assert [sum(each in line for line in caught.value.messages) for each in words] == [1, 1]
+
+
+def test_a_device_and_a_disk_are_reported_with_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = text_experiment(tmp_path)
+    with pytest.raises(CollectedError, match="no device 'cuda:77' here(.|\n)*split test has"):
+        outgrow.plan(replace(good, sizes={**good.sizes, "test": 5000}), settings=Settings(device="cuda:77"))
+    config = Path(good.models[0].size) / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "intermediate_size": 64}))
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 10))
+    recipes = {(good.tasks[0].name, good.models[0].name): Finetune(epochs=1)}
+    with pytest.raises(CollectedError, match="intermediate.dense(.|\n)*needs about"):
+        outgrow.plan(replace(good, recipes=recipes), store=tmp_path / "store")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Any
 from outgrow import graph
 from outgrow.config import Seeds
 from outgrow.executors._machine import with_gpu_memory
-from outgrow.experiment.checkpoints import check_checkpoints
 from outgrow.experiment.definition import Experiment
-from outgrow.experiment.grid import cells, targets
 from outgrow.graph import LOGGER, Outcome, Plan, Report, Settings, Worker, ignore_events
 from outgrow.plugins import find, is_ours
-from outgrow.preflight import check_device, check_resources, check_space, notes
+from outgrow.preflight import check_device, check_resources, check_todo, notes, steps_of
 from outgrow.report.handles import Compared, Results, compare
 from outgrow.source import DEFAULT_SETTINGS, Source, resolved, toml_of
 from outgrow.store import Store
-from outgrow.types import UserError
+from outgrow.types import Problems, UserError
 
 if TYPE_CHECKING:
     from outgrow.executors.base import Executor
@@ -63,14 +61,21 @@ def plan(
         >>> len(plan.todo) > 0, len(plan.cached)
         (True, 0)
     """
-    check_device(settings)
-    experiment = resolved(
-        source, overrides=overrides, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings
-    )
-    planned = graph.plan(targets(cells(experiment)), opened(store))
-    check_checkpoints(planned.todo, settings)
-    check_space(planned.todo, planned.store, settings)
+    experiment = asked(source, overrides=overrides, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings)
+    planned = graph.plan(steps_of(experiment, settings), opened(store))
+    check_todo(planned.todo, planned.store, settings)
     return planned
+
+
+def asked(source: Source, *, settings: Settings, **changes: Any) -> Experiment:
+    """An experiment as records for this machine's device. Raises UserError as `resolved`, or for the device too."""
+    problems = Problems()
+    with problems.collecting():
+        check_device(settings)
+    with problems.collecting():
+        experiment = resolved(source, settings=settings, **changes)
+    problems.raise_collected()
+    return experiment
 
 
 def results(
@@ -143,12 +148,10 @@ def run(
         >>> [record["method"] for record in results.records if record["seed"] is None]
         ['naive', 'other']
     """
-    check_device(settings)
-    experiment = resolved(
-        source, overrides=overrides, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings
-    )
-    for tracker in experiment.trackers:
-        tracker.check()
+    experiment = asked(source, overrides=overrides, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings)
+    problems = Problems()
+    problems.map(lambda tracker: tracker.check(), experiment.trackers)
+    problems.raise_collected()
     for note in notes(experiment, settings):
         LOGGER.warning("note: %s", note)
     opened_store = opened(store)
@@ -181,11 +184,10 @@ def computed(
     Raises UserError where a checkpoint cannot be loaded, the store's disk is too small, or a step needs more than this
     machine has.
     """
-    wanted, settings = targets(cells(experiment)), with_gpu_memory(settings)
+    wanted, settings = steps_of(experiment, settings), with_gpu_memory(settings)
     there = None if worker else on.machine(settings)
     todo = graph.plan(wanted, store).todo if store.storage.local or there else tuple(graph.walk(wanted))
-    check_checkpoints(todo, settings)
-    check_space(todo, store, settings)
+    check_todo(todo, store, settings)
     if there:
         check_resources(todo, there, settings)
     return graph.run(wanted, store, on, settings, watch, worker)

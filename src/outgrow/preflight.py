@@ -13,11 +13,12 @@ from itertools import product
 from typing import Any, TypeGuard
 
 from outgrow.cache import cached
+from outgrow.experiment.checkpoints import check_checkpoints
 from outgrow.experiment.definition import Experiment
-from outgrow.experiment.grid import cell_setup
+from outgrow.experiment.grid import buildable, cell_setup, targets
 from outgrow.experiment.pretrained import Adapt, Contaminate, Pretrained
 from outgrow.experiment.steps import Fit
-from outgrow.graph import Resources, Settings, Step, identity, lacking
+from outgrow.graph import Resources, Settings, Step, identity, lacking, walk
 from outgrow.models.base import Model
 from outgrow.models.header import read_header
 from outgrow.store import Store
@@ -58,8 +59,24 @@ def checked(experiment: Experiment, settings: Settings) -> Experiment:
             facts = facts_of(pinned)
             for problem in _task_problems(experiment, pinned, facts, settings):
                 problems.messages.append(problem)
-    problems.raise_collected()
+    if problems.messages:
+        steps_of(experiment, settings, problems)
     return experiment
+
+
+def steps_of(experiment: Experiment, settings: Settings, problems: Problems | None = None) -> tuple[Step[Any], ...]:
+    """The steps that an experiment computes.
+
+    Raises UserError or CollectedError for steps that cannot be made and for what is in `problems`, together with all
+    that is wrong with the checkpoints of the other steps.
+    """
+    problems = problems or Problems()
+    found = targets(buildable(experiment, problems))
+    if problems.messages:
+        with problems.collecting():
+            check_checkpoints(walk(found), settings)
+    problems.raise_collected()
+    return found
 
 
 def facts_of(task: Task) -> Facts:
@@ -191,7 +208,18 @@ def check_device(settings: Settings) -> None:
         prepare(settings)
 
 
-def check_space(todo: Sequence[Step[Any]], store: Store, settings: Settings) -> None:
+def check_todo(todo: Sequence[Step[Any]], store: Store, settings: Settings) -> None:
+    """Raises UserError, or CollectedError for several, for checkpoints that these steps could not load, and for a disk
+    that is too small."""
+    problems = Problems()
+    with problems.collecting():
+        check_checkpoints(todo, settings)
+    with problems.collecting():
+        _check_space(todo, store, settings)
+    problems.raise_collected()
+
+
+def _check_space(todo: Sequence[Step[Any]], store: Store, settings: Settings) -> None:
     """Raises UserError if the disk of a local store is too small for what these steps would write."""
     folder = store.storage.local
     if folder is None:

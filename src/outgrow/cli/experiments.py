@@ -143,13 +143,12 @@ def plan(
     from outgrow import api
     from outgrow.experiment.texts import new_texts
     from outgrow.preflight import notes
-    from outgrow.source import resolved
 
     settings = settings_from(
         device, trust_pickle, trust_remote_code, offline, microbatch=microbatch, shards=shards, per_gpu=per_gpu,
         gradient_checkpointing=gradient_checkpointing, memory_gb=memory_gb,
     )  # fmt: skip
-    experiment = resolved(read_experiment(file, overrides, seeds, no_plugins, analyses), settings=settings)
+    experiment = api.asked(read_experiment(file, overrides, seeds, no_plugins, analyses), settings=settings)
     planned = api.plan(experiment, store=store, settings=settings)
     if as_json:
         needed = needs(planned, settings) if resources else {}

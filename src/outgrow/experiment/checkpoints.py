@@ -69,6 +69,7 @@ def _check(load: Load, settings: Settings) -> None:
     folder = load.model.local_folder(settings)
     if folder is None or not folder.is_dir():
         return
+    model = load.model if load.model.digest else load.model.pinned()
 
     def found() -> str | None:
         from outgrow.training.network import check_network
@@ -79,8 +80,7 @@ def _check(load: Load, settings: Settings) -> None:
             return str(error)
         return None
 
-    key = [identity(load.model), str(folder), load.kind, load.drawn, settings.trust_remote_code, settings.trust_pickle]
+    key = [identity(model), str(folder), load.kind, load.drawn, settings.trust_remote_code, settings.trust_pickle]
     code = [digest_of_code("training", "models", "models/header"), version("transformers"), version("torch")]
-    message = cached("loadable", [key, code], found) if load.model.digest else found()
-    if message:
+    if message := cached("loadable", [key, code], found):
         raise UserError(message)

@@ -29,12 +29,24 @@ from outgrow.types import Problems, UserError
 
 def cells(experiment: Experiment) -> tuple[Cell, ...]:
     """The grid of a pinned experiment. Equal steps of different cells are one record: they are computed once."""
-    grid = _Grid(experiment)
-    every = product(experiment.tasks, _pairs(experiment), experiment.methods, experiment.seeds)
-    found = tuple(grid.cell(task, *pair, method, seed) for task, pair, method, seed in every)
-    check_no_leaks(cell.student_fit for cell in found if not cell.method.oracle)
-    check_test_unused(cell.student_fit for cell in found)
-    return _with_evidence(found, experiment.analyses, grid.once)
+    problems = Problems()
+    found = buildable(experiment, problems)
+    problems.raise_collected()
+    return found
+
+
+def buildable(experiment: Experiment, problems: Problems) -> tuple[Cell, ...]:
+    """The cells of an experiment that can be built. What is wrong with the others is added to `problems`."""
+    grid, before = _Grid(experiment), len(problems.messages)
+    every = product(experiment.tasks, _pairs(experiment, problems), experiment.methods, experiment.seeds)
+    found = tuple(problems.map(lambda each: grid.cell(each[0], *each[1], *each[2:]), every))
+    with problems.collecting():
+        check_no_leaks(cell.student_fit for cell in found if not cell.method.oracle)
+        check_test_unused(cell.student_fit for cell in found)
+    if len(problems.messages) == before:  # an analysis reads all cells
+        with problems.collecting():
+            return _with_evidence(found, experiment.analyses, grid.once)
+    return found
 
 
 def _with_evidence(
@@ -57,15 +69,17 @@ def _with_evidence(
     return tuple(replace(cell, evidence=evidence) for cell, evidence in zip(found, by_cell, strict=True))
 
 
-def _pairs(experiment: Experiment) -> list[tuple[Supervisor, Model]]:
+def _pairs(experiment: Experiment, problems: Problems) -> list[tuple[Supervisor, Model]]:
     """The supervisors, each with its students."""
     every = list(product(experiment.supervisors, experiment.strong))
     if experiment.pairs == "all":
         return every
-    here = Settings()
-    upward = [(weak, strong) for weak, strong in every if strong.parameters(here) > weak.parameters(here)]
-    if not upward:
-        raise UserError('no strong model has more weights than a weak one: name larger ones, or leave pairs = "upward"')
+    here, upward = Settings(), list[tuple[Supervisor, Model]]()
+    with problems.collecting():
+        upward = [(weak, strong) for weak, strong in every if strong.parameters(here) > weak.parameters(here)]
+        if not upward:
+            text = 'no strong model has more weights than a weak one: name larger ones, or leave pairs = "upward"'
+            raise UserError(text)
     return upward
 
 
