@@ -172,9 +172,10 @@ def test_no_row_is_near_one_of_an_earlier_split(tmp_path: Path) -> None:
         left_out = dict(kept.dropped).get(f"near-duplicate of a row in another split ({split})", 0)
         assert len(kept) + left_out == len(every)
         # Within its own split a row may have near-duplicates.
-        assert not Near(earlier, 0.5).find([row.prompt for row in kept.rows]).any()
+        index = Near(earlier, 0.5)
+        assert not index.find(index.read(row.prompt for row in kept.rows)).any()
         assert (left_out == 0) == (split == "test")
-        assert set(kept.ids) == {row.id for row in every.rows if row.prompt not in Near(earlier, 0.5)}
+        assert set(kept.ids) == {row.id for row in every.rows if row.prompt not in index}
         earlier += [row.prompt for row in kept.rows]
 
 

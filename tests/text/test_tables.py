@@ -103,6 +103,9 @@ def test_json_may_have_a_row_a_line(tmp_path: Path) -> None:
         ("a.jsonl", b'{"a": ' + b"1" * 5000 + b"}", "row 1: a number has more than 4,300 digits"),
         ("a.json", b'[{"a": ' + b"1" * 5000 + b"}]", "a number has more than 4,300 digits"),
         ("a.jsonl", b'{"a": 1, "a": 2}', "row 1: an object names 'a' twice"),
+        ("a.jsonl", b'{"a":1,"a" :2}', "row 1: an object names 'a' twice"),
+        ("a.jsonl", b'{"a"\t:1, "b": [{"c": 1}, {"c": 2, "d": {}, "c": "x"}]}', "row 1: an object names 'c' twice"),
+        ("a.jsonl", b'{"t": "says \\"a\\": 1", "a": 1, "a": 2}', "row 1: an object names 'a' twice"),
         ("a.jsonl", b'{"b": {"\\ud800": 1, "\\udc00": 2}}', "an object names '\ufffd' twice"),
         ("a.jsonl", b'{"a": 1}\n3', "row 2: this is not an object"),
         ("a.json", b"3", "holds one int: it needs a list"),
@@ -118,6 +121,13 @@ def test_a_broken_file_is_named(tmp_path: Path, name: str, content: bytes, says:
     assert says in str(error.value)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_colons_and_quotes_in_a_text_are_no_keys(tmp_path: Path) -> None:
+    rows = [{"t": 'he said "a": "b" : and so on', "a": {"a": [{"a": '":'}]}}, {"": ":", "b": '"'}]
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    assert [row for _, row in read(path).rows] == rows
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:

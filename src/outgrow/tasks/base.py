@@ -249,9 +249,10 @@ def _near_duplicates(texts: Mapping[Split, list[tuple[str, ...]]], similarity: S
     index, found = Near((), similarity.share, similarity.template), dict[Split, list[int]]()
     for split, examples in texts.items():
         row_of_text = np.repeat(np.arange(len(examples)), [len(own) for own in examples])
-        near = set(row_of_text[index.find([text for own in examples for text in own])].tolist())
-        found[split] = sorted(near)
-        index.add(text for i, own in enumerate(examples) if i not in near for text in own)
+        read = index.read(text for own in examples for text in own)
+        near = np.unique(row_of_text[index.find(read)])
+        found[split] = near.tolist()
+        index.add(read.take(np.flatnonzero(~np.isin(row_of_text, near))))
     return found
 
 

@@ -7,9 +7,10 @@ decontamination of language-model corpora (Brown et al. 2020, appendix C).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain, pairwise
 from string import Formatter
 from typing import Any
 from unicodedata import category
@@ -51,8 +52,8 @@ def words(text: str) -> list[str]:
     In scripts without blanks between words each character is a word. Combining marks, such as the vowel signs of Hindi,
     belong to the character before them.
     """
-    folded = caseless(text)
-    return (_WORD if folded.isascii() else _any_word()).findall(folded) or [folded]
+    found = _WORD.findall(text.lower()) if text.isascii() else _any_word().findall(caseless(text))
+    return found or [caseless(text)]
 
 
 @cache
@@ -63,6 +64,30 @@ def _any_word() -> re.Pattern[str]:
     return re.compile(rf"(?:{letter})+(?:'(?:{letter})+)?|(?=\w)[{_UNSPACED}][{marks}]*")
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Read:
+    """What is compared of n texts: the words of each as a key, and its distinct trigrams, ascending, flat.
+
+    ends: int64 [n + 1]; the trigrams of text i are trigrams[ends[i]:ends[i + 1]].
+    """
+
+    bags: list[bytes]
+    trigrams: Trigrams
+    ends: Ints
+
+    @property
+    def sizes(self) -> Ints:
+        """The number of distinct trigrams of each text, int64 [n]."""
+        return np.diff(self.ends)
+
+    def take(self, places: Ints) -> Read:
+        """These texts, in this order."""
+        sizes = self.sizes[places]
+        ends = np.concatenate([[0], np.cumsum(sizes)])
+        at = np.arange(ends[-1]) + np.repeat(self.ends[:-1][places] - ends[:-1], sizes)
+        return Read(bags=[self.bags[i] for i in places.tolist()], trigrams=self.trigrams[at], ends=ends)
+
+
 class Near:
     """An index of texts that finds near-duplicates of other texts.
 
@@ -70,8 +95,8 @@ class Near:
     the shorter text's distinct word trigrams are in the other text. So a part of a sentence is near the sentence, and
     texts of one or two words are near equal texts only. Trigrams do not span the fixed parts of the `template`.
 
-    The cost is that of a sparse matrix product: comparing 67,000 phrases with each other takes about a second on one
-    core.
+    Texts that are looked up and then added are read once (`read`). The cost is that of a sparse matrix product:
+    comparing 67,000 phrases with each other takes about a second on one core.
     """
 
     def __init__(self, texts: Iterable[str], threshold: float, template: str = "") -> None:
@@ -79,39 +104,52 @@ class Near:
         self._fixed = re.compile("|".join(map(re.escape, fixed))) if fixed else None
         self._threshold = threshold
         self._numbers: dict[str, int] = {}
-        self._bag_of: list[tuple[str, ...]] = []
-        self._first: dict[tuple[str, ...], int] = {}  # of the texts with these words
-        self._rows: list[Trigrams] = []
+        self._first: dict[bytes, int] = {}  # of the texts with these words
+        self._texts = [self.read(())]
         self._matrix: tuple[Trigrams, Any] | None = None
-        self.add(texts)
+        self.add(self.read(texts))
 
-    def add(self, texts: Iterable[str]) -> None:
+    def read(self, texts: Iterable[str]) -> Read:
+        """Texts in the form that `find` and `add` take."""
+        numbers, whole, parts, owners = self._numbers, list[list[int]](), list[list[int]](), list[int]()
+        for i, text in enumerate(texts):
+            codes = [numbers.setdefault(word, len(numbers)) for word in words(text)]
+            whole.append(codes)
+            for part in self._fixed.split(text) if self._fixed else ():
+                parts.append([numbers.setdefault(word, len(numbers)) for word in words(part)])
+                owners.append(i)
+        trigrams, rows = _trigrams(parts) if self._fixed else _trigrams(whole)
+        rows = np.array(owners, dtype=np.int64)[rows] if self._fixed else rows
+        trigrams, ends = _distinct(trigrams, rows, len(whole))
+        return Read(bags=_bags(whole), trigrams=trigrams, ends=ends)
+
+    def add(self, texts: Read) -> None:
         """Adds texts to the index."""
-        for text in texts:
-            bag = tuple(sorted(words(text)))
-            self._first.setdefault(bag, len(self._bag_of))
-            self._bag_of.append(bag)
-            self._rows.append(self._trigrams(text))
+        before = len(self)
+        for i, bag in enumerate(texts.bags):
+            self._first.setdefault(bag, before + i)
+        self._texts.append(texts)
         self._matrix = None
 
-    def find(self, texts: Sequence[str]) -> Bools:
+    def __len__(self) -> int:
+        return sum(len(each.bags) for each in self._texts)
+
+    def find(self, texts: Read) -> Bools:
         """Whether each text is a near-duplicate of a text in the index, bool [n]."""
-        near = np.array([tuple(sorted(words(text))) in self._first for text in texts], dtype=np.bool_)
-        rows = [self._trigrams(text) for text in texts]
+        near = np.array([bag in self._first for bag in texts.bags], dtype=np.bool_)
         vocabulary, index = self._indexed()
-        index_sizes = np.array([len(row) for row in self._rows])
-        query = _matrix(rows, vocabulary)
+        sizes, index_sizes = texts.sizes, self._sizes()
+        query = _matrix(texts.trigrams, texts.ends, vocabulary)
         for chunk in _chunks(query @ np.diff(index.indptr)):
             shared = (query[chunk] @ index).tocoo()
-            sizes = np.array([len(rows[i]) for i in chunk], dtype=np.int64)
-            enough = shared.data >= self._threshold * np.minimum(sizes[shared.row], index_sizes[shared.col])
+            enough = shared.data >= self._threshold * np.minimum(sizes[chunk[shared.row]], index_sizes[shared.col])
             near[chunk[shared.row[enough]]] = True
         return near
 
     def pairs(self) -> Ints:
         """Each pair of near-duplicates in the index by their places, int64 [pairs, 2], the earlier text first."""
         _, index = self._indexed()
-        rows, sizes = index.T.tocsr(), np.array([len(row) for row in self._rows])
+        rows, sizes = index.T.tocsr(), self._sizes()
         found = [np.zeros((0, 2), dtype=np.int64)]
         for chunk in _chunks(rows @ np.diff(index.indptr)):
             shared = (rows[chunk] @ index).tocoo()
@@ -123,41 +161,70 @@ class Near:
 
     def _equal(self) -> Ints:
         """Each text with the same words as an earlier one, beside the first such text."""
-        places = [(self._first[bag], i) for i, bag in enumerate(self._bag_of) if self._first[bag] != i]
+        bags = (bag for each in self._texts for bag in each.bags)
+        places = [(self._first[bag], i) for i, bag in enumerate(bags) if self._first[bag] != i]
         return np.array(places, dtype=np.int64).reshape(-1, 2)
 
     def __contains__(self, text: str) -> bool:
-        return bool(self.find([text])[0])
+        return bool(self.find(self.read([text]))[0])
+
+    def _sizes(self) -> Ints:
+        return np.concatenate([each.sizes for each in self._texts])
 
     def _indexed(self) -> tuple[Trigrams, Any]:
         """The distinct trigrams of the index, sorted, and their incidence matrix, sparse [trigrams, texts]."""
         if self._matrix is None:
-            vocabulary = np.unique(np.concatenate([np.zeros(0, np.uint64), *self._rows]))
-            self._matrix = vocabulary, _matrix(self._rows, vocabulary).T.tocsr()
+            flat, ends = np.concatenate([each.trigrams for each in self._texts]), np.cumsum([0, *self._sizes()])
+            vocabulary = np.unique(flat)
+            self._matrix = vocabulary, _matrix(flat, ends, vocabulary).T.tocsr()
         return self._matrix
 
-    def _trigrams(self, text: str) -> Trigrams:
-        """The distinct trigrams of a text, each encoded as an integer."""
-        numbers, parts = self._numbers, self._fixed.split(text) if self._fixed else [text]
-        encoded = [
-            np.array([numbers.setdefault(word, len(numbers)) for word in words(part)], np.uint64) for part in parts
-        ]
-        shift = np.uint64(_BITS)
-        trigrams = [(code[:-2] << shift | code[1:-1]) << shift | code[2:] for code in encoded if len(code) > 2]
-        return np.unique(np.concatenate([np.zeros(0, np.uint64), *trigrams]))
+
+def _trigrams(rows: list[list[int]]) -> tuple[Trigrams, Ints]:
+    """The trigrams of rows of word numbers, each encoded as an integer, and the row of each."""
+    codes, row = _flat(rows)
+    codes = codes.astype(np.uint64)
+    within = row[:-2] == row[2:]
+    shift = np.uint64(_BITS)
+    return ((codes[:-2] << shift | codes[1:-1]) << shift | codes[2:])[within], row[:-2][within]
 
 
-def _matrix(rows: Sequence[Trigrams], vocabulary: Trigrams) -> Any:
-    """The incidence matrix of rows and the trigrams in `vocabulary`, sparse [rows, vocabulary], of ones."""
+def _distinct(trigrams: Trigrams, rows: Ints, count: int) -> tuple[Trigrams, Ints]:
+    """The distinct trigrams of each of `count` rows, ascending, and where each row ends."""
+    order = np.lexsort((trigrams, rows))
+    trigrams, rows = trigrams[order], rows[order]
+    first = np.ones(len(rows), dtype=np.bool_)
+    first[1:] = (trigrams[1:] != trigrams[:-1]) | (rows[1:] != rows[:-1])
+    return trigrams[first], np.concatenate([[0], np.cumsum(np.bincount(rows[first], minlength=count))])
+
+
+def _bags(rows: list[list[int]]) -> list[bytes]:
+    """The numbers of each row in ascending order, as a key."""
+    codes, row = _flat(rows)
+    flat = codes[np.lexsort((codes, row))].tobytes()
+    ends = np.cumsum([0, *map(len, rows)]) * codes.itemsize
+    return [flat[start:end] for start, end in pairwise(ends.tolist())]
+
+
+def _flat(rows: list[list[int]]) -> tuple[Ints, Ints]:
+    """All numbers of all rows, and the row of each."""
+    sizes = np.fromiter(map(len, rows), np.int64, len(rows))
+    codes = np.fromiter(chain.from_iterable(rows), np.int64, int(sizes.sum()))
+    return codes, np.repeat(np.arange(len(rows)), sizes)
+
+
+def _matrix(flat: Trigrams, ends: Ints, vocabulary: Trigrams) -> Any:
+    """The incidence matrix of rows and the trigrams in `vocabulary`, sparse [rows, vocabulary], of ones.
+
+    flat: the trigrams of all rows. ends: int64 [rows + 1], as in `Read`.
+    """
     from scipy import sparse
 
-    flat = np.concatenate([np.zeros(0, np.uint64), *rows])
-    ends = np.cumsum([0, *map(len, rows)])
     columns = np.searchsorted(vocabulary, flat)
     in_vocabulary = columns < len(vocabulary)
     in_vocabulary[in_vocabulary] = vocabulary[columns[in_vocabulary]] == flat[in_vocabulary]
     indptr = np.concatenate([[0], np.cumsum(in_vocabulary)])[ends]
-    shape = (len(rows), len(vocabulary))
+    shape = (len(ends) - 1, len(vocabulary))
     return sparse.csr_matrix((np.ones(int(indptr[-1]), np.int64), columns[in_vocabulary], indptr), shape=shape)
 
 
