@@ -111,14 +111,14 @@ def test_checkpoints_and_the_grid_are_reported_with_the_data(tmp_path: Path) -> 
 
 def test_a_device_and_a_disk_are_reported_with_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good = text_experiment(tmp_path)
-    with pytest.raises(CollectedError, match="no device 'cuda:77' here(.|\n)*split test has"):
+    with pytest.raises(CollectedError, match=r"no device 'cuda:77' here(.|\n)*split test has"):
         outgrow.plan(replace(good, sizes={**good.sizes, "test": 5000}), settings=Settings(device="cuda:77"))
     config = Path(good.models[0].size) / "config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "intermediate_size": 64}))
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 10))
     recipes = {(good.tasks[0].name, good.models[0].name): Finetune(epochs=1)}
-    with pytest.raises(CollectedError, match="intermediate.dense(.|\n)*needs about"):
+    with pytest.raises(CollectedError, match=r"intermediate\.dense(.|\n)*needs about"):
         outgrow.plan(replace(good, recipes=recipes), store=tmp_path / "store")
 
 

@@ -56,17 +56,17 @@ def test_one_supervisor_s_labels_stay_as_they_are() -> None:
 
 
 def test_two_supervisors_are_refused() -> None:
-    with pytest.raises(UserError, match="not identified: it needs 3 supervisors .* and 0 of 2 do: use mean"):
+    with pytest.raises(UserError, match=r"not identified: it needs 3 supervisors .* and 0 of 2 do: use mean"):
         DawidSkene().apply([labels([0, 1, 1, 0]), labels([0, 1, 0, 0])])
     undecided = Labels.from_rows([f"e{i}" for i in range(4)], [[0.5, 0.5]] * 4)  # never votes
-    with pytest.raises(UserError, match="not identified: .* and 0 of 3 do"):
+    with pytest.raises(UserError, match=r"not identified: .* and 0 of 3 do"):
         DawidSkene().apply([labels([0, 1, 1, 0]), labels([0, 1, 0, 0]), undecided])
 
 
 def test_a_third_supervisor_that_votes_now_and_then_makes_no_three() -> None:
     _, votes = drawn((0.9, 0.8, 0.7))
     two, third = [labels(each) for each in votes[:2]], labels(votes[2])
-    with pytest.raises(UserError, match="vote on 10 examples or more together with others, .* and 0 of 3 do"):
+    with pytest.raises(UserError, match=r"vote on 10 examples or more together with others, .* and 0 of 3 do"):
         DawidSkene().apply([*two, third.take(np.arange(9))])
     assert len(DawidSkene().apply([*two, third.take(np.arange(10))])) == 600
     with pytest.raises(UserError, match="vote on 4 examples or more"):  # a fifth of the 20 that have several votes
