@@ -20,6 +20,7 @@ from outgrow.experiment.data import Prepare
 from outgrow.experiment.scoring import Score
 from outgrow.experiment.steps import Fit
 from outgrow.graph import Failure, Step, T, load, walk
+from outgrow.ids import places
 from outgrow.metrics.accuracy import Accuracy
 from outgrow.metrics.base import Metric
 from outgrow.store import Damaged, Manifest, Store
@@ -269,7 +270,7 @@ def _order(ids: tuple[str, ...], wanted: tuple[str, ...], score: Score) -> Ints 
     """The positions of `wanted` in `ids`."""
     if ids == wanted:
         return slice(None)
-    where = {id: i for i, id in enumerate(ids)}
-    if len(ids) != len(wanted) or where.keys() != set(wanted):
+    found = places(ids, wanted)
+    if len(ids) != len(wanted) or (found < 0).any():
         raise UserError(f"{score.key} is not of the same test examples as the other scores: they cannot be compared")
-    return np.array([where[id] for id in wanted], dtype=np.int64)
+    return found
