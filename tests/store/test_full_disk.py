@@ -196,6 +196,8 @@ ERRORS: list[Exception] = []
         (_named(errno.EIO), "failed (Input/output error)"),
         (_caused(errno.ENOSPC), "is full"),
         (_caused(errno.EIO), "failed (Input/output error)"),
+        (_named(errno.EROFS), "cannot be written to (Read-only file system)"),  # what ext4 makes of a disk that failed
+        (OSError(errno.EROFS, "Read-only file system"), "cannot be written to (Read-only file system)"),
         (OSError(errno.EIO, "Input/output error"), "failed (Input/output error)"),
         (RuntimeError("[Errno 28] Error writing bytes to file. Detail: [errno 28] No space left on device"), "is full"),
     ],
@@ -236,6 +238,16 @@ def test_a_library_that_does_not_say_why_on_a_full_disk(store: Store, monkeypatc
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(100, 100, 0))  # type: ignore[attr-defined]
     (failure,) = done(step, store).failures
     assert "is full" in failure.error_text
+
+
+def test_a_step_that_writes_to_a_read_only_place_of_its_own_keeps_its_traceback(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = OSError(errno.EROFS, os.strerror(errno.EROFS), "/usr/share/words")
+    monkeypatch.setattr("test_full_disk.ERRORS", [error])
+    (failure,) = done(Raises(), store).failures
+    assert not failure.user_error
+    assert "/usr/share/words" in failure.error_text
 
 
 def test_an_error_of_a_step_keeps_its_traceback(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

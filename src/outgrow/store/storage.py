@@ -19,7 +19,6 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from outgrow.store.trouble import (
-    BROKEN,
     CLOSED,
     FULL,
     StoreError,
@@ -300,11 +299,13 @@ class Storage:
 
     def explained(self, error: BaseException, folder: Path | None = None) -> UserError | None:
         """A UserError if a full or broken disk is the cause of an error, also if it is wrapped; otherwise None."""
-        code = cause(error, folder)
-        if code not in FULL | BROKEN:
+        code = cause(error, folder, self.local)
+        if code is None:
             return None
         where = f"the store {self}" if self.local else f"this machine's cache of the store {self}"
-        if code in FULL:
+        if code == errno.EROFS:
+            why = f"cannot be written to ({os.strerror(code)}): check its disk and run again"
+        elif code in FULL:
             why = "is full: free some space (`outgrow check --prune`) and run again"
         else:
             why = f"lies on a disk that failed ({os.strerror(code or 0)}): check it and run again"

@@ -100,10 +100,12 @@ def _status(error: BaseException) -> int | None:
     return None
 
 
-def cause(error: BaseException | None, folder: Path | None = None) -> int | None:
-    """The errno of a full or broken disk behind an error, also if a library has wrapped it; None if it is neither.
+def cause(error: BaseException | None, folder: Path | None = None, root: Path | None = None) -> int | None:
+    """The errno of a full or broken disk behind an error, or of one that has become read-only, also if a library has
+    wrapped it; None if it is none of these.
 
     folder: the folder that was written to. If its disk is full, that is the cause unless an error gives another.
+    root: the folder of a local store; a file elsewhere that is read-only is not its concern.
     """
     free = shutil.disk_usage(folder).free if folder and folder.exists() else LITTLE
     chain = list(_chain(error))
@@ -114,10 +116,17 @@ def cause(error: BaseException | None, folder: Path | None = None) -> int | None
         text = str(link)
         if match := re.search(r"\(os error (\d+)\)|\[Errno (\d+)\]", text):
             code = code or int(match[1] or match[2])
-        code = code or next((number for number in FULL | {errno.EIO} if os.strerror(number) in text), None)
-        if code in FULL | BROKEN:
+        named = FULL | {errno.EIO, errno.EROFS}
+        code = code or next((number for number in named if os.strerror(number) in text), None)
+        if code in FULL | BROKEN or (code == errno.EROFS and not _is_elsewhere(link, root)):
             return code
     return errno.ENOSPC if free < LITTLE else None
+
+
+def _is_elsewhere(error: BaseException, folder: Path | None) -> bool:
+    """Whether an error names a file outside the folder: one that a step writes for itself."""
+    name = getattr(error, "filename", None)
+    return folder is not None and isinstance(name, str) and not Path(name).is_relative_to(folder)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
