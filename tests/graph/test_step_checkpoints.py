@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from inline import done
 from toys import Const
 
 from outgrow.graph import Context
-from outgrow.store import Store
+from outgrow.store import LeaseLost, Store
 
 
 def test_a_half_written_checkpoint_is_never_returned(store: Store) -> None:
@@ -40,3 +41,19 @@ def test_scratch_goes_with_the_commit(store: Store) -> None:
     step = Const(value=1)
     done([step], store)
     assert not (Path(store.url) / "scratch" / step.key).exists()
+
+
+def test_scratch_that_was_taken_away_is_made_again_by_the_owner_of_the_lease_alone(store: Store) -> None:
+    step = Const(value=1)
+    with store.leases() as leases:
+        lease = leases.take([step.key])
+        assert lease is not None
+        context = Context(step=step, store=store, lease=lease.ticket)
+        shutil.rmtree(context.scratch.parent)
+        context.save_checkpoint(lambda folder: (folder / "state").write_text("first") and None)
+        assert context.last_checkpoint() is not None
+        shutil.rmtree(context.scratch)
+        store.storage.remove([lease.file])  # by the next owner
+        with pytest.raises(LeaseLost):
+            context.save_checkpoint(pytest.fail)
+        assert not context.scratch.exists()

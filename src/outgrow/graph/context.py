@@ -161,7 +161,12 @@ class Context:
         """
         self._check()
         draft = self.scratch / f"draft-{uuid.uuid4().hex}"
-        draft.mkdir()
+        try:
+            draft.mkdir()
+        except FileNotFoundError:  # scratch was taken away: by the next owner of the lease, or by hand
+            if self._lease:
+                self._lease.verify()
+            draft.mkdir(parents=True)
         try:
             with self._writing(draft):
                 write(draft)
