@@ -48,7 +48,7 @@ class DawidSkene(Rule):
             return labels[0]
         annotations = Annotations.from_labels(labels)
         votes = votes_of(annotations.classes())
-        self.check_votes(votes.any(2))
+        self.check_votes(np.asarray(votes.any(2)))
         found = estimate(votes, iterations=self.iterations, smoothing=self.smoothing)
         return Labels.from_rows(annotations.ids, list(found.posterior))
 
