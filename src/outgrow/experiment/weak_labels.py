@@ -157,7 +157,7 @@ def _cast(labels: tuple[LabelsStep, ...]) -> Bools:
         if step.known:
             row[:] = False
             if len(found := step.read()):
-                row[[place[id] for id in found.ids]] = votes_of(classes_of(found)[None]).any(2)[0]
+                row[[place[id] for id in found.ids]] = votes_of(classes_of(found)[None])[0].any(1)
     return cast
 
 

@@ -56,7 +56,7 @@ def probable_truth(data: PracticeData, features: Any = None, seed: int = 0) -> T
     """
     probs = data.annotations.classes()
     votes = votes_of(probs)
-    if int(effective(votes.any(2)).sum()) >= DawidSkene.min_supervisors:
+    if int(effective(np.asarray(votes.any(2))).sum()) >= DawidSkene.min_supervisors:
         estimated = estimate(votes, smoothing=SMOOTHING, pooled=POOLED)
         from_labels = estimated.posterior
         likelihood = from_labels / np.maximum(estimated.prior, TINY)
