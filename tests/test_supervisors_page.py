@@ -47,7 +47,7 @@ def finished(name: str) -> outgrow.Results:
 
 
 def test_every_kind_is_on_the_page() -> None:
-    kinds = set(re.findall(r'"(words|file|zero-shot|rules|simulated)"', PAGE))
+    kinds = set(re.findall(r'"(words|file|zero-shot|rules|simulated|redrawn)"', PAGE))
     assert kinds == set(names("supervisor")) - {"fitted", "ensemble"}
     for link in re.findall(r"\]\(#([\w-]+)\)", PAGE):
         assert f"## {link.replace('-', ' ')}" in PAGE.lower(), link
