@@ -111,7 +111,8 @@ def test_its_steps_are_the_student_the_teachers_and_their_vote() -> None:
 
 
 def test_what_it_lacks_is_refused() -> None:
-    with pytest.raises(UserError, match=r"needs a task that knows what each choice loses, which fakes does not: leave"):
+    with pytest.raises(UserError, match=r"known what each choice loses, and fakes \(test\) has none: leave it out"):
         cells(replace(BASE, analyses=(Teachers(),)))
+    cells(replace(BASE, tasks=(Losing(digest="fake"),), analyses=(Teachers(),)))
     with pytest.raises(UserError, match=r"temperatures has 0: give a number above 0"):
         Teachers(temperatures=(0,))

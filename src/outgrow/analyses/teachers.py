@@ -62,13 +62,15 @@ class Teachers(Analysis):
             raise UserError(f"temperatures has {wrong[0]!r}: {allowed.advice(wrong[0])}")
 
     def check(self, cells: Sequence[Cell]) -> None:
-        """Raises UserError where no task knows what each choice loses."""
-        if not any(cell.task.regret_digest for cell in cells):
-            names = ", ".join(dict.fromkeys(cell.task.name for cell in cells))
-            raise UserError(
-                f"analysis teachers needs a task that knows what each choice loses, which {names} does not: leave it "
-                "out, or use the chess-puzzles or chess-preferences that ship"
-            )
+        """Raises UserError where of no example that is scored it is known what each choice loses."""
+        scored = {(cell.task, cell.test.split): cell.test for cell in cells if cell.task.regret_digest}
+        if any(test.task.regret(test.read()) for test in scored.values()):
+            return
+        names = ", ".join(dict.fromkeys(f"{cell.task.name} ({cell.test.split})" for cell in cells))
+        raise UserError(
+            f"analysis teachers needs examples of which it is known what each choice loses, and {names} has none: "
+            "leave it out, or use the test puzzles or the chess-preferences that ship"
+        )
 
     def facts(self, cell: Cell) -> Facts:
         return {f"teacher/{i}": name for i, (name, _) in enumerate(_teachers(cell))}
