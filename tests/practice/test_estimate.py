@@ -50,7 +50,8 @@ def test_a_value_that_no_task_had_is_said(monkeypatch: pytest.MonkeyPatch) -> No
     use(monkeypatch, values=[0.0, 0.03])
     found = outgrow.estimate(WEAK, GUESS)
     assert found.outside
-    assert str(found).endswith("; none of them had a value like this one, so do not rely on it")
+    assert str(found).startswith("not predicted: its doubtful disagreement, 0.0")
+    assert str(found).endswith(", is beyond those of the 12 students on 2 other tasks")
 
 
 def test_where_no_clue_is_better_than_chance_it_is_the_mean_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
