@@ -104,6 +104,7 @@ def test_the_lines_of_the_page_are_supervisors(project: Path) -> None:
         ["hf/small"],
         ["words", "words (ngrams 1-1, min df 2)"],
         ["simulated/uniform-0.7", "simulated/one-class-0.7"],
+        ["hf/small + hf/small (draw 1)"],
     ]
 
 
