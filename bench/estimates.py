@@ -69,10 +69,12 @@ def _error(x: Doubles, y: Doubles) -> float:
     return float(np.abs(left_out(x, y) - y).mean())
 
 
-def read_cells(experiment: str, overrides: Sequence[str], store: Store) -> tuple[list[Cell], list[dict[str, Any]]]:
-    """The cells whose clues are read, and what is stored of them."""
+def read_cells(
+    experiment: str, overrides: Sequence[str], store: Store, task: str = ""
+) -> tuple[list[Cell], list[dict[str, Any]]]:
+    """The cells whose clues are read, and what is stored of them. task: of this one alone, if given."""
     every = cells(resolved(experiment, overrides=overrides))
-    found = [cell for cell in every if cell.evidence["without-truth"]]
+    found = [cell for cell in every if cell.evidence["without-truth"] and (not task or cell.task.name == task)]
     return found, [{name: load(step, store) for name, step in cell.evidence["without-truth"].items()} for cell in found]
 
 
@@ -80,19 +82,18 @@ def check(name: str, experiment: str, store: Store) -> None:
     """Print the predicted and the true gain of each run on a text set."""
     known = estimate.coefficients()
     names = ", ".join(f'{{ name = "nlp", set = "{task.removeprefix("nlp/")}" }}' for task in (*known["tasks"], name))
-    found, read = read_cells(experiment, [f"task = [{names}]"], store)
+    found, read = read_cells(experiment, [f"task = [{names}]"], store, f"nlp/{name}")
     print("| cell | seed | predicted gain | interval | gain | inside |\n|---|---:|---:|---:|---:|---|")
     for cell, each in zip(found, read, strict=True):
-        if cell.task.name == f"nlp/{name}":
-            predicted = estimate.foretold(each["clues"].values[known["clue"]])
-            own = gain(each["student"], each["floor"])
-            inside = "yes" if predicted.low <= own <= predicted.high else "no"
-            name_of_cell = f"{cell.weak.name} → {cell.strong.name}, {cell.method.shown}"
-            beyond = ", its clue was never as large or small" if predicted.outside else ""
-            print(
-                f"| {name_of_cell} | {cell.seed} | {signed(predicted.gain)} | {span(predicted.low, predicted.high)} | "
-                f"{signed(own)} | {inside}{beyond} |"
-            )
+        predicted = estimate.foretold(each["clues"].values[known["clue"]])
+        own = gain(each["student"], each["floor"])
+        inside = "yes" if predicted.low <= own <= predicted.high else "no"
+        name_of_cell = f"{cell.weak.name} → {cell.strong.name}, {cell.method.shown}"
+        beyond = ", its clue was never as large or small" if predicted.outside else ""
+        print(
+            f"| {name_of_cell} | {cell.seed} | {signed(predicted.gain)} | {span(predicted.low, predicted.high)} | "
+            f"{signed(own)} | {inside}{beyond} |"
+        )
 
 
 def write(experiment: str, store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -20,7 +21,7 @@ from outgrow.graph import Outcome, not_hashed, run
 from outgrow.labelling.base import Rule
 from outgrow.store import Store
 from outgrow.tasks.base import Passage, Readout, Row, Source, Split
-from outgrow.types import Example
+from outgrow.types import Example, Examples
 
 SMALL, MEDIUM, LARGE = (FakeModel(size=size).pinned() for size in ("small", "medium", "large"))
 SLOW = FakeMethod(seconds=0.001)
@@ -133,6 +134,23 @@ class Hard(Headed):
     """Its supervisors hand over their choice."""
 
     soft_labels: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Losing(FakeTask):
+    """The wrong answer to every other question loses a half; of the others nothing is known."""
+
+    name = "fakes"
+
+    valued: str = not_hashed(default="first")
+
+    @property
+    def regret_digest(self) -> str:
+        return self.valued
+
+    def regret(self, examples: Examples) -> Mapping[str, tuple[float, ...]]:
+        answers = self.load().answers
+        return {id: tuple(0.5 * (1 - share) for share in answers[id]) for id in examples.ids if int(id[1:]) % 2 == 0}
 
 
 def teacher(fit: Fit) -> Fit:

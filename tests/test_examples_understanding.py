@@ -17,7 +17,9 @@ ANALYSES = {
     "easy-to-hard": {"easy-to-hard"},
     "leakage": {"twins", "leakage"},
     "saliency-layers": {"saliency"},
-    "understanding-text": {"imitation", "calibration", "error-structure", "label-worth"},
+    "understanding-text": {"imitation", "calibration", "label-worth"},
+    "error-structure": {"error-structure"},
+    "teachers": {"teachers"},
     "estimate": {"without-truth"},
     "learning-curve": {"learning-curve", "stopping"},
     "label-mix": {"label-worth", "label-mix"},
@@ -42,9 +44,23 @@ def test_on_text_the_simulated_supervisors_are_as_good_and_differ(data: Path) ->
     pytest.importorskip("onnx", reason="pip install 'outgrow[models]'")
     found = cells(resolved(REPOSITORY / "examples/understanding-text.toml"))
     assert {analysis for cell in found for analysis in cell.evidence} == ANALYSES["understanding-text"]
-    simulated = {cell.weak for cell in found if cell.evidence["error-structure"]}
+    structures = cells(resolved(REPOSITORY / "examples/error-structure.toml"))
+    simulated = {cell.weak for cell in structures}
+    assert simulated <= {cell.weak for cell in found}
     assert {each.accuracy for each in simulated} == {0.82}  # type: ignore[attr-defined]
     assert len(simulated) == 4
+    assert {cell.method.shown: type(cell.student_fit.loss).__name__ for cell in structures} == {
+        "naive": "CrossEntropy",
+        "confidence": "Confidence",
+    }
+
+
+def test_teachers_are_one_four_alike_and_four_that_differ() -> None:
+    found = [cell for cell in cells(resolved(REPOSITORY / "examples/teachers.toml")) if cell.seed == 0]
+    assert [len(cell.weak.parts) for cell in found] == [1, 4, 4, 1, 4, 4]
+    labels = [[labels for part in cell.weak.parts for labels in part.labels(cell.setup, cell.test)] for cell in found]
+    assert all(len({step.key for step in own}) == len(own) for own in labels)  # no two of a cell are one
+    assert all(set(cell.evidence["teachers"]) >= {"student", "teacher/0"} for cell in found)
 
 
 @pytest.mark.slow

@@ -47,7 +47,7 @@ def finished(name: str) -> outgrow.Results:
 
 
 def test_every_kind_is_on_the_page() -> None:
-    kinds = set(re.findall(r'"(words|file|zero-shot|rules|simulated)"', PAGE))
+    kinds = set(re.findall(r'"(words|file|zero-shot|rules|simulated|redrawn)"', PAGE))
     assert kinds == set(names("supervisor")) - {"fitted", "ensemble"}
     for link in re.findall(r"\]\(#([\w-]+)\)", PAGE):
         assert f"## {link.replace('-', ' ')}" in PAGE.lower(), link
@@ -104,6 +104,7 @@ def test_the_lines_of_the_page_are_supervisors(project: Path) -> None:
         ["hf/small"],
         ["words", "words (ngrams 1-1, min df 2)"],
         ["simulated/uniform-0.7", "simulated/one-class-0.7"],
+        ["hf/small + hf/small (draw 1)"],
     ]
 
 

@@ -13,7 +13,7 @@ from worded import WordedHead
 
 from outgrow.analyses.base import Comparison
 from outgrow.analyses.learning_curve import LearningCurve, curve_of
-from outgrow.analyses.stopping import ORACLE, RULES, Stopping
+from outgrow.analyses.stopping import CHANCE, CHOSEN, ORACLE, RULES, Stopping
 from outgrow.experiment.course import epochs_of
 from outgrow.experiment.grid import cells
 from outgrow.experiment.steps import Fit, Predict
@@ -116,14 +116,47 @@ def test_a_rule_that_finds_the_best_epoch_recovers_what_ground_truth_gains() -> 
     some = [draw(rng, OVERFITS, task=f"task {i}") for i in range(4)]
     finding = Stopping().finding(some)
     assert "over the last epoch in the mean, surely on 4 of 4 cells" in finding.sentence
+    assert "rules that read none, lowest loss to held-out weak labels surely gains 1" in finding.sentence
+    assert "The rule that is best on the other tasks gains +1" in finding.sentence
     assert "it is no worse than the last epoch on 4 of 4" in finding.sentence
     rows = {(row[0], row[1]): row for row in finding.table.rows}
-    assert len(rows) == 5 * (len(RULES) + 1)
+    assert len(rows) == 5 * (len(RULES) + 3)
     by_loss = rows["lowest loss to held-out weak labels", "mean of all"]
     assert by_loss[4].mean == pytest.approx(1.0, abs=0.1)  # type: ignore[union-attr]
     assert by_loss[5] == 1.0
     assert rows["lowest loss to held-out weak labels", "task 0"][2] == 2.0  # the epoch
     assert rows[ORACLE, "mean of all"][3] == pytest.approx(0.15, abs=0.03)
+    # An epoch at random: 0.7, 0.85, 0.8 and 0.7 in the mean, minus 0.7 at the end.
+    assert rows[CHANCE, "mean of all"][3] == pytest.approx(0.0625, abs=0.03)
+
+
+def test_what_rules_gain_by_hand() -> None:
+    """Four examples, two seeds alike: all are right after the first epoch, half after the second and last. The held-out
+    labels are repeated after the first alone, so two rules stop there, as does the one of the seeds, which agree at
+    both; two checks have no valley, so the calmest is the last. An epoch at random gains half of a half."""
+    truth, early, late = np.zeros(4, dtype=int), np.zeros((2, 4), dtype=int), np.array([[0, 0, 1, 1]] * 2)
+    extra = {"labels": labels(early), "labels/held-out": labels(early)}
+    for epoch, chosen in ((1, early), (2, late)):
+        extra |= {f"after/{epoch}/train": labels(chosen), f"after/{epoch}/held-out": labels(chosen)}
+    roles = {"floor": late, "after/1": early, "after/2": late}
+    finding = Stopping().finding([comparison(roles, truth, choices=2, extra=extra)])
+    gained = {row[0]: row[3] for row in finding.table.rows if row[1] == "mean of all"}
+    assert gained == {**dict(zip(RULES, (0.5, 0.5, 0.0, 0.5), strict=True)), CHANCE: 0.25, ORACLE: 0.5}
+
+
+def test_its_figure_has_a_chance_line() -> None:
+    rng = np.random.default_rng(4)
+    figure = Stopping().finding([draw(rng, OVERFITS), draw(rng, OVERFITS, task="other")]).figure
+    assert figure is not None
+    line = next(series for series in figure.panels[0].series if series.name == CHANCE)
+    assert (line.joined, line.dashed, line.colour) == (True, True, "muted")
+    assert len(line.marks) == 2
+
+
+def test_with_one_task_no_rule_is_chosen() -> None:
+    finding = Stopping().finding([draw(np.random.default_rng(2), OVERFITS)])
+    assert finding.sentence.endswith("With one task, no rule can be chosen on others.")
+    assert CHOSEN not in {row[0] for row in finding.table.rows}
 
 
 HEAD = Head(hidden=(4,), epochs=5)

@@ -85,6 +85,22 @@ def test_methods_are_compared_each_with_its_own_reference() -> None:
     assert "in 1 of 2 comparisons surely a worse student" in finding.sentence
     assert finding.figure is not None
     assert [series.name for series in finding.figure.panels[0].series] == ["naive", "confidence"]
+    # The student of confidence copies fewer of the linear errors: better than that of naive with the same labels.
+    assert (
+        "With confidence instead of naive, with the same labels: in 1 of 2 comparisons surely a better"
+        in finding.sentence
+    )
+    against = [row[-1] for row in finding.table.rows]
+    assert against[:2] == [None, None]
+    assert isinstance(against[3], Interval)
+    assert against[3].low > 0.05
+
+
+def test_of_methods_that_are_equal_it_says_nothing_in_95_of_100_draws() -> None:
+    rng, copies = np.random.default_rng(4), {"uniform": 0.5, "linear": 0.5}
+    both = [[*draw(rng, copies, n=200), *draw(rng, copies, n=200, method="confidence")] for _ in range(DRAWS)]
+    certain = ["surely" in ErrorStructure().finding(each).sentence for each in both]
+    assert np.mean(certain) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / DRAWS)
 
 
 def test_one_structure_is_not_compared() -> None:

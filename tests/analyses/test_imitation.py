@@ -89,6 +89,15 @@ def test_larger_students_that_copy_less() -> None:
     assert "no evidence that it repeats more or fewer" in Imitation().finding(same).sentence
 
 
+def test_of_students_that_copy_alike_it_says_no_slope_in_95_of_100_draws() -> None:
+    rng, sizes = np.random.default_rng(5), {"small": 10**4, "middle": 10**5, "large": 10**6}
+    some = [
+        [draw(rng, copies=0.5, n=300, strong=name, weights=size) for name, size in sizes.items()] for _ in range(60)
+    ]
+    slopes = [Imitation().finding(each).sentence.split("For ten times as many weights")[1] for each in some]
+    assert np.mean(["surely" in each for each in slopes]) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 60)
+
+
 def test_a_supervisor_that_is_the_same_for_every_seed_is_no_reference() -> None:
     rng = np.random.default_rng(4)
     truth = rng.integers(0, 4, 200)

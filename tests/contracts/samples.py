@@ -16,7 +16,7 @@ from typing import TypeVar
 import gguf_file
 import mpnet_parts
 import pytest
-from slots import BASE, LARGE, MEDIUM, SMALL, Linear, causal
+from slots import BASE, LARGE, MEDIUM, SMALL, Linear, Losing, causal
 from text_files import reviews, write_jsonl
 from tiny import checkpoint
 from worded import SEVERAL
@@ -149,6 +149,7 @@ SUPERVISORS: dict[str, Callable[[Path], Supervisor]] = {
     "file": _labelled,
     "fitted": lambda folder: find("supervisor", "fitted")(model=SMALL),
     "rules": _rules,
+    "redrawn": lambda folder: find("supervisor", "redrawn")(supervisor=SMALL, draw=2),
     "simulated": lambda folder: find("supervisor", "simulated")(
         accuracy=0.7, errors=find("errors", "model")(model=SMALL)
     ),
@@ -186,6 +187,12 @@ def _trained_heads() -> Experiment:
     return replace(_several_tasks(), tasks=SEVERAL[:1], seeds=(0, 1), recipes=heads)
 
 
+def _taught() -> Experiment:
+    """One supervisor and two together, on questions whose wrong answers are known to lose something."""
+    together = find("supervisor", "ensemble")(members=(SMALL, MEDIUM))
+    return replace(TWO_SEEDS, tasks=(Losing(digest="fake"),), weak=(SMALL, together))
+
+
 # An analysis, and an experiment that has what it needs.
 ANALYSES: dict[str, Callable[[], tuple[Analysis, Experiment]]] = {
     "calibration": lambda: (find("analysis", "calibration")(), TWO_SEEDS),
@@ -200,6 +207,7 @@ ANALYSES: dict[str, Callable[[], tuple[Analysis, Experiment]]] = {
     "imitation": lambda: (find("analysis", "imitation")(), TWO_SEEDS),
     "learning-curve": lambda: (find("analysis", "learning-curve")(), _trained_heads()),
     "stopping": lambda: (find("analysis", "stopping")(), _trained_heads()),
+    "teachers": lambda: (find("analysis", "teachers")(), _taught()),
     "without-truth": lambda: (find("analysis", "without-truth")(), _several_tasks()),
 }
 

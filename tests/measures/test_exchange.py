@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from outgrow.measures.exchange import learning_values, worth_values
+from outgrow.measures.exchange import learning_values, needed_values, worth_values
 
 SIZES = (100, 200, 400)
 
@@ -21,6 +21,7 @@ def test_by_hand() -> None:
     truth = [of(accuracy) for accuracy in (0.6, 0.7, 0.8)]
     assert learning_values(SIZES, truth).mean() == pytest.approx(0.1)
     assert worth_values(400, of(0.65), SIZES, truth).mean() == pytest.approx(1.5)
+    assert needed_values(of(0.65), SIZES, truth).mean() == pytest.approx(np.log2(100 * np.sqrt(2)))
     assert worth_values(400, of(0.8), SIZES, truth).mean() == pytest.approx(0)
     assert worth_values(400, of(0.9), SIZES, truth).mean() == pytest.approx(-1)  # better than ground truth
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from outgrow.measures.stopping import agreement_of_seeds, calmest, highest_agreement, lowest_loss, steadiest
+from outgrow.measures.stopping import (
+    agreement_of_seeds,
+    best_on_others,
+    calmest,
+    highest_agreement,
+    lowest_loss,
+    steadiest,
+)
 
 
 def test_the_lowest_loss_to_held_out_labels() -> None:
@@ -33,3 +40,10 @@ def test_the_check_at_which_seeds_agree_most() -> None:
     answers = np.array([[[0, 1], [1, 1]], [[0, 0], [1, 1]], [[1, 0], [1, 1]]])
     assert agreement_of_seeds(answers).tolist() == pytest.approx([(1 / 2 + 0 + 1 / 2) / 3, 1.0])
     assert steadiest(answers) == 1
+
+
+def test_the_best_rule_is_chosen_on_other_tasks() -> None:
+    """One rule gains on task a alone, another on task b alone, so each is chosen for the other task."""
+    gains = np.array([[0.5, 0.3, 0.0], [0.0, 0.0, 0.4]])
+    assert best_on_others(gains, ["a", "a", "b"]) == [1, 1, 0]
+    assert best_on_others(gains[:, :2], ["a", "a"]) == [None, None]

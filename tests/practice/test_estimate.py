@@ -50,7 +50,8 @@ def test_a_value_that_no_task_had_is_said(monkeypatch: pytest.MonkeyPatch) -> No
     use(monkeypatch, values=[0.0, 0.03])
     found = outgrow.estimate(WEAK, GUESS)
     assert found.outside
-    assert str(found).endswith("; none of them had a value like this one, so do not rely on it")
+    assert str(found).startswith("not predicted: its doubtful disagreement, 0.0")
+    assert str(found).endswith(", is beyond those of the 12 students on 2 other tasks")
 
 
 def test_where_no_clue_is_better_than_chance_it_is_the_mean_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,8 +114,8 @@ def test_where_none_tells_it_none_is_taken_in_95_of_100_draws() -> None:
 def test_fit_says_it_where_no_row_is_audited(bert: HF, tmp_path: Path) -> None:
     found = fit(cheap.data(210), bert, method="naive", store=str(tmp_path))
     assert found.foretold is not None
-    (message,) = [line for line in lines(found) if line.startswith("its gain, predicted ")]
-    assert "not measured" in message
+    (message,) = [line for line in lines(found) if line.startswith("its gain, ")]
+    assert message == f"its gain, {found.foretold}"
     assert fit(cheap.data(60, audited=10), bert, store=str(tmp_path)).foretold is None
     assert fit(cheap.data(60), bert, method="naive", store=str(tmp_path)).foretold is None
 

@@ -29,7 +29,8 @@ class ErrorStructure(Analysis):
     appendix on simulation difficulty).
 
     The first structure of each accuracy that `weak` lists is the reference: the sentence compares the students of the
-    others with its student, on the same seeds and examples.
+    others with its student, on the same seeds and examples. So is the first method: the sentence compares the students
+    of the others with its student of the same supervisor.
     """
 
     question: ClassVar[str] = "Which errors do students repeat, and which do they outgrow?"
@@ -66,10 +67,6 @@ class _Line:
     accuracy: float
     members: tuple[Comparison, ...]
 
-    def difference(self, member: Comparison) -> Doubles:
-        """Student minus the student of the reference, of each seed and example, [S, N]."""
-        return member.answers("student").correct - self.members[0].answers("student").correct
-
 
 def _lines(comparisons: Sequence[Comparison]) -> list[_Line]:
     found: dict[tuple[Any, ...], list[Comparison]] = {}
@@ -81,21 +78,45 @@ def _lines(comparisons: Sequence[Comparison]) -> list[_Line]:
     ]
 
 
+def _across(lines: Sequence[_Line]) -> list[tuple[Comparison, Comparison]]:
+    """Each comparison of a later method with that of the first method and the same supervisor."""
+    first: dict[tuple[Any, ...], Comparison] = {}
+    found = []
+    for line in lines:
+        for member in line.members:
+            key = (line.task, line.strong, line.accuracy, _errors(member), member.seeds)
+            reference = first.setdefault(key, member)
+            if reference is not member:
+                found.append((reference, member))
+    return found
+
+
+def _difference(reference: Comparison, member: Comparison) -> Doubles:
+    """The student of a comparison minus that of another, of each seed and example, [S, N]."""
+    return member.answers("student").correct - reference.answers("student").correct
+
+
 def _sentence(lines: Sequence[_Line]) -> str:
-    """For each structure a clause against the reference; all tests together are corrected for their number."""
-    tested = [(line, member) for line in lines for member in line.members[1:]]
-    if not tested:
+    """For each structure a clause against the reference, and one for each method; all tests together are corrected for
+    their number."""
+    structures = [(line.members[0], member) for line in lines for member in line.members[1:]]
+    methods = _across(lines)
+    if not structures:
         return "Only one structure of errors is computed yet, so there is nothing to compare."
-    groups = [member.answers("student").groups for _, member in tested]
-    found = effects([line.difference(member) for line, member in tested], groups)
-    by_pair: dict[tuple[str, str], list[Effect]] = {}
-    for (line, member), effect in zip(tested, found, strict=True):
-        by_pair.setdefault((_errors(line.members[0]), _errors(member)), []).append(effect)
-    clauses = []
-    for (reference, errors), own in by_pair.items():
-        doubt = "that the student is better or worse"
-        clause = in_words(own, more="a better student", less="a worse student", doubt=doubt)
-        clauses.append(f"With {errors} errors instead of {reference} ones, at equal accuracy: {clause}.")
+    pairs = [*structures, *methods]
+    groups = [member.answers("student").groups for _, member in pairs]
+    found = effects([_difference(*pair) for pair in pairs], groups)
+    words: dict[str, list[Effect]] = {}
+    for (reference, member), effect in zip(structures, found, strict=False):
+        errors = f"{_errors(member)} errors instead of {_errors(reference)} ones, at equal accuracy"
+        words.setdefault(errors, []).append(effect)
+    for (reference, member), effect in zip(methods, found[len(structures) :], strict=True):
+        words.setdefault(f"{member.method} instead of {reference.method}, with the same labels", []).append(effect)
+    doubt = "that the student is better or worse"
+    clauses = (
+        f"With {what}: {in_words(own, more='a better student', less='a worse student', doubt=doubt)}."
+        for what, own in words.items()
+    )
     return " ".join(clauses)
 
 
@@ -111,11 +132,20 @@ def _recovery(member: Comparison) -> Interval | None:
     return Interval(mean=found.pgr, low=found.low, high=found.high, seed_noise=found.seed_noise)
 
 
+def _gain(reference: Comparison | None, member: Comparison) -> Interval | None:
+    """How much better the student is than that of a reference; None of the reference itself, and without one."""
+    if reference is None or reference is member:
+        return None
+    return mean_interval(_difference(reference, member), member.answers("student").groups)
+
+
 def _table(lines: Sequence[_Line]) -> Table:
+    references = {id(member): reference for reference, member in _across(lines)}
     columns = (
         *(Column(head=head) for head in ("errors", "task", "student model", "method")),
         *(Column(head=head, unit="%") for head in ("supervisor", "student", "ceiling", "PGR", "repeats its errors")),
         Column(head="student against the first", unit="points"),
+        *((Column(head="against the first method", unit="points"),) if references else ()),
     )
     rows: list[tuple[Value, ...]] = []
     for line in lines:
@@ -127,7 +157,8 @@ def _table(lines: Sequence[_Line]) -> Table:
                 *(accuracy(each.correct, each.groups) for each in (floor, student, ceiling)),
                 _recovery(member),
                 share(same, floor.wrong, floor.groups) if floor.wrong.any() else None,
-                None if member is line.members[0] else mean_interval(line.difference(member), student.groups),
+                _gain(line.members[0], member),
+                *((_gain(references.get(id(member)), member),) if references else ()),
             ))  # fmt: skip
     return Table(columns=columns, rows=tuple(rows))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import exp
 from types import TracebackType
@@ -32,6 +33,16 @@ class Verdict:
     second_move: str | None
     second: int | None
     effort: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Line:
+    """A line of a search: its rank among the `lines`, the score in centipawns, and the nodes searched until then."""
+
+    rank: int
+    score: int
+    moves: tuple[str, ...]
+    nodes: int
 
 
 class Engine:
@@ -97,30 +108,43 @@ class Engine:
 
     def judge(self, position: str, nodes: int) -> Verdict:
         """Evaluates a position with a search of `nodes` nodes. The position must have a legal move."""
+        latest: dict[int, _Line] = {}
+        first, effort = "", 0
+        for line in self._search(position, nodes):
+            latest[line.rank] = line
+            if line.rank == 1 and line.moves[0] != first:
+                first, effort = line.moves[0], line.nodes
+        best, second = latest[1], latest.get(2)
+        return Verdict(
+            line=best.moves,
+            score=best.score,
+            second_move=second.moves[0] if second else None,
+            second=second.score if second else None,
+            effort=effort,
+        )
+
+    def values(self, position: str, nodes: int) -> dict[str, int]:
+        """The score of each legal move, in centipawns for the side to move, by one search of `nodes` nodes of all of
+        them. The engine needs as many `lines` as there are moves."""
+        return {line.moves[0]: line.score for line in self._search(position, nodes)}
+
+    def _search(self, position: str, nodes: int) -> Iterator[_Line]:
+        """The lines that a search reports, the last of each rank at the end."""
         self._send(f"position fen {position}")
         self._send(f"go nodes {nodes}")
-        latest: dict[int, tuple[int, tuple[str, ...]]] = {}
-        first, effort = "", 0
         while not (line := self._read()).startswith("bestmove"):
             if " pv " not in line or "bound" in line:
                 continue
             words = line.split(" pv ", 1)
-            moves, fields = tuple(words[1].split()), words[0].split()
-            rank = int(fields[fields.index("multipv") + 1])
+            fields = words[0].split()
             at = fields.index("score")
             value = int(fields[at + 2])
-            score = value if fields[at + 1] == "cp" else (MATE - value if value > 0 else -MATE - value)
-            latest[rank] = (score, moves)
-            if rank == 1 and moves[0] != first:
-                first, effort = moves[0], int(fields[fields.index("nodes") + 1])
-        best, second = latest[1], latest.get(2)
-        return Verdict(
-            line=best[1],
-            score=best[0],
-            second_move=second[1][0] if second else None,
-            second=second[0] if second else None,
-            effort=effort,
-        )
+            yield _Line(
+                rank=int(fields[fields.index("multipv") + 1]),
+                score=value if fields[at + 1] == "cp" else (MATE - value if value > 0 else -MATE - value),
+                moves=tuple(words[1].split()),
+                nodes=int(fields[fields.index("nodes") + 1]),
+            )
 
     def close(self) -> None:
         self._process.kill()

@@ -37,8 +37,9 @@ class Majority(LabelsStep):
 
 @dataclass(frozen=True, kw_only=True)
 class Score(Step[Scores]):
-    """The correctness of predictions, or of the labels that a student learns from. It is the only step that reads the
-    ground truth of test, or that of transfer to score weak labels. It reads no weights, and no fit reads it.
+    """The correctness of predictions, or of the labels that a student learns from. Beside `Played` it is the only step
+    that reads the ground truth of test, or that of transfer to score weak labels. It reads no weights, and no fit reads
+    it.
 
     detailed: whether predicted probabilities and right choices are stored as well, from which any metric is computed.
     """

@@ -60,3 +60,15 @@ def effects(values: Sequence[Doubles], groups: Sequence[Groups]) -> list[Effect]
         )
         for part, p in zip(parts, corrected, strict=True)
     ]
+
+
+def mean_effects(values: Sequence[Sequence[Doubles]], groups: Sequence[Groups]) -> list[Effect]:
+    """Effects in the mean over several sets of examples, each of which counts as much as another, however large.
+
+    values: of each effect a table of influence values [S, N_c] for each set, with the same seeds. groups: those of each
+    set, [N_c]; a name that occurs in two sets is one group. Corrected as by `effects`.
+    """
+    sizes = [len(own) for own in groups]
+    weights = np.repeat([sum(sizes) / (len(sizes) * size) for size in sizes], sizes)
+    every = np.concatenate([np.asarray(own) for own in groups])
+    return effects([np.concatenate(tables, axis=1) * weights for tables in values], [every] * len(values))

@@ -49,3 +49,14 @@ def steadiest(answers: Ints) -> int:
 def agreement_of_seeds(answers: Ints) -> Doubles:
     """The share of examples on which two seeds agree, in the mean over pairs, [E]."""
     return np.asarray(np.mean([(a == b).mean(1) for a, b in combinations(answers, 2)], axis=0), dtype=np.float64)
+
+
+def best_on_others(gains: Doubles, tasks: Sequence[str]) -> list[int | None]:
+    """For each cell the rule that gained most in the mean over the cells of other tasks; None where there are none.
+
+    gains: of R rules on C cells, float64 [R, C]. tasks: of the cells. The gain on a cell of a rule that is chosen so is
+    not too good, as that of the best of R rules is.
+    """
+    of = np.asarray(tasks)
+    others = [gains[:, of != task] for task in of]
+    return [int(each.mean(1).argmax()) if each.size else None for each in others]

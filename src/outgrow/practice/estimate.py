@@ -27,7 +27,7 @@ class GainEstimate:
     the share of gains on a new task that such intervals are made to hold. covered: the share that they held on tasks
     that were left out. clue: what the gain is predicted from, with its `value`; "" where no clue is surely related to
     the gain, so that it is their mean. tasks, cells: how many it is from. outside: whether no value of theirs was as
-    low, or as high.
+    low, or as high: then gain and interval are worth nothing.
     """
 
     gain: float
@@ -42,13 +42,16 @@ class GainEstimate:
     outside: bool
 
     def __str__(self) -> str:
-        """One sentence for a person."""
+        """One sentence for a person. It has no number where the clue is beyond those that it was fitted to: on the one
+        set where that was checked, no gain lay in its interval (docs/results/estimate.md)."""
+        others = f"{self.cells} students on {self.tasks} other tasks"
+        if self.outside:
+            return f"not predicted: its {self.clue}, {self.value:.3f}, is beyond those of the {others}"
         how = f"from its {self.clue}" if self.clue else "as the mean of all, since no clue is better than chance"
-        beyond = "; none of them had a value like this one, so do not rely on it" if self.outside else ""
         gain = f"{signed(self.gain)} points against the labels ({span(self.low, self.high)})"
         return (
-            f"predicted {how}, not measured: {gain}, by {self.cells} students on {self.tasks} other tasks; such "
-            f"intervals held {percent(self.covered)} % of the gains on tasks that were left out{beyond}"
+            f"predicted {how}, not measured: {gain}, by {others}; such intervals held "
+            f"{percent(self.covered)} % of the gains on tasks that were left out"
         )
 
 

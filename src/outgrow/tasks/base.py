@@ -161,6 +161,19 @@ class Task:
         """
         return {}
 
+    @property
+    def regret_digest(self) -> str:
+        """A digest of what `regret` reads, which is in the keys of its readers; "" for a task that knows none. Default:
+        ""."""
+        return ""
+
+    def regret(self, examples: Examples) -> Mapping[str, tuple[float, ...]]:
+        """What each choice loses beside the best one, for examples where it is known: in chess, win probability.
+
+        Like ground truth it is for scores alone. Default: unknown.
+        """
+        return {}
+
     def drawing(self, example: Example, marked: Mapping[str, str]) -> str:
         """An example as a picture for people: SVG without scripts, or "" for a text that is read as it is. Default: "".
 

@@ -45,6 +45,15 @@ class ChessPreferences(Task):
         margins = _load(self.digest or self.pinned().digest)[1]
         return {"margin": {id: margins[id] for id in examples.ids}}
 
+    @property
+    def regret_digest(self) -> str:
+        return self.digest or self.pinned().digest
+
+    def regret(self, examples: Examples) -> Mapping[str, tuple[float, ...]]:
+        """The win probability that each of the two moves loses: none, and the margin."""
+        source, margins = _load(self.regret_digest)
+        return {id: tuple(margins[id] * (1.0 - share) for share in source.answers[id]) for id in examples.ids}
+
     def drawing(self, example: Example, marked: Mapping[str, str]) -> str:
         """The board, with arrows for the moves."""
         return drawing.of_prompt(example.prompt, marked)

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from outgrow.chess import board as chess
-from outgrow.chess import drawing
+from outgrow.chess import drawing, values
 from outgrow.chess.puzzle import Puzzle, number_in, of_lichess, row_format
 from outgrow.chess.themes import themes
+from outgrow.chess.values import lost
 from outgrow.graph import not_hashed
 from outgrow.ranges import check_ranges, one_of, whole
 from outgrow.tasks._parsed import parsed
@@ -24,6 +25,7 @@ from outgrow.text.opening import digest_of_files, refuse_changed
 from outgrow.types import Example, Examples, UserError
 
 SHIPPED = "chess/data/puzzles.parquet"
+VALUES = "chess/data/values.parquet"  # of every legal move of the test puzzles
 MOST_WRONG = 0.001  # the largest fraction of bad rows that are skipped; a file with more is an error
 LEAD_UP = 8  # the largest number of plies in a passage if the prompt is the position
 LONGEST = 150  # default plies: with a position of up to 35 tokens they fit the context of the ladder, 192 tokens
@@ -100,6 +102,16 @@ class ChessPuzzles(Task):
         theme = {id: _themes(rows[id]) for id in examples.ids}
         return {puzzles.measure: difficulty, "theme": theme}
 
+    @property
+    def regret_digest(self) -> str:
+        return "" if self.source else digest_of_files([_values_path()])
+
+    def regret(self, examples: Examples) -> Mapping[str, tuple[float, ...]]:
+        """The win probability that each move loses beside the best one, by the engine's value of every legal move.
+        The puzzles of test have it, of those that ship."""
+        known = {} if self.source else _values(self.regret_digest)
+        return {id: lost(known[id]) for id in examples.ids if id in known}
+
     def drawing(self, example: Example, marked: Mapping[str, str]) -> str:
         """The board, with arrows for the moves."""
         return drawing.of_prompt(example.prompt, marked)
@@ -117,6 +129,17 @@ class ChessPuzzles(Task):
     def solved(self, example: Example, answer: str) -> Passage:
         """The position, then the answer: the ladder learns moves, and never the position that it is given."""
         return Passage(given=example.prompt, text=answer)
+
+
+def _values_path() -> Path:
+    return Path(str(files("outgrow") / VALUES))
+
+
+@lru_cache(maxsize=1)
+def _values(digest: str) -> dict[str, tuple[int, ...]]:
+    """The shipped values of moves, by the id of the puzzle."""
+    refuse_changed([_values_path()], digest)
+    return values.read(_values_path())
 
 
 @lru_cache(maxsize=4)
