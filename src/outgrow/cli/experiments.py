@@ -13,6 +13,7 @@ import typer
 from outgrow.cli.options import (
     RUNS,
     Analyses,
+    Deterministic,
     Device,
     File,
     Log,
@@ -65,6 +66,7 @@ def run(
     device: Device = "cpu",
     microbatch: Microbatch = None,
     gradient_checkpointing: Recompute = False,
+    deterministic: Deterministic = False,
     shards: Shards = 1,
     per_gpu: PerGpu = 1,
     memory_gb: MemoryGb = None,
@@ -85,7 +87,7 @@ def run(
     started = time.monotonic()
     settings = settings_from(
         device, trust_pickle, trust_remote_code, offline, microbatch=microbatch, shards=shards, per_gpu=per_gpu,
-        gradient_checkpointing=gradient_checkpointing, memory_gb=memory_gb,
+        gradient_checkpointing=gradient_checkpointing, memory_gb=memory_gb, deterministic=deterministic,
     )  # fmt: skip
     read_experiment(file, overrides, seeds, no_plugins, analyses)  # a wrong one is refused before anything is opened
     request, opened_store = source_from(file, overrides, seeds, no_plugins, analyses), api.opened(store)
