@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib import import_module
@@ -22,6 +23,7 @@ from bench.turns import Measured, Part, read, write
 PARTS = {
     "training": "training.measure",
     "profile": "profile.measure",
+    "padding": "padding.measure",
     "roofline": "roofline.measure",
     "fit": "work.fit",
     "pair": "work.pair",
@@ -36,9 +38,11 @@ PARTS = {
 
 def main(parts: Mapping[str, Callable[[], list[Measured]]], file: Path) -> None:
     for name, measure in parts.items():
+        started = time.perf_counter()
         records = measure()
         show(name, records)
-        write(file, {**read(file), name: Part(machine=machine(), records=records)})
+        part = Part(machine=machine(), records=records, seconds=round(time.perf_counter() - started, 1))
+        write(file, {**read(file), name: part})
 
 
 def machine() -> dict[str, str]:

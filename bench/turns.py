@@ -49,17 +49,18 @@ class Measured:
 @dataclass(frozen=True, kw_only=True)
 class Part:
     """A part of the benchmark: what was measured, and the machine, software and day on which it was. Parts that were
-    measured on different machines stand in one file."""
+    measured on different machines stand in one file. seconds: how long measuring took, 0 where that was not noted."""
 
     machine: Mapping[str, str]
     records: Sequence[Measured]
+    seconds: float = 0
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Part:
-        return cls(machine=stored["machine"], records=[Measured(**record) for record in stored["records"]])
+        return cls(**{**stored, "records": [Measured(**record) for record in stored["records"]]})
 
     def to_dict(self) -> dict[str, Any]:
-        return {"machine": dict(self.machine), "records": [each.to_dict() for each in self.records]}
+        return asdict(self)
 
 
 def in_turns(

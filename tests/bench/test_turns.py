@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import time
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -72,9 +74,11 @@ def test_a_part_that_is_not_asked_for_stays_with_its_machine(
     main({"a": lambda: records[0], "b": lambda: records[1]}, file)
     assert set(turns.read(file)["a"].machine) == {"processor", "software", "day"}
     monkeypatch.setattr(bench, "machine", lambda: {"processor": "another", "software": "S", "day": "tomorrow"})
-    main({"b": lambda: records[2]}, file)
+    main({"b": lambda: time.sleep(0.06) or records[2]}, file)
     found = turns.read(file)
     assert {name: part.records[0].values["ours"] for name, part in found.items()} == {"a": [0.0], "b": [2.0]}
     assert found["a"].machine == here
-    assert tables.page(found["b"]).splitlines()[-1] == "tomorrow, another; S."
+    assert found["b"].seconds > 0
+    assert tables.page(replace(found["b"], seconds=61.4)).splitlines()[-1] == "tomorrow, another; S. Measured in 61 s."
+    assert tables.page(replace(found["b"], seconds=0)).splitlines()[-1] == "tomorrow, another; S."
     assert tables.page(None) == "Not measured yet."
