@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -114,11 +115,11 @@ def process(command: Sequence[str], threads: int = 1, folder: Path = ROOT) -> di
 
 
 def _family(pid: int) -> list[int]:
-    """A process and its descendants."""
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:  # it has ended
-        return [pid]
+    """A process and its descendants, whichever of its threads started them."""
+    children: list[str] = []
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):  # it has ended
+            children += thread.read_text().split()
     return [pid, *(each for child in children for each in _family(int(child)))]
 
 
