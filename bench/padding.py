@@ -20,7 +20,7 @@ from outgrow.training.precision import has_fast_bf16
 from outgrow.types import Ints
 
 COSTS = {"one pass a batch": 10**9, "as shipped": batches.PASS_TOKENS, "96 tokens a pass": 96, "48 tokens a pass": 48}
-SHAPES = ("GPT-2, 0.7M", "GPT-2, 5M", "MiniLM-L6 on SST-2")
+SHAPES = ("GPT-2, 0.7M", "MiniLM-L6 on SST-2")
 
 
 def measure(scale: float = 0.5, repeats: int = REPEATS) -> list[Measured]:
