@@ -98,11 +98,10 @@ def work(
     resources = there if gpus is None else replace(there, gpus=gpus)
     worker = Worker(name=name or f"{platform.node()}:{os.getpid()}", resources=resources, wait=wait)
     opened_store = api.opened(store)
-    slots = workers or (None if on == "inline" else resources.cores)
     with (
         logging_to(log, opened_store),
         resumable(),
-        api.executor(on, slots, plugins=not no_plugins) as executor,
+        api.executor(on, workers or (None if on == "inline" else resources.cores), plugins=not no_plugins) as executor,
         _requeued(executor),
         showing(sys.stderr, executor.slots) as watch,
     ):

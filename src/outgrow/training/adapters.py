@@ -21,7 +21,7 @@ WEIGHTS, FACTS = "adapters.safetensors", "adapters.json"
 
 def inserted(network: Network, rank: int, alpha: int, seed: int) -> Any:
     """Insert an update into every linear layer of the network's module, initialised from the seed, and freeze all else
-    but the head. What is returned merges them: `merge_and_unload`."""
+    but the head. What is returned merges them: `merge_and_unload`. Raises UserError without peft."""
     import torch
 
     try:
