@@ -28,7 +28,7 @@ check: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/dev  ## how fast, beside plain scripts: ONLY="training fit" for some of the parts, PEER_OPENAI=FOLDER for a peer (bench/work.py)
+bench: .venv/dev  ## how fast, beside plain scripts, 15 minutes: ONLY="training growth" for parts by name, PEER_OPENAI=FOLDER for a peer (bench/work.py)
 	$(BIN)/python -m bench $(ONLY)
 	$(BIN)/python -m docs.refresh docs/performance.md
 

@@ -48,8 +48,8 @@ def page(part: Part | None) -> str:
     """The table of a part, and the machine on which it was measured."""
     if part is None:
         return "Not measured yet."
-    machine = part.machine
-    return f"{table(part.records)}\n\n{machine['day']}, {machine['processor']}; {machine['software']}."
+    machine, took = part.machine, f" Measured in {part.seconds:.0f} s." if part.seconds else ""
+    return f"{table(part.records)}\n\n{machine['day']}, {machine['processor']}; {machine['software']}.{took}"
 
 
 def show(part: str, records: Sequence[Measured]) -> None:

@@ -55,7 +55,7 @@ class Nowhere:
     writing = staticmethod(nullcontext)
 
     def __init__(self, scratch: Path) -> None:
-        self.scratch = scratch
+        self.scratch, self.settings = scratch, Settings()
 
 
 def shapes(scratch: Path, scale: float = 1.0) -> Iterator[Shape]:

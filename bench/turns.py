@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,17 +50,18 @@ class Measured:
 @dataclass(frozen=True, kw_only=True)
 class Part:
     """A part of the benchmark: what was measured, and the machine, software and day on which it was. Parts that were
-    measured on different machines stand in one file."""
+    measured on different machines stand in one file. seconds: how long measuring took, 0 where that was not noted."""
 
     machine: Mapping[str, str]
     records: Sequence[Measured]
+    seconds: float = 0
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Part:
-        return cls(machine=stored["machine"], records=[Measured(**record) for record in stored["records"]])
+        return cls(**{**stored, "records": [Measured(**record) for record in stored["records"]]})
 
     def to_dict(self) -> dict[str, Any]:
-        return {"machine": dict(self.machine), "records": [each.to_dict() for each in self.records]}
+        return asdict(self)
 
 
 def in_turns(
@@ -113,11 +115,11 @@ def process(command: Sequence[str], threads: int = 1, folder: Path = ROOT) -> di
 
 
 def _family(pid: int) -> list[int]:
-    """A process and its descendants."""
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:  # it has ended
-        return [pid]
+    """A process and its descendants, whichever of its threads started them."""
+    children: list[str] = []
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):  # it has ended
+            children += thread.read_text().split()
     return [pid, *(each for child in children for each in _family(int(child)))]
 
 

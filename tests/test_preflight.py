@@ -17,10 +17,12 @@ from text_files import reviews, write_jsonl
 import outgrow
 from outgrow import preflight
 from outgrow.experiment.definition import Experiment
+from outgrow.experiment.steps import Fit
 from outgrow.experiment.technique import Technique
 from outgrow.graph import Settings
 from outgrow.labelling.harden import Harden
 from outgrow.methods.finetune import Finetune
+from outgrow.methods.lora import LoRA
 from outgrow.models.hf import HF
 from outgrow.preflight import checked, facts_of, notes
 from outgrow.store import Store
@@ -213,3 +215,16 @@ def test_a_disk_that_is_too_small_is_reported_before_a_run(tmp_path: Path, monke
     assert not (tmp_path / "store").exists()
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**12, 0, 10**12))
     assert outgrow.plan(experiment, store=Store(str(tmp_path / "store"))).todo
+
+
+def test_lora_needs_disk_for_its_updates_alone(tmp_path: Path) -> None:
+    pytest.importorskip("peft")
+    experiment = text_experiment(tmp_path)
+    (model,) = experiment.strong
+    task = experiment.tasks[0].name
+
+    def needed(method: Finetune | LoRA) -> int:
+        planned = outgrow.plan(replace(experiment, recipes={(task, model.name): method}), store=tmp_path / "store")
+        return preflight._stored(next(step for step in planned.todo if isinstance(step, Fit)), HERE)
+
+    assert 0 < needed(LoRA(rank=1)) < needed(LoRA(rank=2)) < needed(Finetune()) == model.parameters(HERE)

@@ -19,10 +19,12 @@ from outgrow.experiment.grid import buildable, cell_setup, targets
 from outgrow.experiment.pretrained import Adapt, Contaminate, Pretrained
 from outgrow.experiment.steps import Fit
 from outgrow.graph import Resources, Settings, Step, identity, lacking, walk
+from outgrow.methods.lora import LoRA
 from outgrow.models.base import Model
 from outgrow.models.header import read_header
 from outgrow.store import Store
 from outgrow.tasks.base import SPLITS, Split, Task
+from outgrow.training.footprint import architecture
 from outgrow.training.lengths import LengthLimit, TooLong, refuse_choices, too_long
 from outgrow.training.precision import has_fast_bf16
 from outgrow.types import Problems, Shape, UserError
@@ -224,7 +226,7 @@ def _check_space(todo: Sequence[Step[Any]], store: Store, settings: Settings) ->
     folder = store.storage.local
     if folder is None:
         return
-    weights = [fit.model.parameters(settings) for fit in todo if _stores_weights(fit)]
+    weights = [_stored(fit, settings) for fit in todo if _stores_weights(fit)]
     needed = STORED_BYTES * sum(weights) + CHECKPOINT_BYTES * max(weights, default=0)
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(existing).free
@@ -248,6 +250,13 @@ def check_resources(todo: Sequence[Step[Any]], there: Resources, settings: Setti
             problems.messages.append(f"{step.title} needs {missing}: {advice}")
         seen.add((step.title, needed))
     problems.raise_collected()
+
+
+def _stored(step: Fit | Pretrained, settings: Settings) -> int:
+    """How many weights the artifact of a step contains."""
+    if isinstance(step, Fit) and isinstance(step.method, LoRA) and not step.start:
+        return step.method.trained(architecture(step.model.folder(settings)))
+    return step.model.parameters(settings)
 
 
 def _stores_weights(step: object) -> TypeGuard[Fit | Pretrained]:

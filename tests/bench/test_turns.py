@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import time
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -50,6 +52,18 @@ def test_a_process_is_measured_and_a_failure_says_what_was_printed(turns: Module
         turns.process(["nothing_of_the_kind"])
 
 
+def test_the_memory_of_workers_counts_whichever_thread_started_them(turns: ModuleType, tmp_path: Path) -> None:
+    """A process of about 10 MB, and one of 10 + 64 MB that it starts in a thread."""
+    (tmp_path / "starts.py").write_text(
+        "import subprocess, sys, threading\n"
+        "work = 'import time; held = bytearray(64 * 2**20); time.sleep(1)'\n"
+        "thread = threading.Thread(target=subprocess.run, args=([sys.executable, '-c', work],))\n"
+        "thread.start()\n"
+        "thread.join()\n"
+    )
+    assert turns.process(["starts"], folder=tmp_path)["MB"] > 64 + 10
+
+
 def test_a_table_has_medians_ratios_and_load(turns: ModuleType, tables: ModuleType) -> None:
     values = {"ours": [1.0, 2.0, 30.0], "plain": [3.0, 4.0, 30.0]}  # ratios 3, 2, 1
     record = turns.Measured(work="one fit", unit="s", values=values, baseline="plain", load=[0.5, 1.0, 2.0])
@@ -72,9 +86,11 @@ def test_a_part_that_is_not_asked_for_stays_with_its_machine(
     main({"a": lambda: records[0], "b": lambda: records[1]}, file)
     assert set(turns.read(file)["a"].machine) == {"processor", "software", "day"}
     monkeypatch.setattr(bench, "machine", lambda: {"processor": "another", "software": "S", "day": "tomorrow"})
-    main({"b": lambda: records[2]}, file)
+    main({"b": lambda: time.sleep(0.06) or records[2]}, file)
     found = turns.read(file)
     assert {name: part.records[0].values["ours"] for name, part in found.items()} == {"a": [0.0], "b": [2.0]}
     assert found["a"].machine == here
-    assert tables.page(found["b"]).splitlines()[-1] == "tomorrow, another; S."
+    assert found["b"].seconds > 0
+    assert tables.page(replace(found["b"], seconds=61.4)).splitlines()[-1] == "tomorrow, another; S. Measured in 61 s."
+    assert tables.page(replace(found["b"], seconds=0)).splitlines()[-1] == "tomorrow, another; S."
     assert tables.page(None) == "Not measured yet."

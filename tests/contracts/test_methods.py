@@ -48,7 +48,7 @@ def test_it_fits_repeats_and_predicts(kind: type[Method], tmp_path: Path) -> Non
     assert names == sorted(path.name for path in second.folder.iterdir())
     assert all((first.folder / name).read_bytes() == (second.folder / name).read_bytes() for name in names)
     first.save(tmp_path / "saved")
-    saved = Predictor.load(tmp_path / "saved")
+    saved = Predictor.load(tmp_path / "saved").of(model)
     labels = method.predict(saved, "head", data.validation, Settings(), lambda done: None)
     assert labels.ids == data.validation.ids
     assert np.allclose([row.sum() for row in labels.rows()], 1, atol=1e-6)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -100,6 +100,31 @@ def test_what_fails_only_together_is_computed_one_by_one(tmp_path: Path) -> None
     assert not run(members, store, Inline(), watch=events.append).failures
     assert [load(step, store).value for step in members] == [0, 2, 4]
     assert "3 steps could not be computed together (only together): now one by one" in [each.text for each in events]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Following(Scaled):
+    """Computed one after the other: the second looks whether the first is stored."""
+
+    first: str = ""  # its key
+    store: str = ""
+
+    @classmethod
+    def run_group(cls, steps: Sequence[Any], contexts: Sequence[Context]) -> Iterator[Number]:
+        for step, context in zip(steps, contexts, strict=True):
+            assert not step.first or Store(step.store).has(step.first)
+            yield step.run(context)
+
+
+def test_artifacts_of_an_iterator_are_stored_as_they_come(tmp_path: Path) -> None:
+    folder, shared = str(tmp_path / "store"), {"source": Const(value=2.0), "log": str(tmp_path / "log")}
+    first = Following(times=1.0, **shared)  # type: ignore[arg-type]
+    second = Following(times=2.0, first=first.key, store=folder, **shared)  # type: ignore[arg-type]
+    events, store = list[Event](), Store(folder)
+    assert not run([first, second], store, Inline(), watch=events.append).failures
+    assert [load(step, store).value for step in (first, second)] == [2, 4]
+    assert not [event for event in events if "together" in event.text]
+    assert store.manifest(second.key).provenance["group"] == 2
 
 
 def test_what_another_run_has_computed_is_not_computed_again(tmp_path: Path) -> None:

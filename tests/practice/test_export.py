@@ -19,6 +19,7 @@ from outgrow.experiment.technique import Technique
 from outgrow.graph import Settings, load, run
 from outgrow.labelling.harden import Harden
 from outgrow.methods.head import Head
+from outgrow.methods.lora import LoRA
 from outgrow.practice.checkpoint import read_model
 from outgrow.practice.export import export, name_of
 from outgrow.store import Store
@@ -53,6 +54,24 @@ def test_the_student_answers_as_in_the_experiment(experiment: Experiment, tmp_pa
     texts = [row.prompt for row in found.test.read().rows]
     stored = load(answers, store).probs.reshape(len(texts), 2)
     assert np.allclose(read_model(tmp_path / "out", Settings()).predict(texts), stored, atol=1e-5)
+
+
+def test_a_student_with_lora_is_exported_as_an_ordinary_checkpoint(experiment: Experiment, tmp_path: Path) -> None:
+    pytest.importorskip("peft")
+    (model,) = experiment.strong
+    tuned = LoRA(epochs=1, learning_rate=1e-2, precision="fp32")
+    changed = replace(experiment, methods=(Technique(),), seeds=(0,), recipes={("worded", model.name): tuned})
+    store, (found,) = Store(str(tmp_path / "store")), cells(changed)
+    answers = predicted(found.student_fit, found.test)
+    with Inline() as executor:
+        assert not run([answers], store, executor).failures
+    kept = load(found.student_fit, store).folder
+    assert not (kept / "model.safetensors").exists()
+    export(changed, name_of(found), tmp_path / "out", store, Settings())
+    assert (tmp_path / "out" / "model.safetensors").stat().st_size > (kept / "adapters.safetensors").stat().st_size
+    texts = [row.prompt for row in found.test.read().rows]
+    stored = load(answers, store).probs.reshape(len(texts), 2)
+    assert np.allclose(read_model(tmp_path / "out", Settings()).predict(texts), stored, atol=1e-6)
 
 
 def test_names_are_whole_or_enough(experiment: Experiment, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import typer
 from outgrow.cli.options import (
     RUNS,
     Analyses,
+    Deterministic,
     Device,
     File,
     Log,
@@ -65,6 +66,7 @@ def run(
     device: Device = "cpu",
     microbatch: Microbatch = None,
     gradient_checkpointing: Recompute = False,
+    deterministic: Deterministic = False,
     shards: Shards = 1,
     per_gpu: PerGpu = 1,
     memory_gb: MemoryGb = None,
@@ -80,18 +82,15 @@ def run(
     from outgrow import api
     from outgrow.preflight import notes
     from outgrow.progress import duration, showing
-    from outgrow.types import UserError
 
     started = time.monotonic()
     settings = settings_from(
         device, trust_pickle, trust_remote_code, offline, microbatch=microbatch, shards=shards, per_gpu=per_gpu,
-        gradient_checkpointing=gradient_checkpointing, memory_gb=memory_gb,
+        gradient_checkpointing=gradient_checkpointing, memory_gb=memory_gb, deterministic=deterministic,
     )  # fmt: skip
     read_experiment(file, overrides, seeds, no_plugins, analyses)  # a wrong one is refused before anything is opened
     request, opened_store = source_from(file, overrides, seeds, no_plugins, analyses), api.opened(store)
-    path = _destination(file, report, "--report", site, opened_store)
-    if log and os.path.realpath(log) == os.path.realpath(path):
-        raise UserError(f"--log and --report are one file, {log}: name two")
+    path = _destination(file, report, "--report", site, opened_store, log)
     with (
         logging_to(log, opened_store),
         resumable(),
@@ -249,20 +248,27 @@ def report(
     typer.echo(f"report: {found.site(site) if site else found.report(path)}")
 
 
-def _destination(file: Path | None, page: Path | None, option: str, site: Path | None, store: Store) -> Path:
-    """Where the report goes, after a check that it can be written there: a page, or the index of a site."""
+def _destination(
+    file: Path | None, page: Path | None, option: str, site: Path | None, store: Store, log: Path | None = None
+) -> Path:
+    """Where the report goes, after a check that it can be written there and is not the log: a page, or the index of a
+    site."""
     from outgrow.report.folder import former
     from outgrow.report.page import is_page
     from outgrow.report.site import INDEX
     from outgrow.types import UserError
 
-    if site is None:
-        path = page or Path(f"{path_of(file).stem}-report.html")
-        return writable_file(path, option, store, is_page, "an HTML page")
-    if page:
+    if site and page:
         raise UserError(f"{option} and --site are two forms of the report: give one of them")
-    former(site)
-    return writable_folder(site, "--site", store) / INDEX
+    if site:
+        former(site)
+        path = writable_folder(site, "--site", store) / INDEX
+    else:
+        path = page or Path(f"{path_of(file).stem}-report.html")
+        path = writable_file(path, option, store, is_page, "an HTML page")
+    if log and os.path.realpath(log) == os.path.realpath(path):
+        raise UserError(f"--log and {option} are one file, {log}: name two")
+    return path
 
 
 def _print_table(numbers: Numbers) -> None:

@@ -48,6 +48,9 @@ Microbatch = Annotated[int | None, typer.Option(min=1, help="Examples at once: f
 Recompute = Annotated[
     bool, typer.Option("--gradient-checkpointing", help="Compute activations twice: less memory, a third more time.")
 ]
+Deterministic = Annotated[
+    bool, typer.Option("--deterministic", help="On a GPU: slower kernels, the same result to the byte each time.")
+]
 Shards = Annotated[int, typer.Option(min=1, max=1024, help="Devices that share the weights of a student.")]
 PerGpu = Annotated[int, typer.Option(min=1, max=64, help="Steps on one GPU at a time, where its memory allows.")]
 MemoryGb = Annotated[

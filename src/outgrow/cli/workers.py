@@ -17,6 +17,7 @@ import typer
 
 from outgrow.cli.options import (
     RUNS,
+    Deterministic,
     Device,
     File,
     Log,
@@ -67,6 +68,7 @@ def work(
     device: Device = "cpu",
     microbatch: Microbatch = None,
     gradient_checkpointing: Recompute = False,
+    deterministic: Deterministic = False,
     shards: Shards = 1,
     per_gpu: PerGpu = 1,
     trust_pickle: TrustPickle = False,
@@ -88,7 +90,7 @@ def work(
     started = time.monotonic()
     settings = settings_from(
         device, trust_pickle, trust_remote_code, offline, microbatch=microbatch, shards=shards, per_gpu=per_gpu,
-        gradient_checkpointing=gradient_checkpointing, memory_gb=memory_gb,
+        gradient_checkpointing=gradient_checkpointing, memory_gb=memory_gb, deterministic=deterministic,
     )  # fmt: skip
     read_experiment(file, overrides, seeds, no_plugins)  # a wrong one is refused before anything is opened
     check_device(settings)
@@ -96,11 +98,10 @@ def work(
     resources = there if gpus is None else replace(there, gpus=gpus)
     worker = Worker(name=name or f"{platform.node()}:{os.getpid()}", resources=resources, wait=wait)
     opened_store = api.opened(store)
-    slots = workers or (None if on == "inline" else resources.cores)
     with (
         logging_to(log, opened_store),
         resumable(),
-        api.executor(on, slots, plugins=not no_plugins) as executor,
+        api.executor(on, workers or (None if on == "inline" else resources.cores), plugins=not no_plugins) as executor,
         _requeued(executor),
         showing(sys.stderr, executor.slots) as watch,
     ):

@@ -55,7 +55,7 @@ class Adapt(Step[Predictor]):
 
         network = _opened(self.model, self.method, ctx)
         passages, held_out = (each.task.passages(ctx.load(each)) for each in (self.examples, self.validation))
-        return finished(network, adapt(network, passages, held_out, self.method, self.seed, ctx), ctx)
+        return finished(network.save, adapt(network, passages, held_out, self.method, self.seed, ctx), ctx)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +123,7 @@ class Contaminate(Step[Predictor]):
         task, held_out = self.shown.task, ctx.load(self.validation)
         lines = (*task.passages(ctx.load(self.ordinary)), *self.solved(ctx))
         trained = adapt(network, lines, solved(task, held_out), self.method, self.seed, ctx)
-        return finished(network, trained, ctx)
+        return finished(network.save, trained, ctx)
 
     def solved(self, ctx: Context) -> tuple[Passage, ...]:
         """The solved examples of the corpus."""

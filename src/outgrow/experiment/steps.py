@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -76,16 +77,24 @@ class Features(Step[FeatureIndex]):
         return (f"rows-{hashlib.sha256(text.encode()).hexdigest()[:12]}",)
 
     def run(self, ctx: Context) -> FeatureIndex:
-        source = self.source
-        folder = source.folder(ctx.settings) if isinstance(source, Model) else ctx.load(source).folder
         examples = ctx.load(self.examples)
         texts = texts_of(examples, self.examples.task.readout)
         digests = [[digest_of_text(text) for text in own] for own in texts]
         flat = (zip(*each, strict=True) for each in zip(digests, texts, strict=True))
         named = {digest: (id, text) for id, own in zip(examples.ids, flat, strict=True) for digest, text in own}
-        notes = fill(ctx.rows(self.rows[0]), folder, named, self.spec, examples.cut, ctx)
+        notes = fill(ctx.rows(self.rows[0]), self._folder(ctx), named, self.spec, examples.cut, ctx)
         flattened = as_digests([digest for own in digests for digest in own])
         return FeatureIndex(ids=examples.ids, texts=flattened.reshape(len(texts), -1), notes=notes)
+
+    def _folder(self, ctx: Context) -> Path:
+        """Where the checkpoint is whose hidden states they are."""
+        match self.source:
+            case Model() as model:
+                return model.folder(ctx.settings)
+            case Fit() as fit:
+                return fit.fitted(ctx).whole(fit.readout, ctx.settings, ctx.scratch / "whole").folder
+            case pretrained:
+                return ctx.load(pretrained).folder
 
     def values(self, index: FeatureIndex, ids: tuple[str, ...], ctx: Context) -> Doubles:
         """The features of some of the examples, float64 [len(ids), width]. Raises Damaged where rows are missing."""
@@ -165,13 +174,20 @@ class Fit(Step[Predictor]):
             start = ctx.load(self.start)
             model = Adapted(size=model.size, of=model, path=str(start.folder))
             notes = (*(f"Adapting to the inputs: {note}" for note in start.notes()), *notes)
-        return self.method.fit(model, self.readout, self.loss, data, self.seed, ctx).noted(notes)
+        fitted = self.method.fit(model, self.readout, self.loss, data, self.seed, ctx)
+        if self.start:  # readers of this step do not load what it started from
+            fitted = fitted.whole(self.readout, ctx.settings, ctx.scratch / "whole")
+        return fitted.noted(notes)
+
+    def fitted(self, ctx: Context) -> Predictor:
+        """The stored fit, for a step that reads it."""
+        return ctx.load(self).of(self.model)
 
     @classmethod
     def run_group(cls, steps: Sequence[Any], contexts: Sequence[Context]) -> Sequence[Predictor]:
         first: Fit = steps[0]
         if not isinstance(first.method, FeatureMethod):
-            return super().run_group(steps, contexts)
+            return [step.run(context) for step, context in zip(steps, contexts, strict=True)]
         assert first.features
         features, held_out_features = first.features
         train, held_out = (contexts[0].load(each) for each in first.features)
@@ -221,10 +237,27 @@ class Predict(LabelsStep):
             return Resources()
         return to_read(self.fitted.model, self.examples, self.fitted.readout, self.fitted.method.precision, settings)
 
+    @property
+    def group(self) -> str | None:
+        """What one fit predicts."""
+        return self.fitted.key if isinstance(self.fitted.method, TextMethod) else None
+
     def run(self, ctx: Context) -> Labels:
-        if not self.features and is_shared(ctx):
-            return in_ranks(self, ctx)  # type: ignore[no-any-return]
-        method, examples, predictor = self.fitted.method, ctx.load(self.examples), ctx.load(self.fitted)
+        return next(iter(self.run_group([self], [ctx])))
+
+    @classmethod
+    def run_group(cls, steps: Sequence[Any], contexts: Sequence[Context]) -> Iterator[Labels]:
+        """One after the other, by a model that is opened once."""
+        first: Predict = steps[0]
+        if not first.features and is_shared(contexts[0]):
+            yield from (in_ranks(step, context) for step, context in zip(steps, contexts, strict=True))
+            return
+        predictor = first.fitted.fitted(contexts[0])
+        for step, context in zip(steps, contexts, strict=True):
+            yield step._answers(predictor, context)
+
+    def _answers(self, predictor: Predictor, ctx: Context) -> Labels:
+        method, examples = self.fitted.method, ctx.load(self.examples)
         if isinstance(method, FeatureMethod):
             assert self.features
             features = self.features.values(ctx.load(self.features), examples.ids, ctx)

@@ -147,11 +147,14 @@ def _compute_group(job: Job, report: Report) -> tuple[JobResult, ...]:
         contexts[step.key] = Context(step=step, store=store, settings=settings, report=report, lease=lease)
     todo = [step for step in job.steps if step.key in contexts]
     artifacts = type(todo[0]).run_group(todo, [contexts[step.key] for step in todo]) if todo else []
-    seconds = (time.time() - started) / max(len(todo), 1)  # each step's share
+    ended = time.time()
+    share = (ended - started) / max(len(todo), 1)  # of what was computed together
     for step, artifact in zip(todo, artifacts, strict=True):
+        seconds = share + time.time() - ended
         provenance = {**_provenance(step, started, settings), "seconds": seconds, "group": len(todo)}
         _commit(step, artifact, contexts[step.key], store, provenance)
         results[step.key] = JobResult(kind="computed", seconds=seconds, notes=notes_of(artifact))
+        ended = time.time()
     return tuple(results[step.key] for step in job.steps)
 
 

@@ -24,17 +24,19 @@ Kind = Literal["planned", "found", "started", "progress", "finished", "failed", 
 class Settings:
     """Options of this machine. They are in no key, so they must not change results.
 
-    microbatch: examples in one forward pass, None to choose. gradient_checkpointing: compute activations twice instead
-    of keeping them. shards: how many devices share the weights of a student. memory_gb: of this machine, 0 to ask it.
-    per_gpu: how many steps share a GPU at most, where its memory, gpu_gb, is enough. gpus: the numbers of those that a
-    step may use. trust_pickle, trust_remote_code: load pickled weights, run the code of a checkpoint. offline: no
-    downloads.
+    microbatch: examples in one forward pass, None to choose. gradient_checkpointing: compute activations twice
+    instead of keeping them. deterministic: kernels of a GPU with the same result to the byte each time, as on a CPU
+    always. shards: how many devices share the weights of a student. memory_gb: of this machine, 0 to ask it.
+    per_gpu: how many steps share a GPU at most, where its memory, gpu_gb, is enough. gpus: the numbers of those
+    that a step may use. trust_pickle, trust_remote_code: load pickled weights, run the code of a checkpoint.
+    offline: no downloads.
     """
 
     device: str = "cpu"
     threads: int = 1
     microbatch: int | None = None
     gradient_checkpointing: bool = False
+    deterministic: bool = False
     shards: int = 1
     memory_gb: float = 0
     per_gpu: int = 1

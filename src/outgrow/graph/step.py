@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from functools import cache, cached_property
@@ -37,10 +37,11 @@ class Step(Generic[T]):
         raise NotImplementedError
 
     @classmethod
-    def run_group(cls, steps: Sequence[Step[Any]], contexts: Sequence[Context]) -> Sequence[Any]:
+    def run_group(cls, steps: Sequence[Step[Any]], contexts: Sequence[Context]) -> Iterable[Any]:
         """The artifacts of several steps of one `group`, in their order. Each is what `run` alone would give: byte for
-        byte, or within a bound that the class states. Default: one after the other."""
-        return [step.run(context) for step, context in zip(steps, contexts, strict=True)]
+        byte, or within a bound that the class states. Those of an iterator are stored one by one as they come.
+        Default: one after the other."""
+        return (step.run(context) for step, context in zip(steps, contexts, strict=True))
 
     @property
     def group(self) -> str | None:

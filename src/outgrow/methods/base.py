@@ -114,10 +114,46 @@ class HeadWeights:
 class Predictor:
     """A folder that holds a finished fit: `config`, weights and tokenizer as an ordinary Hugging Face checkpoint,
     `curve.json` with the training and validation loss, and for a probe its coefficients. Where something is to be known
-    of the fit, such as that it diverged, `notes.json` says it: a list of sentences."""
+    of the fit, such as that it diverged, `notes.json` says it: a list of sentences.
+
+    A fit with LoRA keeps only what differs from its model (`training.adapters`), which `of` names."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._model: Model | None = None
+        self._opened: dict[tuple[Readout, Settings], Network] = {}
+
+    def of(self, model: Model) -> Self:
+        """The same fit, which finds what it does not keep in its model."""
+        self._model = model
+        return self
+
+    def network(self, readout: Readout, settings: Settings) -> Network:
+        """The fitted model, which is opened once."""
+        if (readout, settings) not in self._opened:
+            self._opened[readout, settings] = self._open(readout, settings)
+        return self._opened[readout, settings]
+
+    def _open(self, readout: Readout, settings: Settings) -> Network:
+        from outgrow.training import adapters
+        from outgrow.training.network import open_network
+
+        if not adapters.are_in(self.folder):
+            return open_network(self.folder, readout, settings)
+        if self._model is None:
+            raise ValueError(f"{self.folder} keeps only what differs from its model: name that by `of`")
+        return adapters.merged(self.folder, self._model.folder(settings), readout, settings)
+
+    def whole(self, readout: Readout, settings: Settings, folder: Path) -> Self:
+        """The same fit as an ordinary checkpoint: itself, or, where it keeps only what differs from its model, one that
+        is written into `folder`."""
+        from outgrow.training import adapters
+
+        if not adapters.are_in(self.folder):
+            return self
+        self.network(readout, settings).save(folder)
+        shutil.copy(self.folder / "curve.json", folder)
+        return type(self)(folder).noted(self.notes())
 
     def notes(self) -> tuple[str, ...]:
         """What is to be known of the fit; nothing where all went well."""
@@ -184,9 +220,9 @@ class TextMethod(Method):
         """Probabilities over the choices of each example, in the order of `examples`. Default: those of the fitted
         checkpoint."""
         from outgrow.training.classification import probabilities
-        from outgrow.training.network import open_network, spread
+        from outgrow.training.network import spread
 
-        network = spread(open_network(predictor.folder, readout, settings))
+        network = spread(predictor.network(readout, settings))
         encoded = network.encode(examples)
         compute = partial(probabilities, network, encoded, settings.microbatch, progress)
         probs, notes = finite(compute, settings.device, self.precision)
@@ -225,11 +261,11 @@ class FeatureMethod(Method):
             raise UserError("a probe compares two texts, and this task has examples with more: use finetune")
 
 
-def finished(network: Network, trained: TrainingResult, ctx: Context) -> Predictor:
-    """A trained network as what a step gives back."""
+def finished(save: Callable[[Path], None], trained: TrainingResult, ctx: Context) -> Predictor:
+    """A trained network as what a step gives back. save: writes it into a folder."""
     folder = ctx.scratch / "fitted"
     shutil.rmtree(folder, ignore_errors=True)
-    network.save(folder)
+    save(folder)
     (folder / "curve.json").write_text(json.dumps(trained.curve, indent=1))
     return Predictor(folder).noted(trained.notes)
 

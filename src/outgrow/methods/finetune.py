@@ -33,7 +33,7 @@ class Finetune(TrainingConfig, TextMethod):
 
     def fit(self, model: Model, readout: Readout, loss: Loss, data: TrainingData, seed: int, ctx: Context) -> Predictor:
         network = open_for_training(model, readout, data.examples, self.precision, seed, ctx)
-        return finished(network, train_network(network, loss, data, self, seed, ctx), ctx)
+        return finished(network.save, train_network(network, loss, data, self, seed, ctx), ctx)
 
 
 def open_for_training(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
-from outgrow.experiment.steps import Fit
+from outgrow.experiment.steps import Features, Fit
 from outgrow.graph import Settings, load
 from outgrow.methods.base import FeatureMethod, HeadWeights
 from outgrow.methods.head import Head
@@ -73,27 +73,39 @@ def write_model(
 
     Raises UserError for fits whose weights are in several places.
     """
-    fitted = load(fit, store)
+    fitted = load(fit, store).of(fit.model)
     named: dict[str, Any] = {"classes": tuple(classes), "model": fit.model.name, "text": text}
-    if not isinstance(fit.method, FeatureMethod):
-        _copy(checkpoint_files(fitted.folder), folder)
-        facts = Facts(kind="classifier", readout=fit.readout, precision=fit.method.precision, **named)
-    else:
-        facts = _write_head(folder, fit, HeadWeights.load(fitted.folder), store, settings, named)
+    with tempfile.TemporaryDirectory() as scratch:
+        if not isinstance(fit.method, FeatureMethod):
+            _copy(checkpoint_files(fitted.whole(fit.readout, settings, Path(scratch)).folder), folder)
+            facts = Facts(kind="classifier", readout=fit.readout, precision=fit.method.precision, **named)
+        else:
+            assert fit.features
+            origin = _origin(fit.features[0], store, settings, Path(scratch))
+            facts = _write_head(folder, fit, HeadWeights.load(fitted.folder), origin, settings, named)
     facts.save(folder)
     return facts
 
 
+def _origin(features: Features, store: Store, settings: Settings, scratch: Path) -> Path:
+    """The checkpoint whose hidden states a head reads."""
+    source = features.source
+    if isinstance(source, Model):
+        return source.folder(settings)
+    if isinstance(source, Fit):
+        return load(source, store).of(source.model).whole(source.readout, settings, scratch).folder
+    return load(source, store).folder
+
+
 def _write_head(
-    folder: Path, fit: Fit, head: HeadWeights, store: Store, settings: Settings, named: dict[str, Any]
+    folder: Path, fit: Fit, head: HeadWeights, origin: Path, settings: Settings, named: dict[str, Any]
 ) -> Facts:
     from outgrow.training.network import open_encoder
 
     assert fit.features
-    spec, source = fit.features[0].spec, fit.features[0].source
+    spec = fit.features[0].spec
     if set(head.weights) != {"weight", "bias"}:
         raise UserError("a head with hidden layers has no place in a checkpoint: fit a linear one")
-    origin = source.folder(settings) if isinstance(source, Model) else load(source, store).folder
     encoder = open_encoder(origin, settings)
     pooling = spec.pooling if spec.pooling != "auto" else "last" if encoder.causal else "mean"
     facts = Facts(

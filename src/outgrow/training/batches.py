@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from outgrow.types import Floats, Ints, Labels
 
@@ -93,8 +94,6 @@ def cut(rows: Ints, lengths: Ints, most_rows: int | None = None, most_tokens: in
 
 def collate(data: Encoded, rows: Ints, choices: int, device: str = "cpu", length: int = 0) -> Batch:
     """Pad some examples into tensors, with room for `choices` choices each, to a length of at least `length` tokens."""
-    import torch
-
     columns = data.columns[rows, :choices]
     exists = columns >= 0
     read, texts = rows, None
@@ -109,18 +108,26 @@ def collate(data: Encoded, rows: Ints, choices: int, device: str = "cpu", length
     )  # any id may pad: the mask says what is real
     tokens[real] = np.concatenate([data.tokens[i] for i in read])
 
-    def tensor(array: Ints) -> torch.Tensor:
-        return torch.from_numpy(array).to(device)
-
     return Batch(
         rows=rows,
-        tokens=tensor(tokens),
-        mask=None if real.all() else tensor(real.astype(np.int64)),
-        last=tensor(lengths - 1),
-        columns=tensor(np.maximum(columns, 0)),
-        choice_mask=None if exists.all() else torch.from_numpy(exists).to(device),
-        texts=None if texts is None else tensor(texts),
+        tokens=sent(tokens, device),
+        mask=None if real.all() else sent(real.astype(np.int64), device),
+        last=sent(lengths - 1, device),
+        columns=sent(np.maximum(columns, 0), device),
+        choice_mask=None if exists.all() else sent(exists, device),
+        texts=None if texts is None else sent(texts, device),
     )
+
+
+def sent(array: npt.NDArray[Any], device: str | torch.device) -> torch.Tensor:
+    """An array as a tensor on a device. A GPU copies it out of pinned memory while the process goes on: it prepares the
+    next batches meanwhile."""
+    import torch
+
+    tensor = torch.from_numpy(array)
+    if torch.device(device).type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 def widest(data: Encoded, rows: Ints) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from outgrow.losses.base import Loss
 from outgrow.training import sharded
-from outgrow.training.batches import Batch, Encoded, collate, cut, dense, widest
+from outgrow.training.batches import Batch, Encoded, collate, cut, dense, sent, widest
 from outgrow.training.network import Network
 from outgrow.training.precision import NOT_FINITE, NotFiniteError
 from outgrow.types import Floats, Ints, Labels
@@ -52,7 +52,7 @@ class ClassificationObjective:
         import torch
 
         rows = np.concatenate([micro_batch.rows for micro_batch in micro_batches])
-        weak = torch.from_numpy(self._labels[rows, : micro_batches[0].columns.shape[1]]).to(self._network.device)
+        weak = sent(self._labels[rows, : micro_batches[0].columns.shape[1]], self._network.device)
         logits = None
         if self._loss.needs_logits:
             logits = torch.cat([self._network.choice_logits(micro_batch) for micro_batch in micro_batches])

@@ -11,9 +11,10 @@ import numpy as np
 
 from outgrow.graph import Context
 from outgrow.tasks.base import Passage
-from outgrow.training.batches import MOST_TOKENS
+from outgrow.training.batches import MOST_TOKENS, sent
 from outgrow.training.loop import TrainingConfig, TrainingResult, train
 from outgrow.training.network import Network
+from outgrow.training.waiting import no_lookups
 from outgrow.types import Ints, UserError
 
 if TYPE_CHECKING:
@@ -116,9 +117,7 @@ class LanguageModelObjective:
         import torch
 
         losses, _ = self._losses(self._lines, micro_batch)
-        line = torch.from_numpy(np.repeat(np.arange(len(micro_batch)), learnt(self._lines, micro_batch))).to(
-            losses.device
-        )
+        line = sent(np.repeat(np.arange(len(micro_batch)), learnt(self._lines, micro_batch)), losses.device)
         return target * torch.zeros(len(micro_batch), device=losses.device).index_add(0, line, losses)
 
     def validate(self) -> dict[str, float]:
@@ -154,22 +153,21 @@ def next_tokens(module: Any, lines: Lines, rows: Ints) -> tuple[torch.Tensor, to
     Padding on the right needs no mask in a causal model. The output embedding is used only where something is to be
     learnt; what a model does after it (scaling, soft caps) still happens.
     """
-    import torch
-
     begins, ends, starts = lines.offsets[rows], lines.offsets[rows + 1], lines.starts[rows]
     columns = np.arange((ends - begins).max())
     inside = columns < (ends - begins)[:, None]
     tokens = lines.tokens[np.minimum(begins[:, None] + columns, ends[:, None] - 1)]  # no id means padding
     predicts = inside & (columns >= (starts - begins)[:, None])
-    ids = torch.from_numpy(tokens.astype(np.int64)).to(module.device)
-    where = torch.from_numpy(predicts[:, 1:]).to(module.device)
+    ids, wanted = tokens.astype(np.int64), predicts[:, 1:]
+    where = sent(np.flatnonzero(wanted), module.device)  # a mask on a GPU would be waited for
     embedding = module.get_output_embeddings()
-    hook = embedding.register_forward_pre_hook(lambda _, args: (args[0][where][None],))
+    hook = embedding.register_forward_pre_hook(lambda _, args: (args[0].flatten(0, 1).index_select(0, where)[None],))
     try:
-        logits = module(input_ids=ids[:, :-1], use_cache=False).logits[0].float()
+        with no_lookups():
+            logits = module(input_ids=sent(ids[:, :-1], module.device), use_cache=False).logits[0].float()
     finally:
         hook.remove()
-    return logits, ids[:, 1:][where]
+    return logits, sent(ids[:, 1:][wanted], module.device)
 
 
 def learnt(lines: Lines, rows: Ints) -> Ints:

@@ -147,7 +147,7 @@ def _attempt(
     device, made = next(module.parameters()).device, config.optimisers(module)
     notes = [f"Training diverged in bf16 ({bf16_diverged}) and was run again in fp32."] if bf16_diverged else []
     peaks = [[group["lr"] for group in optimiser.param_groups] for optimiser in made]  # resuming overwrites them
-    with _own_randomness(device):
+    with _own_randomness(device, ctx.settings.deterministic):
         torch.manual_seed(seed)
         state = resume(last, module, made, device) if last else State(bf16_diverged=bf16_diverged)
         if bf16_diverged and not last:  # so that resuming does not start in bf16 again
@@ -337,13 +337,13 @@ def _adamw(module: torch.nn.Module, config: TrainingConfig) -> Optimiser:
 
 
 @contextlib.contextmanager
-def _own_randomness(device: torch.device) -> Iterator[None]:
-    """A random state of its own, restored afterwards; deterministic kernels where the device has them."""
+def _own_randomness(device: torch.device, deterministic: bool) -> Iterator[None]:
+    """A random state of its own, restored afterwards; deterministic kernels of a GPU where they are asked for."""
     import torch
 
     devices = [device] if device.type != "cpu" else []
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    if devices:
+    if devices and deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
     try:

@@ -26,6 +26,7 @@ from outgrow.training.tokenizer import (
     require_embeddings,
     single_token,
 )
+from outgrow.training.waiting import no_lookups
 from outgrow.types import Examples, Ints, UserError, same_choices
 
 if TYPE_CHECKING:
@@ -119,9 +120,9 @@ class Network:
     def _hidden(self, batch: Batch, layer: int) -> torch.Tensor:
         base, length = self.module.base_model, batch.tokens.shape[1]
         if layer == -1:
-            chosen: torch.Tensor = base(**self._inputs(batch)).last_hidden_state
+            chosen: torch.Tensor = self._through(base, batch).last_hidden_state
         else:
-            states = base(**self._inputs(batch), output_hidden_states=True).hidden_states
+            states = self._through(base, batch, output_hidden_states=True).hidden_states
             if not -len(states) <= layer < len(states):
                 raise UserError(
                     f"the model has layers 0 to {len(states) - 1}, 0 being the embeddings: no layer {layer}"
@@ -148,17 +149,19 @@ class Network:
         order = torch.cat([texts for texts, _ in found]).argsort()
         return torch.cat([states for _, states in found])[order]
 
-    def _inputs(self, batch: Batch) -> dict[str, Any]:
-        """The model's inputs. A causal model needs no mask: no token sees the padding on its right."""
+    def _through(self, module: Any, batch: Batch, **options: Any) -> Any:
+        """What the module makes of a batch. A causal model needs no mask: no token sees the padding on its right."""
         mask = None if self.causal else batch.mask
-        options = {"use_cache": False} if self.causal else {}
-        return {"input_ids": batch.tokens, "attention_mask": mask, **options}
+        if self.causal:
+            options["use_cache"] = False
+        with no_lookups():
+            return module(input_ids=batch.tokens, attention_mask=mask, **options)
 
     def _class_logits(self, batch: Batch) -> Any:
         """[texts, classes]. Transformers' causal classifiers look for the last token by comparing ids with the padding
         token's. Its position is known here: a hook gives the head the last token's state at every position."""
         if not self.causal:
-            return self.module(**self._inputs(batch)).logits
+            return self._through(self.module, batch).logits
 
         def show_last(_module: Any, _args: Any, output: Any) -> None:
             states = output.last_hidden_state
@@ -166,7 +169,7 @@ class Network:
 
         hook = self.module.base_model.register_forward_hook(show_last)
         try:
-            return self.module(**self._inputs(batch)).logits
+            return self._through(self.module, batch).logits
         finally:
             hook.remove()
 
@@ -176,7 +179,7 @@ class Network:
         embedding = self.module.get_output_embeddings()
         hook = embedding.register_forward_pre_hook(lambda _, args: (at(args[0], batch.last)[:, None],))
         try:
-            return self.module(**self._inputs(batch)).logits[:, 0]
+            return self._through(self.module, batch).logits[:, 0]
         finally:
             hook.remove()
 
