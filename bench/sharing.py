@@ -56,7 +56,7 @@ def shared(cells: int, seconds: float, cache: Path) -> tuple[float, Counter[str]
     kinds: Counter[str] = Counter()
 
     def count(request: Request) -> None:
-        kinds[_kind(request)] += 1
+        kinds[kind_of_request(request)] += 1
 
     with s3_server() as server, Proxy(server, count) as proxy:
         url = f"s3://{make_bucket(server, f'cells-{cells}-{os.getpid()}')}/runs"
@@ -77,7 +77,7 @@ def shared(cells: int, seconds: float, cache: Path) -> tuple[float, Counter[str]
     return took, kinds
 
 
-def _kind(request: Request) -> str:
+def kind_of_request(request: Request) -> str:
     listing = "list-type=2" in request.path
     named = request.path.replace("%2F", "/").partition("prefix=")[2] if listing else request.path
     where = next((each for each in ("manifests", "leases", "checkpoints") if f"/{each}" in named), "files")

@@ -21,7 +21,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-ANSWERS = {"500": "InternalError", "503": "SlowDown", "403": "AccessDenied"}  # statuses and the codes that S3 gives
+ANSWERS = {
+    "500": ("500", "InternalError"),
+    "503": ("503", "SlowDown"),
+    "403": ("403", "AccessDenied"),
+    "EIO": ("500", "DiskError"),  # a code that s3fs does not know, which it raises as an OSError with errno EIO
+}  # statuses and the codes that S3 gives
 FAULTS = {
     **dict.fromkeys(ANSWERS, "the status, without asking the server"),
     "late 500": "the server does what it is asked, and the client gets a 500",
@@ -171,8 +176,9 @@ def _half(answer: bytes) -> bytes:
     return head + blank + body[: len(body) // 2] if body else answer[: len(answer) // 2]
 
 
-def _error(status: str, has_body: bool) -> bytes:
-    body = f"<?xml version='1.0'?><Error><Code>{ANSWERS[status]}</Code><Message>a test</Message></Error>".encode()
+def _error(fault: str, has_body: bool) -> bytes:
+    status, code = ANSWERS[fault]
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>a test</Message></Error>".encode()
     head = f"HTTP/1.1 {status} x\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n"
     return f"{head}Connection: close\r\n\r\n".encode() + (body if has_body else b"")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from outgrow.executors.inline import Inline
 from outgrow.graph import STOPPING, Event, Outcome, Step, load, plan, run
 from outgrow.store import Damaged, Store, as_digests, digest_of_text, trouble
 from outgrow.store.lease import hold
+from outgrow.store.storage import Storage
 from outgrow.types import UserError
 
 KEY = "const-0123456789ab"
@@ -209,6 +210,29 @@ def test_a_stopped_step_goes_on_on_another_machine(
     run([chain], alone, Inline())
     assert alone.manifest(chain.key).files == store.manifest(chain.key).files
     assert not store.storage.files("checkpoints")
+
+
+def test_checkpoints_are_listed_once_a_bundle_and_not_asked_for_step_by_step(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[str] = []
+    read: list[str] = []
+    names, read_files = Storage.names, Storage.read
+
+    def list_names(self: Storage, folder: str) -> set[str]:
+        listed.append(folder)
+        return names(self, folder)
+
+    def read_some(self: Storage, paths: Sequence[str]) -> dict[str, bytes]:
+        read.extend(paths)
+        return read_files(self, paths)
+
+    monkeypatch.setattr(Storage, "names", list_names)
+    monkeypatch.setattr(Storage, "read", read_some)
+    steps = [Add(terms=(Const(value=i),)) for i in range(10)]
+    assert len(run(steps, store, Inline()).computed) == 20
+    assert listed.count("checkpoints") == 1
+    assert not [path for path in read if path.startswith("checkpoints/")]
 
 
 def test_a_damaged_checkpoint_of_another_machine_is_left_alone(

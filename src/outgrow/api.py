@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from outgrow import graph
 from outgrow.config import Seeds
-from outgrow.executors._machine import with_gpu_memory
 from outgrow.experiment.definition import Experiment
-from outgrow.graph import LOGGER, Outcome, Plan, Report, Settings, Worker, ignore_events
+from outgrow.graph import LOGGER, Outcome, Plan, Report, Settings, Worker, check_resources, ignore_events
 from outgrow.plugins import find, is_ours
-from outgrow.preflight import check_device, check_resources, check_todo, notes, steps_of
+from outgrow.preflight import check_device, check_todo, notes, steps_of
 from outgrow.report.handles import Compared, Results, compare
 from outgrow.source import DEFAULT_SETTINGS, Source, resolved, toml_of
 from outgrow.store import Store
@@ -184,13 +183,14 @@ def computed(
     Raises UserError where a checkpoint cannot be loaded, the store's disk is too small, or a step needs more than this
     machine has.
     """
-    wanted, settings = steps_of(experiment, settings), with_gpu_memory(settings)
-    there = None if worker else on.machine(settings)
-    todo = graph.plan(wanted, store).todo if store.storage.local or there else tuple(graph.walk(wanted))
-    check_todo(todo, store, settings)
-    if there:
-        check_resources(todo, there, settings)
-    return graph.run(wanted, store, on, settings, watch, worker)
+    wanted = steps_of(experiment, settings)
+    with on.claimed(settings, int(worker.resources.gpus) if worker else None) as settings:
+        there = None if worker else on.machine(settings)
+        todo = graph.plan(wanted, store).todo if store.storage.local or there else tuple(graph.walk(wanted))
+        check_todo(todo, store, settings)
+        if there:
+            check_resources(todo, there, settings)
+        return graph.run(wanted, store, on, settings, watch, worker)
 
 
 def executor(name: str = "", workers: int | None = None, *, plugins: bool = True) -> Executor:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import sys
 import uuid
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from outgrow.types import UserError
 
 _DIGEST = 16  # bytes
+_PART = 2**20  # bytes that are hashed at once
 
 
 def cache_folder() -> Path:
@@ -49,25 +51,74 @@ def cached(name: str, key: Any, compute: Callable[[], Any]) -> Any:
         if entry["checksum"] == _checksum(text, entry["value"]):
             return entry["value"]
     value = compute()
-    _write(path, json.dumps({"checksum": _checksum(text, value), "value": value}).encode())
+    content = json.dumps({"checksum": _checksum(text, value), "value": value}).encode()
+    _write(path, lambda draft: draft.write_bytes(content))
     return value
 
 
-def cached_bytes(name: str, key: Any) -> bytes | None:
-    """What `keep_bytes` wrote for this `name` and `key`; None where there is nothing, or it is damaged."""
-    if (path := _path("tables", name, key, "bin")) is None:
-        return None
-    with suppress(OSError):
-        whole = path.read_bytes()
-        if whole[:_DIGEST] == _digest(whole[_DIGEST:]):
-            return whole[_DIGEST:]
-    return None
+@contextmanager
+def kept(name: str, key: Any) -> Iterator[BinaryIO | None]:
+    """A file with what `keep` wrote for this `name` and `key`; None where there is nothing, or it is damaged."""
+    path = _path("tables", name, key, "bin")
+    file = _intact(path) if path else None
+    if file is None:
+        yield None
+        return
+    with file:
+        yield file
 
 
-def keep_bytes(name: str, key: Any, value: bytes) -> None:
-    """Keep bytes in the cache, with a checksum, where its folder can be written. The key is as in `cached`."""
+def keep(name: str, key: Any, write: Callable[[BinaryIO], None]) -> None:
+    """Keep what `write` writes to a file in the cache, with a checksum, where its folder can be written. The key is as
+    in `cached`."""
+
+    def whole(path: Path) -> None:
+        with path.open("wb") as file:
+            file.write(bytes(_DIGEST))
+            hashed = _Hashed(file)
+            write(cast(BinaryIO, hashed))
+            file.seek(0)
+            file.write(hashed.digest)
+
     if path := _path("tables", name, key, "bin"):
-        _write(path, _digest(value) + value)
+        _write(path, whole)
+
+
+class _Hashed(io.RawIOBase):
+    """Writes to a file, and hashes what it writes."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._hash = file, hashlib.blake2b(digest_size=_DIGEST)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._hash.update(data)
+        return self._file.write(data)
+
+    @property
+    def digest(self) -> bytes:
+        return self._hash.digest()
+
+
+def _intact(path: Path) -> BinaryIO | None:
+    """The file behind its checksum, if that is right."""
+    try:
+        file = path.open("rb")
+    except OSError:
+        return None
+    try:
+        given, found = file.read(_DIGEST), hashlib.blake2b(digest_size=_DIGEST)
+        while part := file.read(_PART):
+            found.update(part)
+        if found.digest() == given:
+            file.seek(_DIGEST)
+            return file
+    except OSError:
+        pass
+    file.close()
+    return None
 
 
 def _text(name: str, key: Any) -> str:
@@ -82,19 +133,15 @@ def _path(kind: str, name: str, key: Any, ending: str) -> Path | None:
     return folder / kind / f"{name}-{hashlib.sha256(_text(name, key).encode()).hexdigest()[:16]}.{ending}"
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole, or nothing."""
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` write a file whole, or nothing."""
     draft = path.with_name(f".{uuid.uuid4().hex}")
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(content)
+        write(draft)
         draft.replace(path)
     with suppress(OSError):
         draft.unlink(missing_ok=True)
-
-
-def _digest(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=_DIGEST).digest()
 
 
 def _checksum(key: str, value: Any) -> str:

@@ -18,7 +18,7 @@ from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import buildable, cell_setup, targets
 from outgrow.experiment.pretrained import Adapt, Contaminate, Pretrained
 from outgrow.experiment.steps import Fit
-from outgrow.graph import Resources, Settings, Step, identity, lacking, walk
+from outgrow.graph import Settings, Step, identity, walk
 from outgrow.methods.lora import LoRA
 from outgrow.models.base import Model
 from outgrow.models.header import read_header
@@ -235,21 +235,6 @@ def _check_space(todo: Sequence[Step[Any]], store: Store, settings: Settings) ->
             f"the run needs about {_gb(needed)} and the disk of {store} has {_gb(free)} free: "
             "free some space (`outgrow check --prune`), or choose another store with --store"
         )
-
-
-def check_resources(todo: Sequence[Step[Any]], there: Resources, settings: Settings) -> None:
-    """Raises UserError, or CollectedError for several, where a step needs more than a machine has: with the least
-    change that would make it fit."""
-    problems = Problems()
-    seen: set[tuple[str, Resources]] = set()
-    for step in todo:
-        needed = step.resources(settings)
-        if (step.title, needed) not in seen and (missing := lacking(needed, there)):
-            enough = next((how for how, then in step.remedies(settings) if not lacking(then, there)), "")
-            advice = f"{enough} would do" if enough else "use a larger machine or a smaller model"
-            problems.messages.append(f"{step.title} needs {missing}: {advice}")
-        seen.add((step.title, needed))
-    problems.raise_collected()
 
 
 def _stored(step: Fit | Pretrained, settings: Settings) -> int:

@@ -11,7 +11,6 @@ import pytest
 from test_cli import ended, outgrow
 
 from outgrow.models.hf import HF
-from outgrow.practice import memory
 from outgrow.types import UserError
 
 
@@ -74,7 +73,7 @@ def test_finetuning_comes_after_the_head_and_keeps_to_its_time(place: Path, bert
 
 
 def test_what_is_wrong_is_one_line_before_anything_is_computed(
-    place: Path, bert: HF, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    place: Path, bert: HF, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fit = ("fit", "data.csv", "--model", "bert", "--workers", "1", "--out")
     Path("other").mkdir()
@@ -97,9 +96,8 @@ def test_what_is_wrong_is_one_line_before_anything_is_computed(
         assert code == 2
         assert line.startswith(output)
         assert line.count("\n") == 1
-    monkeypatch.setattr(memory, "free_memory", lambda device: 1000)
-    code, line = ended(capsys, *fit, "out")
-    assert (code, "name a smaller model" in line) == (2, True)
+    code, line = ended(capsys, *fit, "out", "--memory-gb", "0.5")
+    assert (code, "use a larger machine or a smaller model" in line) == (2, True)
     assert not Path("runs").exists()
     assert not Path("out").exists()
 

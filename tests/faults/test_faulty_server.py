@@ -22,7 +22,7 @@ from outgrow.types import UserError
 
 KEY = "const-0123456789ab"
 FAULT = [name if name in ("500", "lost") else pytest.param(name, marks=pytest.mark.slow) for name in FAULTS]
-MIXED = dict.fromkeys(FAULTS, 0.03)  # a quarter of all requests fails
+MIXED = dict.fromkeys(FAULTS, 0.025)  # a quarter of all requests fails
 
 
 @pytest.fixture(scope="module")

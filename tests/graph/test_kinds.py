@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import outgrow
-from outgrow.experiment.data import LabelsStep
+from outgrow.experiment.data import LabelsStep, PartOfLabels
 from outgrow.graph import Settings, Step, identity
 from outgrow.graph.step import class_of, kind_of
 from outgrow.labelling.base import Rule
@@ -23,7 +23,7 @@ from outgrow.models.base import Model
 from outgrow.tasks.base import Task
 
 BASES = (Step, Task, Model, Loss, Rule, Method)
-ABSTRACT = (*BASES, LabelsStep, TextMethod, FeatureMethod)
+ABSTRACT = (*BASES, LabelsStep, PartOfLabels, TextMethod, FeatureMethod)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,6 +32,19 @@ def test_memory_and_cores_are_summed() -> None:
     assert room.fits(GB)
 
 
+def test_how_many_have_room_at_once() -> None:
+    room = Room(Resources(cores=8, memory_gb=10.0, gpus=2, gpu_gb=80.0))
+    assert room.together(GB) == 3  # of 10 GB
+    assert room.together(Resources(cores=4)) == 2
+    assert room.together(Resources(gpus=1)) == 2
+    assert room.together(Resources(gpus=0.25)) == 8
+    room.take("a", Resources(cores=4, gpus=1))
+    assert room.together(Resources(gpus=1)) == 1
+    assert room.together(Resources(gpus=0.25)) == 4
+    assert room.together(Resources(cores=5)) == 1  # none, until that ends: then one
+    assert Room(None).together(GB) > 100
+
+
 def test_a_step_alone_always_starts() -> None:
     assert Room(Resources(memory_gb=1.0)).fits(Resources(memory_gb=50.0))
 
@@ -52,6 +65,13 @@ def test_a_sharded_step_takes_several_gpus() -> None:
     assert room.take("two", Resources(cores=2, gpus=2)) == (0, 1)
     assert room.take("two more", Resources(cores=2, gpus=2)) == (2, 3)
     assert not room.fits(Resources(gpus=0.5))
+
+
+def test_claimed_gpus_are_given_by_their_numbers() -> None:
+    room = Room(Resources(cores=16, memory_gb=100.0, gpus=2, gpu_gb=80.0), (3, 5))
+    assert [room.take(i, Resources(gpus=1)) for i in range(2)] == [(3,), (5,)]
+    room.give_back(0)
+    assert room.take(2, Resources(gpus=1)) == (3,)
 
 
 def test_without_knowledge_of_the_machine_all_fits() -> None:
@@ -129,11 +149,11 @@ class Threads(Executor):
         self._threads.shutdown()
 
 
-def ran(tmp_path: Path, there: Resources, needed: Resources, n: int = 12) -> dict[str, int]:
+def ran(tmp_path: Path, there: Resources, needed: Resources, n: int = 12, gpus: tuple[int, ...] = ()) -> dict[str, int]:
     """How many of n steps ran at the same time on each device, at most."""
     steps = [Where(value=i, needed=needed) for i in range(n)]
     with Threads(there) as executor:
-        outcome = run(steps, Store(str(tmp_path)), executor, Settings(device="cuda"))
+        outcome = run(steps, Store(str(tmp_path)), executor, Settings(device="cuda", gpus=gpus))
     assert len(outcome.computed) == n, outcome.failures
     return RUNNING.most
 
@@ -141,6 +161,11 @@ def ran(tmp_path: Path, there: Resources, needed: Resources, n: int = 12) -> dic
 def test_one_step_a_gpu(tmp_path: Path) -> None:
     there = Resources(cores=8, memory_gb=64.0, gpus=2, gpu_gb=80.0)
     assert ran(tmp_path, there, Resources(gpus=1, gpu_gb=10.0)) == {"cuda:0": 1, "cuda:1": 1}
+
+
+def test_steps_run_on_the_gpus_that_the_process_has_claimed(tmp_path: Path) -> None:
+    there = Resources(cores=8, memory_gb=64.0, gpus=2, gpu_gb=80.0)
+    assert ran(tmp_path, there, Resources(gpus=1, gpu_gb=10.0), gpus=(3, 5)) == {"cuda:3": 1, "cuda:5": 1}
 
 
 def test_four_steps_a_gpu(tmp_path: Path) -> None:

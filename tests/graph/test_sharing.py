@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toys import Add, Boom, Chain, Const, Number, Weight
 
+from outgrow.executors.base import Executor
 from outgrow.executors.inline import Inline
-from outgrow.graph import Event, Outcome, Resources, Settings, Step, Worker, ignore_events, load, plan, run, status
+from outgrow.graph import (
+    Context,
+    Event,
+    Job,
+    JobResult,
+    Outcome,
+    Report,
+    Resources,
+    Settings,
+    Step,
+    Worker,
+    ignore_events,
+    load,
+    not_hashed,
+    plan,
+    run,
+    status,
+)
 from outgrow.graph.schedule import Schedule
 from outgrow.store import Store, lease
 from outgrow.store.failures import ATTEMPTS
@@ -205,6 +225,91 @@ def test_the_state_is_seen_from_anywhere(store: Store, tmp_path: Path, monkeypat
     after = status(targets, store)
     assert (after.done, after.total, after.workers, after.running) == (2, 4, 0, ())
     assert {key: record.text for key, (_, record) in after.failed.items()} == {bad.key: "type --x"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slow(Const):
+    """Needs three of four GB, and takes a while."""
+
+    result = Number
+    log: Path = not_hashed()
+
+    def resources(self, settings: Settings) -> Resources:
+        return Resources(memory_gb=3.0)
+
+    def run(self, ctx: Context) -> Number:
+        with self.log.open("a") as log:
+            log.write(f"{self.key}\n")
+        time.sleep(0.3)
+        return Number(self.value)
+
+
+class FourSlots(Executor):
+    """Four threads, on whatever machine the worker says."""
+
+    slots = 4  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(4)
+
+    def machine(self, settings: Settings) -> Resources:
+        return SMALL
+
+    def submit(self, job: Job, resources: Resources, report: Report) -> Future[tuple[JobResult, ...]]:
+        return self._threads.submit(job, report)
+
+    def close(self) -> None:
+        self._threads.shutdown()
+
+
+def leased_at_once(steps: list[Slow], store: Store, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many steps the file of a lease of a worker names at most."""
+    most = 0
+
+    def written(self: lease.Lease) -> None:
+        nonlocal most
+        most = max(most, len(self.keys))
+        write(self)
+
+    write = lease.Lease.write
+    monkeypatch.setattr(lease.Lease, "write", written)
+    with FourSlots() as executor:
+        outcome = run(steps, store, executor, worker=worker(resources=SMALL))
+    assert len(outcome.computed) == len(steps)
+    return most
+
+
+def test_a_worker_leases_no_more_than_it_has_room_for(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four slots with room for one such step: a lease of a second of four slots is a second of one."""
+    running = importlib.import_module("outgrow.graph.run")
+    monkeypatch.setattr(running._Run, "_bundle_seconds", lambda self: 4.0)
+    monkeypatch.setattr(Slow, "estimate", 1.0)
+    steps = [Slow(value=i, log=tmp_path / "log") for i in range(4)]
+    assert leased_at_once(steps, store, monkeypatch) == 1
+
+
+def test_a_worker_gives_up_what_has_waited_for_as_long_as_a_lease_should_take(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two workers with room for one step each: the first leases all, whose estimates are far too low."""
+    running = importlib.import_module("outgrow.graph.run")
+    monkeypatch.setattr(running, "BUNDLE", 0.5)
+    share = running._Run._bundle_seconds
+    monkeypatch.setattr(running._Run, "_bundle_seconds", lambda self: share(self) if self.computed else 60.0)
+    steps = [Slow(value=i, log=tmp_path / "log") for i in range(10)]
+    started = threading.Event()
+
+    def late() -> Outcome:
+        assert started.wait(30)
+        return work(steps, store, worker("b"))
+
+    outcomes = together(lambda: work(steps, store, worker("a"), lambda event: started.set()), late)
+    by_worker = [len(outcome.computed) for outcome in outcomes]
+    assert sum(by_worker) == len((tmp_path / "log").read_text().split()) == 10
+    assert min(by_worker) >= 2
+    assert store.storage.names("leases") == set()
 
 
 # ---- which steps are leased

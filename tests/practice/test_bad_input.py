@@ -10,13 +10,11 @@ import pytest
 import tiny
 
 from outgrow.graph import Settings
-from outgrow.practice import memory
 from outgrow.practice.classes import _one_letter_apart
 from outgrow.practice.data import PracticeData, read_data
 from outgrow.practice.frozen import frozen_features
 from outgrow.practice.labels import label_report
-from outgrow.practice.memory import refuse_too_large
-from outgrow.types import UserError
+from outgrow.types import Examples, UserError
 
 TWO = "text,llm\na b c,x\nd e f,y\n"
 
@@ -161,12 +159,7 @@ def test_a_model_without_a_padding_token(tmp_path: Path) -> None:
     assert np.allclose(found[0], found[1], atol=0.05)
 
 
-def test_a_model_that_does_not_fit_is_refused_before_it_is_loaded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_does_not_fit_is_refused_before_it_is_loaded(tmp_path: Path) -> None:
     model = tiny.TinyModel(path=str(tiny.checkpoint(tmp_path / "tiny")))
-    refuse_too_large(model, Settings())
-    assert (memory.free_memory("cpu") or 2**30) > 2**20
-    monkeypatch.setattr(memory, "free_memory", lambda device: 1000.0)
-    with pytest.raises(UserError, match=r"needs .* GiB of memory and cpu has 0\.0 GiB free: name a smaller model"):
-        refuse_too_large(model, Settings())
+    with pytest.raises(UserError, match=r"needs 0\.5\S* GB of memory \(here 0\.5\): name a smaller model"):
+        frozen_features(model, Examples(rows=()), Settings(memory_gb=0.5))

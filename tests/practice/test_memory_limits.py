@@ -2,44 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
+import cheap
 import pytest
 import tiny
 
+from outgrow.experiment.data import Prepare
+from outgrow.experiment.estimates import to_learn
+from outgrow.experiment.recipes import bundled
 from outgrow.methods.finetune import Finetune
-from outgrow.methods.head import Head
 from outgrow.methods.lora import LoRA
 from outgrow.models.hf import HF
-from outgrow.practice import budget, memory
+from outgrow.practice import budget
 from outgrow.practice.budget import finetuning
-from outgrow.practice.memory import bytes_for, fits, free_memory
+from outgrow.practice.task import task_of
 from outgrow.types import UserError
 
 
-def test_bytes_of_each_method() -> None:
-    assert [bytes_for(method) for method in (Head(), LoRA(), Finetune())] == [4, 5, 16]
-
-
-def test_free_memory_is_what_the_machine_says() -> None:
-    free = free_memory("cpu")
-    assert free is None or 2**20 < free < 2**50
-
-
 def test_low_rank_updates_are_taken_where_memory_asks_for_them(bert: HF, monkeypatch: pytest.MonkeyPatch) -> None:
-    weights = bert.parameters(tiny.SETTINGS)
-    monkeypatch.setattr(memory, "free_memory", lambda device: 16 * weights)
-    assert isinstance(finetuning(bert, tiny.SETTINGS), Finetune)
-    monkeypatch.setattr(memory, "free_memory", lambda device: 16 * weights - 1)
-    assert isinstance(finetuning(bert, tiny.SETTINGS), LoRA)
-    assert fits(bert, tiny.SETTINGS)
+    data, recipe = cheap.data(60), bundled("text", bert.short_name)
+    examples = Prepare(task=task_of(data), split="transfer", cut=True)
+    needed = to_learn(bert, examples, "head", recipe.at("fp32"), tiny.SETTINGS).memory_gb
+    assert needed > 0.5  # of the process alone
+
+    def taken(memory_gb: float) -> type[Any]:
+        return type(finetuning(data, bert, replace(tiny.SETTINGS, memory_gb=memory_gb)))
+
+    assert taken(needed) is Finetune
+    assert taken(0.999 * needed) is LoRA
     monkeypatch.setattr(budget, "find_spec", lambda name: None)
-    assert isinstance(finetuning(bert, tiny.SETTINGS), Finetune)  # whose refusal says what is missing
-    monkeypatch.setattr(memory, "free_memory", lambda device: None)
-    assert fits(bert, tiny.SETTINGS, 16)
+    assert taken(0.999 * needed) is Finetune  # whose refusal says what is missing
 
 
 def test_a_budget_is_so_many_updates(bert: HF, monkeypatch: pytest.MonkeyPatch) -> None:
-    import cheap
-
     data, how = cheap.data(320), Finetune(epochs=10, batch=32)
     monkeypatch.setattr(budget, "_measured", lambda wanted, how, settings: [0.5, 3.0])  # an update; before the first
     # 0.85 * 60 s less 3 s to open and 320 / 32 / 3 * 0.5 = 1.67 s to answer are 92 updates; 10 epochs are 100.
@@ -52,8 +49,6 @@ def test_a_budget_is_so_many_updates(bert: HF, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_speed_is_measured_once(bert: HF, monkeypatch: pytest.MonkeyPatch) -> None:
-    import cheap
-
     data, how = cheap.data(60), Finetune(epochs=1, precision="fp32")
     first = budget.within(1.0, data, bert, how, seed=0, settings=tiny.SETTINGS)
     monkeypatch.setattr(budget, "_timed", lambda *args: 1 / 0)

@@ -188,3 +188,23 @@ def test_the_pauses_grow_and_end_in_time(monkeypatch: pytest.MonkeyPatch) -> Non
     assert 40 < sum(pauses) <= trouble.RETRIED  # the last pause, of 15 s at most, would have been too long
     assert pauses[0] < trouble.PAUSE <= 4 * pauses[1]
     assert max(pauses) <= trouble.LONGEST_PAUSE
+
+
+def test_of_many_requests_to_a_slow_server_some_may_fail_as_long_as_others_succeed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, found = [0.0], list[int]()
+    monkeypatch.setattr(trouble.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(trouble.time, "sleep", lambda seconds: None)
+
+    def reads_one_more() -> str:
+        now[0] += 50.0
+        found.append(1)
+        if len(found) < 5:
+            raise TimeoutError
+        return "all"
+
+    assert trouble.with_retries(reads_one_more, lambda: len(found)) == "all"
+    found.clear()
+    with pytest.raises(TimeoutError):
+        trouble.with_retries(reads_one_more)

@@ -173,7 +173,7 @@ def test_no_row_is_near_one_of_an_earlier_split(tmp_path: Path) -> None:
         assert len(kept) + left_out == len(every)
         # Within its own split a row may have near-duplicates.
         index = Near(earlier, 0.5)
-        assert not index.find(index.read(row.prompt for row in kept.rows)).any()
+        assert not index.find(row.prompt for row in kept.rows).any()
         assert (left_out == 0) == (split == "test")
         assert set(kept.ids) == {row.id for row in every.rows if row.prompt not in index}
         earlier += [row.prompt for row in kept.rows]

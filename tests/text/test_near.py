@@ -6,7 +6,6 @@ import random
 import re
 import time
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,7 +92,7 @@ def test_the_index_says_what_pairwise_comparison_says() -> None:
     texts = [" ".join(draw.choices("abcdefgh", k=draw.randint(1, 9))) for _ in range(120)]
     tests, others = texts[:40], texts[40:]
     index = Near(tests, 0.5)
-    found = index.find(index.read(others))
+    found = index.find(others)
     assert list(found) == [any(_near(other, test) for test in tests) for other in others]
     assert [other in index for other in others] == list(found)
 
@@ -102,33 +101,18 @@ def test_texts_that_are_added_later_are_found_too() -> None:
     draw = random.Random(1)
     texts = [" ".join(draw.choices("abcdefgh", k=draw.randint(1, 9))) for _ in range(90)]
     grown = Near(texts[:20], 0.5)
-    queried, more = grown.read(texts[60:]), grown.read(texts[20:80])
-    grown.find(queried)
-    grown.add(more.take(np.arange(40)))
-    assert list(grown.find(queried)) == found(Near(texts[:60], 0.5), texts[60:])
-    assert len(grown) == 60
-
-
-def test_a_text_that_is_taken_out_is_as_if_it_were_read_alone() -> None:
-    texts = ["one two three four two three four", "", "two", "five six seven eight nine one"]
-    index = Near((), 0.5)
-    taken, alone = index.read(texts).take(np.array([3, 0, 1])), index.read([texts[3], texts[0], texts[1]])
-    assert taken.bags == alone.bags
-    assert taken.trigrams.tolist() == alone.trigrams.tolist()
-    assert taken.sizes.tolist() == alone.sizes.tolist() == [4, 4, 0]  # two three four occurs twice
+    grown.find(texts[60:])
+    grown.add(texts[20:60])
+    assert list(grown.find(texts[60:])) == list(Near(texts[:60], 0.5).find(texts[60:]))
 
 
 def test_a_query_in_many_chunks_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     draw = random.Random(2)
     texts = [" ".join(draw.choices("abcdefgh", k=draw.randint(1, 9))) for _ in range(200)]
-    whole = found(Near(texts[:100], 0.5), texts[100:])
+    whole = Near(texts[:100], 0.5).find(texts[100:])
     monkeypatch.setattr(near, "_PRODUCTS", 7)
-    assert found(Near(texts[:100], 0.5), texts[100:]) == whole
-    assert not any(found(Near([], 0.5), texts))
-
-
-def found(index: Near, texts: list[str]) -> list[bool]:
-    return index.find(index.read(texts)).tolist()
+    assert list(Near(texts[:100], 0.5).find(texts[100:])) == list(whole)
+    assert not Near([], 0.5).find(texts).any()
 
 
 def _near(one: str, other: str) -> bool:
@@ -143,7 +127,8 @@ def test_sixty_thousand_phrases_are_quick() -> None:
     vocabulary = [f"w{int(draw.paretovariate(0.6))}" for _ in range(20_000)]  # a few words make up most of the text
     texts = [" ".join(draw.choices(vocabulary, k=draw.randint(1, 18))) for _ in range(67_000)]
     started = time.process_time()
-    assert all(found(Near(texts[:10_000], 0.5), texts)[:10_000])
+    found = Near(texts[:10_000], 0.5).find(texts)
+    assert found[:10_000].all()
     assert time.process_time() - started < 20  # about 2 s on a machine that does nothing else
 
 

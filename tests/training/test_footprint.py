@@ -7,22 +7,23 @@ from pathlib import Path
 
 import pytest
 import tiny
+from gpus import invent
 from hypothesis import given
 from hypothesis import strategies as st
 from slots import Headed
 
 from outgrow.executors import _machine as machines
+from outgrow.executors._gpus import with_gpu_memory
 from outgrow.experiment import estimates
 from outgrow.experiment.data import Gold, Prepare
 from outgrow.experiment.membership import Membership
 from outgrow.experiment.pretrained import Adapt
 from outgrow.experiment.steps import Features, Fit
-from outgrow.graph import Resources, Settings, lacking
+from outgrow.graph import Resources, Settings, check_resources, lacking
 from outgrow.methods.finetune import Finetune
 from outgrow.methods.lora import LoRA
 from outgrow.models.base import weights_in
 from outgrow.models.hf import HF
-from outgrow.preflight import check_resources
 from outgrow.training.footprint import Architecture, Pass, activations, architecture, pass_of, weights_to_learn
 from outgrow.training.language_model import Generative
 from outgrow.types import UserError
@@ -122,12 +123,12 @@ def test_what_nothing_helps_says_so(tmp_path: Path) -> None:
 
 
 def test_small_fits_share_a_gpu_where_its_memory_allows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machines, "gpu_memory", lambda device: [80.0, 80.0] if device == "cuda" else [])
+    invent(monkeypatch, 80.0, 80.0)
     step, settings = fit(tmp_path), Settings(device="cuda", per_gpu=4)
     assert step.resources(replace(settings, per_gpu=1)).gpus == 1
-    assert step.resources(machines.with_gpu_memory(settings)).gpus == 0.25
-    monkeypatch.setattr(machines, "gpu_memory", lambda device: [2.0])
-    needed = step.resources(machines.with_gpu_memory(settings))
+    assert step.resources(with_gpu_memory(settings)).gpus == 0.25
+    invent(monkeypatch, 2.0)
+    needed = step.resources(with_gpu_memory(settings))
     assert needed.gpus == needed.gpu_gb / 2.0 > 0.25  # four of them would not fit
     there = machines.machine(settings)
     assert (there.gpus, there.gpu_gb) == (1, 2.0)

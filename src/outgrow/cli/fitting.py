@@ -27,9 +27,12 @@ from outgrow.cli.data_options import (
 from outgrow.cli.options import (
     RUNS,
     Device,
+    MemoryGb,
+    Microbatch,
     NoPlugins,
     Offline,
     Overrides,
+    Recompute,
     Seeds,
     StoreAt,
     TrustPickle,
@@ -37,7 +40,7 @@ from outgrow.cli.options import (
     Workers,
     app,
 )
-from outgrow.cli.running import resumable
+from outgrow.cli.running import resumable, settings_from
 
 MORE = 0.05  # of all rows, on which a finetuned model may differ more from the weak labels than a head
 
@@ -71,20 +74,25 @@ def fit(
     store: StoreAt = RUNS,
     workers: Workers = None,
     device: Device = "cpu",
+    microbatch: Microbatch = None,
+    gradient_checkpointing: Recompute = False,
+    memory_gb: MemoryGb = None,
     trust_pickle: TrustPickle = False,
     trust_remote_code: TrustRemoteCode = False,
     offline: Offline = False,
 ) -> None:
     """Fit a model to cheap labels: a head on its frozen features first, then, if asked, finetuning."""
     from outgrow import api
-    from outgrow.graph import Settings
     from outgrow.practice.audits import of_data, read_audits
     from outgrow.practice.folder import refuse_foreign
     from outgrow.progress import duration, showing
 
     started = time.monotonic()
     refuse_foreign(out)
-    settings = Settings(device=device, trust_pickle=trust_pickle, trust_remote_code=trust_remote_code, offline=offline)
+    settings = settings_from(
+        device, trust_pickle, trust_remote_code, offline, microbatch=microbatch, memory_gb=memory_gb,
+        gradient_checkpointing=gradient_checkpointing,
+    )  # fmt: skip
     table = data_from(
         data, text=text, weak=weak, gold=gold, id=id, annotator=annotator, replies=replies, classes=classes, form=form,
         abstain=abstain, normalize=normalize,
@@ -137,7 +145,7 @@ def _finetuned(data: PracticeData, model: Any, frozen: Fitted, minutes: float | 
     from outgrow.practice.fit import fit
 
     pinned, settings, seed = frozen.wanted.model, common["settings"], common["seed"]
-    fit_method = finetuning(pinned, settings)
+    fit_method = finetuning(data, pinned, settings)
     if minutes:
         fit_method = within(minutes, data, pinned, fit_method, seed=seed, settings=settings)
     return fit(data, model, fit_method=fit_method, others={"a head on frozen features": frozen.scored}, **common)

@@ -31,8 +31,9 @@ def print_resources(planned: Plan, settings: Settings) -> None:
 
 
 def _needed(planned: Plan, settings: Settings) -> dict[str, Resources]:
-    from outgrow.executors._machine import machine, with_gpu_memory
-    from outgrow.preflight import check_resources
+    from outgrow.executors._gpus import with_gpu_memory
+    from outgrow.executors._machine import machine
+    from outgrow.graph import check_resources
 
     settings = with_gpu_memory(settings)
     check_resources(planned.todo, machine(settings, workers=max(settings.shards, 1)), settings)

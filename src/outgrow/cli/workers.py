@@ -59,7 +59,9 @@ def work(
         typer.Option(callback=not_empty, help="Unique among the workers of the store; by default host and process."),
     ] = None,
     cores: Annotated[int | None, typer.Option(min=1, max=1024, help="Cores of this worker; by default all.")] = None,
-    gpus: Annotated[int | None, typer.Option(min=0, help="GPUs of it; by default those of --device.")] = None,
+    gpus: Annotated[
+        int | None, typer.Option(min=0, help="GPUs of it; by default all of --device that no other uses.")
+    ] = None,
     memory_gb: MemoryGb = None,
     wait: Annotated[bool, typer.Option("--wait", help="Stay until the steps that need more are done, too.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Try steps again that failed on any worker.")] = False,
@@ -82,8 +84,7 @@ def work(
     Start any number on any machine that reaches the store. Exit code 75 (after SIGTERM): start it again to go on.
     """
     from outgrow import api, sharing
-    from outgrow.executors._machine import machine
-    from outgrow.graph import Worker
+    from outgrow.executors import base
     from outgrow.preflight import check_device
     from outgrow.progress import duration, showing
 
@@ -94,21 +95,31 @@ def work(
     )  # fmt: skip
     read_experiment(file, overrides, seeds, no_plugins)  # a wrong one is refused before anything is opened
     check_device(settings)
-    there = machine(settings, cores)
-    resources = there if gpus is None else replace(there, gpus=gpus)
-    worker = Worker(name=name or f"{platform.node()}:{os.getpid()}", resources=resources, wait=wait)
     opened_store = api.opened(store)
+    slots = workers or (None if on == "inline" else cores or base.cores())
     with (
         logging_to(log, opened_store),
         resumable(),
-        api.executor(on, workers or (None if on == "inline" else resources.cores), plugins=not no_plugins) as executor,
+        api.executor(on, slots, plugins=not no_plugins) as executor,
+        executor.claimed(settings, gpus) as settings,
         _requeued(executor),
         showing(sys.stderr, executor.slots) as watch,
     ):
+        worker = _worker(name, settings, cores=cores, gpus=gpus, wait=wait)
         request = source_from(file, overrides, seeds, no_plugins)
         shared: dict[str, Any] = {"store": opened_store, "worker": worker, "on": executor, "retry": retry}
         outcome = sharing.work(**request, **shared, settings=settings, watch=watch)
     _report(outcome, worker, settings, duration(time.monotonic() - started))
+
+
+def _worker(name: str | None, settings: Settings, *, cores: int | None, gpus: int | None, wait: bool) -> Worker:
+    """The worker with what is given, and else with what this machine has."""
+    from outgrow.executors._machine import machine
+    from outgrow.graph import Worker
+
+    there = machine(settings, cores)
+    resources = there if gpus is None else replace(there, gpus=gpus)
+    return Worker(name=name or f"{platform.node()}:{os.getpid()}", resources=resources, wait=wait)
 
 
 def _report(outcome: Outcome, worker: Worker, settings: Settings, took: str) -> None:

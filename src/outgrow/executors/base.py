@@ -6,9 +6,11 @@ import os
 import sys
 from abc import ABC, abstractmethod
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Self
 
+from outgrow.executors._gpus import with_gpu_memory
 from outgrow.graph import STOPPING, Job, JobResult, Report, Resources, Settings
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -34,6 +36,11 @@ class Executor(ABC):
         """What jobs that run at the same time share; a job starts while there is enough left for it. Default: None, for
         executors that see to this themselves."""
         return None
+
+    def claimed(self, settings: Settings, gpus: int | None = None) -> AbstractContextManager[Settings]:
+        """The settings with so many GPUs that no other process uses, for the `with` block. Default: as they are, for
+        executors that see to this themselves."""
+        return nullcontext(with_gpu_memory(settings))
 
     def stop(self) -> None:
         """Asks running jobs to save a checkpoint and end. Called in a signal handler."""

@@ -6,8 +6,9 @@ import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
+from outgrow.executors._gpus import claimed
 from outgrow.executors._machine import machine
 from outgrow.executors.base import Executor, cores, limit_threads
 from outgrow.graph import Job, JobResult, Report, Resources, Settings
@@ -23,6 +24,9 @@ class Inline(Executor):
 
     def machine(self, settings: Settings) -> Resources:
         return machine(settings)
+
+    def claimed(self, settings: Settings, gpus: int | None = None) -> AbstractContextManager[Settings]:
+        return claimed(settings, gpus)
 
     def submit(self, job: Job, resources: Resources, report: Report) -> Future[tuple[JobResult, ...]]:
         future: Future[tuple[JobResult, ...]] = Future()

@@ -12,10 +12,11 @@ import threading
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from multiprocessing.connection import Connection
 
+from outgrow.executors._gpus import claimed
 from outgrow.executors._machine import machine
 from outgrow.executors.base import THREADS, Executor, cores, limit_threads
 from outgrow.graph import STOPPING, Event, Job, JobResult, Report, Resources, Settings
@@ -45,6 +46,9 @@ class Pool(Executor):
 
     def machine(self, settings: Settings) -> Resources:
         return machine(settings, self._slots)
+
+    def claimed(self, settings: Settings, gpus: int | None = None) -> AbstractContextManager[Settings]:
+        return claimed(settings, gpus)
 
     def submit(self, job: Job, resources: Resources, report: Report) -> Future[tuple[JobResult, ...]]:
         task = _Task(job, report)

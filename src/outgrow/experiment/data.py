@@ -9,7 +9,7 @@ from outgrow.graph import Context, Step
 from outgrow.labelling.base import NotedLabels
 from outgrow.tasks.base import Split, Task, ground_truth
 from outgrow.training.lengths import LengthLimit, too_long
-from outgrow.types import Examples, Labels
+from outgrow.types import Examples, Ints, Labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +61,25 @@ class LabelsStep(Step[Labels]):
     def partial(self) -> bool:
         """Whether examples may be left without a label."""
         return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartOfLabels(LabelsStep):
+    """The labels of some of the examples: `places` says of which."""
+
+    labels: LabelsStep
+
+    @property
+    def partial(self) -> bool:
+        return True
+
+    def run(self, ctx: Context) -> Labels:
+        labels = ctx.load(self.labels)
+        return labels.take(self.places(labels.ids, ctx))
+
+    def places(self, ids: tuple[str, ...], ctx: Context) -> Ints:
+        """The places among the ids of all labels."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,6 +51,13 @@ def to_read(model: Model, examples: Prepare, readout: Readout, precision: str, s
     return _resources(footprint.VALUE * of.parameters, footprint.answers(of, each), of, settings)
 
 
+def to_read_texts(model: Model, settings: Settings) -> Resources:
+    """What a model needs to read texts as long as it reads, or of `LONGEST` tokens where it has no limit."""
+    of, limit = _architecture(model), LengthLimit.of(model, Settings(offline=True))
+    each = pass_of(settings.microbatch or WINDOW, limit.longest if limit else LONGEST)
+    return _resources(footprint.VALUE * of.parameters, footprint.answers(of, each), of, alone(settings))
+
+
 def to_score_tokens(model: Model, examples: Prepare, settings: Settings) -> Resources:
     """What a causal model needs to give a probability to every token of examples."""
     of = _architecture(model)

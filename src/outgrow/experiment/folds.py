@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from outgrow.experiment.data import LabelsStep
+from outgrow.experiment.data import LabelsStep, PartOfLabels
 from outgrow.experiment.steps import Predict
 from outgrow.graph import Context
 from outgrow.types import Examples, Ints, Labels, UserError
@@ -26,28 +26,23 @@ def folds_of(examples: Examples, folds: int, seed: int) -> Ints:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OtherFolds(LabelsStep):
+class OtherFolds(PartOfLabels):
     """The labels of the examples outside one of the folds."""
 
     kind: ClassVar[str] = "other_folds"
 
-    labels: LabelsStep
     fold: int
     folds: int
     seed: int = 0
 
     @property
-    def partial(self) -> bool:
-        return True
-
-    @property
     def title(self) -> str:
         return f"labels outside a fold of {self.examples.task.name} {self.examples.split}"
 
-    def run(self, ctx: Context) -> Labels:
-        examples, labels = ctx.load(self.examples), ctx.load(self.labels)
+    def places(self, ids: tuple[str, ...], ctx: Context) -> Ints:
+        examples = ctx.load(self.examples)
         fold = dict(zip(examples.ids, folds_of(examples, self.folds, self.seed).tolist(), strict=True))
-        return labels.take(np.flatnonzero([fold[id] != self.fold for id in labels.ids]))
+        return np.flatnonzero([fold[id] != self.fold for id in ids])
 
 
 @dataclass(frozen=True, kw_only=True)

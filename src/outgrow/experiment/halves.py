@@ -7,18 +7,18 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from outgrow.experiment.data import LabelsStep, Prepare
+from outgrow.experiment.data import LabelsStep, PartOfLabels, Prepare
 from outgrow.experiment.facets import FacetNumbers
 from outgrow.experiment.steps import Fit, Select
 from outgrow.graph import Context
-from outgrow.types import Doubles, Ints, Labels
+from outgrow.types import Doubles, Ints
 
 Kind = Literal["easy", "mixed", "hard"]
 HALVES: tuple[Kind, ...] = ("easy", "mixed", "hard")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Half(LabelsStep):
+class Half(PartOfLabels):
     """The labels of a half of those examples that have a difficulty.
 
     harder: 1 where larger numbers are harder, −1 where smaller ones are. seed: draws the mixed half.
@@ -26,24 +26,17 @@ class Half(LabelsStep):
 
     kind: ClassVar[str] = "half"
 
-    labels: LabelsStep
     difficulty: FacetNumbers
     half: Kind
     harder: int = 1
     seed: int = 0
 
     @property
-    def partial(self) -> bool:
-        return True
-
-    @property
     def title(self) -> str:
         return f"labels of the {self.half} half of {self.examples.task.name} {self.examples.split}"
 
-    def run(self, ctx: Context) -> Labels:
-        labels = ctx.load(self.labels)
-        values = self.harder * ctx.load(self.difficulty).of(labels.ids)
-        return labels.take(half_of(values, self.half, self.seed))
+    def places(self, ids: tuple[str, ...], ctx: Context) -> Ints:
+        return half_of(self.harder * ctx.load(self.difficulty).of(ids), self.half, self.seed)
 
 
 def half_of(difficulty: Doubles, half: Kind, seed: int = 0) -> Ints:

@@ -1,6 +1,7 @@
 """A graph of steps: what a step is, the plan of those that are still to do, and running them."""
 
 from outgrow.graph.artifact import Artifact, T
+from outgrow.graph.check import check_resources
 from outgrow.graph.compute import Job, JobResult
 from outgrow.graph.context import STOPPING, Context, Event, Report, Settings, ignore_events, load
 from outgrow.graph.interned import Interner
@@ -32,6 +33,7 @@ __all__ = [
     "Step",
     "T",
     "Worker",
+    "check_resources",
     "defaults_of",
     "identity",
     "ignore_events",

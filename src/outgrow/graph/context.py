@@ -27,9 +27,9 @@ class Settings:
     microbatch: examples in one forward pass, None to choose. gradient_checkpointing: compute activations twice
     instead of keeping them. deterministic: kernels of a GPU with the same result to the byte each time, as on a CPU
     always. shards: how many devices share the weights of a student. memory_gb: of this machine, 0 to ask it.
-    per_gpu: how many steps share a GPU at most, where its memory, gpu_gb, is enough. gpus: the numbers of those
-    that a step may use. trust_pickle, trust_remote_code: load pickled weights, run the code of a checkpoint.
-    offline: no downloads.
+    per_gpu: how many steps share a GPU at most, where its memory, gpu_gb, is enough. gpus: the numbers of those that
+    this process has claimed, or that a step may use. trust_pickle, trust_remote_code: load pickled weights, run the
+    code of a checkpoint. offline: no downloads.
     """
 
     device: str = "cpu"
@@ -117,7 +117,8 @@ class Context:
             scratch = store.scratch(step.key, lease.owner) if lease else store.scratch(step.key)
             for draft in scratch.glob("draft-*"):  # of a process that was killed while writing it
                 shutil.rmtree(draft)
-            self._moved = lease is not None and store.pull_checkpoint(step.key, scratch)
+            begun = lease is not None and step.key in lease.checkpoints
+            self._moved = begun and store.pull_checkpoint(step.key, scratch)
         self.scratch = scratch
         self._readable = {parent.key for parent in step.inputs()}
         self._interval = float(os.environ.get("OUTGROW_CHECKPOINT_SECONDS", "45"))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
+MANY = 1000  # steps at the same time, where nothing limits them
 NEEDED = (("cores", "cores"), ("gpus", "GPUs"), ("memory_gb", "GB of memory"), ("gpu_gb", "GB of memory on a GPU"))
 
 
@@ -36,10 +37,13 @@ def lacking(needed: Resources, there: Resources) -> str:
 
 
 class Room:
-    """What the steps that run at the same time leave of a machine. there: None where that is the executor's matter."""
+    """What the steps that run at the same time leave of a machine. there: None where that is the executor's matter.
+    gpus: the numbers of the GPUs that there are."""
 
-    def __init__(self, there: Resources | None) -> None:
+    def __init__(self, there: Resources | None, gpus: Sequence[int] = ()) -> None:
         self._there = there
+        number = int(there.gpus) if there else 0
+        self._gpus = tuple(gpus or range(number))[:number]
         self._taken: dict[Hashable, tuple[Resources, tuple[int, ...]]] = {}
 
     def fits(self, needed: Resources) -> bool:
@@ -53,6 +57,20 @@ class Room:
             and (not needed.gpus or len(self._free(needed.gpus)) >= max(1, round(needed.gpus)))
         )
 
+    def together(self, needed: Resources) -> int:
+        """How many such steps may run at the same time beside those that run, at least one."""
+        if self._there is None:
+            return MANY
+        each = [taken for taken, _ in self._taken.values()]
+        cores = (self._there.cores - sum(taken.cores for taken in each)) / max(needed.cores, 1)
+        memory = (self._there.memory_gb - sum(taken.memory_gb for taken in each)) / max(needed.memory_gb, 1e-9)
+        gpus = float(MANY)
+        if needed.gpus >= 1:
+            gpus = len(self._free(needed.gpus)) / round(needed.gpus)
+        elif needed.gpus:
+            gpus = sum((1.0 - used + 1e-9) // needed.gpus for used in self._used().values())
+        return max(1, int(min(cores, memory, gpus)))
+
     def take(self, owner: Hashable, needed: Resources) -> tuple[int, ...]:
         """Take room for a step. The numbers of its GPUs: those with most steps that still have room, so that others
         stay free for a step that needs a whole one."""
@@ -64,11 +82,16 @@ class Room:
         """The room of a step that has ended."""
         del self._taken[owner]
 
-    def _free(self, share: float) -> list[int]:
-        """The GPUs of which at least this share is free, the fullest first."""
-        used = [0.0] * int(self._there.gpus if self._there else 0)
+    def _used(self) -> dict[int, float]:
+        """The share of each GPU that is in use."""
+        used = dict.fromkeys(self._gpus, 0.0)
         for taken, devices in self._taken.values():
             for device in devices:
                 used[device] += min(taken.gpus, 1.0)
-        free = [i for i, each in enumerate(used) if each + min(share, 1.0) <= 1.0 + 1e-9]
+        return used
+
+    def _free(self, share: float) -> list[int]:
+        """The GPUs of which at least this share is free, the fullest first."""
+        used = self._used()
+        free = [i for i, each in used.items() if each + min(share, 1.0) <= 1.0 + 1e-9]
         return sorted(free, key=lambda i: (-used[i], i))

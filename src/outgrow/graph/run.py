@@ -76,7 +76,7 @@ class _Run:
         self.failed: dict[str, Failure] = {}
         self.damages: Counter[str] = Counter()  # how often an artifact was found damaged
         self._needs: dict[str, Resources] = {}
-        self.room = Room(_there(executor, settings, worker))
+        self.room = Room(_there(executor, settings, worker), settings.gpus)
         self._watch, self._lock = watch, threading.Lock()
         self._watch_error: BaseException | None = None  # what `watch` raised
         self.cached: dict[str, Step[Any]] = {}
@@ -137,6 +137,10 @@ class _Run:
     def _fits(self, step: Step[Any]) -> bool:
         return self.room.fits(self._needed(step))
 
+    def _slots(self, step: Step[Any]) -> float:
+        """Of how many slots a step takes the time, since no more such steps have room at once."""
+        return max(1.0, self.executor.slots / self.room.together(self._needed(step)))
+
     def _can_do(self, step: Step[Any]) -> bool:
         return not (self.worker and lacking(self._needed(step), self.worker.resources))
 
@@ -151,7 +155,7 @@ class _Run:
         for lease in {lease.owner: lease for lease in self.held_leases.values()}.values():
             if not lease.keys & busy:  # what is left of it waits for others
                 self._release(lease)
-        bundle = self.schedule.bundle(self._bundle_seconds(), self._fits)
+        bundle = self.schedule.bundle(self._bundle_seconds(), self._fits, self._slots)
         if not bundle:
             return False
         try:
@@ -184,16 +188,27 @@ class _Run:
         share = self.schedule.seconds_left / (2 * (1 + others))
         return min(BUNDLE * slots, max(self._pause * slots, share))
 
-    def _release(self, lease: Lease) -> None:
-        self.schedule.give_up(lease.keys)
-        self.held_leases = {key: each for key, each in self.held_leases.items() if each is not lease}
-        self.leases.release(lease)
+    def _give_up_what_waits(self) -> None:
+        """Of leases that are older than a bundle should take, keep what runs: others may have room for the rest."""
+        busy = {step.key for steps in self.running.values() for step in steps}
+        for lease in {lease.owner: lease for lease in self.held_leases.values()}.values():
+            if time.monotonic() - lease.taken > BUNDLE and not lease.keys <= busy:
+                self._release(lease, lease.keys & busy)
+
+    def _release(self, lease: Lease, keep: Collection[str] = ()) -> None:
+        self.schedule.give_up(lease.keys.difference(keep))
+        self.held_leases = {key: each for key, each in self.held_leases.items() if each is not lease or key in keep}
+        if not keep:
+            self.leases.release(lease)
+            return
+        with suppress(UserError):  # of a store out of reach: the next heartbeat writes what is left
+            lease.keep(keep)
 
     def _wait(self) -> None:
         """Wait until a step ends, or until it is time to look at what others have done."""
         if not self.running:
             STOPPING.wait(self._pause)
-        pause = self._pause if self._awaited() else None
+        pause = self._pause if self._awaited() else BUNDLE
         done = wait(self.running, timeout=pause, return_when=FIRST_COMPLETED).done
         if self._watch_error:
             raise self._watch_error
@@ -204,6 +219,7 @@ class _Run:
             ended += zip(steps, _results(future, steps), strict=True)
         for step, result in sorted(ended, key=lambda each: each[1].kind == "damaged"):  # which need a new plan
             self._ended(step, result)
+        self._give_up_what_waits()
         if self._awaited() and time.monotonic() - self._listed >= self._pause:
             try:
                 self._look()

@@ -70,9 +70,16 @@ class Schedule:
         heapq.heapify(self._ready)
         return (first, *(self.todo[i] for _, i in taken))
 
-    def bundle(self, seconds: float, fits: Callable[[Step[Any]], bool] = lambda step: True) -> Steps:
+    def bundle(
+        self,
+        seconds: float,
+        fits: Callable[[Step[Any]], bool] = lambda step: True,
+        slots: Callable[[Step[Any]], float] = lambda step: 1.0,
+    ) -> Steps:
         """Steps to lease that take about so many seconds: ready ones for which there is room, each followed by those
         that then may start. Of a group that it begins it has all of these, since they are cheaper together.
+
+        slots: of how many slots a step takes the time, because no more of its kind have room at once.
 
         They are given once: afterwards `lease` has those that were leased, and `offer` is for ready ones that were not.
         """
@@ -87,7 +94,7 @@ class Schedule:
                 if bundle and total >= seconds and self.todo[i].group not in groups:
                     continue
                 bundle.append(i)
-                total += self._seconds[i]
+                total += self._seconds[i] * slots(self.todo[i])
                 if (group := self.todo[i].group) and group not in groups:
                     groups.add(group)
                     following += self._pop_group(group)

@@ -11,10 +11,13 @@ from typing import Any
 
 from outgrow import graph
 from outgrow.cache import cached
+from outgrow.executors._machine import machine
 from outgrow.executors.inline import Inline
+from outgrow.experiment.data import Prepare
+from outgrow.experiment.estimates import to_learn
 from outgrow.experiment.recipes import bundled
 from outgrow.experiment.steps import Fit
-from outgrow.graph import Settings, identity
+from outgrow.graph import Settings, identity, lacking
 from outgrow.methods.finetune import Finetune
 from outgrow.methods.lora import LoRA
 from outgrow.models.base import Model
@@ -22,8 +25,9 @@ from outgrow.practice.choice import NAIVE
 from outgrow.practice.data import PracticeData
 from outgrow.practice.fit import checked
 from outgrow.practice.graph import Wanted, graph_of
-from outgrow.practice.memory import bytes_for, fits
+from outgrow.practice.task import task_of
 from outgrow.store import Store
+from outgrow.training.precision import resolved
 from outgrow.types import UserError
 
 SAFE = 0.85  # of the time, that is planned for
@@ -31,10 +35,12 @@ TRIED = (2, 8)  # updates of two trials: their difference tells the time of one
 READING = 1 / 3  # of the time to learn from a text, to answer it
 
 
-def finetuning(model: Model, settings: Settings) -> Finetune | LoRA:
+def finetuning(data: PracticeData, model: Model, settings: Settings) -> Finetune | LoRA:
     """How a model is finetuned: by its recipe, or by low-rank updates where memory is too small for it."""
-    recipe = bundled("text", model.short_name)
-    if fits(model, settings, bytes_for(recipe)) or find_spec("peft") is None:
+    recipe, task = bundled("text", model.short_name), task_of(data)
+    examples, precision = Prepare(task=task, split="transfer", cut=True), resolved("auto", settings.device)
+    needed = to_learn(model, examples, task.readout, recipe.at(precision), settings)
+    if not lacking(needed, machine(settings)) or find_spec("peft") is None:
         return recipe
     return LoRA(epochs=recipe.epochs)
 

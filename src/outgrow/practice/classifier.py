@@ -82,7 +82,7 @@ class WeakToStrongClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         data = PracticeData.from_values(y, texts, classes=classes, gold=None if gold is None else _listed(gold))
         model, fit_method = named(self.model).pinned(), None
         if self.finetune or self.minutes:
-            fit_method = finetuning(model, settings)
+            fit_method = finetuning(data, model, settings)
             if self.minutes:
                 fit_method = within(self.minutes, data, model, fit_method, seed=self.seed, settings=settings)
         fitted: Fitted = fit(

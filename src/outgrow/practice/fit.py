@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from outgrow import graph
+from outgrow.executors._machine import machine
 from outgrow.executors.base import Executor
 from outgrow.executors.inline import Inline
 from outgrow.experiment.checkpoints import check_checkpoints
@@ -21,7 +22,6 @@ from outgrow.practice.comparison import MODEL, LabellerScore, compare_labellers,
 from outgrow.practice.data import PracticeData
 from outgrow.practice.estimate import GainEstimate, estimate
 from outgrow.practice.graph import Graph, Wanted, graph_of
-from outgrow.practice.memory import bytes_for, refuse_too_large
 from outgrow.practice.task import Practice, task_of
 from outgrow.store import Store
 from outgrow.supervisors.zero_shot import LANGUAGE_MODELS
@@ -115,7 +115,8 @@ def fit(
     steps, opened = graph_of(wanted), store if isinstance(store, Store) else Store(str(store))
     check_checkpoints(graph.walk(steps.targets), settings)
     executor = on or Inline()
-    outcome = graph.run(steps.targets, opened, executor, settings, watch)
+    with executor.claimed(settings) as claimed:
+        outcome = graph.run(steps.targets, opened, executor, claimed, watch)
     if outcome.failures:
         first = outcome.failures[0]
         text = first.error_text.strip()
@@ -133,19 +134,18 @@ def checked(
     shape = Shape(readout=task.readout, choices=None if data.replies else data.classes, most=len(data.classes))
     choice.technique.check(shape)
     fit_method.check(shape)
-    refuse_too_large(pinned, settings, bytes_for(fit_method))
-    precision = resolved("auto", settings.device)
-    words = _words(data, pinned, settings)
-    return Wanted(
+    wanted = Wanted(
         task=task,
         data=data,
         model=pinned,
         choice=choice,
         method=fit_method,
-        precision=precision,
+        precision=resolved("auto", settings.device),
         seed=seed,
-        zero_shot=words,
+        zero_shot=_words(data, pinned, settings),
     )
+    graph.check_resources(graph.walk(graph_of(wanted).targets), machine(settings), settings)
+    return wanted
 
 
 def _words(data: PracticeData, model: Model, settings: Settings) -> tuple[str, ...]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from outgrow.graph import Settings
+from outgrow.executors._machine import machine
+from outgrow.experiment.estimates import to_read_texts
+from outgrow.graph import Settings, lacking
 from outgrow.models.base import Model
-from outgrow.practice.memory import refuse_too_large
 from outgrow.training.features import FeatureSpec, pooled, texts_of
-from outgrow.types import Doubles, Examples
+from outgrow.types import Doubles, Examples, UserError
 
 
 def frozen_features(model: Model, examples: Examples, settings: Settings) -> Doubles:
@@ -18,7 +19,8 @@ def frozen_features(model: Model, examples: Examples, settings: Settings) -> Dou
     """
     from outgrow.training.network import open_encoder
 
-    refuse_too_large(model, settings)
+    if missing := lacking(to_read_texts(model, settings), machine(settings)):
+        raise UserError(f"{model.name} needs {missing}: name a smaller model, or use a larger machine")
     network = open_encoder(model.folder(settings), settings)
     named = [(row.id, prompt) for row, (prompt,) in zip(examples.rows, texts_of(examples, "head"), strict=True)]
     found: Doubles | None = None

@@ -25,6 +25,11 @@ class Checkpoints:
 
     storage: Storage
 
+    def keys(self) -> frozenset[str]:
+        """The steps that have one, from one listing."""
+        names = self.storage.names(FOLDER)
+        return frozenset(name.removesuffix(".json") for name in names if name.endswith(".json"))
+
     def push(self, key: str, folder: Path) -> None:
         """Uploads a checkpoint in place of an earlier one."""
         before, prefix = self._manifest(key), uuid.uuid4().hex

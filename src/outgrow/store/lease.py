@@ -21,6 +21,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 
+from outgrow.store.checkpoints import Checkpoints
 from outgrow.store.owner import described, fields_of, is_dead, is_own, this_process
 from outgrow.store.storage import Storage
 from outgrow.types import UserError
@@ -45,6 +46,7 @@ class Lease:
         self.file = f"{FOLDER}/{self.owner}"
         self.keys = set(keys)
         self.running: dict[str, dict[str, Any]] = {}  # what `status` shows of the steps in progress, by key
+        self.checkpoints: frozenset[str] = frozenset()  # the steps that another machine may have begun
         self.taken = time.monotonic()
         self.lost = False
         self._storage, self._worker = storage, worker
@@ -106,7 +108,7 @@ class Lease:
     @property
     def ticket(self) -> Ticket:
         """What a step needs of the lease, also in another process."""
-        return Ticket(self._storage, self.owner)
+        return Ticket(self._storage, self.owner, self.checkpoints)
 
     def _is_contested(self) -> bool:
         others = [path for path in _paths(self._storage) if path != self.file]
@@ -114,10 +116,10 @@ class Lease:
 
 
 class Ticket:
-    """A lease, as a running step sees it."""
+    """A lease, as a running step sees it. checkpoints: the steps with a checkpoint in the store."""
 
-    def __init__(self, storage: Storage, owner: str) -> None:
-        self._storage, self.owner = storage, owner
+    def __init__(self, storage: Storage, owner: str, checkpoints: frozenset[str]) -> None:
+        self._storage, self.owner, self.checkpoints = storage, owner, checkpoints
         self._verified, self._lost = time.monotonic(), False
 
     def check(self) -> None:
@@ -207,7 +209,10 @@ class Leases:
         return sum(each.is_alive for each in self._others.values())
 
     def take(self, keys: Sequence[str]) -> Lease | None:
-        """A lease for those of the keys that no other live run has leased; None if there are none."""
+        """A lease for those of the keys that no other live run has leased; None if there are none.
+
+        In a remote store it also lists the checkpoints that stopped workers left: after their leases were given up.
+        """
         lease = Lease(self._storage, self._free(keys), self._worker)
         if not lease.keys:
             return None
@@ -218,6 +223,8 @@ class Leases:
             free = self._free(lease.keys)
             if len(free) < len(lease.keys):
                 lease.keep(free)
+            if lease.keys and self._storage.local is None:  # in a folder a step looks for itself
+                lease.checkpoints = Checkpoints(self._storage).keys()
         except BaseException:
             self.release(lease)
             raise

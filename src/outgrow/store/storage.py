@@ -97,9 +97,9 @@ class Storage:
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if parts.netloc else self.url
 
-    def ask(self, attempt: Callable[[], R]) -> R:
-        """The result of `attempt`. For a remote store, temporary errors are retried."""
-        return attempt() if self.local else with_retries(attempt)
+    def ask(self, attempt: Callable[[], R], done: Callable[[], int] = lambda: 0) -> R:
+        """The result of `attempt`. For a remote store, temporary errors are retried, as long as `done` grows."""
+        return attempt() if self.local else with_retries(attempt, done)
 
     def holds(self, path: str) -> bool:
         """Whether a local path is below the root after symbolic links are resolved."""
@@ -147,10 +147,11 @@ class Storage:
         """The contents of the files among `paths` that exist."""
         found: dict[str, bytes | None] = {}
         for start in range(0, len(paths), AT_A_TIME):  # each part is retried for as long as one file alone
-            self._read_rest(paths[start : start + AT_A_TIME], found)
+            rest = partial(self._read_rest, paths[start : start + AT_A_TIME], found)
+            with self.reading():
+                self.ask(rest, lambda: len(found))
         return {path: data for path, data in found.items() if data is not None}
 
-    @_reads
     def _read_rest(self, paths: Sequence[str], found: dict[str, bytes | None]) -> None:
         """Reads the files that are not in `found` yet, so that a retry does not read twice. None: no such file."""
         if self.local:

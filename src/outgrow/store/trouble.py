@@ -39,14 +39,20 @@ class StoreError(UserError):
     """A store or its machine is in trouble: full, broken or out of reach. The same may work elsewhere, or later."""
 
 
-def with_retries(attempt: Callable[[], R]) -> R:
+def with_retries(attempt: Callable[[], R], done: Callable[[], int] = lambda: 0) -> R:
     """The result of `attempt`. Temporary errors are retried with exponential backoff and random jitter, so that many
-    clients do not retry at the same time."""
-    started, pause, attempts = time.monotonic(), PAUSE, 0
+    clients do not retry at the same time.
+
+    done: how much of the work is done, of an attempt that goes on where the last one failed. While it grows, the time
+    begins anew: of many requests to a slow server some always fail.
+    """
+    started, pause, attempts, before = time.monotonic(), PAUSE, 0, done()
     while True:
         try:
             return attempt()
         except Exception as error:
+            if (now := done()) > before:
+                started, pause, attempts, before = time.monotonic(), PAUSE, 0, now
             wait, attempts, limit = pause * random.uniform(0.5, 1.0), attempts + 1, retry_seconds(error)
             late = time.monotonic() - started + wait > limit
             if late and not (limit == FORBIDDEN and attempts < REFUSALS):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from outgrow.cache import cached_bytes, keep_bytes
+from outgrow.cache import keep, kept
 from outgrow.content import digest_of_code
 from outgrow.graph import identity
 from outgrow.tasks.base import Row, Source, Task
@@ -20,6 +21,8 @@ from outgrow.types import Example
 if TYPE_CHECKING:
     import pyarrow as pa
 
+TEXTS = ("id", "group", "prompt")
+AT_ONCE = 50_000  # rows that are written together
 FOLDERS = ("tasks", "text", "chess")  # of the package: the code that reads data
 
 
@@ -33,35 +36,36 @@ def parsed(task: Task, files: Sequence[Path], parse: Callable[[], Source]) -> So
         [file.name for file in files],
         digest_of_code(*FOLDERS),
     ]  # the ending of a name says how to read it
-    if (kept := cached_bytes("rows", key)) is not None:
-        return _source(kept)
+    with kept("rows", key) as file:
+        if file is not None:
+            return _read(file)
     source = parse()
-    keep_bytes("rows", key, _columns(source))
+    keep("rows", key, partial(_write, source))
     return source
 
 
-def _columns(source: Source) -> bytes:
-    """Arrow's stream format. A choice is a number in a list of all distinct choices."""
+def _write(source: Source, file: BinaryIO) -> None:
+    """Write Arrow's stream format. A choice is a number in a list of all distinct choices."""
     import pyarrow as pa
 
     rows = source.rows
     vocabulary = {choice: i for i, choice in enumerate(dict.fromkeys(c for r in rows for c in r.example.choices))}
+    about = {"choices": json.dumps(list(vocabulary)), "dropped": json.dumps(source.dropped)}
+    kinds = {**dict.fromkeys(TEXTS, pa.large_string()), "choices": pa.large_list(pa.int32())}
+    schema = pa.schema({**kinds, "answer": pa.large_list(pa.float64())}, metadata=about)
+    with pa.ipc.new_stream(file, schema) as stream:
+        for start in range(0, len(rows), AT_ONCE):
+            stream.write_batch(_batch(rows[start : start + AT_ONCE], vocabulary, schema))
+
+
+def _batch(rows: Sequence[Row], vocabulary: Mapping[str, int], schema: pa.Schema) -> pa.RecordBatch:
+    import pyarrow as pa
+
     ends = np.cumsum([0, *(len(row.answer) for row in rows)])
-    table = pa.table(
-        {
-            "id": pa.array([row.example.id for row in rows], pa.large_string()),
-            "group": pa.array([row.example.group for row in rows], pa.large_string()),
-            "prompt": pa.array([row.example.prompt for row in rows], pa.large_string()),
-            "choices": _lists(ends, [vocabulary[choice] for row in rows for choice in row.example.choices], pa.int32()),
-            "answer": _lists(ends, [each for row in rows for each in row.answer], pa.float64()),
-        },
-        metadata={"choices": json.dumps(list(vocabulary)), "dropped": json.dumps(source.dropped)},
-    )
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as stream:
-        stream.write_table(table)
-    found: bytes = sink.getvalue().to_pybytes()
-    return found
+    texts = [pa.array([getattr(row.example, name) for row in rows], pa.large_string()) for name in TEXTS]
+    choices = _lists(ends, [vocabulary[choice] for row in rows for choice in row.example.choices], pa.int32())
+    answers = _lists(ends, [each for row in rows for each in row.answer], pa.float64())
+    return pa.record_batch([*texts, choices, answers], schema=schema)
 
 
 def _lists(ends: Any, flat: list[Any], kind: pa.DataType) -> pa.Array:
@@ -70,35 +74,23 @@ def _lists(ends: Any, flat: list[Any], kind: pa.DataType) -> pa.Array:
     return pa.LargeListArray.from_arrays(pa.array(ends, pa.int64()), pa.array(flat, kind))
 
 
-def _source(kept: bytes) -> Source:
+def _read(file: BinaryIO) -> Source:
+    """What `_write` wrote. Choices and answers that are equal are one object, and so is a group that is its prompt."""
     import pyarrow as pa
 
-    table = pa.ipc.open_stream(kept).read_all().combine_chunks()
-    about = {name.decode(): json.loads(value) for name, value in table.schema.metadata.items()}
-    ids, groups, prompts = (table[name].to_pylist() for name in ("id", "group", "prompt"))
-    choices = np.array(about["choices"], dtype=object)[_flat(table["choices"])].tolist()
-    values, which = np.unique(_flat(table["answer"]), return_inverse=True)
-    answers = np.array(values.tolist(), dtype=object)[which].tolist()  # an object for each distinct number
-    ends = _ends(table["choices"])
-    shared: dict[Any, Any] = {}  # equal tuples once, as in a file whose rows all have the same choices
-
-    def each(values: list[Any]) -> Iterable[Any]:
-        for start, end in itertools.pairwise(ends):
-            found = tuple(values[start:end])
-            yield shared.setdefault(found, found)
-
-    columns = zip(ids, groups, prompts, each(choices), each(answers), strict=True)
-    rows = [
-        Row(example=Example(id=id, group=group, prompt=prompt, choices=own), answer=answer)
-        for id, group, prompt, own, answer in columns
-    ]
+    stream = pa.ipc.open_stream(file)
+    about = {name.decode(): json.loads(value) for name, value in stream.schema.metadata.items()}
+    shared: dict[Any, Any] = {}
+    rows = [row for batch in stream for row in _rows(batch, np.array(about["choices"], dtype=object), shared)]
     return Source(rows, Counter(dict(about["dropped"])))
 
 
-def _flat(column: pa.ChunkedArray) -> Any:
-    return column.combine_chunks().flatten().to_numpy()
-
-
-def _ends(column: pa.ChunkedArray) -> list[int]:
-    found: list[int] = column.combine_chunks().offsets.to_pylist()
-    return found
+def _rows(batch: pa.RecordBatch, vocabulary: Any, shared: dict[Any, Any]) -> Iterator[Row]:
+    choices, answers = (batch.column(name) for name in ("choices", "answer"))
+    ends = choices.offsets.to_pylist()
+    named, values = vocabulary[choices.flatten().to_numpy()].tolist(), answers.flatten().to_numpy().tolist()
+    texts = (batch.column(name).to_pylist() for name in TEXTS)
+    for id, group, prompt, (start, end) in zip(*texts, itertools.pairwise(ends), strict=True):
+        own, answer = (shared.setdefault(each, each) for each in (tuple(named[start:end]), tuple(values[start:end])))
+        example = Example(id=id, group=prompt if group == prompt else group, prompt=prompt, choices=own)
+        yield Row(example=example, answer=answer)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import itertools
 from collections import Counter
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -225,12 +225,16 @@ class Source:
 
     def __init__(self, rows: list[Row], dropped: Counter[str] | None = None) -> None:
         self.rows = rows
-        self.answers = {row.example.id: row.answer for row in rows}
         self.dropped = tuple(sorted((dropped or Counter()).items()))
         self._members: dict[tuple[Shares, Similarity | None, Readout], Members] = {}
-        if len(self.answers) != len(rows):
+        if len({row.example.id for row in rows}) != len(rows):
             duplicate = Counter(row.example.id for row in rows).most_common(1)[0][0]
             raise UserError(f"two rows share the id {duplicate!r}: give every row an id of its own")
+
+    @cached_property
+    def answers(self) -> dict[str, tuple[float, ...]]:
+        """The answer of each row, by id."""
+        return {row.example.id: row.answer for row in self.rows}
 
     def members(self, task: Task) -> Members:
         """The decontaminated splits; computed once for all seeds and sizes."""
@@ -247,9 +251,8 @@ def _members(rows: list[Example], task: Task) -> Members:
     counts = dict.fromkeys(SPLITS, 0)
     if task.similarity is None:
         return Members(rows={split: tuple(members) for split, members in splits.items()}, near_duplicates=counts)
-    texts = {split: [task.texts(row) for row in splits[split]] for split in DECONTAMINATION_ORDER}
-    content = hashlib.sha256(json.dumps(texts).encode()).hexdigest()
-    key = [content, task.similarity.share, task.similarity.template, digest_of_code("tasks", "text")]
+    texts = {split: _Texts(task, splits[split]) for split in DECONTAMINATION_ORDER}
+    key = [_content(texts), task.similarity.share, task.similarity.template, digest_of_code("tasks", "text")]
     near = cached("near-duplicates", key, partial(_near_duplicates, texts, task.similarity))
     for split, places in near.items():
         counts[split], left_out = len(places), set(places)
@@ -257,26 +260,47 @@ def _members(rows: list[Example], task: Task) -> Members:
     return Members(rows={split: tuple(members) for split, members in splits.items()}, near_duplicates=counts)
 
 
-def _near_duplicates(texts: Mapping[Split, list[tuple[str, ...]]], similarity: Similarity) -> dict[Split, list[int]]:
-    """Which examples of each split have a text that is near one of an earlier split."""
-    index, found = Near((), similarity.share, similarity.template), dict[Split, list[int]]()
+@dataclass(frozen=True)
+class _Texts:
+    """The texts of the examples of a split, made when they are read."""
+
+    task: Task
+    rows: Sequence[Example]
+
+    def __iter__(self) -> Iterator[tuple[str, ...]]:
+        return (self.task.texts(row) for row in self.rows)
+
+
+def _content(texts: Mapping[Split, _Texts]) -> str:
+    """A digest of all texts, in their order."""
+    found = hashlib.sha256()
     for split, examples in texts.items():
-        row_of_text = np.repeat(np.arange(len(examples)), [len(own) for own in examples])
-        read = index.read(text for own in examples for text in own)
-        near = np.unique(row_of_text[index.find(read)])
-        found[split] = near.tolist()
-        index.add(read.take(np.flatnonzero(~np.isin(row_of_text, near))))
+        found.update(f"{split} {len(examples.rows)}\n".encode())
+        for own in examples:
+            found.update("".join(f"{len(text)} {text}\n" for text in own).encode(errors="surrogatepass"))
+    return found.hexdigest()
+
+
+def _near_duplicates(texts: Mapping[Split, _Texts], similarity: Similarity) -> dict[Split, list[int]]:
+    """Which examples of each split have a text that is near one of an earlier split."""
+    index = Near((), similarity.share, similarity.template)
+    found: dict[Split, list[int]] = {}
+    for split, examples in texts.items():
+        owners = np.repeat(np.arange(len(examples.rows)), [len(own) for own in examples])
+        found[split] = index.grow((text for own in examples for text in own), owners).tolist()
     return found
 
 
 def split_of(group: str, shares: Shares) -> Split:
     """The split of a group. It depends on nothing but a hash of the group and the shares."""
-    position, edge = _hash("split", group) / 2**64, 0.0
-    for split in SPLITS:
-        edge += float(getattr(shares, split))
-        if position < edge:
-            return split
-    return "test"
+    position = _hash("split", group) / 2**64
+    return next((split for split, edge in _edges(shares) if position < edge), "test")
+
+
+@lru_cache(maxsize=64)
+def _edges(shares: Shares) -> tuple[tuple[Split, float], ...]:
+    """Where the share of each split ends, from 0 to 1."""
+    return tuple(zip(SPLITS, itertools.accumulate(float(getattr(shares, split)) for split in SPLITS), strict=True))
 
 
 def _hash(salt: str, text: str) -> int:

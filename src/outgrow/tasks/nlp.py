@@ -129,8 +129,7 @@ def _load(task: Nlp) -> Source:
 def _read(task: Nlp, files: Sequence[Path]) -> Source:
     """The usable rows of published files."""
     questions = [question for file in files for question in _questions(TABLE[task.set], file)]
-    table = tables.Table(columns=("prompt", "label", "group"), rows=tuple(enumerate(questions, start=1)))
-    source = text.source(task.as_text_task(files[0]), table)
+    source = text.source(task.as_text_task(files[0]), enumerate(questions, start=1))
     return source if TABLE[task.set].keeps_classes else _balanced(source)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from string import Formatter
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from outgrow.graph import not_hashed
 from outgrow.ranges import SHARE, check_ranges, whole
@@ -24,6 +24,7 @@ from outgrow.text.opening import digest_of_files, refuse_changed
 from outgrow.types import Example, UserError
 
 DATA = "$OUTGROW_DATA/"
+LABELS = 10_000  # values of a column, of which more are not compared with the labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,31 +114,37 @@ def on_this_machine(path: str) -> Path:
 def _load(task: Text) -> Source:
     """The rows of a pinned task. Raises UserError if its file has changed since."""
     refuse_changed([task.file], task.digest)
-    return parsed(task, [task.file], lambda: source(task, tables.read(task.file)))
+    return parsed(task, [task.file], lambda: source(task, tables.some_rows(task.file)))
 
 
-def source(task: Text, table: tables.Table) -> Source:
+def source(task: Text, numbered: Iterable[tuple[int, dict[str, Any]]]) -> Source:
     """The usable rows of a table, without duplicates, with their answers. Raises UserError for bad columns or cells."""
-    _refuse_missing(task, table.columns)
-    dropped: Counter[str] = Counter()
-    usable = list(_usable(task, table, dropped))
-    _refuse_classes(task, usable)
-    unique = list(_unique(usable, dropped))
+    table, dropped = tables.Streamed(iter(numbered)), Counter[str]()
+    try:
+        unique = list(_unique(_usable(task, table, dropped), dropped))
+    except UserError:  # what is wrong with the whole table comes before what is wrong with a row
+        _refuse_missing(task, table)
+        raise
+    _refuse_missing(task, table)
+    _refuse_classes(task, unique)
     classes = _classes(task, unique)
     _refuse_label_columns(task, unique, classes)
-    rows = []
-    for raw in unique:
+    answers = {name: tuple(float(name == other) for other in classes) for name in classes}
+    rows: list[Row] = []
+    unique.reverse()
+    while unique:  # taken from its end, so that not all rows are there twice
+        raw = unique.pop()
         example = Example(id=raw.id, group=raw.group, prompt=raw.prompt, choices=classes)
-        rows.append(Row(example=example, answer=tuple(float(name == raw.label) for name in classes)))
+        rows.append(Row(example=example, answer=answers[raw.label]))
     return Source(rows, dropped)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Raw:
-    """A row of the file with its cells as text."""
+class _Raw(NamedTuple):
+    """A row of the file. normal_prompt: the prompt itself where it has that form. values: of the columns that may be
+    the label under another name."""
 
     number: int
-    cells: dict[str, str]
+    values: tuple[str | None, ...]
     prompt: str
     normal_prompt: str
     label: str
@@ -145,11 +152,30 @@ class _Raw:
     id: str
 
 
-def _usable(task: Text, table: tables.Table, dropped: Counter[str]) -> Iterator[_Raw]:
+class _FewValues:
+    """The values of columns that have few, each kept once. A column with more than `LABELS` is no label: None."""
+
+    def __init__(self, columns: Iterable[str]) -> None:
+        self._known: dict[str, dict[str, str] | None] = {name: {} for name in columns}
+
+    def of(self, cells: dict[str, str]) -> tuple[str | None, ...]:
+        return tuple(self._once(name, cells[name]) for name in self._known)
+
+    def _once(self, name: str, value: str) -> str | None:
+        if (known := self._known[name]) is None:
+            return None
+        if len(known) >= LABELS:
+            self._known[name] = None
+            return None
+        return known.setdefault(value, value)
+
+
+def _usable(task: Text, table: Iterable[tuple[int, dict[str, Any]]], dropped: Counter[str]) -> Iterator[_Raw]:
     """The rows that have a prompt and a label and are not too long. The others are counted in `dropped`."""
     prompt_columns, key_columns = _columns(task.prompt), [name for name in (task.group, task.id) if name]
     template, class_of = [(literal, name) for literal, name, *_ in Formatter().parse(task.prompt)], _class_of(task)
-    for number, record in table.rows:
+    few = _FewValues(_label_columns(task))
+    for number, record in table:
         cells = {name: _cell(task, number, name, record.get(name), tables.name) for name in [task.label, *key_columns]}
         cells |= {name: _cell(task, number, name, record.get(name), tables.cell) for name in prompt_columns}
         if not all(cells[name] for name in prompt_columns):
@@ -170,33 +196,41 @@ def _usable(task: Text, table: tables.Table, dropped: Counter[str]) -> Iterator[
         key = normal(prompt)
         yield _Raw(
             number=number,
-            cells=cells,
+            values=few.of(cells),
             prompt=prompt,
-            normal_prompt=key,
+            normal_prompt=key if key != prompt else prompt,
             label=label,
-            group=normal(cells[task.group]) if task.group else key,
+            group=normal(cells[task.group]) if task.group else key if key != prompt else prompt,
             id=normal_form(cells[task.id]) if task.id else hashlib.blake2b(key.encode(), digest_size=8).hexdigest(),
         )
 
 
 def _unique(raws: Iterable[_Raw], dropped: Counter[str]) -> Iterator[_Raw]:
     """The first row of each prompt, regardless of group, so that no prompt is in two splits."""
-    by_prompt: dict[str, list[_Raw]] = {}
+    first: dict[str, _Raw] = {}
+    again: Counter[str] = Counter()
+    conflicting: set[str] = set()
     for raw in raws:
-        by_prompt.setdefault(raw.normal_prompt, []).append(raw)
-    for rows in by_prompt.values():
-        if len({raw.label for raw in rows}) > 1:
-            dropped["same prompt, different labels"] += len(rows)
+        known = first.setdefault(raw.normal_prompt, raw)
+        if known is not raw:
+            again[known.normal_prompt] += 1
+            if known.label != raw.label:
+                conflicting.add(known.normal_prompt)
+    for key, raw in first.items():
+        if key in conflicting:
+            dropped["same prompt, different labels"] += 1 + again[key]
             continue
-        yield rows[0]
-        if len(rows) > 1:
-            dropped["same prompt again"] += len(rows) - 1
+        yield raw
+        if key in again:
+            dropped["same prompt again"] += again[key]
 
 
 def _class_of(task: Text) -> Callable[[str], str]:
     """A function from a label to its class, or to "" if it matches none. Without `classes` it returns the label."""
     classes = {normal(tables.name(name)): name for name in task.classes}
-    return lru_cache(maxsize=10_000)(lambda label: classes.get(normal(label), "")) if classes else str
+    if classes:
+        return lru_cache(maxsize=10_000)(lambda label: classes.get(normal(label), ""))
+    return lru_cache(maxsize=10_000)(str)  # equal labels are one object
 
 
 def _classes(task: Text, raws: Sequence[_Raw]) -> tuple[str, ...]:
@@ -238,10 +272,13 @@ def _refuse_classes(task: Text, raws: Sequence[_Raw]) -> None:
             )
 
 
-def _refuse_missing(task: Text, columns: Sequence[str]) -> None:
+def _refuse_missing(task: Text, table: tables.Streamed) -> None:
+    """Raises UserError for a column that no row has, after reading the rows that are left."""
+    for _ in table:
+        pass
     for name in [*_columns(task.prompt), task.label, task.group, task.id]:
-        if name and name not in columns:
-            raise UserError(f"{task.file} has no column {name!r}: it has {tables.listed(columns)}")
+        if table.whole and name and name not in table.columns:
+            raise UserError(f"{task.file} has no column {name!r}: it has {tables.listed(table.columns)}")
 
 
 def _refuse_label_columns(task: Text, raws: Sequence[_Raw], classes: Sequence[str]) -> None:
@@ -249,10 +286,16 @@ def _refuse_label_columns(task: Text, raws: Sequence[_Raw], classes: Sequence[st
     always with the same label."""
     if len(raws) <= 2 * len(classes):
         return  # too few to tell
-    for name in {*_columns(task.prompt), task.group} - {""}:
-        pairs = {(raw.cells[name], raw.label) for raw in raws}
-        if len(pairs) == len({value for value, _ in pairs}) <= len(classes):
+    for i, name in enumerate(_label_columns(task)):
+        pairs = {(raw.values[i], raw.label) for raw in raws}
+        values = {value for value, _ in pairs}
+        if None not in values and len(pairs) == len(values) <= len(classes):
             raise UserError(f"{task.file}: the column {name!r} is the label in other words: leave it out")
+
+
+def _label_columns(task: Text) -> list[str]:
+    """The columns that may be the label under another name."""
+    return sorted({*_columns(task.prompt), task.group} - {""})
 
 
 def _columns(template: str) -> list[str]:

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from outgrow.text import opening
-from outgrow.text.columns import size_of, values_of
+from outgrow.text.columns import rows_of
 from outgrow.types import UserError
 
 Numbered = Iterator[tuple[int, dict[str, Any]]]
@@ -21,26 +20,16 @@ def arrow(path: Path, stream: BinaryIO) -> Numbered:
     """
     import pyarrow as pa
 
-    number, size, cells = 0, 0, 0
     try:
-        for batch in _batches(stream.read()):
-            batch.validate(full=True)
-            names = batch.schema.names
-            if (twice := next((name for name in names if names.count(name) > 1), None)) is not None:
-                raise UserError(f"{path}: two columns are called {twice!r}: rename one")
-            for found in map(size_of, batch.columns):
-                size, cells = size + found[0], cells + found[1]
-            if size > opening.MOST_BYTES:
-                raise UserError(f"{path} holds more than {opening.MOST_BYTES / 2**30:g} GiB of data: split it")
-            if cells > opening.MOST_CELLS:
-                raise UserError(f"{path} has more than {opening.MOST_CELLS:,} cells: split it")
-            columns = [values_of(path, name, each, each.type) for name, each in zip(names, batch.columns, strict=True)]
-            for values in zip(*columns, strict=True):
-                number += 1
-                yield number, dict(zip(names, values, strict=True))
+        yield from rows_of(path, map(_valid, _batches(stream.read())))
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         why = str(error).partition("\n")[0][:200]
         raise UserError(f"{path} is not a whole Arrow file ({why}): fetch it again") from None
+
+
+def _valid(batch: Any) -> Any:
+    batch.validate(full=True)
+    return batch
 
 
 def _batches(content: bytes) -> Iterator[Any]:

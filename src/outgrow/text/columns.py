@@ -1,11 +1,37 @@
-"""Columns of Arrow: their size in memory, and their cells as Python values."""
+"""Columns of Arrow: their size in memory, their cells as Python values, and their rows."""
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from outgrow.text import opening
 from outgrow.types import UserError
+
+
+def rows_of(
+    path: Path, batches: Iterable[Any], kinds: Sequence[Any] = ()
+) -> Generator[tuple[int, dict[str, Any]], None, int]:
+    """The rows of batches with their numbers from 1, and at the end how many there were. kinds: of the columns in the
+    file, where the batches hold them otherwise.
+
+    Raises UserError for a column that occurs twice or cannot be read, and for more data than the limits of
+    `text.opening`.
+    """
+    number, size, cells = 0, 0, 0
+    for batch in batches:
+        names = batch.schema.names
+        opening.refuse_twice(path, names)
+        for found in map(size_of, batch.columns):
+            size, cells = size + found[0], cells + found[1]
+        opening.refuse_large(path, size, cells)
+        each = zip(names, batch.columns, kinds or batch.schema.types, strict=True)
+        columns = [values_of(path, name, column, kind) for name, column, kind in each]
+        for values in zip(*columns, strict=True):
+            number += 1
+            yield number, dict(zip(names, values, strict=True))
+    return number
 
 
 def size_of(column: Any) -> tuple[int, int]:

@@ -7,10 +7,12 @@ decontamination of language-model corpora (Brown et al. 2020, appendix C).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain, pairwise
+from hashlib import blake2b
+from itertools import islice
 from string import Formatter
 from typing import Any
 from unicodedata import category
@@ -27,10 +29,15 @@ _UNSPACED = (
     "\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
     "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 )
+# In ASCII: capitals become small letters, and what is neither in a word nor an apostrophe becomes a blank.
+_PLAIN = {i: chr(i).lower() if chr(i).isalnum() or chr(i) in "_'" else " " for i in range(128)}
 _BITS = 21  # for each word of a trigram's 64 bits; with more than two million distinct words trigrams may collide
 _PRODUCTS = 20_000_000  # the largest number of row pairs that a chunk of a query compares, which limits memory
+_TEXTS = 20_000  # that are read together, which limits memory
+_TABLE = 25  # bits of a table of what was seen: 32 MB
+_ODD = np.uint64(0x9E3779B97F4A7C15)  # 2 ** 64 over the golden ratio, by which products spread
 
-Trigrams = npt.NDArray[np.uint64]
+Numbers = npt.NDArray[np.uint64]
 Bools = npt.NDArray[np.bool_]
 
 
@@ -52,8 +59,11 @@ def words(text: str) -> list[str]:
     In scripts without blanks between words each character is a word. Combining marks, such as the vowel signs of Hindi,
     belong to the character before them.
     """
-    found = _WORD.findall(text.lower()) if text.isascii() else _any_word().findall(caseless(text))
-    return found or [caseless(text)]
+    if text.isascii():
+        plain = text.translate(_PLAIN)
+        return (_WORD.findall(plain) if "'" in text else plain.split()) or [caseless(text)]
+    folded = caseless(text)
+    return (_WORD if folded.isascii() else _any_word()).findall(folded) or [folded]
 
 
 @cache
@@ -65,27 +75,35 @@ def _any_word() -> re.Pattern[str]:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Read:
-    """What is compared of n texts: the words of each as a key, and its distinct trigrams, ascending, flat.
+class Encoded:
+    """Texts as numbers. bags: equal where texts have the same words in any order, uint64 [n]. trigrams: the distinct
+    ones of each text, text after text, uint64; ends: where those of each text end, after a zero, int64 [n + 1]."""
 
-    ends: int64 [n + 1]; the trigrams of text i are trigrams[ends[i]:ends[i + 1]].
-    """
-
-    bags: list[bytes]
-    trigrams: Trigrams
+    bags: Numbers
+    trigrams: Numbers
     ends: Ints
 
-    @property
-    def sizes(self) -> Ints:
-        """The number of distinct trigrams of each text, int64 [n]."""
-        return np.diff(self.ends)
+    def __len__(self) -> int:
+        return len(self.bags)
 
-    def take(self, places: Ints) -> Read:
-        """These texts, in this order."""
-        sizes = self.sizes[places]
-        ends = np.concatenate([[0], np.cumsum(sizes)])
-        at = np.arange(ends[-1]) + np.repeat(self.ends[:-1][places] - ends[:-1], sizes)
-        return Read(bags=[self.bags[i] for i in places.tolist()], trigrams=self.trigrams[at], ends=ends)
+    def take(self, kept: Bools) -> Encoded:
+        """Some of the texts."""
+        sizes = np.diff(self.ends)
+        ends = np.concatenate([[0], np.cumsum(sizes[kept])])
+        return Encoded(bags=self.bags[kept], trigrams=self.trigrams[np.repeat(kept, sizes)], ends=ends)
+
+
+class _Words(dict[str, int]):
+    """The number of each word, which a new one gets when it is asked for. hashes: of the words, by number."""
+
+    def __init__(self) -> None:
+        self.hashes = array("Q")
+
+    def __missing__(self, word: str) -> int:
+        self.hashes.append(
+            int.from_bytes(blake2b(word.encode(errors="surrogatepass"), digest_size=8).digest(), "little")
+        )
+        return self.setdefault(word, len(self))
 
 
 class Near:
@@ -95,51 +113,42 @@ class Near:
     the shorter text's distinct word trigrams are in the other text. So a part of a sentence is near the sentence, and
     texts of one or two words are near equal texts only. Trigrams do not span the fixed parts of the `template`.
 
-    Texts that are looked up and then added are read once (`read`). The cost is that of a sparse matrix product:
-    comparing 67,000 phrases with each other takes about a second on one core.
+    The cost is that of a sparse matrix product over the trigrams that occur on both sides: comparing 67,000 phrases
+    with each other takes about a second on one core.
     """
 
     def __init__(self, texts: Iterable[str], threshold: float, template: str = "") -> None:
         fixed = sorted((part for part, *_ in Formatter().parse(template) if _WORD.search(part)), key=len, reverse=True)
         self._fixed = re.compile("|".join(map(re.escape, fixed))) if fixed else None
         self._threshold = threshold
-        self._numbers: dict[str, int] = {}
-        self._first: dict[bytes, int] = {}  # of the texts with these words
-        self._texts = [self.read(())]
-        self._matrix: tuple[Trigrams, Any] | None = None
-        self.add(self.read(texts))
+        self._numbers = _Words()
+        self._index: list[Encoded] = []
+        self.add(texts)
 
-    def read(self, texts: Iterable[str]) -> Read:
-        """Texts in the form that `find` and `add` take."""
-        numbers, whole, parts, owners = self._numbers, list[list[int]](), list[list[int]](), list[int]()
-        for i, text in enumerate(texts):
-            codes = [numbers.setdefault(word, len(numbers)) for word in words(text)]
-            whole.append(codes)
-            for part in self._fixed.split(text) if self._fixed else ():
-                parts.append([numbers.setdefault(word, len(numbers)) for word in words(part)])
-                owners.append(i)
-        trigrams, rows = _trigrams(parts) if self._fixed else _trigrams(whole)
-        rows = np.array(owners, dtype=np.int64)[rows] if self._fixed else rows
-        trigrams, ends = _distinct(trigrams, rows, len(whole))
-        return Read(bags=_bags(whole), trigrams=trigrams, ends=ends)
-
-    def add(self, texts: Read) -> None:
+    def add(self, texts: Iterable[str]) -> None:
         """Adds texts to the index."""
-        before = len(self)
-        for i, bag in enumerate(texts.bags):
-            self._first.setdefault(bag, before + i)
-        self._texts.append(texts)
-        self._matrix = None
+        self._index += self._read(texts)
 
-    def __len__(self) -> int:
-        return sum(len(each.bags) for each in self._texts)
-
-    def find(self, texts: Read) -> Bools:
+    def find(self, texts: Iterable[str]) -> Bools:
         """Whether each text is a near-duplicate of a text in the index, bool [n]."""
-        near = np.array([bag in self._first for bag in texts.bags], dtype=np.bool_)
-        vocabulary, index = self._indexed()
-        sizes, index_sizes = texts.sizes, self._sizes()
-        query = _matrix(texts.trigrams, texts.ends, vocabulary)
+        return self._near(self._read(texts))
+
+    def grow(self, texts: Iterable[str], owners: Ints) -> Ints:
+        """The owners of which a text is a near-duplicate of one in the index, sorted. The texts of all others are added
+        to it, after all were looked for. owners: whose each text is, int64 [n]."""
+        found = self._read(texts)
+        near = np.unique(owners[self._near(found)])
+        kept, start = ~np.isin(owners, near), 0
+        for part in found:
+            self._index.append(part.take(kept[start : start + len(part)]))
+            start += len(part)
+        return near
+
+    def _near(self, texts: Sequence[Encoded]) -> Bools:
+        near = np.isin(_bags(texts), _bags(self._index))
+        vocabulary = _in_both(texts, self._index)
+        query, index = _matrix(texts, vocabulary), _matrix(self._index, vocabulary).T.tocsr()
+        sizes, index_sizes = _sizes(texts), _sizes(self._index)
         for chunk in _chunks(query @ np.diff(index.indptr)):
             shared = (query[chunk] @ index).tocoo()
             enough = shared.data >= self._threshold * np.minimum(sizes[chunk[shared.row]], index_sizes[shared.col])
@@ -148,8 +157,10 @@ class Near:
 
     def pairs(self) -> Ints:
         """Each pair of near-duplicates in the index by their places, int64 [pairs, 2], the earlier text first."""
-        _, index = self._indexed()
-        rows, sizes = index.T.tocsr(), self._sizes()
+        every = [part.trigrams for part in self._index]
+        distinct, counts = np.unique(np.concatenate([np.zeros(0, np.uint64), *every]), return_counts=True)
+        rows, sizes = _matrix(self._index, distinct[counts > 1]), _sizes(self._index)
+        index = rows.T.tocsr()
         found = [np.zeros((0, 2), dtype=np.int64)]
         for chunk in _chunks(rows @ np.diff(index.indptr)):
             shared = (rows[chunk] @ index).tocoo()
@@ -161,71 +172,105 @@ class Near:
 
     def _equal(self) -> Ints:
         """Each text with the same words as an earlier one, beside the first such text."""
-        bags = (bag for each in self._texts for bag in each.bags)
-        places = [(self._first[bag], i) for i, bag in enumerate(bags) if self._first[bag] != i]
-        return np.array(places, dtype=np.int64).reshape(-1, 2)
+        _, firsts, which = np.unique(_bags(self._index), return_index=True, return_inverse=True)
+        pairs = np.stack([firsts[which], np.arange(len(which))], 1)
+        differing: Ints = pairs[pairs[:, 0] != pairs[:, 1]].astype(np.int64)
+        return differing
 
     def __contains__(self, text: str) -> bool:
-        return bool(self.find(self.read([text]))[0])
+        return bool(self.find([text])[0])
 
-    def _sizes(self) -> Ints:
-        return np.concatenate([each.sizes for each in self._texts])
+    def _read(self, texts: Iterable[str]) -> list[Encoded]:
+        """Texts in parts, so that none of their arrays is large."""
+        rest, parts = iter(texts), list[Encoded]()
+        while chunk := list(islice(rest, _TEXTS)):
+            parts.append(self._encoded(chunk))
+        return parts
 
-    def _indexed(self) -> tuple[Trigrams, Any]:
-        """The distinct trigrams of the index, sorted, and their incidence matrix, sparse [trigrams, texts]."""
-        if self._matrix is None:
-            flat, ends = np.concatenate([each.trigrams for each in self._texts]), np.cumsum([0, *self._sizes()])
-            vocabulary = np.unique(flat)
-            self._matrix = vocabulary, _matrix(flat, ends, vocabulary).T.tocsr()
-        return self._matrix
+    def _encoded(self, texts: Sequence[str]) -> Encoded:
+        codes, counts = self._codes(texts)
+        starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+        bags = np.add.reduceat(np.frombuffer(self._numbers.hashes, np.uint64)[codes], starts)
+        owners = np.arange(len(texts))
+        if self._fixed:
+            parts = [self._fixed.split(text) for text in texts]
+            owners = np.repeat(owners, [len(own) for own in parts])
+            codes, counts = self._codes([part for own in parts for part in own])
+        trigrams, texts_of = _trigrams(codes, np.repeat(np.arange(len(counts)), counts), owners)
+        sizes = np.bincount(texts_of, minlength=len(texts))
+        return Encoded(bags=bags, trigrams=trigrams, ends=np.concatenate([[0], np.cumsum(sizes)]))
+
+    def _codes(self, texts: Sequence[str]) -> tuple[Numbers, Ints]:
+        """The numbers of the words of all texts, and how many words each has, at least one."""
+        codes, counts, number_of = array("Q"), array("q"), self._numbers.__getitem__
+        for text in texts:
+            found = words(text)
+            codes.extend(map(number_of, found))
+            counts.append(len(found))
+        return np.frombuffer(codes, np.uint64), np.frombuffer(counts, np.int64)
 
 
-def _trigrams(rows: list[list[int]]) -> tuple[Trigrams, Ints]:
-    """The trigrams of rows of word numbers, each encoded as an integer, and the row of each."""
-    codes, row = _flat(rows)
-    codes = codes.astype(np.uint64)
-    within = row[:-2] == row[2:]
+def _bags(parts: Sequence[Encoded]) -> Numbers:
+    return np.concatenate([np.zeros(0, np.uint64), *(part.bags for part in parts)])
+
+
+def _sizes(parts: Sequence[Encoded]) -> Ints:
+    """How many trigrams each text has."""
+    return np.concatenate([np.zeros(0, np.int64), *(np.diff(part.ends) for part in parts)])
+
+
+def _trigrams(codes: Numbers, parts: Ints, owners: Ints) -> tuple[Numbers, Ints]:
+    """The distinct trigrams of each text, each encoded as an integer, and whose they are, text after text. parts: of
+    which part each word is, ascending; owners: of which text each part is."""
     shift = np.uint64(_BITS)
-    return ((codes[:-2] << shift | codes[1:-1]) << shift | codes[2:])[within], row[:-2][within]
+    inside = parts[:-2] == parts[2:]
+    every = ((codes[:-2] << shift | codes[1:-1]) << shift | codes[2:])[inside]
+    texts = owners[parts[:-2][inside]]
+    mixed = every ^ (texts.astype(np.uint64) * _ODD)  # few texts repeat a trigram: only these are sorted
+    ordered = np.sort(mixed)
+    again = np.flatnonzero(np.isin(mixed, ordered[1:][ordered[1:] == ordered[:-1]]))
+    again = again[np.lexsort((every[again], texts[again]))]
+    same = (every[again[1:]] == every[again[:-1]]) & (texts[again[1:]] == texts[again[:-1]])
+    new = np.ones(len(every), dtype=np.bool_)
+    new[again[1:][same]] = False
+    return every[new], texts[new]
 
 
-def _distinct(trigrams: Trigrams, rows: Ints, count: int) -> tuple[Trigrams, Ints]:
-    """The distinct trigrams of each of `count` rows, ascending, and where each row ends."""
-    order = np.lexsort((trigrams, rows))
-    trigrams, rows = trigrams[order], rows[order]
-    first = np.ones(len(rows), dtype=np.bool_)
-    first[1:] = (trigrams[1:] != trigrams[:-1]) | (rows[1:] != rows[:-1])
-    return trigrams[first], np.concatenate([[0], np.cumsum(np.bincount(rows[first], minlength=count))])
+def _in_both(one: Sequence[Encoded], other: Sequence[Encoded]) -> Numbers:
+    """The distinct trigrams that occur in both, sorted. A table by a hash leaves most of what occurs once aside."""
+    seen = np.zeros(1 << _TABLE, dtype=np.bool_)
+    for part in one:
+        seen[_places(part.trigrams)] = True
+    common = _known(other, seen)
+    seen[:] = False
+    seen[_places(common)] = True
+    return np.intersect1d(common, _known(one, seen), assume_unique=True)
 
 
-def _bags(rows: list[list[int]]) -> list[bytes]:
-    """The numbers of each row in ascending order, as a key."""
-    codes, row = _flat(rows)
-    flat = codes[np.lexsort((codes, row))].tobytes()
-    ends = np.cumsum([0, *map(len, rows)]) * codes.itemsize
-    return [flat[start:end] for start, end in pairwise(ends.tolist())]
+def _known(parts: Sequence[Encoded], seen: Bools) -> Numbers:
+    """The distinct trigrams whose place in the table is set, sorted."""
+    rest = [part.trigrams[seen[_places(part.trigrams)]] for part in parts]
+    return np.unique(np.concatenate([np.zeros(0, np.uint64), *rest]))
 
 
-def _flat(rows: list[list[int]]) -> tuple[Ints, Ints]:
-    """All numbers of all rows, and the row of each."""
-    sizes = np.fromiter(map(len, rows), np.int64, len(rows))
-    codes = np.fromiter(chain.from_iterable(rows), np.int64, int(sizes.sum()))
-    return codes, np.repeat(np.arange(len(rows)), sizes)
+def _places(numbers: Numbers) -> Numbers:
+    """The place of each number in a table of 2 ** `_TABLE`: the upper bits of a product (Fibonacci hashing)."""
+    return (numbers * _ODD) >> np.uint64(64 - _TABLE)
 
 
-def _matrix(flat: Trigrams, ends: Ints, vocabulary: Trigrams) -> Any:
-    """The incidence matrix of rows and the trigrams in `vocabulary`, sparse [rows, vocabulary], of ones.
-
-    flat: the trigrams of all rows. ends: int64 [rows + 1], as in `Read`.
-    """
+def _matrix(parts: Sequence[Encoded], vocabulary: Numbers) -> Any:
+    """The incidence matrix of texts and the trigrams in `vocabulary`, sparse [texts, vocabulary], of ones."""
     from scipy import sparse
 
-    columns = np.searchsorted(vocabulary, flat)
-    in_vocabulary = columns < len(vocabulary)
-    in_vocabulary[in_vocabulary] = vocabulary[columns[in_vocabulary]] == flat[in_vocabulary]
-    indptr = np.concatenate([[0], np.cumsum(in_vocabulary)])[ends]
-    shape = (len(ends) - 1, len(vocabulary))
-    return sparse.csr_matrix((np.ones(int(indptr[-1]), np.int64), columns[in_vocabulary], indptr), shape=shape)
+    columns, counts = [np.zeros(0, np.int64)], [np.zeros(1, np.int64)]
+    for part in parts:
+        column = np.searchsorted(vocabulary, part.trigrams)
+        known = column < len(vocabulary)
+        known[known] = vocabulary[column[known]] == part.trigrams[known]
+        columns.append(column[known])
+        counts.append(np.diff(np.concatenate([[0], np.cumsum(known)])[part.ends]))
+    found, ends = np.concatenate(columns), np.cumsum(np.concatenate(counts))
+    return sparse.csr_matrix((np.ones(len(found), np.int64), found, ends), shape=(len(ends) - 1, len(vocabulary)))
 
 
 def _chunks(costs: Ints) -> Iterator[Ints]:

@@ -25,6 +25,20 @@ ROW = 4  # the overhead of a row, in cells
 _BUFFER = 2**20
 
 
+def refuse_large(path: Path, size: int, cells: int) -> None:
+    """Raises UserError for a file with more than so many bytes of values, or more cells, than the limits."""
+    if size > MOST_BYTES:
+        raise UserError(f"{path} holds more than {_size(MOST_BYTES)} of data: split it")
+    if cells > MOST_CELLS:
+        raise UserError(f"{path} has more than {MOST_CELLS:,} cells: split it")
+
+
+def refuse_twice(path: Path, names: Sequence[str]) -> None:
+    """Raises UserError where two columns have one name."""
+    if (twice := next((name for name in names if names.count(name) > 1), None)) is not None:
+        raise UserError(f"{path}: two columns are called {twice!r}: rename one")
+
+
 def digest_of_files(files: Sequence[Path]) -> str:
     """The digest of one or several files. Raises UserError for a path that is not a regular file."""
     digests = []

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 from outgrow.memory import at_most
 from outgrow.text import opening
-from outgrow.text.columns import size_of, values_of
+from outgrow.text.columns import rows_of
 from outgrow.types import UserError
 
 Numbered = Iterator[tuple[int, dict[str, Any]]]
@@ -34,29 +34,14 @@ def parquet(path: Path, stream: BinaryIO) -> Numbered:
     whole = pa.BufferReader(stream.read())
     try:
         schema = pq.read_schema(whole)
-        names = schema.names
-        if (twice := next((name for name in names if names.count(name) > 1), None)) is not None:
-            raise UserError(f"{path}: two columns are called {twice!r}: rename one")
+        opening.refuse_twice(path, schema.names)
         # As a dictionary a text that recurs is held once, so that its size is known before it fills the memory.
         leaves = pq.ParquetFile(whole).schema
         texts = [leaf.path for leaf in map(leaves.column, range(len(leaves))) if leaf.physical_type == "BYTE_ARRAY"]
         file = pq.ParquetFile(whole, read_dictionary=texts, page_checksum_verification=True)
         _refuse_large(path, file.metadata)
-        number, size, cells = 0, 0, 0
-        for batch in _bounded(path, file.iter_batches(batch_size=_at_once(schema), use_threads=False)):
-            for found in map(size_of, batch.columns):
-                size, cells = size + found[0], cells + found[1]
-            if size > opening.MOST_BYTES:
-                raise UserError(f"{path} holds more than {opening.MOST_BYTES / 2**30:g} GiB of data: split it")
-            if cells > opening.MOST_CELLS:
-                raise UserError(f"{path} has more than {opening.MOST_CELLS:,} cells: split it")
-            columns = [
-                values_of(path, name, column, kind)
-                for name, column, kind in zip(names, batch.columns, schema.types, strict=True)
-            ]
-            for values in zip(*columns, strict=True):
-                number += 1
-                yield number, dict(zip(names, values, strict=True))
+        batches = _bounded(path, file.iter_batches(batch_size=_at_once(schema), use_threads=False))
+        number = yield from rows_of(path, batches, schema.types)
     except MemoryError as error:
         why = str(error).partition("\n")[0][:200]
         raise UserError(f"{path}: not enough memory to read it, or it is damaged ({why})") from None
@@ -86,10 +71,7 @@ def _refuse_large(path: Path, metadata: Any) -> None:
     """Raise UserError if the footer states more than the limits, before anything is read. Its metadata of single
     columns is not used: reading damaged column metadata ends the process."""
     size = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
-    if size > opening.MOST_BYTES:
-        raise UserError(f"{path} holds more than {opening.MOST_BYTES / 2**30:g} GiB of data: split it")
-    if metadata.num_rows * (metadata.num_columns + opening.ROW) > opening.MOST_CELLS:
-        raise UserError(f"{path} has more than {opening.MOST_CELLS:,} cells: split it")
+    opening.refuse_large(path, size, metadata.num_rows * (metadata.num_columns + opening.ROW))
 
 
 def _at_once(schema: Any) -> int:

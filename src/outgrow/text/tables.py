@@ -32,11 +32,37 @@ class Table:
     rows: tuple[tuple[int, dict[str, Any]], ...]
 
 
-def read(path: Path) -> Table:
-    """Reads a whole table. Raises UserError as `rows` does, and for a file without rows."""
-    numbered = tuple(rows(path))
-    if not numbered:
+class Streamed:
+    """The rows of a table, which are read once, and the columns of those that have been read: all when `whole`."""
+
+    def __init__(self, rows: Numbered) -> None:
+        self.columns: dict[str, None] = {}
+        self.whole = False
+        self._rows = self._noted(rows)
+
+    def __iter__(self) -> Numbered:
+        return self._rows
+
+    def _noted(self, rows: Numbered) -> Numbered:
+        for number, row in rows:
+            if not row.keys() <= self.columns.keys():
+                self.columns |= dict.fromkeys(row)
+            yield number, row
+        self.whole = True
+
+
+def some_rows(path: Path) -> Numbered:
+    """As `rows`. Raises UserError for a file without rows, too."""
+    number = 0
+    for number, row in rows(path):
+        yield number, row
+    if not number:
         raise UserError(f"{path} is empty: it needs rows")
+
+
+def read(path: Path) -> Table:
+    """Reads a whole table. Raises UserError as `some_rows` does."""
+    numbered = tuple(some_rows(path))
     return Table(columns=tuple(dict.fromkeys(name for _, row in numbered for name in row)), rows=numbered)
 
 
@@ -108,8 +134,7 @@ def _separated(delimiter: str, quoting: Literal[0, 3]) -> Callable[[Path, Binary
         number = 0
         try:
             header = [name.strip() for name in next(reader, [])]
-            if (duplicate := next((name for name in header if header.count(name) > 1), None)) is not None:
-                raise UserError(f"{path}: two columns are called {duplicate!r}: rename one")
+            opening.refuse_twice(path, header)
             for cells in reader:
                 if cells:  # blank lines are not rows
                     number += 1
