@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from outgrow.graph import Settings
-from outgrow.practice.budget import finetuning, within
+from outgrow.practice.budget import Tuned, finetuning, within
 from outgrow.practice.checkpoint import Loaded, Packed, unpacked
 from outgrow.practice.data import PracticeData
 from outgrow.practice.fit import Fitted, fit
@@ -80,10 +80,11 @@ class WeakToStrongClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         """
         texts, settings = _texts(X), Settings(device=self.device)
         data = PracticeData.from_values(y, texts, classes=classes, gold=None if gold is None else _listed(gold))
-        model, fit_method = named(self.model).pinned(), None
-        if self.finetune or self.minutes:
-            fit_method = finetuning(model, settings)
-            if self.minutes:
+        model = named(self.model).pinned()
+        fit_method: Tuned | None = None
+        if self.finetune or self.minutes is not None:
+            fit_method = finetuning(data, model, settings)
+            if self.minutes is not None:
                 fit_method = within(self.minutes, data, model, fit_method, seed=self.seed, settings=settings)
         fitted: Fitted = fit(
             data,

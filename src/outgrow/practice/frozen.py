@@ -7,7 +7,7 @@ import numpy as np
 from outgrow.graph import Settings
 from outgrow.models.base import Model
 from outgrow.practice.memory import refuse_too_large
-from outgrow.training.features import FeatureSpec, pooled, texts_of
+from outgrow.training.features import FeatureSpec, read_all, texts_of
 from outgrow.types import Doubles, Examples
 
 
@@ -21,10 +21,4 @@ def frozen_features(model: Model, examples: Examples, settings: Settings) -> Dou
     refuse_too_large(model, settings)
     network = open_encoder(model.folder(settings), settings)
     named = [(row.id, prompt) for row, (prompt,) in zip(examples.rows, texts_of(examples, "head"), strict=True)]
-    found: Doubles | None = None
-    for rows, values, _ in pooled(network, named, FeatureSpec(), settings.microbatch, cut=True):
-        if found is None:
-            found = np.zeros((len(named), values.shape[1]))
-        found[rows] = values
-    assert found is not None
-    return found
+    return read_all(network, named, FeatureSpec(), settings.microbatch, cut=True).astype(np.float64)
