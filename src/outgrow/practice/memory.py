@@ -31,8 +31,12 @@ def fits(model: Model, settings: Settings, bytes_per_weight: float = READING) ->
 
 
 def refuse_too_large(model: Model, settings: Settings, bytes_per_weight: float = READING) -> None:
-    """Raises UserError for a model whose weights need more memory than the device has free. Where that is not known
-    nothing is refused."""
+    """Raises UserError for a device that is not there, and for a model whose weights need more memory than it has free.
+    Where that is not known nothing is refused."""
+    if settings.device != "cpu":
+        from outgrow.training.network import prepare
+
+        prepare(settings)
     if not fits(model, settings, bytes_per_weight):
         needed, free = model.parameters(settings) * bytes_per_weight, free_memory(settings.device) or 0.0
         frozen = ", do not finetune it" if fits(model, settings) else ""
