@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import cheap
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from safetensors.numpy import save_file
 
 from outgrow.graph import Settings
 from outgrow.models.hf import HF
@@ -121,6 +124,22 @@ def test_what_is_wrong_is_one_line(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is empty"):
         predict_file(folder, tmp_path / "empty.csv", out)
     assert not out.exists()
+
+
+def test_a_head_that_is_damaged_or_of_another_model_is_one_line(folder: Path, tmp_path: Path) -> None:
+    source = write(tmp_path / "data.csv", [{"text": "w1"}])
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    head, out = copy / "head.safetensors", tmp_path / "p.parquet"
+    for classes, width in ((2, 7), (3, 16)):
+        save_file({"weight": np.zeros((classes, width)), "bias": np.zeros(classes)}, head)
+        with pytest.raises(UserError, match="is the head of another model: fit or export the model again"):
+            predict_file(copy, source, out)
+    head.write_bytes(b"abc")
+    with pytest.raises(UserError, match=r"head\.safetensors cannot be read .*: fit or export the model again"):
+        predict_file(copy, source, out)
+    head.unlink()
+    with pytest.raises(UserError, match=r"head\.safetensors cannot be read .*: fit or export the model again"):
+        predict_file(copy, source, out)
 
 
 PEAK = """

@@ -16,7 +16,7 @@ from outgrow.experiment.steps import Fit
 from outgrow.graph import Settings, load
 from outgrow.methods.base import FeatureMethod, HeadWeights
 from outgrow.methods.head import Head
-from outgrow.models.base import Model, quiet
+from outgrow.models.base import Model, first_line, quiet
 from outgrow.models.hf import checkpoint_files
 from outgrow.store import Store
 from outgrow.tasks.base import Readout
@@ -200,10 +200,26 @@ def read_model(folder: Path, settings: Settings) -> Loaded:
         raise UserError(f"{folder} answers no single texts with a class ({facts.readout}): load it with transformers")
     if facts.kind == "classifier":
         return Loaded(facts=facts, network=open_network(folder, "head", settings), head=None, settings=settings)
+    network = open_encoder(folder, settings)
+    head = _read_head(folder, len(facts.classes), getattr(network.module.config, "hidden_size", None))
+    return Loaded(facts=facts, network=network, head=head, settings=settings)
+
+
+def _read_head(folder: Path, classes: int, width: int | None) -> HeadWeights:
+    """The head beside an encoder with states of this width. Raises UserError where it is none, or of another size."""
+    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    head = HeadWeights(weights=load_file(folder / HEAD))
-    return Loaded(facts=facts, network=open_encoder(folder, settings), head=head, settings=settings)
+    try:
+        weights = load_file(folder / HEAD)
+    except (OSError, SafetensorError) as error:
+        raise UserError(
+            f"{folder / HEAD} cannot be read ({first_line(error)}): fit or export the model again"
+        ) from None
+    shapes = {name: weight.shape for name, weight in weights.items()}
+    if shapes != {"weight": (classes, width or shapes.get("weight", (0, 0))[-1]), "bias": (classes,)}:
+        raise UserError(f"{folder / HEAD} is the head of another model: fit or export the model again")
+    return HeadWeights(weights=weights)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
