@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False)
 class ContrastiveObjective:
     """The mean squared difference, over the pairs of a batch, between the cosine of two texts' states and the
     probability that both have the same class. A batch goes through the model at once, since each text is compared with
@@ -28,9 +28,8 @@ class ContrastiveObjective:
     validation: Encoded
     validation_labels: Floats
 
-    @property
-    def size(self) -> int:
-        return len(self.examples)
+    def __post_init__(self) -> None:
+        self.size = len(self.examples)
 
     def micro_batches(self, rows: Ints) -> list[Batch]:
         return [collate(self.examples, rows, 1, self.network.device)]
