@@ -27,9 +27,9 @@ folder, data, out = map(Path, sys.argv[1:4])
 if sys.argv[4] == "stub":
     checkpoint.Loaded.predict = lambda self, texts: np.tile([0.3, 0.7], (len(texts), 1))
 seconds = []
-rows = predict_file(folder, data, out, progress=lambda done, passed: seconds.append(passed))
+found = predict_file(folder, data, out, progress=lambda done, passed: seconds.append(passed))
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"rows": rows, "seconds": seconds[-1], "mib": peak}))
+print(json.dumps({"rows": found.rows, "seconds": seconds[-1], "mib": peak}))
 """
 
 

@@ -8,8 +8,10 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
+import tiny
 from contracts.samples import tiny_checkpoint
 from test_practice_page import BLOCKS as TUTORIAL
 from test_practice_page import run_page
@@ -137,3 +139,47 @@ def test_the_page_on_reward_models(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             expected -= (1 - sure) * torch.nn.functional.logsigmoid(rejected - chosen)
             got = trainer.compute_loss(model, {**inputs, "margin": torch.tensor([sure, sure])})
             assert math.isclose(got.item(), expected.mean().item(), rel_tol=1e-4)
+
+
+@pytest.mark.slow
+def test_trl_trains_a_reward_model_on_soft_preferences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two updates by TRL's own loop. The first loss is that of the untrained model, by hand; then the weights move."""
+    pytest.importorskip("trl", reason="trl is in the extra dev")
+    import torch
+    from datasets import Dataset
+    from transformers import AutoModelForSequenceClassification
+    from trl import RewardConfig
+
+    monkeypatch.chdir(tmp_path)
+    space: dict[str, Any] = {}
+    exec(blocks("how-to/reward-model.md")[1][1], space)
+    folder, tokenizer = tiny.checkpoint(tmp_path / "gpt2"), tiny.tokenizer()
+    tokenizer.eos_token = "[SEP]"
+    model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1, pad_token_id=1).eval()
+    sure = [1.0, 0.5, 0.8, 0.3]
+    pairs = [
+        {"prompt": f"w{i}", "chosen": f" w{i} w2", "rejected": " w9 w8 w7", "margin": p} for i, p in enumerate(sure)
+    ]
+
+    def score(pair: dict[str, Any], reply: str) -> Any:
+        return model(**tokenizer(f"{pair['prompt']}{pair[reply]}[SEP]", return_tensors="pt")).logits.squeeze()
+
+    with torch.no_grad():
+        ahead = [(score(pair, "chosen") - score(pair, "rejected")).double() for pair in pairs]
+    each = [
+        -p * torch.nn.functional.logsigmoid(d) - (1 - p) * torch.nn.functional.logsigmoid(-d)
+        for p, d in zip(sure, ahead, strict=True)
+    ]
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    arguments = RewardConfig(
+        output_dir=str(tmp_path / "out"), max_steps=2, per_device_train_batch_size=4, learning_rate=1e-2,
+        logging_steps=1, save_strategy="no", report_to="none", use_cpu=True, bf16=False, gradient_checkpointing=False,
+    )  # fmt: skip
+    trainer = space["SoftRewardTrainer"](
+        model=model, args=arguments, processing_class=tokenizer, train_dataset=Dataset.from_list(pairs)
+    )
+    trainer.train()
+    first = next(entry["loss"] for entry in trainer.state.log_history if "loss" in entry)
+    assert math.isclose(first, float(sum(each)) / 4, rel_tol=1e-3)
+    assert trainer.state.global_step == 2
+    assert any(not torch.equal(weight, before[name]) for name, weight in model.state_dict().items())

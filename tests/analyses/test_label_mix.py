@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from slots import BASE
+from contracts.samples import SUPERVISORS
+from slots import BASE, HEADED
 
 from outgrow.analyses.base import Comparison
 from outgrow.analyses.label_mix import LabelMix
+from outgrow.analyses.label_worth import LabelWorth
 from outgrow.experiment.data import Prepare
 from outgrow.experiment.grid import cells
 from outgrow.experiment.mixed import Mixed
@@ -109,6 +112,37 @@ def test_a_mix_by_hand() -> None:
 
     assert len(chosen(0.3)) == 3
     assert chosen(0.1) < chosen(0.3) < chosen(0.8)
+
+
+def test_rows_on_which_a_supervisor_abstains_cost_nothing() -> None:
+    """It labels a quarter of the rows. With ground truth for 10 % of 1,000 rows there are 100 labels of it and 225 weak
+    ones: 30.8 % of 325, for (100 * 10 + 225) / 325 = 3.77 each."""
+    made = draw(np.random.default_rng(0), 4.0, n=8000)
+    weak = {f"labels/{size}": tuple(("",) * (size // 4 + more) for more in (-1, 0, 1)) for size in SIZES}
+    finding = LabelMix().finding([replace(made, found={**made.found, **weak})])
+    assert [row[2] for row in finding.table.rows if row[1] == 0.0] == [31, 62, 125, 250]
+    assert [row[2] for row in finding.table.rows if row[1] == 1.0] == list(SIZES)
+    mixed = next(row for row in finding.table.rows if row[2] == 325)
+    assert mixed[1] == pytest.approx(100 / 325)
+    assert mixed[5].mean / mixed[4].mean == pytest.approx(1225 / 325)  # type: ignore[union-attr]
+    cost = next(row[5] for row in finding.table.rows if row[1:3] == (0.0, 250))
+    assert cost.mean == pytest.approx(250, rel=0.1)  # type: ignore[union-attr]
+    assert finding.figure is not None
+    assert {series.name for series in finding.figure.panels[0].series} >= {"weak ones with 30.8 % ground truth"}
+
+
+def test_the_labels_of_a_supervisor_that_abstains_are_counted(tmp_path: Path) -> None:
+    (cell,) = cells(
+        replace(
+            BASE, tasks=HEADED, weak=(SUPERVISORS["rules"](tmp_path).pinned(),), analyses=(LabelMix(), LabelWorth())
+        )
+    )
+    for evidence in cell.evidence.values():
+        counted = {name: step for name, step in evidence.items() if name.startswith("labels/")}
+        assert {name: step.examples.n for name, step in counted.items()} == {
+            f"labels/{size}": size for size in (5, 10, 20, 40)
+        }
+        assert all(step.partial for step in counted.values())
 
 
 def test_what_it_cannot_answer_is_refused() -> None:

@@ -93,6 +93,22 @@ def test_a_rate_beyond_the_sizes_has_a_note() -> None:
     assert finding.table.rows[-1][-1] is None
 
 
+def test_rows_on_which_a_supervisor_abstains_are_no_weak_labels() -> None:
+    """It labels a fifth of the rows, so that what four rows replace takes 0.8 weak labels."""
+    made = draw(np.random.default_rng(0), 4.0, n=4000)
+    weak = {f"labels/{size}": tuple(("",) * (size // 5 + more) for more in (-1, 0, 1)) for size in SIZES}
+    finding = LabelWorth().finding([replace(made, found={**made.found, **weak})])
+    assert finding.sentence.startswith("200 weak labels make as good a student as ")
+    found = finding.table.rows[-1][-1]
+    assert isinstance(found, Interval)
+    assert found.mean == pytest.approx(rate(made).mean / 5)
+    assert [column.head for column in finding.table.columns][1:3] == ["labels", "weak labels"]
+    assert [row[1:3] for row in finding.table.rows] == [(125, 25), (250, 50), (500, 100), (1000, 200)]
+    assert finding.figure is not None
+    marks = [series.marks[-1].x for series in finding.figure.panels[0].series]
+    assert marks == pytest.approx(np.log2([200, 1000]))
+
+
 def test_students_on_parts_of_transfer_are_as_the_student_and_its_ceiling() -> None:
     (cell,) = cells(replace(BASE, analyses=(LabelWorth(),)))
     evidence = cell.evidence["label-worth"]

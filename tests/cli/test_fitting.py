@@ -64,9 +64,9 @@ def test_finetuning_comes_after_the_head_and_keeps_to_its_time(place: Path, bert
     )
     assert found.exit_code == 0
     assert "a head on frozen features, whose folder is written already:" in found.stdout
-    assert "finetuned (finetune, " in found.stdout
+    assert "finetuned (contrastive, " in found.stdout
     assert "updates):" in found.stdout
-    assert json.loads(Path("out/outgrow.json").read_text())["kind"] == "classifier"
+    assert json.loads(Path("out/outgrow.json").read_text())["kind"] == "head"
     assert "a head on frozen features" in [
         row["name"] for row in json.loads(Path("out/report.json").read_text())["comparison"]
     ]

@@ -77,6 +77,7 @@ def test_roles_by_options(tmp_path: Path) -> None:
         (["a.csv", "--report", "a.csv"], "is not an HTML page"),
         (["a.csv", "--form", "logits"], "form is 'logits'"),
         (["a.csv", "--model", "nope/nope"], "nope"),
+        (["a.csv", "--to-audit", 2, ""], "--to-audit 2 names no file: name one, such as audit.csv"),
     ],
 )
 def test_what_is_refused(args: list[object], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

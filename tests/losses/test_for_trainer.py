@@ -64,6 +64,8 @@ def test_a_loss_may_be_given_and_others_are_refused() -> None:
         for_trainer("confidense")
     with pytest.raises(UserError, match="weight"):
         for_trainer("confidence", weight=2.0)
+    with pytest.raises(UserError, match=r"loss confidence has no field called 'wieght'\. Known: weight, warmup, prior"):
+        for_trainer("confidence", wieght=0.5)
 
 
 def test_a_trainer_learns_with_it(tmp_path: Path) -> None:

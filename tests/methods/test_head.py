@@ -259,3 +259,7 @@ def test_a_head_that_ends_early_is_as_it_was_then() -> None:
     assert not np.array_equal(early.weights["weight"], whole.weights["weight"])
     with pytest.raises(UserError, match="until is 5"):
         Head(epochs=4, until=5)
+    with pytest.raises(
+        UserError, match=r'until is 2, and a linear head is solved without epochs: set keep = "last" too'
+    ):
+        Head(epochs=4, until=2)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -166,6 +168,30 @@ def test_what_is_no_audit_is_refused(
         table.writeheader()
         table.writerows(rows)
     with pytest.raises(UserError, match=message):
+        read_audits(tmp_path / "bad.csv", data)
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ({"id": ["0"]}, "row 1: 'id' holds a list, not text: leave that column as it was"),
+        ({"text": ["a"]}, "row 1: 'text' holds a list, not text: leave that column as it was"),
+        ({"why": None}, "row 1: why is None: leave that column as it was"),
+    ],
+)
+def test_cells_that_are_no_text_are_refused(
+    cells: dict[str, Any], message: str, made: tuple[PracticeData, np.ndarray, Truth], tmp_path: Path
+) -> None:
+    data, _, probable = made
+    write_audits(tmp_path / "audit.csv", data, probable, chosen_rows(data, probable, NONE, 10, 0))
+    with (tmp_path / "audit.csv").open() as file:
+        row = next(csv.DictReader(file))
+    changed = {name: value for name, value in {**row, "audited": "good", **cells}.items() if value is not None}
+    (tmp_path / "bad.jsonl").write_text(f"{json.dumps(changed)}\n{json.dumps({**row, 'id': '1'})}\n")
+    with pytest.raises(UserError, match=message):
+        read_audits(tmp_path / "bad.jsonl", data)
+    (tmp_path / "bad.csv").write_text((tmp_path / "audit.csv").read_text().replace(",", ";"))
+    with pytest.raises(UserError, match="its cells seem to be separated by ';': save it with commas"):
         read_audits(tmp_path / "bad.csv", data)
 
 

@@ -78,3 +78,5 @@ def test_what_is_not_there_is_refused() -> None:
         chosen("confidense", cheap.data())
     with pytest.raises(UserError, match="audited needs rows with ground truth"):
         chosen("audited", cheap.data())
+    with pytest.raises(UserError, match="method dawid-skene joins the labels of several sources, and the data has one"):
+        chosen("dawid-skene", cheap.data())

@@ -142,8 +142,26 @@ def test_what_is_wrong_is_reported(estimator: WeakToStrongClassifier) -> None:
         new.fit(np.array(TEXTS).reshape(30, 2), WEAK[:30])
     with pytest.raises(UserError, match="an answer needs two classes"):
         new.fit(TEXTS, ["low"] * 60)
-    with pytest.raises(UserError, match="no method called 'magic'"):
-        clone(estimator).set_params(method="magic").fit(TEXTS, WEAK)
+    with pytest.raises(UserError, match="X is 5: give a list of texts"):
+        new.fit(5, WEAK)
+    with pytest.raises(UserError, match=r"gold has the shape \(60, 2\): give one class for each item"):
+        new.fit(TEXTS, WEAK, gold=np.array([WEAK, WEAK]).T)
+    for parameter, value, message in (
+        ("method", "magic", "no method called 'magic'"),
+        ("method", None, "method is None: give its name"),
+        ("model", 5, "model is 5: give its name"),
+        ("seed", None, "seed is None: give a whole number of at least 0"),
+        ("seed", -1, "seed is -1: give a whole number of at least 0"),
+        ("minutes", 0, "minutes is 0: give a number above 0"),
+        ("minutes", float("nan"), "minutes is nan: give a number above 0"),
+    ):
+        with pytest.raises(UserError, match=message):
+            clone(estimator).set_params(**{parameter: value}).fit(TEXTS, WEAK)
+
+
+def test_a_model_may_be_a_path_and_a_seed_a_number_of_numpy(fitted: WeakToStrongClassifier) -> None:
+    other = clone(fitted).set_params(model=Path(fitted.model), seed=np.int64(0)).fit(TEXTS, WEAK)
+    assert np.array_equal(other.predict(TEXTS), fitted.predict(TEXTS))
 
 
 CHECKS = (

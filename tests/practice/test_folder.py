@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from outgrow.graph import Settings
+from outgrow.methods.base import Method
+from outgrow.methods.contrastive import Contrastive
 from outgrow.methods.finetune import Finetune
 from outgrow.models.hf import HF
 from outgrow.practice.checkpoint import Facts, read_model
@@ -21,6 +23,7 @@ from outgrow.practice.folder import refuse_foreign, write_folder
 from outgrow.practice.report import lines, report
 from outgrow.types import Doubles, UserError
 
+TUNED = Contrastive(epochs=2, learning_rate=1e-3, precision="fp32")
 TEXTS = ["w1 w2 w3", "w30 w2", "w25 w4 w5 w6 w7", "w3"]
 
 
@@ -39,8 +42,10 @@ def piped(folder: Path) -> Doubles:
 
 
 @pytest.mark.slow
-def test_a_head_on_an_encoder_is_read_by_its_script(bert: HF, tmp_path: Path) -> None:
-    folder = written(fit(cheap.data(60), bert, store=str(tmp_path / "store")), tmp_path / "out")
+@pytest.mark.parametrize("fit_method", [None, TUNED])
+def test_a_head_on_an_encoder_is_read_by_its_script(fit_method: Method | None, bert: HF, tmp_path: Path) -> None:
+    fitted = fit(cheap.data(60), bert, fit_method=fit_method, store=str(tmp_path / "store"))
+    folder = written(fitted, tmp_path / "out")
     assert Facts.load(folder).kind == "head"
     classify = "".join(f"{text}\n" for text in TEXTS)
     command = [sys.executable, str(folder / "predict.py")]
@@ -86,6 +91,16 @@ def test_a_finetuned_model_is_an_ordinary_checkpoint(bert: HF, tmp_path: Path) -
     assert piped(folder) == pytest.approx(read_model(folder, Settings()).predict(TEXTS), abs=1e-5)
     own = read_model(folder, Settings()).predict(fitted.data.texts)
     assert own == pytest.approx(fitted.predictions.probs.reshape(60, 2), abs=1e-5)
+
+
+def test_a_contrastively_finetuned_encoder_has_its_head_beside_it(bert: HF, tmp_path: Path) -> None:
+    fitted = fit(cheap.data(60), bert, fit_method=TUNED, store=str(tmp_path / "store"))
+    folder = written(fitted, tmp_path / "out")
+    assert {"predict.py", "head.safetensors", "model.safetensors"} <= {path.name for path in folder.iterdir()}
+    own = read_model(folder, Settings()).predict(fitted.data.texts)
+    assert own == pytest.approx(fitted.predictions.probs.reshape(60, 2), abs=1e-5)
+    frozen = fit(cheap.data(60), bert, store=str(tmp_path / "store")).predictions.probs
+    assert not np.allclose(frozen, fitted.predictions.probs, atol=1e-3)
 
 
 def test_predictions_have_a_row_for_each_row(bert: HF, tmp_path: Path) -> None:
@@ -136,6 +151,16 @@ def test_a_text_cannot_break_the_page(bert: HF, tmp_path: Path) -> None:
     assert report(fitted)["differs"] > 0
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
+
+
+def test_a_folder_that_cannot_be_written_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"cannot be written .*: name another folder"):
+        refuse_foreign(tmp_path / "file" / "out")
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    refuse_foreign(Path())
+    assert list((tmp_path / "empty").iterdir()) == []
 
 
 def test_a_folder_of_something_else_is_not_overwritten(bert: HF, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import cheap
@@ -11,7 +12,7 @@ import tiny
 
 from outgrow.experiment.data import Prepare
 from outgrow.experiment.estimates import to_learn
-from outgrow.experiment.recipes import bundled
+from outgrow.methods.contrastive import Contrastive
 from outgrow.methods.finetune import Finetune
 from outgrow.methods.lora import LoRA
 from outgrow.models.hf import HF
@@ -22,18 +23,25 @@ from outgrow.types import UserError
 
 
 def test_low_rank_updates_are_taken_where_memory_asks_for_them(bert: HF, monkeypatch: pytest.MonkeyPatch) -> None:
-    data, recipe = cheap.data(60), bundled("text", bert.short_name)
-    examples = Prepare(task=task_of(data), split="transfer", cut=True)
-    needed = to_learn(bert, examples, "head", recipe.at("fp32"), tiny.SETTINGS).memory_gb
+    data, examples = cheap.data(60), Prepare(task=task_of(cheap.data(60)), split="transfer", cut=True)
+    needed = to_learn(bert, examples, "head", Contrastive().at("fp32"), tiny.SETTINGS).memory_gb
     assert needed > 0.5  # of the process alone
 
     def taken(memory_gb: float) -> type[Any]:
         return type(finetuning(data, bert, replace(tiny.SETTINGS, memory_gb=memory_gb)))
 
-    assert taken(needed) is Finetune
+    assert taken(needed) is Contrastive
     assert taken(0.999 * needed) is LoRA
     monkeypatch.setattr(budget, "find_spec", lambda name: None)
-    assert taken(0.999 * needed) is Finetune  # whose refusal says what is missing
+    assert taken(0.999 * needed) is Contrastive  # whose refusal says what is missing
+
+
+def test_encoders_of_texts_are_finetuned_contrastively_and_others_by_their_recipe(bert: HF, tmp_path: Path) -> None:
+    data = cheap.data()
+    assert isinstance(finetuning(data, bert, tiny.SETTINGS), Contrastive)
+    assert isinstance(finetuning(data, cheap.model(tmp_path, "gpt2"), tiny.SETTINGS), Finetune)
+    pairs = replace(data, replies=(("a", "b"),) * len(data))
+    assert isinstance(finetuning(pairs, bert, tiny.SETTINGS), Finetune)
 
 
 def test_a_budget_is_so_many_updates(bert: HF, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import cheap
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from safetensors.numpy import save_file
 
 from outgrow.graph import Settings
 from outgrow.models.hf import HF
@@ -19,7 +22,7 @@ from outgrow.practice import predict
 from outgrow.practice.checkpoint import read_model
 from outgrow.practice.fit import fit
 from outgrow.practice.folder import write_folder
-from outgrow.practice.predict import predict_file
+from outgrow.practice.predict import Predicted, predict_file
 from outgrow.types import UserError
 
 
@@ -53,7 +56,7 @@ def test_batches_change_nothing(suffix: str, folder: Path, tmp_path: Path, monke
     source = write(tmp_path / f"data{suffix}", [{"id": f"r{i}", "text": text} for i, text in enumerate(texts)])
     counts: list[int] = []
     done = predict_file(folder, source, tmp_path / "p.parquet", progress=lambda rows, _: counts.append(rows))
-    assert (done, counts) == (30, [8, 16, 24, 30])
+    assert (done.rows, counts) == (30, [8, 16, 24, 30])
     found = pq.read_table(tmp_path / "p.parquet").to_pylist()
     probs = read_model(folder, Settings()).predict(texts)
     assert [row["id"] for row in found] == [f"r{i}" for i in range(30)]
@@ -71,9 +74,21 @@ def test_a_text_may_be_made_of_columns_and_rows_have_numbers(folder: Path, tmp_p
     assert [row["confidence"] for row in found] == pytest.approx(probs.max(1), abs=1e-5)
 
 
+def test_names_of_columns_in_a_text_are_plain(folder: Path, tmp_path: Path) -> None:
+    """What Python's format would take for an attribute or an index is a part of the name."""
+    source = write(tmp_path / "data.csv", [{"title.en": "w1 w2", "tags[0]": "w3"}])
+    predict_file(folder, source, tmp_path / "p.parquet", text="{{w4}} {title.en} {tags[0]}")
+    (row,) = pq.read_table(tmp_path / "p.parquet").to_pylist()
+    (probs,) = read_model(folder, Settings()).predict(["{w4} w1 w2 w3"])
+    assert row["confidence"] == pytest.approx(probs.max(), abs=1e-5)
+    for text in ("{title.en:>5}", "{title.en!r}"):
+        with pytest.raises(UserError, match="may hold plain names of columns in braces"):
+            predict_file(folder, source, tmp_path / "p.parquet", text=text)
+
+
 def test_a_row_without_a_text_has_no_prediction_and_a_long_text_is_cut(folder: Path, tmp_path: Path) -> None:
     source = write(tmp_path / "data.csv", [{"text": " "}, {"text": " ".join(["w1"] * 200)}])
-    assert predict_file(folder, source, tmp_path / "p.parquet") == 2
+    assert predict_file(folder, source, tmp_path / "p.parquet") == Predicted(rows=2, empty=1)
     empty, long = pq.read_table(tmp_path / "p.parquet").to_pylist()
     assert (empty["label"], empty["confidence"]) == (None, None)
     assert long["label"] in cheap.CLASSES
@@ -87,8 +102,8 @@ def test_only_predictions_are_overwritten(folder: Path, tmp_path: Path) -> None:
     assert source.read_bytes() == before
     with pytest.raises(UserError, match=r"name one that ends in \.parquet"):
         predict_file(folder, source, tmp_path / "p.csv")
-    assert predict_file(folder, source, tmp_path / "p.parquet") == 1
-    assert predict_file(folder, source, tmp_path / "p.parquet") == 1
+    assert predict_file(folder, source, tmp_path / "p.parquet").rows == 1
+    assert predict_file(folder, source, tmp_path / "p.parquet").rows == 1
 
 
 def test_what_is_wrong_is_one_line(folder: Path, tmp_path: Path) -> None:
@@ -109,6 +124,22 @@ def test_what_is_wrong_is_one_line(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is empty"):
         predict_file(folder, tmp_path / "empty.csv", out)
     assert not out.exists()
+
+
+def test_a_head_that_is_damaged_or_of_another_model_is_one_line(folder: Path, tmp_path: Path) -> None:
+    source = write(tmp_path / "data.csv", [{"text": "w1"}])
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    head, out = copy / "head.safetensors", tmp_path / "p.parquet"
+    for classes, width in ((2, 7), (3, 16)):
+        save_file({"weight": np.zeros((classes, width)), "bias": np.zeros(classes)}, head)
+        with pytest.raises(UserError, match="is the head of another model: fit or export the model again"):
+            predict_file(copy, source, out)
+    head.write_bytes(b"abc")
+    with pytest.raises(UserError, match=r"head\.safetensors cannot be read .*: fit or export the model again"):
+        predict_file(copy, source, out)
+    head.unlink()
+    with pytest.raises(UserError, match=r"head\.safetensors cannot be read .*: fit or export the model again"):
+        predict_file(copy, source, out)
 
 
 PEAK = """

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from outgrow.analyses.base import Analysis, Comparison, comparison_names, scored, scores_table
-from outgrow.analyses.label_worth import check_sizes, few, power, sizes_of, smaller
+from outgrow.analyses.label_worth import check_sizes, counts, few, labels_to_count, power, sizes_of, smaller
 from outgrow.experiment.cell import Cell
 from outgrow.experiment.course import labeller_of
 from outgrow.experiment.data import Gold
@@ -33,13 +33,14 @@ COLOURS: tuple[Colour, ...] = ("student", "second", "third", "fourth", "muted")
 
 @dataclass(frozen=True, kw_only=True)
 class LabelMix(Analysis):
-    """The cost of reaching an accuracy with labels of which the share `mixes` is ground truth, beside weak labels alone
-    and ground truth alone.
+    """The cost of reaching an accuracy with ground truth for the share `mixes` of the rows and weak labels for the
+    others, beside weak labels alone and ground truth alone.
 
     For each mix the model is fitted to parts of transfer, `shares` of it, and to all of it. Accuracy is taken as a line
     in the logarithm of the number of labels; where it reaches the target is how many labels are needed, and their cost
-    follows from the prices. weak_price, truth_price: of one label. target: a share of 1; 0: the accuracy of the student
-    on all weak labels. Methods that are oracles are left out; those with labelling rules keep them for the weak labels.
+    follows from the prices. Rows on which the supervisor abstains are no labels and cost nothing. weak_price,
+    truth_price: of one label. target: a share of 1; 0: the accuracy of the student on all weak labels. Methods that are
+    oracles are left out; those with labelling rules keep them for the weak labels.
     """
 
     question: ClassVar[str] = "Which mix of weak labels and ground truth is the cheapest?"
@@ -64,8 +65,9 @@ class LabelMix(Analysis):
     def steps(self, cell: Cell) -> Mapping[str, Step[Any]]:
         if cell.method.oracle:
             return {}
-        found: dict[str, Step[Any]] = {}
-        for size in sizes_of(cell, self.shares):
+        sizes = sizes_of(cell, self.shares)
+        found = labels_to_count(cell, sizes)
+        for size in sizes:
             setup = smaller(cell, size)
             part, fit = setup.part(0), student(setup, cell.strong, cell.method, labeller_of(cell, setup))
             found[f"0/{size}"] = scored(fit, cell)
@@ -92,7 +94,7 @@ class LabelMix(Analysis):
         )
 
     def _measured(self, name: str, each: Comparison) -> _Measured:
-        keys = [key.partition("/") for key in each.found]
+        keys = [key.partition("/") for key in each.found if not key.startswith("labels/")]
         truths, sizes = sorted({float(a) for a, _, _ in keys}), sorted({int(b) for _, _, b in keys})
         first: Scores = each.found[f"0/{sizes[0]}"][0]
         scores = {
@@ -100,17 +102,25 @@ class LabelMix(Analysis):
         }
         _, groups = np.unique(first.groups, return_inverse=True)
         goal = np.full_like(scores[0.0][-1], self.target) if self.target else scores[0.0][-1]
-        price = {truth: (1 - truth) * self.weak_price + truth * self.truth_price for truth in truths}
-        return _Measured(name=name, sizes=tuple(sizes), scores=scores, groups=groups, goal=goal, price=price)
+        weak = counts(each, sizes)
+        labels = {
+            truth: tuple(truth * size + (1 - truth) * own for size, own in zip(sizes, weak, strict=True))
+            for truth in truths
+        }
+        share = {truth: truth * sizes[-1] / labels[truth][-1] for truth in truths}
+        price = {truth: (1 - share[truth]) * self.weak_price + share[truth] * self.truth_price for truth in truths}
+        return _Measured(name=name, labels=labels, share=share, price=price, scores=scores, groups=groups, goal=goal)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Measured:
-    """The scores of one comparison by the share of ground truth and the number of labels, [S, N] each. goal: the target
-    as a table of that shape. price: of a label of each mix, in the mean."""
+    """The scores of one comparison by the mix and the number of labels, [S, N] each. A mix is named by the share of
+    rows with ground truth. labels: their numbers, on average where a supervisor abstains. share: of the labels that are
+    ground truth. goal: the target as a table of the shape of scores. price: of a label, in the mean."""
 
     name: str
-    sizes: tuple[int, ...]
+    labels: Mapping[float, tuple[float, ...]]
+    share: Mapping[float, float]
     scores: Mapping[float, tuple[Doubles, ...]]
     groups: npt.NDArray[Any]
     goal: Doubles
@@ -118,12 +128,15 @@ class _Measured:
 
     def cost_values(self, truth: float) -> Doubles | None:
         """The influence values of log2 of the cost; None where more labels do not surely help, or the number needed is
-        not between the smallest of the sizes and twice the largest."""
-        (learns,) = effects([learning_values(self.sizes, self.scores[truth])], [self.groups])
+        not between the smallest of the fitted numbers and twice the largest."""
+        numbers = self.labels[truth]
+        if numbers[0] == numbers[-1]:
+            return None
+        (learns,) = effects([learning_values(numbers, self.scores[truth])], [self.groups])
         if learns.sign <= 0:
             return None
-        needed = needed_values(self.goal, self.sizes, self.scores[truth])
-        if not np.log2(self.sizes[0]) <= needed.mean() <= np.log2(2 * self.sizes[-1]):
+        needed = needed_values(self.goal, numbers, self.scores[truth])
+        if not np.log2(numbers[0]) <= needed.mean() <= np.log2(2 * numbers[-1]):
             return None
         return np.asarray(needed + np.log2(self.price[truth]), dtype=np.float64)
 
@@ -152,23 +165,22 @@ class _Measured:
         best = min(costs, key=lambda truth: float(costs[truth].mean()))
         spent = self.interval(costs[best])
         start = (
-            f"The cheapest labels for {goal}{where} are {_words(best)}, for {few(spent.mean)} ({few(spent.low)} to "
+            f"The cheapest labels for {goal}{where} are {self.words(best)}, for {few(spent.mean)} ({few(spent.low)} to "
             f"{few(spent.high)})"
         )
         if len(costs) == 1:
             return f"{start}; no other mix reaches it within the fitted numbers."
         found = {pair: effect for (name, pair), effect in tested.items() if name == self.name}
-        sure = [_words(b if a == best else a) for (a, b), each in found.items() if best in (a, b) and each.sign]
+        sure = [self.words(b if a == best else a) for (a, b), each in found.items() if best in (a, b) and each.sign]
         if sure:
             return f"{start}: surely less than {' and than '.join(sure)}."
         seen = few(float(2 ** min(max(each.smallest for each in found.values()), 60.0)))
         return f"{start}; no evidence that another mix costs more; {seen} times the cost would have been seen."
 
-
-def _words(truth: float) -> str:
-    if truth in (0.0, 1.0):
-        return "ground truth alone" if truth else "weak labels alone"
-    return f"weak ones with {100 * truth:g} % ground truth"
+    def words(self, truth: float) -> str:
+        if truth in (0.0, 1.0):
+            return "ground truth alone" if truth else "weak labels alone"
+        return f"weak ones with {100 * self.share[truth]:.3g} % ground truth"
 
 
 def _table(measured: Sequence[_Measured]) -> Table:
@@ -184,11 +196,11 @@ def _table(measured: Sequence[_Measured]) -> Table:
     for each in measured:
         costs = each.costs()
         for truth, scores in each.scores.items():
-            for size, score in zip(each.sizes, scores, strict=True):
-                values = costs.get(truth) if size == each.sizes[-1] else None
+            for number, score in zip(each.labels[truth], scores, strict=True):
+                values = costs.get(truth) if number == each.labels[truth][-1] else None
                 needed = None if values is None else each.interval(values, each.price[truth])
                 cost = None if values is None else each.interval(values)
-                rows.append((each.name, truth, size, accuracy(score, each.groups), needed, cost))
+                rows.append((each.name, each.share[truth], round(number), accuracy(score, each.groups), needed, cost))
     return Table(columns=columns, rows=tuple(rows))
 
 
@@ -202,7 +214,7 @@ def _figure(measured: Sequence[_Measured]) -> Figure:
 
 
 def _panel(each: _Measured) -> Panel:
-    ends = [np.log2(size * price) for price in each.price.values() for size in (each.sizes[0], each.sizes[-1])]
+    ends = [np.log2(each.labels[mix][end] * price) for mix, price in each.price.items() for end in (0, -1)]
     ticks = tuple((float(x), f"{2**x:,.0f}") for x in np.linspace(min(ends), max(ends), 5))
     return Panel(
         title=each.name,
@@ -211,11 +223,11 @@ def _panel(each: _Measured) -> Panel:
         level=("target", float(each.goal.mean())),
         series=tuple(
             Series(
-                name=_words(truth),
+                name=each.words(truth),
                 colour=COLOURS[i % len(COLOURS)],
                 marks=tuple(
-                    Mark.at(float(np.log2(size * each.price[truth])), accuracy(score, each.groups))
-                    for size, score in zip(each.sizes, scores, strict=True)
+                    Mark.at(float(np.log2(number * each.price[truth])), accuracy(score, each.groups))
+                    for number, score in zip(each.labels[truth], scores, strict=True)
                 ),
             )
             for i, (truth, scores) in enumerate(each.scores.items())

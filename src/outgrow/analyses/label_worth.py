@@ -14,6 +14,7 @@ from outgrow.experiment.cell import Cell
 from outgrow.experiment.course import labeller_of
 from outgrow.experiment.setup import CellSetup
 from outgrow.experiment.students import ceiling, student
+from outgrow.experiment.weak_labels import ensemble_labels
 from outgrow.finding import Axis, Column, Figure, Finding, Mark, Panel, Series, Table
 from outgrow.graph import Step
 from outgrow.measures.accuracy import accuracy
@@ -34,7 +35,8 @@ class LabelWorth(Analysis):
     Beside the student and its ceiling, which learn from all of transfer, the same model is fitted to weak labels and to
     ground truth of smaller parts, `shares` of it. The students on ground truth give accuracy as a line in the logarithm
     of the number of labels; where it reaches the student's accuracy is how many labels of ground truth are worth as
-    much as all weak labels. Methods that are oracles are left out.
+    much as all weak labels. Rows on which the supervisor abstains are no weak labels. Methods that are oracles are left
+    out.
     """
 
     question: ClassVar[str] = "How many weak labels replace one label of ground truth?"
@@ -52,8 +54,8 @@ class LabelWorth(Analysis):
     def steps(self, cell: Cell) -> Mapping[str, Step[Any]]:
         if cell.method.oracle:
             return {}
-        found: dict[str, Step[Any]] = {}
         *parts, whole = sizes_of(cell, self.shares)
+        found = labels_to_count(cell, (*parts, whole))
         for size in parts:
             setup = smaller(cell, size)
             found[f"weak/{size}"] = scored(student(setup, cell.strong, cell.method, labeller_of(cell, setup)), cell)
@@ -102,15 +104,30 @@ def smaller(cell: Cell, size: int) -> CellSetup:
     return replace(cell.setup, splits={**splits, "transfer": replace(splits["transfer"], n=size)})
 
 
+def labels_to_count(cell: Cell, sizes: Sequence[int]) -> dict[str, Step[Any]]:
+    """`labels/N`, the labels of the supervisor on the first N examples of transfer, where it may abstain."""
+    setups = {size: smaller(cell, size) for size in sizes}
+    labels = {size: ensemble_labels(labeller_of(cell, setup), setup.part(0)) for size, setup in setups.items()}
+    return {f"labels/{size}": step for size, step in labels.items() if step.partial}
+
+
+def counts(each: Comparison, sizes: Sequence[int]) -> tuple[int, ...]:
+    """How many of the first examples of transfer have a weak label, for each of `sizes`: the mean over the seeds."""
+    given = {size: each.found.get(f"labels/{size}") for size in sizes}
+    return tuple(size if own is None else round(np.mean(list(map(len, own)))) for size, own in given.items())
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Measured:
     """The scores of one comparison by kind and number of labels, [S, N] each.
 
+    sizes: the numbers of labels of ground truth. weak_sizes: those of weak labels, fewer where a supervisor abstains.
     worth: the influence values of log2 of the exchange rate; None where more ground truth does not surely help.
     """
 
     name: str
     sizes: tuple[int, ...]
+    weak_sizes: tuple[int, ...]
     scores: Mapping[str, tuple[Doubles, ...]]
     groups: npt.NDArray[Any]
     worth: Doubles | None
@@ -130,7 +147,7 @@ class _Measured:
     @property
     def replaced(self) -> Interval:
         """How many labels of ground truth are worth as much as all weak labels."""
-        rate, whole = self.rate, self.sizes[-1]
+        rate, whole = self.rate, self.weak_sizes[-1]
         return Interval(
             mean=whole / rate.mean, low=whole / rate.high, high=whole / rate.low, seed_noise=rate.seed_noise
         )
@@ -138,14 +155,15 @@ class _Measured:
 
 def _measured(name: str, each: Comparison) -> _Measured:
     sizes = tuple(sorted(int(key.removeprefix("truth/")) for key in each.found if key.startswith("truth/")))
+    weak_sizes = counts(each, sizes)
     first: Scores = each.found[f"truth/{sizes[0]}"][0]
     scores = {kind: tuple(scores_table(each.found[f"{kind}/{size}"], first.ids) for size in sizes) for kind in KINDS}
     _, groups = np.unique(first.groups, return_inverse=True)
     (learns,) = effects([learning_values(sizes, scores["truth"])], [groups])
     worth = None
     if learns.sign > 0:
-        worth = worth_values(sizes[-1], scores["weak"][-1], sizes, scores["truth"])
-    return _Measured(name=name, sizes=sizes, scores=scores, groups=groups, worth=worth)
+        worth = worth_values(weak_sizes[-1], scores["weak"][-1], sizes, scores["truth"])
+    return _Measured(name=name, sizes=sizes, weak_sizes=weak_sizes, scores=scores, groups=groups, worth=worth)
 
 
 def power(log2: Interval) -> Interval:
@@ -169,15 +187,16 @@ def _sentence(measured: Sequence[_Measured]) -> str:
         return f"{_bound(each).capitalize()} weak labels replace one label of ground truth; {_certain(found)}."
     rate, replaced = each.rate, each.replaced
     return (
-        f"{each.sizes[-1]:,} weak labels make as good a student as {replaced.mean:,.0f} labels of ground truth: "
+        f"{each.weak_sizes[-1]:,} weak labels make as good a student as {replaced.mean:,.0f} labels of ground truth: "
         f"{few(rate.mean)} of them replace one ({few(rate.low)} to {few(rate.high)}); {_certain(found)}."
     )
 
 
 def _bound(each: _Measured) -> str:
     """What can be said of a rate beyond the fitted sizes: `more than 8`."""
-    beyond = each.replaced.mean < each.sizes[0]
-    return f"more than {few(each.sizes[-1] / each.sizes[0])}" if beyond else "less than 0.5"
+    if each.replaced.mean < each.sizes[0]:
+        return f"more than {few(each.weak_sizes[-1] / each.sizes[0])}"
+    return f"less than {few(each.weak_sizes[-1] / (2 * each.sizes[-1]))}"
 
 
 def _certain(found: Sequence[Effect]) -> str:
@@ -202,9 +221,12 @@ def few(value: float) -> str:
 
 
 def _table(measured: Sequence[_Measured]) -> Table:
+    """One row a number of labels. Where a supervisor abstains, the number of weak labels has a column of its own."""
+    abstains = any(each.weak_sizes != each.sizes for each in measured)
     columns = (
         Column(head="comparison"),
         Column(head="labels"),
+        *([Column(head="weak labels")] if abstains else []),
         *(Column(head=f"student on {words}", unit="%") for words in KINDS.values()),
         Column(head="weak labels for one of ground truth"),
     )
@@ -212,6 +234,7 @@ def _table(measured: Sequence[_Measured]) -> Table:
         (
             each.name,
             size,
+            *([each.weak_sizes[i]] if abstains else []),
             *(accuracy(each.scores[kind][i], each.groups) for kind in KINDS),
             each.rate if each.worth is not None and each.inside and size == each.sizes[-1] else None,
         )
@@ -233,10 +256,10 @@ def _figure(measured: Sequence[_Measured]) -> Figure:
                     colour="student" if kind == "weak" else "ceiling",
                     marks=tuple(
                         Mark.at(float(np.log2(size)), accuracy(table, each.groups))
-                        for size, table in zip(each.sizes, each.scores[kind], strict=True)
+                        for size, table in zip(sizes, each.scores[kind], strict=True)
                     ),
                 )
-                for kind, words in KINDS.items()
+                for (kind, words), sizes in zip(KINDS.items(), (each.weak_sizes, each.sizes), strict=True)
             ),
         )
         for each in measured[:PANELS]

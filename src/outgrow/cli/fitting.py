@@ -102,7 +102,7 @@ def fit(
     with resumable(), api.executor("", workers) as executor, showing(sys.stderr, executor.slots) as watch:
         common: dict[str, Any] = {"method": method, "audits": audits, "seed": seed, "settings": settings}
         common |= {"store": opened, "on": executor, "watch": watch}
-        _fit(table, model, out, common, finetune=finetune or bool(minutes), minutes=minutes)
+        _fit(table, model, out, common, finetune=finetune or minutes is not None, minutes=minutes)
     took = duration(time.monotonic() - started)
     typer.echo(f"{out}: the model, README.md, report.html and predictions.parquet, in {took}")
 
@@ -146,7 +146,7 @@ def _finetuned(data: PracticeData, model: Any, frozen: Fitted, minutes: float | 
 
     pinned, settings, seed = frozen.wanted.model, common["settings"], common["seed"]
     fit_method = finetuning(data, pinned, settings)
-    if minutes:
+    if minutes is not None:
         fit_method = within(minutes, data, pinned, fit_method, seed=seed, settings=settings)
     return fit(data, model, fit_method=fit_method, others={"a head on frozen features": frozen.scored}, **common)
 
@@ -185,11 +185,12 @@ def predict(
             print(f"\r{rows:,} rows, {rows / max(seconds, 1e-9):,.0f} rows/s", end="", file=sys.stderr, flush=True)
 
     started, settings = time.monotonic(), Settings(device=device, trust_remote_code=trust_remote_code)
-    rows = predict_file(folder, data, out, text=text or "", id=id or "", settings=settings, progress=show_progress)
+    found = predict_file(folder, data, out, text=text or "", id=id or "", settings=settings, progress=show_progress)
     seconds = time.monotonic() - started
     if shown:
         print(file=sys.stderr)
-    typer.echo(f"{out}: {rows:,} rows, {rows / seconds:,.0f} rows/s")
+    empty = f", {found.empty:,} of them without a text and so without a label" if found.empty else ""
+    typer.echo(f"{out}: {found.rows:,} rows{empty}, {found.rows / seconds:,.0f} rows/s")
 
 
 @app.command()

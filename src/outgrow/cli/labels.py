@@ -95,6 +95,8 @@ def _refuse_wrong(to_audit: tuple[int, str], audited: Path | None, report: Path 
     from outgrow.report.page import is_page
     from outgrow.types import UserError
 
+    if to_audit[0] and not to_audit[1]:
+        raise UserError(f"--to-audit {to_audit[0]} names no file: name one, such as audit.csv")
     if (
         to_audit[1]
         and Path(to_audit[1]).exists()

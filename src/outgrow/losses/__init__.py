@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from importlib import import_module
 from pathlib import Path
@@ -31,7 +32,13 @@ def for_trainer(loss: str | Loss, **fields: Any) -> TrainerLoss:
         >>> loss = for_trainer("confidence", warmup=0.1)
         >>> trainer = Trainer(model, args, train_dataset=rows, compute_loss_func=loss, callbacks=[loss.callback])
     """
-    return TrainerLoss(loss if isinstance(loss, Loss) else _named(loss)(**fields))
+    if isinstance(loss, Loss):
+        return TrainerLoss(loss)
+    kind = _named(loss)
+    known = [each.name for each in dataclasses.fields(kind)]
+    if unknown := next((name for name in fields if name not in known), None):
+        raise UserError(f"loss {loss} has no field called {unknown!r}. Known: {', '.join(known) or 'none'}")
+    return TrainerLoss(kind(**fields))
 
 
 class TrainerLoss:
@@ -80,7 +87,7 @@ def _one_hot(labels: torch.Tensor, classes: int) -> torch.Tensor:
 
 def _named(name: str) -> type[Loss]:
     known = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__init__", "base"))
-    if (stem := name.replace("-", "_")) not in known:
+    if (stem := str(name).replace("-", "_")) not in known:
         raise UserError(f"no loss called {name!r}: choose one of {', '.join(each.replace('_', '-') for each in known)}")
     module = import_module(f"outgrow.losses.{stem}")
     return next(

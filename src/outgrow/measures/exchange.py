@@ -12,13 +12,13 @@ from outgrow.types import Doubles
 FLAT = 1e-9  # what doubling the labels adds, below which it adds nothing
 
 
-def learning_values(sizes: Sequence[int], scores: Sequence[Doubles]) -> Doubles:
+def learning_values(sizes: Sequence[float], scores: Sequence[Doubles]) -> Doubles:
     """The influence values of what doubling the number of labels adds to a score: the least-squares slope against
     log2 of the size. scores: [S, N] for each of the sizes."""
     return slope_values(np.log2(sizes).tolist(), scores)
 
 
-def worth_values(size: int, score: Doubles, sizes: Sequence[int], scores: Sequence[Doubles]) -> Doubles:
+def worth_values(size: float, score: Doubles, sizes: Sequence[float], scores: Sequence[Doubles]) -> Doubles:
     """The influence values of log2 of the exchange rate: how many of `size` labels, whose student has `score`, replace
     one label of the other kind, whose students have `scores` with `sizes` labels.
 
@@ -28,7 +28,7 @@ def worth_values(size: int, score: Doubles, sizes: Sequence[int], scores: Sequen
     return np.asarray(np.log2(size) - needed_values(score, sizes, scores), dtype=np.float64)
 
 
-def needed_values(reached: Doubles, sizes: Sequence[int], scores: Sequence[Doubles]) -> Doubles:
+def needed_values(reached: Doubles, sizes: Sequence[float], scores: Sequence[Doubles]) -> Doubles:
     """The influence values of log2 of the number of labels with which the students that have `scores` with `sizes`
     labels reach the mean of `reached`: the inverse of their line in log2 n.
 

@@ -58,6 +58,8 @@ class Head(FeatureMethod):
         check_ranges(self, dropout=Range(least=0, most=0.95), epochs=whole(1, 10_000), batch=whole(1))
         check_ranges(self, learning_rate=above(0, 10), keep=one_of("best", "last"))
         check_ranges(self, until=whole(0, self.epochs))
+        if self.until and not self._has_epochs:
+            raise UserError(f'until is {self.until}, and a linear head is solved without epochs: set keep = "last" too')
         if wrong := [width for width in self.hidden if type(width) is not int or not 1 <= width <= 65_536]:
             raise UserError(f"hidden has a layer of {wrong[0]!r}: give widths between 1 and 65536")
         if wrong_penalties := [each for each in self.penalties if not 0 <= each < 1e9]:
@@ -69,7 +71,12 @@ class Head(FeatureMethod):
 
     def is_trained(self, loss: Loss) -> bool:
         """Whether it is trained by gradient descent; else it is solved."""
-        return not loss.fixed_targets or self.keep == "last" or bool(self.hidden or self.dropout or self.balanced)
+        return not loss.fixed_targets or self._has_epochs
+
+    @property
+    def _has_epochs(self) -> bool:
+        """Whether it is trained with any loss."""
+        return self.keep == "last" or bool(self.hidden or self.dropout or self.balanced)
 
     def fit(self, data: FeatureData, loss: Loss, seed: int) -> HeadWeights:
         return self.fit_group([data], loss, [seed])[0]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from outgrow.annotations import Bools
 from outgrow.measures.ppi import PPIEstimate, Stratum, powered_mean
 from outgrow.practice.data import PracticeData
+from outgrow.practice.roles import refuse_unseparated
 from outgrow.practice.truth import Truth
 from outgrow.text import tables
 from outgrow.text.label_cells import class_index
@@ -57,6 +58,7 @@ def read_audits(path: Path, data: PracticeData) -> tuple[PracticeData, Audits]:
     text there, an answer that is not a class, and a row that occurs twice.
     """
     table = tables.read(path)
+    refuse_unseparated(path, table.columns)
     if missing := [name for name in COLUMNS if name not in table.columns and (name != "text" or data.texts)]:
         raise UserError(f"{path} has no column {missing[0]!r}: write the file with --to-audit 100 {path.name}")
     place = {id: i for i, id in enumerate(data.ids)}
@@ -66,23 +68,30 @@ def read_audits(path: Path, data: PracticeData) -> tuple[PracticeData, Audits]:
     coding, example = LabelFormat(), Example(id="", group="", prompt="", choices=data.classes)
     answers = 0
     for number, row in table.rows:
-        id = normal_form(tables.name(row["id"]))
+        id = normal_form(_read(path, number, row, "id"))
         if (i := place.get(id)) is None:
             raise UserError(f"{path}, row {number}: {data.name} has no row {id!r}: audit the data that is given")
-        if data.texts and normal_form(tables.cell(row["text"])) != normal_form(data.texts[i]):
+        if data.texts and normal_form(_read(path, number, row, "text")) != normal_form(data.texts[i]):
             raise UserError(f"{path}, row {number}: row {id!r} has another text in {data.name}: audit the same data")
         if i in places:
             raise UserError(f"{path}, row {number}: {id!r} occurs twice: keep one row")
-        if row["why"] not in ("random", "informative"):
-            raise UserError(f"{path}, row {number}: why is {row['why']!r}: leave that column as it was")
-        answer = class_index(path, number, row["audited"], coding, example)
+        if (reason := row.get("why")) not in ("random", "informative"):
+            raise UserError(f"{path}, row {number}: why is {reason!r:.60}: leave that column as it was")
+        answer = class_index(path, number, row.get("audited"), coding, example)
         if answer is not None:
             gold[i], answers = answer, answers + 1
         places.append(i)
-        why.append(row["why"])
+        why.append(reason)
     if not answers:
         raise UserError(f"{path} has no answer: write the right class of each row into the column 'audited'")
     return replace(data, gold=gold), Audits(places=np.array(places, dtype=np.int64), why=tuple(why))
+
+
+def _read(path: Path, number: int, row: dict[str, Any], column: str) -> str:
+    try:
+        return tables.name(row.get(column)) if column == "id" else tables.cell(row.get(column))
+    except TypeError as error:
+        raise UserError(f"{path}, row {number}: {column!r} {error}: leave that column as it was") from None
 
 
 def chosen_rows(data: PracticeData, truth: Truth, audits: Audits, count: int, seed: int) -> Audits:

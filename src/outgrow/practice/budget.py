@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from collections.abc import Sequence
@@ -18,41 +19,47 @@ from outgrow.experiment.estimates import to_learn
 from outgrow.experiment.recipes import bundled
 from outgrow.experiment.steps import Fit
 from outgrow.graph import Settings, identity, lacking
+from outgrow.methods.contrastive import Contrastive
 from outgrow.methods.finetune import Finetune
 from outgrow.methods.lora import LoRA
 from outgrow.models.base import Model
 from outgrow.practice.choice import NAIVE
 from outgrow.practice.data import PracticeData
-from outgrow.practice.fit import checked
+from outgrow.practice.fit import checked, is_causal
 from outgrow.practice.graph import Wanted, graph_of
 from outgrow.practice.task import task_of
 from outgrow.store import Store
 from outgrow.training.precision import resolved
 from outgrow.types import UserError
 
+Tuned = Contrastive | Finetune | LoRA
 SAFE = 0.85  # of the time, that is planned for
 TRIED = (2, 8)  # updates of two trials: their difference tells the time of one
 READING = 1 / 3  # of the time to learn from a text, to answer it
 
 
-def finetuning(data: PracticeData, model: Model, settings: Settings) -> Finetune | LoRA:
-    """How a model is finetuned: by its recipe, or by low-rank updates where memory is too small for it."""
+def finetuning(data: PracticeData, model: Model, settings: Settings) -> Tuned:
+    """How a model is finetuned: encoders contrastively, others by their recipe, and by low-rank updates where memory is
+    too small for it."""
     recipe, task = bundled("text", model.short_name), task_of(data)
+    whole: Contrastive | Finetune = recipe if data.replies or is_causal(model, settings) else Contrastive()
     examples, precision = Prepare(task=task, split="transfer", cut=True), resolved("auto", settings.device)
-    needed = to_learn(model, examples, task.readout, recipe.at(precision), settings)
+    needed = to_learn(model, examples, task.readout, whole.at(precision), settings)
     if not lacking(needed, machine(settings)) or find_spec("peft") is None:
-        return recipe
+        return whole
     return LoRA(epochs=recipe.epochs)
 
 
 def within(
-    minutes: float, data: PracticeData, model: Model, fit_method: Finetune | LoRA, *, seed: int, settings: Settings
-) -> Finetune | LoRA:
+    minutes: float, data: PracticeData, model: Model, fit_method: Tuned, *, seed: int, settings: Settings
+) -> Tuned:
     """The same with so many updates as this machine makes in the time, with a reserve, and no more than without a
     limit. The speed is measured once for a model on a machine, so that a fit that is run again is the same.
 
-    Raises UserError where the time is too short for a single update.
+    Raises UserError where the time is no number or too short for a single update.
     """
+    if not isinstance(minutes, int | float) or not 0 < minutes < math.inf:
+        raise UserError(f"minutes is {minutes!r}: give a number above 0, such as 10")
     wanted = checked(data, model, method=NAIVE, fit_method=fit_method, seed=seed, settings=settings)
     key = [identity(wanted.model), identity(fit_method), settings.device, settings.threads]
     update, start = cached("speed", key, lambda: _measured(wanted, fit_method, settings))
@@ -64,7 +71,7 @@ def within(
     return replace(fit_method, updates=min(updates, fit_method.total(len(data.annotations))))
 
 
-def _measured(wanted: Wanted, fit_method: Finetune | LoRA, settings: Settings) -> list[float]:
+def _measured(wanted: Wanted, fit_method: Tuned, settings: Settings) -> list[float]:
     """Seconds of an update, and of everything before the first one."""
     times = [_timed(replace(wanted, method=replace(fit_method, updates=updates)), settings) for updates in TRIED]
     update = max((times[1] - times[0]) / (TRIED[1] - TRIED[0]), 1e-4)

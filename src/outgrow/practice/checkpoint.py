@@ -16,18 +16,19 @@ from outgrow.experiment.steps import Features, Fit
 from outgrow.graph import Settings, load
 from outgrow.methods.base import FeatureMethod, HeadWeights
 from outgrow.methods.head import Head
-from outgrow.models.base import Model, quiet
+from outgrow.models.base import Model, first_line, quiet
 from outgrow.models.hf import checkpoint_files
 from outgrow.store import Store
 from outgrow.tasks.base import Readout
-from outgrow.training.features import FeatureSpec, pooled
+from outgrow.training.features import FeatureSpec, read_all
 from outgrow.training.precision import Precision
-from outgrow.types import Doubles, Example, Examples, Floats, UserError
+from outgrow.types import Doubles, Example, Examples, UserError
 
 if TYPE_CHECKING:
     from outgrow.training.network import Network
 
 FACTS = "outgrow.json"
+HEAD = "head.safetensors"
 CLOSE = 1e-3  # of a probability, between a head and the same head inside a checkpoint
 
 
@@ -76,13 +77,15 @@ def write_model(
     fitted = load(fit, store).of(fit.model)
     named: dict[str, Any] = {"classes": tuple(classes), "model": fit.model.name, "text": text}
     with tempfile.TemporaryDirectory() as scratch:
-        if not isinstance(fit.method, FeatureMethod):
-            _copy(checkpoint_files(fitted.whole(fit.readout, settings, Path(scratch)).folder), folder)
-            facts = Facts(kind="classifier", readout=fit.readout, precision=fit.method.precision, **named)
-        else:
+        if isinstance(fit.method, FeatureMethod):
             assert fit.features
             origin = _origin(fit.features[0], store, settings, Path(scratch))
             facts = _write_head(folder, fit, HeadWeights.load(fitted.folder), origin, settings, named)
+        elif (fitted.folder / HEAD).is_file():
+            facts = _copy_with_head(fitted.folder, folder, fit, settings, named)
+        else:
+            _copy(checkpoint_files(fitted.whole(fit.readout, settings, Path(scratch)).folder), folder)
+            facts = Facts(kind="classifier", readout=fit.readout, precision=fit.method.precision, **named)
     facts.save(folder)
     return facts
 
@@ -122,6 +125,20 @@ def _write_head(
     if spec.layer == -1 and fit.readout == "head":
         shutil.copy(Path(__file__).with_name("predict.py.txt"), folder / "predict.py")
     return facts
+
+
+def _copy_with_head(source: Path, folder: Path, fit: Fit, settings: Settings, named: dict[str, Any]) -> Facts:
+    """Copy a finetuned model whose states a head reads."""
+    from outgrow.training.network import open_encoder
+
+    _copy([*checkpoint_files(source), source / HEAD], folder)
+    shutil.copy(Path(__file__).with_name("predict.py.txt"), folder / "predict.py")
+    encoder = open_encoder(source, settings)
+    pooling: Literal["mean", "last"] = "last" if encoder.causal else "mean"
+    precision = fit.method.precision
+    return Facts(
+        kind="head", readout=fit.readout, precision=precision, pooling=pooling, longest=encoder.longest, **named
+    )
 
 
 def _write_classifier(
@@ -195,10 +212,26 @@ def read_model(folder: Path, settings: Settings) -> Loaded:
         raise UserError(f"{folder} answers no single texts with a class ({facts.readout}): load it with transformers")
     if facts.kind == "classifier":
         return Loaded(facts=facts, network=open_network(folder, "head", settings), head=None, settings=settings)
+    network = open_encoder(folder, settings)
+    head = _read_head(folder, len(facts.classes), getattr(network.module.config, "hidden_size", None))
+    return Loaded(facts=facts, network=network, head=head, settings=settings)
+
+
+def _read_head(folder: Path, classes: int, width: int | None) -> HeadWeights:
+    """The head beside an encoder with states of this width. Raises UserError where it is none, or of another size."""
+    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    head = HeadWeights(weights=load_file(folder / "head.safetensors"))
-    return Loaded(facts=facts, network=open_encoder(folder, settings), head=head, settings=settings)
+    try:
+        weights = load_file(folder / HEAD)
+    except (OSError, SafetensorError) as error:
+        raise UserError(
+            f"{folder / HEAD} cannot be read ({first_line(error)}): fit or export the model again"
+        ) from None
+    shapes = {name: weight.shape for name, weight in weights.items()}
+    if shapes != {"weight": (classes, width or shapes.get("weight", (0, 0))[-1]), "bias": (classes,)}:
+        raise UserError(f"{folder / HEAD} is the head of another model: fit or export the model again")
+    return HeadWeights(weights=weights)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -214,7 +247,7 @@ class Packed:
         with tempfile.TemporaryDirectory() as folder:
             facts = write_model(Path(folder), fit, classes, store, settings)
             as_it_was = facts.kind == "head" and fit.features is not None and isinstance(fit.features[0].source, Model)
-            kept = ("head.safetensors", FACTS) if as_it_was else ("*",)
+            kept = (HEAD, FACTS) if as_it_was else ("*",)
             paths = [path for pattern in kept for path in Path(folder).glob(pattern)]
             files = {path.name: path.read_bytes() for path in paths}
         return cls(files=files, encoder=fit.model if as_it_was else None)
@@ -233,9 +266,7 @@ def unpacked(packed: Packed, settings: Settings) -> Loaded:
 def _head_probs(network: Network, head: HeadWeights, facts: Facts, texts: Sequence[str], settings: Settings) -> Doubles:
     spec = FeatureSpec(pooling=facts.pooling, layer=facts.layer, precision=facts.precision)
     named = [(str(i), text) for i, text in enumerate(texts)]
-    parts = list(pooled(network, named, spec, settings.microbatch, cut=True))
-    order = np.concatenate([rows for rows, _, _ in parts])
-    states: Floats = np.concatenate([values for _, values, _ in parts])[np.argsort(order)]
+    states = read_all(network, named, spec, settings.microbatch, cut=True)
     return Head().predict(head, states.astype(np.float64))
 
 

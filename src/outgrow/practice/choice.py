@@ -53,6 +53,8 @@ def chosen(method: str, data: PracticeData) -> Choice:
         return Choice(name=AUDITED, joins=joins, audited=True, why="as asked")
     found = _plugin(method)
     if isinstance(found, Rule):
+        if found.aggregates and len(data.annotations.annotators) < 2:
+            raise UserError(f"method {method} joins the labels of several sources, and {data.name} has one: use naive")
         made = (found,) if found.aggregates else (*_joining(data, joins), found)
         return Choice(name=method, joins=joins, technique=Technique(label=method, rules=made), why="as asked")
     return Choice(name=method, joins=joins, technique=_technique(data, joins, loss=found), why="as asked")

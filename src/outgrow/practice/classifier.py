@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Sequence
 from functools import cache
@@ -13,7 +14,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from outgrow.graph import Settings
-from outgrow.practice.budget import finetuning, within
+from outgrow.practice.budget import Tuned, finetuning, within
 from outgrow.practice.checkpoint import Loaded, Packed, unpacked
 from outgrow.practice.data import PracticeData
 from outgrow.practice.fit import Fitted, fit
@@ -80,17 +81,18 @@ class WeakToStrongClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         """
         texts, settings = _texts(X), Settings(device=self.device)
         data = PracticeData.from_values(y, texts, classes=classes, gold=None if gold is None else _listed(gold))
-        model, fit_method = named(self.model).pinned(), None
-        if self.finetune or self.minutes:
+        seed, model = _seed(self.seed), named(_name("model", self.model)).pinned()
+        fit_method: Tuned | None = None
+        if self.finetune or self.minutes is not None:
             fit_method = finetuning(data, model, settings)
-            if self.minutes:
-                fit_method = within(self.minutes, data, model, fit_method, seed=self.seed, settings=settings)
+            if self.minutes is not None:
+                fit_method = within(self.minutes, data, model, fit_method, seed=seed, settings=settings)
         fitted: Fitted = fit(
             data,
             model,
-            method=self.method,
+            method=_name("method", self.method),
             fit_method=fit_method,
-            seed=self.seed,
+            seed=seed,
             store=self.store or _scratch().name,
             settings=settings,
         )
@@ -130,6 +132,20 @@ def _scratch() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="outgrow-")
 
 
+def _name(what: str, value: Any) -> str:
+    """A parameter that is a name or a path. Raises UserError."""
+    if not isinstance(value, str | os.PathLike):
+        raise UserError(f"{what} is {value!r:.60}: give its name")
+    return os.fspath(value)
+
+
+def _seed(value: Any) -> int:
+    """Raises UserError for what is no whole number of at least 0."""
+    if not isinstance(value, int | np.integer) or value < 0:
+        raise UserError(f"seed is {value!r:.60}: give a whole number of at least 0")
+    return int(value)
+
+
 def _listed(values: Any) -> list[Any]:
     """The values of a column, whatever library holds it. Raises UserError for a table of several columns."""
     for convert in ("to_list", "to_pylist", "tolist"):
@@ -146,6 +162,8 @@ def _texts(values: Any) -> list[str]:
         values = values[:, 0] if isinstance(values, np.ndarray) else values.iloc[:, 0]
     if getattr(values, "ndim", 1) != 1:
         raise UserError(f"X has the shape {values.shape}: give one column of texts")
+    if not any(hasattr(values, each) for each in ("__iter__", "__getitem__", "to_pylist")):
+        raise UserError(f"X is {values!r:.40}: give a list of texts")
     texts = _listed(values)
     wrong = next((i for i, text in enumerate(texts) if not isinstance(text, str)), None)
     if wrong is not None:

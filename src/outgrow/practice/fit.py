@@ -89,7 +89,7 @@ def fit(
         data: Texts with the labels of one or several sources, and ground truth of some rows, if there is any.
         model: The model, such as `MiniLM(size="l6")`.
         method: How the labels are used: `auto`, `naive`, `audited`, a labelling rule or a loss.
-        fit_method: A head on frozen features, `finetune` or `lora`; by default a linear head.
+        fit_method: A head on frozen features, `contrastive`, `finetune` or `lora`; by default a linear head.
         audits: How the rows with ground truth were chosen; by default they are taken for a random sample.
         others: Other predictions of audited rows, by name, to compare with the model's.
         seed: Of everything that is drawn.
@@ -151,7 +151,7 @@ def checked(
 def _words(data: PracticeData, model: Model, settings: Settings) -> tuple[str, ...]:
     """The tokens that stand for the classes where the model can be asked: the classes themselves, or with a space
     before; () for encoders, and where a class is several tokens."""
-    if data.replies or model.causal is False or not len(data.audited) or not _is_causal(model, settings):
+    if data.replies or not len(data.audited) or not is_causal(model, settings):
         return ()
     limit = LengthLimit.reader(model, settings)
     for words in (data.classes, tuple(f" {name}" for name in data.classes)):
@@ -160,7 +160,8 @@ def _words(data: PracticeData, model: Model, settings: Settings) -> tuple[str, .
     return ()
 
 
-def _is_causal(model: Model, settings: Settings) -> bool:
+def is_causal(model: Model, settings: Settings) -> bool:
+    """Whether a model is a language model, as far as its config says."""
     if model.causal is not None:
         return model.causal
     named = read_config(model.tokenizer_folder(settings)).get("architectures") or []

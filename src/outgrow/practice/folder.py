@@ -22,7 +22,8 @@ from outgrow.types import UserError
 
 
 def refuse_foreign(folder: Path) -> None:
-    """Raise UserError for a folder that holds something else than a model of ours, which is not overwritten."""
+    """Raise UserError for a folder that holds something else than a model of ours, which is not overwritten, and for
+    one that cannot be written."""
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / FACTS).is_file()):
         raise UserError(f"{folder} exists and holds no model of ours, and is not overwritten: name another folder")
     if folder.is_dir() and any(folder.iterdir()):
@@ -32,6 +33,20 @@ def refuse_foreign(folder: Path) -> None:
                 f"{folder} holds {foreign[0]}, which outgrow did not write there, and is not overwritten: "
                 "move it, or name another folder"
             )
+    try:
+        draft = _draft(folder)
+        draft.mkdir(parents=True)
+        draft.rmdir()
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+
+
+def _draft(folder: Path) -> Path:
+    return (whole := folder.absolute()).with_name(f".{whole.name}.{uuid.uuid4().hex[:8]}")
+
+
+def _unwritable(folder: Path, error: OSError) -> UserError:
+    return UserError(f"{folder} cannot be written ({error.strerror}): name another folder")
 
 
 def earlier_command(folder: Path) -> str:
@@ -75,7 +90,7 @@ def write_folder(fitted: Fitted, folder: Path, settings: Settings, command: str 
 def replaced(folder: Path) -> Iterator[Path]:
     """A draft that takes the place of `folder` at the end of the block. Raises UserError where it cannot be written."""
     refuse_foreign(folder)
-    draft = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
+    draft = _draft(folder)
     try:
         draft.mkdir(parents=True)
         yield draft
@@ -87,7 +102,7 @@ def replaced(folder: Path) -> Iterator[Path]:
             shutil.rmtree(folder)
         draft.rename(folder)
     except OSError as error:
-        raise UserError(f"{folder} cannot be written ({error.strerror}): name another folder") from None
+        raise _unwritable(folder, error) from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 

@@ -8,7 +8,7 @@ from outgrow.executors._machine import machine
 from outgrow.experiment.estimates import to_read_texts
 from outgrow.graph import Settings, lacking
 from outgrow.models.base import Model
-from outgrow.training.features import FeatureSpec, pooled, texts_of
+from outgrow.training.features import FeatureSpec, read_all, texts_of
 from outgrow.types import Doubles, Examples, UserError
 
 
@@ -23,10 +23,4 @@ def frozen_features(model: Model, examples: Examples, settings: Settings) -> Dou
         raise UserError(f"{model.name} needs {missing}: name a smaller model, or use a larger machine")
     network = open_encoder(model.folder(settings), settings)
     named = [(row.id, prompt) for row, (prompt,) in zip(examples.rows, texts_of(examples, "head"), strict=True)]
-    found: Doubles | None = None
-    for rows, values, _ in pooled(network, named, FeatureSpec(), settings.microbatch, cut=True):
-        if found is None:
-            found = np.zeros((len(named), values.shape[1]))
-        found[rows] = values
-    assert found is not None
-    return found
+    return read_all(network, named, FeatureSpec(), settings.microbatch, cut=True).astype(np.float64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 
 from outgrow.graph import Settings
 from outgrow.practice.checkpoint import Facts, Loaded, read_model
-from outgrow.practice.roles import ID, TEXT, columns_of
+from outgrow.practice.roles import ID, TEXT, columns_of, filled
 from outgrow.text import tables
 from outgrow.types import UserError
 
@@ -21,6 +22,14 @@ ROWS = 2048  # that are in memory at once
 COLUMNS = ["id", "label", "confidence"]
 
 Progress = Callable[[int, float], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predicted:
+    """How many rows were read, and how many of them have no text and so no prediction."""
+
+    rows: int
+    empty: int
 
 
 def predict_file(
@@ -32,7 +41,7 @@ def predict_file(
     id: str = "",
     settings: Settings = Settings(),  # noqa: B008 - frozen
     progress: Progress = lambda rows, seconds: None,
-) -> int:
+) -> Predicted:
     """Write a prediction for each row of a table as Parquet: its id, the label and the confidence. A row without text
     has neither.
 
@@ -47,14 +56,14 @@ def predict_file(
         progress: Called after each batch with the rows done and the seconds since the first.
 
     Returns:
-        The number of rows.
+        The number of rows, and of those without a text.
 
     Raises:
         UserError: The folder holds no model, the file cannot be read or has no such column, or `out` cannot be written.
 
     Example:
         >>> predict_file(Path("model"), Path("reviews.csv"), Path("predictions.parquet"))
-        20
+        Predicted(rows=20, empty=0)
     """
     rows = tables.rows(source)
     first = list(islice(rows, 1))
@@ -78,12 +87,12 @@ def _written(
     text: str,
     id: str,
     progress: Progress,
-) -> int:
+) -> Predicted:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = pa.schema([("id", pa.string()), ("label", pa.string()), ("confidence", pa.float32())])
-    draft, done, started = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}"), 0, time.monotonic()
+    draft, done, empty, started = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}"), 0, 0, time.monotonic()
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with pq.ParquetWriter(draft, schema) as writer:
@@ -91,14 +100,14 @@ def _written(
                 texts = [_text(source, number, row, text) for number, row in batch]
                 ids = [_id(source, number, row, id) for number, row in batch]
                 writer.write_table(_table(schema, model, ids, texts))
-                done += len(batch)
+                done, empty = done + len(batch), empty + sum(not each.strip() for each in texts)
                 progress(done, time.monotonic() - started)
         draft.replace(out)
     except OSError as error:
         raise UserError(f"{out} cannot be written ({error.strerror}): name another file") from None
     finally:
         draft.unlink(missing_ok=True)
-    return done
+    return Predicted(rows=done, empty=empty)
 
 
 def _table(schema: Any, model: Loaded, ids: list[str], texts: list[str]) -> Any:
@@ -149,7 +158,7 @@ def _text(source: Path, number: int, row: dict[str, Any], template: str) -> str:
         cells = {name: tables.cell(row.get(name)) for name in columns_of(template)}
     except TypeError as error:
         raise UserError(f"{source}, row {number}: the text {error}: name another column (--text)") from None
-    return template.format_map(cells) if "{" in template else cells[template]
+    return filled(template, cells)
 
 
 def _id(source: Path, number: int, row: dict[str, Any], column: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from outgrow.practice.classes import MADE_UP, classes_of, coding_of, odd_classes
-from outgrow.practice.roles import REPLIES, Roles, columns_of
+from outgrow.practice.roles import REPLIES, Roles, columns_of, filled
 from outgrow.text import tables
 from outgrow.text.label_cells import class_index
 from outgrow.text.label_files import LabelFormat, labels_of
@@ -73,6 +73,7 @@ def read(
             *roles.lines(),
             *dropped,
             *repeated,
+            *([f"{roles.gold} is empty: no row has ground truth"] if roles.gold and gold is None else []),
             *(f"{name} labels nothing and is left out" for name in silent),
         ),
         "odd": odd_classes(names, annotations, gold),
@@ -80,7 +81,8 @@ def read(
 
 
 def _items(path: Path, table: tables.Table, roles: Roles) -> Items:
-    """The items that the rows are about. Rows without a text are left out, and so are rows that occur again.
+    """The items that the rows are about. Rows without a text are left out, and so are rows that occur again
+    and pairs of equal replies.
 
     Raises UserError for two rows of one id with different texts, and for one id twice in a table with a row an item.
     """
@@ -93,6 +95,9 @@ def _items(path: Path, table: tables.Table, roles: Roles) -> Items:
         pair = tuple(_cell(path, number, name, row) for name in roles.replies)
         if (roles.text and not text) or not all(pair):
             dropped["a text is empty"] += 1
+            continue
+        if pair and len(set(pair)) == 1:
+            dropped["both replies are the same"] += 1
             continue
         id = _id(path, number, row, roles, text)
         earlier, same = first.setdefault(id, (number, row))
@@ -112,7 +117,9 @@ def _items(path: Path, table: tables.Table, roles: Roles) -> Items:
         rows.append((number, row))
         names.append(id)
     if not rows:
-        raise UserError(f"{path}: all its {len(table.rows):,} rows have an empty text: name another column (--text)")
+        option = "--replies" if dropped["both replies are the same"] else "--text"
+        why = f"all its {len(table.rows):,} rows are left out: {' or '.join(dropped)}"
+        raise UserError(f"{path}: {why}: name another column ({option})")
     return Items(rows=tuple(rows), names=tuple(names), texts=texts, replies=replies, dropped=dropped)
 
 
@@ -123,7 +130,7 @@ def _text(path: Path, number: int, row: dict[str, Any], roles: Roles) -> str:
     cells = {name: _cell(path, number, name, row) for name in columns_of(roles.text)}
     if not all(cells.values()):
         return ""
-    return readable(roles.text.format_map(cells) if "{" in roles.text else cells[roles.text])
+    return readable(filled(roles.text, cells))
 
 
 def _cell(path: Path, number: int, name: str, row: dict[str, Any]) -> str:
@@ -190,8 +197,10 @@ def _gold(
     places: Mapping[str, int],
     examples: Sequence[Example],
     abstain: str,
-) -> Ints:
-    """The class of each item, -1 where the column is empty. Raises UserError for two rows that differ."""
+) -> Ints | None:
+    """The class of each item, -1 where there is none; None where the column is empty and nobody has named it.
+
+    Raises UserError for two rows that differ, and for an empty column that the user has named."""
     gold, first_row = np.full(len(places), -1, dtype=np.int64), dict[int, int]()
     coding = LabelFormat(abstain=abstain, classes=coding_of(path, table, roles.gold, examples[0].choices, abstain))
     for number, row in table.rows:
@@ -203,6 +212,8 @@ def _gold(
         if gold[place] not in (-1, label):
             raise UserError(f"{path}: rows {earlier} and {number} have different {roles.gold!r} of one item: keep one")
         gold[place] = label
-    if not first_row:
-        raise UserError(f"{path}: the column {roles.gold!r} is empty: name another one (--gold), or audit some rows")
-    return gold
+    if first_row:
+        return gold
+    if "gold" in roles.guessed:
+        return None
+    raise UserError(f"{path}: the column {roles.gold!r} is empty: name another one (--gold), or audit some rows")

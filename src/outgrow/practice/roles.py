@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -62,15 +63,29 @@ class Roles:
 
 def columns_of(template: str) -> list[str]:
     """The columns that a text names: those in braces, or the text itself. Raises UserError for a broken template."""
+    return [name for _, name in _parts(template) if name]
+
+
+def filled(template: str, cells: Mapping[str, str]) -> str:
+    """The text of a row whose `cells` are those of `columns_of`."""
+    return "".join(literal + (cells[name] if name else "") for literal, name in _parts(template))
+
+
+@lru_cache(maxsize=16)
+def _parts(template: str) -> tuple[tuple[str, str], ...]:
+    """What a text is made of: literal texts, each with the column that follows, or ""."""
     if "{" not in template:
-        return [template]
+        return (("", template),)
     try:
-        names = [name for _, name, *_ in Formatter().parse(template) if name is not None]
+        parts = list(Formatter().parse(template))
     except ValueError as error:
         raise UserError(f"the text {template!r} is not a template ({error}): write '{{title}}: {{body}}'") from None
+    names = [name for _, name, *_ in parts if name is not None]
     if not names or "" in names:
         raise UserError(f"the text {template!r} names no column: write one in braces, such as '{{title}}: {{body}}'")
-    return names
+    if any(form or conversion for _, _, form, conversion in parts):
+        raise UserError(f"the text {template!r} may hold plain names of columns in braces: '{{title}}: {{body}}'")
+    return tuple((literal, name or "") for literal, name, *_ in parts)
 
 
 def assigned(path: Path, table: tables.Table, given: Roles) -> Roles:
@@ -79,7 +94,7 @@ def assigned(path: Path, table: tables.Table, given: Roles) -> Roles:
     Raises UserError for a column that is not there, one with two roles, and where no column looks like labels.
     """
     columns, rows = table.columns, [row for _, row in table.rows[:LOOK]]
-    _refuse_unseparated(path, columns)
+    refuse_unseparated(path, columns)
     _refuse_wrong(path, columns, given)
     taken = {*_named(given)}
     guessed: list[str] = []
@@ -140,7 +155,7 @@ def _unread(columns: Sequence[str], used: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in columns if name not in read)
 
 
-def _refuse_unseparated(path: Path, columns: Sequence[str]) -> None:
+def refuse_unseparated(path: Path, columns: Sequence[str]) -> None:
     """Raise UserError for a table of one column whose name is a header with another separator."""
     separator = next((each for each in ";\t|" if len(columns) == 1 and each in columns[0]), "")
     if separator:

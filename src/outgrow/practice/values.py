@@ -41,6 +41,8 @@ def read(
         twice = next(id for id in own_ids if own_ids.count(id) > 1)
         raise UserError(f"the id {twice!r} occurs twice: give each item an id of its own")
     gold_names = None if gold is None else _named(list(gold))
+    if gold_names is not None and gold_names.ndim != 1:
+        raise UserError(f"gold has the shape {gold_names.shape}: give one class for each item")
     if _form(array, form) == "classes":
         votes = _named(array.reshape(len(array), -1))
         if gold_names is not None and not names:

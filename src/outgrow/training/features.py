@@ -6,7 +6,7 @@ import json
 import os
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,8 @@ from outgrow.training.precision import IN_FP32, NOT_FINITE, NotFiniteError, Prec
 from outgrow.types import Examples, Floats, Ints, UserError
 
 if TYPE_CHECKING:
+    import torch
+
     from outgrow.training.batches import Encoded
     from outgrow.training.network import Network
 
@@ -154,12 +156,11 @@ def pooled(
     """
     import torch
 
-    from outgrow.training.batches import MOST_TOKENS, Encoded
+    from outgrow.training.batches import MOST_TOKENS
 
     if network is None or not texts:
         return
-    tokens = network.tokens(texts, cut)
-    encoded = Encoded(tokens=tokens, columns=np.zeros((len(tokens), 1), dtype=np.int64))
+    encoded = encode_texts(network, texts, cut)
     last_token = spec.pooling == "last" or (spec.pooling == "auto" and network.causal)
     padded = -(-encoded.lengths // PADDING) * PADDING
     padded = np.minimum(padded, network.longest) if network.longest else padded
@@ -181,18 +182,53 @@ def pooled(
             yield part, values, notes
 
 
+def encode_texts(network: Network, texts: Sequence[NamedText], cut: bool) -> Encoded:
+    """The tokens of texts, for what reads hidden states alone."""
+    from outgrow.training.batches import Encoded
+
+    tokens = network.tokens(texts, cut)
+    return Encoded(tokens=tokens, columns=np.zeros((len(tokens), 1), dtype=np.int64))
+
+
+def read_all(
+    network: Network,
+    texts: Sequence[NamedText],
+    spec: FeatureSpec,
+    microbatch: int | None,
+    *,
+    cut: bool,
+    progress: Callable[[float], None] = lambda done: None,
+) -> Floats:
+    """The features of texts in their order, float32 [n, width], computed without a store and not kept."""
+    which, found, done = list[Ints](), list[Floats](), 0
+    for rows, values, _ in pooled(network, texts, spec, microbatch, cut=cut):
+        which.append(rows)
+        found.append(values)
+        done += len(rows)
+        progress(done / len(texts))
+    in_order: Floats = np.concatenate(found)[np.argsort(np.concatenate(which))]
+    return in_order
+
+
 def _pooled(network: Network, encoded: Encoded, rows: Ints, length: int, layer: int, last_token: bool) -> Floats:
     """The pooled hidden states of some texts, padded to a length, float32 [rows, width]."""
-    import torch
-
-    from outgrow.training.batches import at, collate
+    from outgrow.training.batches import collate
 
     batch = collate(encoded, rows, 1, network.device, length)
-    hidden = network.hidden(batch, layer)
-    if last_token:
-        states = at(hidden, batch.last)
-    else:
-        real = torch.arange(hidden.shape[1], device=hidden.device) <= batch.last[:, None]
-        states = (hidden * real[..., None]).sum(1) / real.sum(1, keepdim=True)
+    states = states_of(network.hidden(batch, layer), batch.last, last_token=last_token)
     found: Floats = states.float().cpu().numpy()
     return found
+
+
+def states_of(hidden: torch.Tensor, last: torch.Tensor, *, last_token: bool) -> torch.Tensor:
+    """The pooled states of each text, [texts, width], of [texts, length, width]: those of its last token, or the mean.
+    last: where the last real token is, [texts]."""
+    import torch
+
+    from outgrow.training.batches import at
+
+    if last_token:
+        return at(hidden, last)
+    real = torch.arange(hidden.shape[1], device=hidden.device) <= last[:, None]
+    mean: torch.Tensor = (hidden * real[..., None]).sum(1) / real.sum(1, keepdim=True)
+    return mean

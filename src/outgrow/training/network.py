@@ -233,10 +233,14 @@ def spread(network: Network) -> Network:
     return replace(network, module=module, device=sharded.rank().device or network.device)
 
 
-def open_encoder(folder: Path, settings: Settings) -> Network:
-    """The checkpoint in `folder` without a head, for `hidden`."""
+def open_encoder(folder: Path, settings: Settings, *, trained_in: Precision | None = None) -> Network:
+    """The checkpoint in `folder` without a head, for `hidden`. trained_in: as in `open_network`."""
     prepare(settings)
-    return _opened(load_module("encoder", folder, settings), folder, "head", settings)
+    how = attention(settings.device, trained_in) if trained_in else None
+    module = load_module("encoder", folder, settings, attention=how)
+    if trained_in and settings.gradient_checkpointing:
+        _compute_twice(module, folder)
+    return _opened(module, folder, "head", settings)
 
 
 def _opened(module: Any, folder: Path, readout: Readout, settings: Settings) -> Network:
