@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from outgrow.measures.ppi import classical
-from outgrow.practice.audits import NONE, Audits, audited_mean, chosen_rows
+from outgrow.practice.audits import NONE, Audits, Why, audited_mean, chosen_rows
 from outgrow.practice.data import PracticeData
 from outgrow.practice.truth import Truth, probable_truth
 from outgrow.text.bag import Bag
@@ -92,7 +92,8 @@ def measured(task: str, soft: bool, times: int) -> Measured:
 def _audited(data: PracticeData, truth: Truth, gold: npt.NDArray[np.int64], right: Doubles, seed: int) -> Doubles:
     """The ends of the three intervals of one audit, [3, 2]."""
     drawn = np.random.default_rng(seed).permutation(len(data))[:AUDITS]
-    at_random = Audits(places=drawn, why=("random",) * AUDITS)
+    why: list[Why] = ["random"] * AUDITS
+    at_random = Audits(places=drawn, why=tuple(why))
     mixed = chosen_rows(data, truth, NONE, AUDITS, seed)
     ends = []
     for audits in (at_random, mixed):

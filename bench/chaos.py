@@ -83,7 +83,8 @@ class Chooser:
         self.faults: Counter[tuple[str, str]] = Counter()
 
     def __call__(self, request: Request) -> str | None:
-        kind, fault = kind_of_request(request), self._choose(request)
+        kind = kind_of_request(request)
+        fault: str | None = self._choose(request)
         self.requests[kind] += 1
         if fault:
             self.faults[kind, fault] += 1

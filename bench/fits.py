@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -41,7 +42,7 @@ def data_of(task: Nlp, seed: int) -> tuple[PracticeData, list[str], np.ndarray]:
     """The data of a person, with the test examples as rows without a label; their ids and right classes."""
     train, rows, test = (
         task.examples(*part, seed) for part in (("weak_train", LEARNED), ("transfer", ROWS), ("test", TEST))
-    )  # type: ignore[arg-type]
+    )
     words = Words()
     fitted = fit_words(
         train, ground_truth(task, train), "head", ngrams=words.ngrams, least=words.min_df, penalties=words.penalties,
@@ -54,7 +55,11 @@ def data_of(task: Nlp, seed: int) -> tuple[PracticeData, list[str], np.ndarray]:
     gold[chosen] = truth[chosen]
     every = (*rows.rows, *test.rows)
     data = PracticeData.from_values(
-        weak, [row.prompt for row in every], classes=rows.rows[0].choices, gold=gold, ids=[row.id for row in every]
+        weak,
+        [row.prompt for row in every],
+        classes=rows.rows[0].choices,
+        gold=gold.tolist(),
+        ids=[row.id for row in every],
     )
     return data, list(test.ids), ground_truth(task, test).hard()
 
@@ -67,7 +72,7 @@ def measured(name: str, seeds: list[int], store: Store) -> dict[str, np.ndarray]
         data, ids, truth = data_of(task, seed)
         wanted = checked(data, MiniLM(size="l6"), method="naive", fit_method=Head(), seed=seed, settings=Settings())
         setup = setup_of(wanted, wanted.task)
-        steps: dict[str, Step] = {ALONE: predicted(audited_alone(wanted, setup), setup.splits["test"])}
+        steps: dict[str, Step[Any]] = {ALONE: predicted(audited_alone(wanted, setup), setup.splits["test"])}
         for method in METHODS:
             own = checked(data, MiniLM(size="l6"), method=method, fit_method=Head(), seed=seed, settings=Settings())
             steps[method] = graph_of(

@@ -72,8 +72,8 @@ def tried(part: str, files: str, tests: list[str], sample: int) -> None:
     shutil.rmtree(COPY, ignore_errors=True)
     COPY.mkdir()
     with quiet(COPY / "mutmut.log"):
-        mutmut.set_mutant_under_test("mutant_generation")
-        mutmut.copy_src_dir()
+        mutmut.set_mutant_under_test("mutant_generation")  # type: ignore[attr-defined]
+        mutmut.copy_src_dir()  # type: ignore[attr-defined]
         mutmut.create_mutants(1)
         mutants = {mutant.name: mutant for mutant in found() if not mutant.in_raise}
         names = sorted(mutants)

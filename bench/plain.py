@@ -33,7 +33,9 @@ Rows = list[dict[str, Any]]  # prompt, choices, and the probability of each choi
 class SoftTrainer(Trainer):
     """Minimises the cross-entropy to soft labels over the choices of each example: classes, or next tokens."""
 
-    def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **_: Any) -> Any:
+    def compute_loss(  # type: ignore[override]
+        self, model: Any, inputs: Any, return_outputs: bool = False, **_: Any
+    ) -> Any:
         logits = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits.float()
         if logits.ndim == 3:  # next tokens, where the prompt ends
             last = inputs["attention_mask"].sum(1) - 1
@@ -104,8 +106,8 @@ class Model:
         def ids(choices: list[str]) -> list[int]:
             if self.job["readout"] == "head":
                 return list(range(len(choices)))
-            found: list[int] = self.tokenizer.convert_tokens_to_ids(choices)
-            return found
+            found: Any = self.tokenizer.convert_tokens_to_ids(choices)
+            return list(found)
 
         return [{**row, "columns": ids(row["choices"])} for row in rows]
 

@@ -7,7 +7,7 @@ from typing import Any
 from outgrow.experiment.data import Gold, Prepare
 from outgrow.experiment.scoring import Score
 from outgrow.experiment.steps import Fit, Predict, ZeroShot
-from outgrow.methods.base import Method
+from outgrow.methods.base import Method, TextMethod
 from outgrow.models.base import Model
 from outgrow.tasks.chess_puzzles import ChessPuzzles
 
@@ -17,7 +17,7 @@ def prepared(split: Any, seed: int = 0) -> Prepare:
     return Prepare(task=task, split=split, n=task.sizes[split], seed=seed)
 
 
-def zero_shot(model: Model, method: Method) -> Score:
+def zero_shot(model: Model, method: TextMethod) -> Score:
     """A pretrained model before it is fitted to anything."""
     examples = prepared("validation")
     predictions = ZeroShot(model=model, method=method.inference_config, readout="tokens", examples=examples)

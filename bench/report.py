@@ -13,7 +13,7 @@ import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -73,7 +73,7 @@ def fill(experiment: Experiment, store: Store, examples: int) -> None:
                  for id, group in zip(ids, groups, strict=True))  # fmt: skip
     done: set[str] = set()
 
-    def commit(step: Step, artifact: Examples | Labels | Scores) -> None:
+    def commit(step: Step[Any], artifact: Examples | Labels | Scores) -> None:
         if step.key not in done:
             done.add(step.key)
             store.commit(step.key, artifact.save, identity=identity(step), provenance={"versions": versions()})

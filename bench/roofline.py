@@ -26,7 +26,7 @@ def measure(repeats: int = REPEATS, buffer: int = BUFFER) -> list[Measured]:
     found = measured("peak: product of 1024²", {n: lambda k=k: _speed(peak(k)) for n, k in kinds.items()}, "", repeats)  # type: ignore[misc]
     for title, width in WIDTHS.items():
         work = f"{title}: {TOKENS} × {width} by {width} × {4 * width}"
-        turns = {n: lambda k=k, w=width: _speed(product(TOKENS, w, 4 * w, k)) for n, k in kinds.items()}  # type: ignore[misc]
+        turns = {n: lambda k=k, w=width: _speed(product(TOKENS, w, 4 * w, k)) for n, k in kinds.items()}
         for record in measured(work, turns, "", repeats):
             limits = {f"{n}: memory's limit": [_limit(width, k, bytes_a_second)] * repeats for n, k in kinds.items()}
             found.append(Measured(work=work, unit=record.unit, load=record.load, values={**record.values, **limits}))
@@ -40,7 +40,7 @@ def _speed(flops: float) -> dict[str, float]:
 def _limit(width: int, kind: Any, bytes_a_second: float) -> float:
     """GFLOP/s that a product could reach if all its numbers came from memory."""
     moved = (TOKENS * 5 * width + 4 * width**2) * kind.itemsize
-    return 2 * TOKENS * 4 * width**2 / moved * bytes_a_second / 1e9
+    return float(2 * TOKENS * 4 * width**2 / moved * bytes_a_second / 1e9)
 
 
 def peak(kind: Any) -> float:

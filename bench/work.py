@@ -29,6 +29,7 @@ from outgrow.experiment.definition import Experiment
 from outgrow.experiment.scoring import Score
 from outgrow.experiment.steps import Fit, Predict
 from outgrow.graph import Settings
+from outgrow.source import resolved
 from outgrow.store import Store
 from outgrow.tasks.base import SPLITS, ground_truth
 
@@ -117,8 +118,8 @@ def other(folder: Path, threads: int, module: str = "bench.plain", where: Path =
 def accuracies(experiment: Mapping[str, Any], store: str, fit: bool) -> dict[str, float]:
     """In percent, by role and models."""
     if fit:
-        return {"% ceiling": 100 * float(graph.load(one_fit(api.resolved(experiment))[0], Store(store)).correct.mean())}
-    found = {}
+        return {"% ceiling": 100 * float(graph.load(one_fit(resolved(experiment))[0], Store(store)).correct.mean())}
+    found: dict[str, float] = {}
     for record in api.results(experiment, store=store).records:
         if record["seed"] is not None:
             weak, strong = record["weak"], record["strong"]
@@ -148,26 +149,27 @@ def one_fit(experiment: Experiment) -> tuple[Score, Predict]:
 
 def plain_job(experiment: Mapping[str, Any], do: str) -> dict[str, Any]:
     """The rows and hyperparameters of an experiment for `bench.plain`."""
-    resolved = api.resolved(experiment)
-    task = resolved.tasks[0]
+    known = resolved(experiment)
+    task = known.tasks[0]
     models = {}
-    for model in (*resolved.weak, *resolved.strong):
-        model = getattr(model, "model", model)
-        recipe: Any = resolved.recipe(task, model)
+    for each in (*known.weak, *known.strong):
+        model: Any = getattr(each, "model", each)
+        recipe: Any = known.recipe(task, model)
         fields = {name: getattr(recipe, name) for name in ("epochs", "batch", "learning_rate")}
         models[model.name] = {"folder": str(model.folder(Settings())), **fields}
     weak, strong = experiment["weak"], experiment["strong"]
     order = list(models)
     pairs = [(a, b) for a in weak for b in strong if order.index(a) < order.index(b)]
     return {
-        "do": do, "readout": task.readout, "splits": rows_of(resolved, 0), "models": models,
+        "do": do, "readout": task.readout, "splits": rows_of(known, 0), "models": models,
         "weak": weak, "strong": strong, "pairs": pairs, "seed": 0, "hard": not task.soft_labels,
     }  # fmt: skip
 
 
 def rows_of(experiment: Experiment, seed: int) -> dict[str, list[dict[str, Any]]]:
     """The rows of each split, with the ground truth as targets."""
-    task, found = experiment.tasks[0], {}
+    task = experiment.tasks[0]
+    found: dict[str, list[dict[str, Any]]] = {}
     for split in SPLITS:
         examples = task.examples(split, experiment.size(task, split), seed)
         answers = ground_truth(task, examples)
@@ -180,7 +182,7 @@ def rows_of(experiment: Experiment, seed: int) -> dict[str, list[dict[str, Any]]
 
 def _fit(experiment_file: str, store: str) -> None:
     with api.executor("inline") as runner:
-        steps = one_fit(api.resolved(json.loads(Path(experiment_file).read_text())))
+        steps = one_fit(resolved(json.loads(Path(experiment_file).read_text())))
         outcome = graph.run(list(steps), Store(store), runner)
     if outcome.failures:
         raise SystemExit(outcome.failures[0].error_text)
