@@ -162,7 +162,7 @@ def _texts(values: Any) -> list[str]:
         values = values[:, 0] if isinstance(values, np.ndarray) else values.iloc[:, 0]
     if getattr(values, "ndim", 1) != 1:
         raise UserError(f"X has the shape {values.shape}: give one column of texts")
-    if not any(hasattr(values, each) for each in ("__iter__", "__getitem__", "to_pylist")):
+    if not any(hasattr(values, each) for each in ("__iter__", "__getitem__", "to_list", "to_pylist")):
         raise UserError(f"X is {values!r:.40}: give a list of texts")
     texts = _listed(values)
     wrong = next((i for i, text in enumerate(texts) if not isinstance(text, str)), None)
