@@ -14,6 +14,7 @@ import tempfile
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from bench.training import HYPER, Nowhere, binary, gpt2
 from bench.turns import ROOT, Measured
@@ -66,7 +67,7 @@ def _compared(name: str, folder: Path, length: int, precision: str, again: bool)
     ]
 
 
-def _fit(folder: Path, length: int, precision: str, again: str) -> None:
+def _fit(folder: Path, length: int, precision: Any, again: str) -> None:
     """A short fit; prints the memory before the model was opened, and at the peak."""
     import torch
     from transformers import AutoModelForSequenceClassification  # noqa: F401 - part of the process
@@ -74,11 +75,11 @@ def _fit(folder: Path, length: int, precision: str, again: str) -> None:
     torch.set_num_threads(1)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     settings = Settings(gradient_checkpointing=bool(again))
-    config = replace(HYPER, precision=precision, updates=UPDATES, keep="best")  # type: ignore[type-var]
+    config = replace(HYPER, precision=precision, updates=UPDATES, keep="best")
     words = "t1" if "gpt2" in (folder / "config.json").read_text() else "the"
     special = 0 if words == "t1" else 2
     examples = binary([" ".join([words] * (length - special))] * (config.batch * UPDATES))
-    network = open_network(folder, "head", settings, classes=("0", "1"), trained_in=precision)  # type: ignore[arg-type]
+    network = open_network(folder, "head", settings, classes=("0", "1"), trained_in=precision)
     encoded = network.encode(examples)
     few = Examples(rows=examples.rows[: config.batch])
     assert encoded.lengths.max() == length

@@ -94,11 +94,9 @@ def _put_manifests(bucket: str) -> None:
 
 
 def _write(folder: Path) -> None:
-    from bench.planning import finished
     from bench.report import fill, grid
     from outgrow.store import Store
 
-    assert finished
     fill(grid(CELLS), Store(str(folder / "cells")), 500)
     rng = np.random.default_rng(0)
     words = np.array([f"w{i}" for i in range(WORDS)])

@@ -16,7 +16,7 @@ from typing import Any
 
 from bench.turns import REPEATS, Measured, measured, process
 from bench.work import OURS, rows_of
-from outgrow import api
+from outgrow import api, source
 from outgrow.config import as_toml
 from outgrow.graph import Settings
 
@@ -60,7 +60,7 @@ def plain(folder: Path) -> dict[str, float]:
 
 
 def plain_job(experiment: Mapping[str, Any]) -> dict[str, Any]:
-    resolved = api.resolved(experiment)
+    resolved = source.resolved(experiment)
     models = {model.name: {"folder": str(model.folder(Settings()))} for model in resolved.models}
     seeds = [rows_of(resolved, seed) for seed in resolved.seeds]
     return {"models": models, "weak": experiment["weak"], "strong": experiment["strong"], "seeds": seeds}

@@ -37,7 +37,7 @@ def measure(scale: float = 0.25) -> list[Measured]:
         for shape in shapes(Path(scratch), scale):
             every = {precision: shares(shape, precision) for precision in precisions}
             for kind in (*KINDS, OTHER):
-                values = {precision: [each.get(kind, 0.0)] for precision, each in every.items()}
+                values: dict[str, list[float]] = {precision: [each.get(kind, 0.0)] for precision, each in every.items()}
                 found.append(Measured(work=f"{shape.title}: {kind}", unit="%", values=values))
     return found
 

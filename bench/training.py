@@ -26,9 +26,10 @@ from bench.roofline import peak
 from bench.turns import REPEATS, Measured, measured
 from outgrow.graph import Settings
 from outgrow.losses.cross_entropy import CrossEntropy
+from outgrow.models.base import quiet
 from outgrow.training.classification import ClassificationObjective
 from outgrow.training.loop import TrainingConfig, train
-from outgrow.training.network import open_network, quiet
+from outgrow.training.network import open_network
 from outgrow.training.precision import Precision, has_fast_bf16
 from outgrow.types import Example, Examples, Labels
 
@@ -61,7 +62,10 @@ class Nowhere:
 def shapes(scratch: Path, scale: float = 1.0) -> Iterator[Shape]:
     """GPT-2 of the ladder's size, of 5M and of 20M weights, and MiniLM where its data is."""
     own: dict[str, Any] = {"scratch": scratch}
-    n = lambda rows: max(32, int(rows * scale) // 32 * 32)  # noqa: E731
+
+    def n(rows: int) -> int:
+        return max(32, int(rows * scale) // 32 * 32)
+
     yield Shape(title="GPT-2, 0.7M", folder=gpt2(scratch / "0.7M", 96, 4), examples=texts(n(1280), 24, 35), **own)
     yield Shape(title="GPT-2, 5M", folder=gpt2(scratch / "5M", 256, 6), examples=texts(n(256), 70, 84), **own)
     yield Shape(title="GPT-2, 20M", folder=gpt2(scratch / "20M", 512, 6), examples=texts(n(64), 70, 84), **own)
@@ -114,7 +118,7 @@ def outgrow(shape: Shape) -> Callable[..., dict[str, float]]:
 def flop(module: Any, tokens: float) -> float:
     """Arithmetic of an example: six operations a weight of a matrix product and real token."""
     tables = sum(p.numel() for name, p in module.named_parameters() if "embed" in name or ".wte" in name)
-    return 6.0 * (sum(p.numel() for p in module.parameters()) - tables) * float(tokens)
+    return 6.0 * float(sum(p.numel() for p in module.parameters()) - tables) * float(tokens)
 
 
 def trainer(shape: Shape) -> Callable[[], dict[str, float]]:
@@ -152,7 +156,7 @@ def trainer(shape: Shape) -> Callable[[], dict[str, float]]:
                 disable_tqdm=True,
             )
             collate = DataCollatorWithPadding(tokenizer)
-            fit = Trainer(module, arguments, train_dataset=rows, data_collator=collate)  # type: ignore[arg-type]
+            fit = Trainer(module, arguments, train_dataset=rows, data_collator=collate)
             fit.remove_callback(PrinterCallback)
             started = time.process_time()
             fit.train()
@@ -189,13 +193,15 @@ def gpt2(folder: Path, width: int, layers: int) -> Path:
     words = {"<pad>": 0, "<unk>": 1, **{f"t{i}": i + 2 for i in range(2700)}}
     core = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
     core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokens = PreTrainedTokenizerFast(tokenizer_object=core, pad_token="<pad>", unk_token="<unk>")
-    shape = {"vocab_size": len(words), "n_positions": 192, "n_embd": width, "n_layer": layers, "n_head": 4}
-    special = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": 0}
-    no_dropout = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
-    activation = {"activation_function": "gelu_pytorch_tanh"}
+    tokens: Any = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=core, pad_token="<pad>", unk_token="<unk>"
+    )
+    shape: dict[str, Any] = {"n_positions": 192, "n_embd": width, "n_layer": layers, "n_head": 4}
+    special: dict[str, Any] = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": 0}
+    special |= {"vocab_size": len(words), "activation_function": "gelu_pytorch_tanh"}
+    no_dropout: dict[str, Any] = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
     with quiet():
-        GPT2LMHeadModel(GPT2Config(**shape, **special, **no_dropout, **activation)).save_pretrained(folder)
+        GPT2LMHeadModel(GPT2Config(**shape, **special, **no_dropout)).save_pretrained(folder)
         tokens.save_pretrained(folder)
     return folder
 
