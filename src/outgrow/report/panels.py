@@ -75,7 +75,8 @@ def _series(axes: Axes, series: Series, marker: str, shift: float, panel: Panel)
 def _lines(axes: Axes, panel: Panel) -> None:
     """The lines that a panel has beside its series: a level, a place, the diagonal."""
     looks: dict[str, Any] = {"color": ink("muted"), "linewidth": 1.2, "linestyle": (0, (2, 2)), "zorder": 1}
-    name: dict[str, Any] = {"size": 8, "color": ink("muted"), "ha": "right"}
+    paper = {"facecolor": ink("paper"), "edgecolor": "none", "pad": 0.6}  # so that marks behind a name leave it legible
+    name: dict[str, Any] = {"size": 8, "color": ink("muted"), "ha": "right", "bbox": paper, "zorder": 4}
     if panel.level:
         at = _scale(panel.y) * panel.level[1]
         axes.axhline(at, **looks)
