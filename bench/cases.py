@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,13 +18,16 @@ from outgrow import api, graph
 from outgrow.analyses.base import scores_table
 from outgrow.analyses.without_truth import WithoutTruth
 from outgrow.experiment.cell import Cell
+from outgrow.experiment.clues import ReadClues
+from outgrow.experiment.data import LabelsStep
 from outgrow.experiment.grid import cells
+from outgrow.graph import Step
 from outgrow.measures.difference import Difference, paired
 from outgrow.numbers import signed, span
 from outgrow.practice.estimate import GainEstimate, coefficients, foretold
 from outgrow.source import resolved
 from outgrow.store import Store
-from outgrow.types import Scores
+from outgrow.types import Scores, classes_of
 
 CASES = ("sentiment", "topics", "creak", "preferences")
 HEADER = ("case", "predicted gain", "measured gain", "within")
@@ -32,6 +36,8 @@ HEADER = ("case", "predicted gain", "measured gain", "within")
 def row(name: str, store: Store) -> tuple[str, ...]:
     """Case, predicted gain and measured gain in points with their intervals, and whether the first holds the second."""
     guess, found = compared(cells(resolved(f"examples/{name}.toml")), store)
+    if guess.outside:
+        return name, "none", f"{signed(found.mean)} ({span(found.low, found.high)})", ""
     within = "yes" if guess.low <= found.mean <= guess.high else "no"
     predicted, measured = (f"{signed(mean)} ({span(low, high)})" for mean, low, high in (
         (guess.gain, guess.low, guess.high), (found.mean, found.low, found.high),
@@ -49,7 +55,13 @@ def compared(seeds: Sequence[Cell], store: Store) -> tuple[GainEstimate, Differe
     students, floors = ([graph.load(each[role], store) for each in steps] for role in ("student", "floor"))
     clue = coefficients()["clue"]
     values = [graph.load(each["clues"], store).values[clue] if clue else 0.0 for each in steps]
-    return foretold(float(np.mean(values))), gain(students, floors)
+    hard = all((classes_of(graph.load(_labels(each["clues"]), store)).max(1) == 1).all() for each in steps)
+    return foretold(float(np.mean(values)), hard=hard), gain(students, floors)
+
+
+def _labels(step: Step[Any]) -> LabelsStep:
+    assert isinstance(step, ReadClues)
+    return step.weak
 
 
 def gain(students: Sequence[Scores], floors: Sequence[Scores]) -> Difference:

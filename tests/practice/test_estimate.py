@@ -54,6 +54,16 @@ def test_a_value_that_no_task_had_is_said(monkeypatch: pytest.MonkeyPatch) -> No
     assert str(found).endswith(", is beyond those of the 12 students on 2 other tasks")
 
 
+def test_labels_without_confidences_have_no_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clue is 0 for all of them, whatever the labels are."""
+    use(monkeypatch, values=[0.0, 1.0])
+    found = outgrow.estimate(np.eye(2)[np.argmax(WEAK, axis=1)], GUESS)
+    assert (found.value, found.hard, found.outside) == (0.0, True, True)
+    assert str(found) == (
+        "not predicted: its labels do not say how sure they are, as those of the 12 students on 2 other tasks do"
+    )
+
+
 def test_where_no_clue_is_better_than_chance_it_is_the_mean_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, clue="", intercept=0.02, slope=0.0)
     found = outgrow.estimate(WEAK, GUESS)

@@ -26,8 +26,9 @@ class GainEstimate:
     gain: the accuracy of the student minus that of its labels, a share of 1, with its interval `low` to `high`. level:
     the share of gains on a new task that such intervals are made to hold. covered: the share that they held on tasks
     that were left out. clue: what the gain is predicted from, with its `value`; "" where no clue is surely related to
-    the gain, so that it is their mean. tasks, cells: how many it is from. outside: whether no value of theirs was as
-    low, or as high: then gain and interval are worth nothing.
+    the gain, so that it is their mean. tasks, cells: how many it is from. hard: whether no label says how sure it is,
+    while theirs did. outside: whether that is so, or no value of theirs was as low, or as high: then gain and interval
+    are worth nothing.
     """
 
     gain: float
@@ -39,12 +40,15 @@ class GainEstimate:
     value: float
     tasks: int
     cells: int
+    hard: bool
     outside: bool
 
     def __str__(self) -> str:
         """One sentence for a person. It has no number where the clue is beyond those that it was fitted to: on the one
         set where that was checked, no gain lay in its interval (docs/results/estimate.md)."""
         others = f"{self.cells} students on {self.tasks} other tasks"
+        if self.outside and self.hard:
+            return f"not predicted: its labels do not say how sure they are, as those of the {others} do"
         if self.outside:
             return f"not predicted: its {self.clue}, {self.value:.3f}, is beyond those of the {others}"
         how = f"from its {self.clue}" if self.clue else "as the mean of all, since no clue is better than chance"
@@ -82,11 +86,11 @@ def estimate(weak: npt.ArrayLike, out_of_fold: npt.ArrayLike) -> GainEstimate:
             f"weak has the shape {labels.shape} and out_of_fold {guess.shape}: give the same rows and classes"
         )
     clue = coefficients()["clue"]
-    return foretold(LABEL_CLUES[clue](labels, guess) if clue else 0.0)
+    return foretold(LABEL_CLUES[clue](labels, guess) if clue else 0.0, hard=bool((labels.max(1) == 1).all()))
 
 
-def foretold(value: float) -> GainEstimate:
-    """The estimate for this value of the clue that `coefficients` name."""
+def foretold(value: float, *, hard: bool = False) -> GainEstimate:
+    """The estimate for this value of the clue that `coefficients` name. hard: whether labels have no confidences."""
     fitted = coefficients()
     gain, (least, most) = float(Line(intercept=fitted["intercept"], slope=fitted["slope"]).at(value)), fitted["values"]
     return GainEstimate(
@@ -99,7 +103,8 @@ def foretold(value: float) -> GainEstimate:
         value=value,
         tasks=len(fitted["tasks"]),
         cells=fitted["cells"],
-        outside=bool(fitted["clue"]) and not least <= value <= most,
+        hard=hard,
+        outside=bool(fitted["clue"]) and (hard or not least <= value <= most),
     )
 
 
