@@ -24,7 +24,7 @@ from outgrow.experiment.grid import cells
 from outgrow.graph import Step
 from outgrow.measures.difference import Difference, paired
 from outgrow.numbers import signed, span
-from outgrow.practice.estimate import GainEstimate, coefficients, foretold
+from outgrow.practice.estimate import GainEstimate, coefficients, predicted_gain
 from outgrow.source import resolved
 from outgrow.store import Store
 from outgrow.types import Scores, classes_of
@@ -56,7 +56,7 @@ def compared(seeds: Sequence[Cell], store: Store) -> tuple[GainEstimate, Differe
     clue = coefficients()["clue"]
     values = [graph.load(each["clues"], store).values[clue] if clue else 0.0 for each in steps]
     hard = all((classes_of(graph.load(_labels(each["clues"]), store)).max(1) == 1).all() for each in steps)
-    return foretold(float(np.mean(values)), hard=hard), gain(students, floors)
+    return predicted_gain(float(np.mean(values)), hard=hard), gain(students, floors)
 
 
 def _labels(step: Step[Any]) -> LabelsStep:

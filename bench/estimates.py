@@ -85,7 +85,7 @@ def check(name: str, experiment: str, store: Store) -> None:
     found, read = read_cells(experiment, [f"task = [{names}]"], store, f"nlp/{name}")
     print("| cell | seed | predicted gain | interval | gain | inside |\n|---|---:|---:|---:|---:|---|")
     for cell, each in zip(found, read, strict=True):
-        predicted = estimate.foretold(each["clues"].values[known["clue"]])
+        predicted = estimate.predicted_gain(each["clues"].values[known["clue"]])
         own = gain(each["student"], each["floor"])
         inside = "yes" if predicted.low <= own <= predicted.high else "no"
         name_of_cell = f"{cell.weak.name} → {cell.strong.name}, {cell.method.shown}"

@@ -60,13 +60,15 @@ def plan(
         >>> len(plan.todo) > 0, len(plan.cached)
         (True, 0)
     """
-    experiment = asked(source, overrides=overrides, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings)
+    experiment = checked_experiment(
+        source, overrides=overrides, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings
+    )
     planned = graph.plan(steps_of(experiment, settings), opened(store))
     check_todo(planned.todo, planned.store, settings)
     return planned
 
 
-def asked(source: Source, *, settings: Settings, **changes: Any) -> Experiment:
+def checked_experiment(source: Source, *, settings: Settings, **changes: Any) -> Experiment:
     """An experiment as records for this machine's device. Raises UserError as `resolved`, or for the device too."""
     problems = Problems()
     with problems.collecting():
@@ -147,7 +149,9 @@ def run(
         >>> [record["method"] for record in results.records if record["seed"] is None]
         ['naive', 'other']
     """
-    experiment = asked(source, overrides=overrides, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings)
+    experiment = checked_experiment(
+        source, overrides=overrides, seeds=seeds, analyses=analyses, plugins=plugins, settings=settings
+    )
     problems = Problems()
     problems.map(lambda tracker: tracker.check(), experiment.trackers)
     problems.raise_collected()

@@ -41,10 +41,10 @@ def places(ids: Sequence[str], wanted: Sequence[str]) -> Places:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    there, asked = pa.array(ids, pa.string()), pa.array(wanted, pa.string())
-    if len(there) == len(asked) and (found := permutation(there, asked)) is not None:
+    there, wanted_ids = pa.array(ids, pa.string()), pa.array(wanted, pa.string())
+    if len(there) == len(wanted_ids) and (found := permutation(there, wanted_ids)) is not None:
         return found
-    return np.asarray(pc.fill_null(pc.index_in(asked, value_set=there), -1).to_numpy(), dtype=np.int64)
+    return np.asarray(pc.fill_null(pc.index_in(wanted_ids, value_set=there), -1).to_numpy(), dtype=np.int64)
 
 
 def permutation(ids: Any, wanted: Any) -> Places | None:

@@ -1,4 +1,4 @@
-"""The gain foretold without ground truth: by hand, where nothing is better than chance, and what is refused."""
+"""The gain predicted without ground truth: by hand, where nothing is better than chance, and what is refused."""
 
 from __future__ import annotations
 
@@ -123,11 +123,11 @@ def test_where_none_tells_it_none_is_taken_in_95_of_100_draws() -> None:
 
 def test_fit_says_it_where_no_row_is_audited(bert: HF, tmp_path: Path) -> None:
     found = fit(cheap.data(210), bert, method="naive", store=str(tmp_path))
-    assert found.foretold is not None
+    assert found.predicted_gain is not None
     (message,) = [line for line in lines(found) if line.startswith("its gain, ")]
-    assert message == f"its gain, {found.foretold}"
-    assert fit(cheap.data(60, audited=10), bert, store=str(tmp_path)).foretold is None
-    assert fit(cheap.data(60), bert, method="naive", store=str(tmp_path)).foretold is None
+    assert message == f"its gain, {found.predicted_gain}"
+    assert fit(cheap.data(60, audited=10), bert, store=str(tmp_path)).predicted_gain is None
+    assert fit(cheap.data(60), bert, method="naive", store=str(tmp_path)).predicted_gain is None
 
 
 def test_its_example_runs() -> None:

@@ -176,11 +176,11 @@ class _Judged:
 def _sentence(judged: Sequence[_Judged]) -> str:
     if not judged:
         return "Too few test examples have answers and known losses for a comparison."
-    asked = [(at, measure, each) for at in (MOST_PROBABLE, 0) for measure in MEASURES for each in judged]
-    found = effects([each.gain(measure, at) for at, measure, each in asked], [each.groups for *_, each in asked])
+    compared = [(at, measure, each) for at in (MOST_PROBABLE, 0) for measure in MEASURES for each in judged]
+    found = effects([each.gain(measure, at) for at, measure, each in compared], [each.groups for *_, each in compared])
 
     def clause(at: int, measure: int) -> str:
-        own = [effect for (a, m, _), effect in zip(asked, found, strict=True) if (a, m) == (at, measure)]
+        own = [effect for (a, m, _), effect in zip(compared, found, strict=True) if (a, m) == (at, measure)]
         return in_words(own, **WORDS[measure])
 
     return (

@@ -147,7 +147,9 @@ def plan(
         device, trust_pickle, trust_remote_code, offline, microbatch=microbatch, shards=shards, per_gpu=per_gpu,
         gradient_checkpointing=gradient_checkpointing, memory_gb=memory_gb,
     )  # fmt: skip
-    experiment = api.asked(read_experiment(file, overrides, seeds, no_plugins, analyses), settings=settings)
+    experiment = api.checked_experiment(
+        read_experiment(file, overrides, seeds, no_plugins, analyses), settings=settings
+    )
     planned = api.plan(experiment, store=store, settings=settings)
     if as_json:
         needed = needs(planned, settings) if resources else {}

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -106,9 +106,8 @@ def work(
         showing(sys.stderr, executor.slots) as watch,
     ):
         worker = _worker(name, settings, cores=cores, gpus=gpus, wait=wait)
-        request = source_from(file, overrides, seeds, no_plugins)
-        shared: dict[str, Any] = {"store": opened_store, "worker": worker, "on": executor, "retry": retry}
-        outcome = sharing.work(**request, **shared, settings=settings, watch=watch)
+        request = {**source_from(file, overrides, seeds, no_plugins), "store": opened_store, "worker": worker}
+        outcome = sharing.work(**request, on=executor, retry=retry, settings=settings, watch=watch)
     _report(outcome, worker, settings, duration(time.monotonic() - started))
 
 

@@ -86,10 +86,10 @@ def estimate(weak: npt.ArrayLike, out_of_fold: npt.ArrayLike) -> GainEstimate:
             f"weak has the shape {labels.shape} and out_of_fold {guess.shape}: give the same rows and classes"
         )
     clue = coefficients()["clue"]
-    return foretold(LABEL_CLUES[clue](labels, guess) if clue else 0.0, hard=bool((labels.max(1) == 1).all()))
+    return predicted_gain(LABEL_CLUES[clue](labels, guess) if clue else 0.0, hard=bool((labels.max(1) == 1).all()))
 
 
-def foretold(value: float, *, hard: bool = False) -> GainEstimate:
+def predicted_gain(value: float, *, hard: bool = False) -> GainEstimate:
     """The estimate for this value of the clue that `coefficients` name. hard: whether labels have no confidences."""
     fitted = coefficients()
     gain, (least, most) = float(Line(intercept=fitted["intercept"], slope=fitted["slope"]).at(value)), fitted["values"]

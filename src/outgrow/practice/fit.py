@@ -44,7 +44,7 @@ class Fitted:
         weak: The labels themselves, joined where several sources gave some; rows without a label have none.
         scored: Of audited rows, predictions by models that have not learned from them.
         comparison: The model and what it is compared with on these rows; () without audited rows.
-        foretold: Without audited rows, the gain over the labels as a prediction from other tasks; else None.
+        predicted_gain: Without audited rows, the gain over the labels as a prediction from other tasks; else None.
         notes: What is to be known, one line each.
         outcome: Which steps were computed.
     """
@@ -58,7 +58,7 @@ class Fitted:
     comparison: tuple[LabellerScore, ...]
     notes: tuple[str, ...]
     outcome: Outcome
-    foretold: GainEstimate | None = None
+    predicted_gain: GainEstimate | None = None
 
     @property
     def choice(self) -> Choice:
@@ -197,11 +197,11 @@ def _read(
             *load(steps.fit, store).notes(),
         ),
         outcome=outcome,
-        foretold=_foretold(weak, load(steps.out_of_fold, store)) if steps.out_of_fold else None,
+        predicted_gain=_predicted_gain(weak, load(steps.out_of_fold, store)) if steps.out_of_fold else None,
     )
 
 
-def _foretold(weak: Labels, guess: Labels) -> GainEstimate:
+def _predicted_gain(weak: Labels, guess: Labels) -> GainEstimate:
     return estimate(classes_of(weak.of(guess.ids)), classes_of(guess))
 
 

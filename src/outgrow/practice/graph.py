@@ -24,7 +24,7 @@ from outgrow.training.precision import Precision
 from outgrow.types import UserError
 
 FOLDS = 5  # of the audited rows, where a fit takes seconds
-FORETOLD = 200, 20_000  # distinct labelled texts, between which the gain is foretold where there is no ground truth
+GAIN_TEXTS = 200, 20_000  # distinct labelled texts, between which the gain is predicted where there is no ground truth
 FEW = 0.2  # the share of the rows that may be audited, for all of them to be set aside
 
 
@@ -47,7 +47,7 @@ class Graph:
     """The steps of a fit. scored: the predictions of all rows by students that have not learned from the audited rows
     of one of `tasks`, each; where several, they are of the folds. alone: the same of the model that learned from the
     audited rows alone, by the fold that it has not learned from. out_of_fold: predictions of heads that have not
-    learned from the weak label of a row, where no row is audited and the gain over the labels is foretold from them."""
+    learned from the weak label of a row, where no row is audited and the gain is predicted from them."""
 
     fit: Fit
     predictions: LabelsStep
@@ -78,14 +78,14 @@ def graph_of(wanted: Wanted) -> Graph:
         scored={task: predicted(each, everything) for task, each in fits.items()},
         alone={task: predicted(each, everything) for task, each in alone.items()},
         zero_shot=zero_shot if wanted.zero_shot else None,
-        out_of_fold=_foretelling(wanted),
+        out_of_fold=_out_of_fold(wanted),
     )
 
 
-def _foretelling(wanted: Wanted) -> LabelsStep | None:
-    """Predictions of the labelled rows by heads that have not learned from their labels; None where nothing is
-    foretold: with ground truth, which is better, on pairs, and on too few or too many texts."""
-    data, (fewest, most) = wanted.data, FORETOLD
+def _out_of_fold(wanted: Wanted) -> LabelsStep | None:
+    """Predictions of the labelled rows by heads that have not learned from their labels; None where no gain is
+    predicted: with ground truth, which is better, on pairs, and on too few or too many texts."""
+    data, (fewest, most) = wanted.data, GAIN_TEXTS
     ids = set(data.annotations.ids)
     texts = {text for id, text in zip(data.ids, data.texts, strict=True) if id in ids}
     if len(data.audited) or data.replies or not fewest <= len(texts) <= most:

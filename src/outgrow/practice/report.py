@@ -20,7 +20,7 @@ def report(fitted: Fitted) -> dict[str, Any]:
     return {
         "verdict": [
             *verdict(fitted.comparison, len(fitted.scored)),
-            *([f"its gain, {fitted.foretold}"] if fitted.foretold else []),
+            *([f"its gain, {fitted.predicted_gain}"] if fitted.predicted_gain else []),
         ],
         "model": fitted.wanted.model.name,
         "method": fitted.choice.name,

@@ -29,5 +29,5 @@ def no_lookups() -> Iterator[None]:
     try:
         yield
     finally:
-        for owner, name, asked in before:
-            setattr(owner, name, asked)
+        for owner, name, original in before:
+            setattr(owner, name, original)
