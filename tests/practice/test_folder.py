@@ -97,6 +97,7 @@ def test_a_contrastively_finetuned_encoder_has_its_head_beside_it(bert: HF, tmp_
     fitted = fit(cheap.data(60), bert, fit_method=TUNED, store=str(tmp_path / "store"))
     folder = written(fitted, tmp_path / "out")
     assert {"predict.py", "head.safetensors", "model.safetensors"} <= {path.name for path in folder.iterdir()}
+    assert "The encoder was finetuned, and a linear head" in (folder / "README.md").read_text()
     own = read_model(folder, Settings()).predict(fitted.data.texts)
     assert own == pytest.approx(fitted.predictions.probs.reshape(60, 2), abs=1e-5)
     frozen = fit(cheap.data(60), bert, store=str(tmp_path / "store")).predictions.probs

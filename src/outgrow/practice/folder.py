@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from outgrow.graph import Settings
+from outgrow.methods.base import FeatureMethod
 from outgrow.practice.checkpoint import FACTS, Facts, write_model
 from outgrow.practice.fit import Fitted
 from outgrow.practice.report import rendered, report
@@ -77,9 +78,10 @@ def write_folder(fitted: Fitted, folder: Path, settings: Settings, command: str 
         text = fitted.data.roles.text
         facts = write_model(draft, fitted.graph.fit, fitted.data.classes, fitted.store, settings, text=text)
         write_predictions(fitted, draft / "predictions.parquet")
+        finetuned = not isinstance(fitted.graph.fit.method, FeatureMethod)
         texts = {
             "report.json": json.dumps(report(fitted) | {"command": command}, indent=1, ensure_ascii=False),
-            "README.md": rendered(fitted, "card.md.j2", kind=facts.kind, command=command),
+            "README.md": rendered(fitted, "card.md.j2", kind=facts.kind, finetuned=finetuned, command=command),
             "report.html": rendered(fitted, "page.html.j2", command=command),
         }
         for name, content in texts.items():
