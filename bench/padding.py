@@ -1,6 +1,7 @@
-"""What less padding costs: batches cut into more passes, each padded less. `python -m bench.padding` prints the table.
+"""What packing gains: batches of which layers read the real tokens alone, beside padded ones that are cut into passes.
 
-`batches.cut` splits a batch where that saves more padded tokens than a pass costs, `PASS_TOKENS`.
+`python -m bench.padding` prints the table. `batches.cut` splits a padded batch where that saves more padded tokens than a
+pass costs.
 """
 
 from __future__ import annotations
@@ -14,31 +15,32 @@ from unittest.mock import patch
 from bench.training import HYPER, Shape, outgrow, shapes
 from bench.turns import REPEATS, Measured, measured
 from outgrow.graph import Settings
-from outgrow.training import batches
+from outgrow.training import batches, packing
 from outgrow.training.network import open_network
 from outgrow.training.precision import has_fast_bf16
 from outgrow.types import Ints
 
-COSTS = {"one pass a batch": 10**9, "as shipped": batches.PASS_TOKENS, "96 tokens a pass": 96, "48 tokens a pass": 48}
-SHAPES = ("GPT-2, 0.7M", "MiniLM-L6 on SST-2")
+PADDED, PACKED = "padded", "packed"
 
 
 def measure(scale: float = 0.5, repeats: int = REPEATS) -> list[Measured]:
-    """Padded tokens by real ones, and examples a second of training, in the precision that an experiment would have."""
+    """Tokens that layers read by real ones, and examples a second of training, in the precision of an experiment."""
     found: list[Measured] = []
     with tempfile.TemporaryDirectory() as scratch:
         for shape in shapes(Path(scratch), scale):
-            if shape.title in SHAPES:
-                run, sizes = outgrow(shape), lengths(shape)
-                contestants = {name: partial(_one, run, sizes, cost) for name, cost in COSTS.items()}
-                found += measured(shape.title, contestants, "as shipped", repeats)
+            run, sizes = outgrow(shape), lengths(shape)
+            contestants = {PADDED: partial(_padded, run, sizes), PACKED: partial(_packed, run)}
+            found += measured(shape.title, contestants, PADDED, repeats)
     return found
 
 
-def _one(run: Callable[..., Mapping[str, float]], sizes: Ints, cost: int) -> dict[str, float]:
-    with patch.object(batches, "PASS_TOKENS", cost):
-        speed = run("bf16" if has_fast_bf16("cpu") else "fp32")["examples/s"]
-        return {"examples/s": speed, "padded by real tokens": padded_by_real(sizes)}
+def _padded(run: Callable[..., Mapping[str, float]], sizes: Ints) -> dict[str, float]:
+    with patch.object(packing, "packing_of", lambda module: None):
+        return {**_packed(run), "tokens read by real": padded_by_real(sizes)}
+
+
+def _packed(run: Callable[..., Mapping[str, float]]) -> dict[str, float]:
+    return {"examples/s": run("bf16" if has_fast_bf16("cpu") else "fp32")["examples/s"], "tokens read by real": 1.0}
 
 
 def padded_by_real(sizes: Ints) -> float:

@@ -58,7 +58,7 @@ def test_attention_is_eager_for_training_in_bf16_on_a_cpu_alone(tmp_path: Path) 
         open_network(folder, "tokens", Settings(), trained_in=given).module.config._attn_implementation  # type: ignore[arg-type]
         for given in ("bf16", "fp32", None)
     ]
-    assert used == ["eager", "sdpa", "sdpa"]
+    assert used == ["packed-eager", "packed-sdpa", "sdpa"]
 
 
 def test_a_method_takes_the_experiment_s_precision_unless_it_has_its_own() -> None:

@@ -36,6 +36,7 @@ class Contrastive(TrainingConfig, TextMethod):
     """
 
     kind: ClassVar[str] = "method/contrastive"
+    version: ClassVar[int] = 2  # 2: batches are packed
 
     epochs: float = 4.0
     learning_rate: float = 5e-5

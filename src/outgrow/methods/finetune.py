@@ -26,6 +26,7 @@ class Finetune(TrainingConfig, TextMethod):
     """
 
     kind: ClassVar[str] = "method/finetune"
+    version: ClassVar[int] = 2  # 2: batches are packed
 
     @property
     def inference_config(self) -> Finetune:

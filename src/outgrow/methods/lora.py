@@ -31,6 +31,7 @@ class LoRA(TrainingConfig, TextMethod):
     """
 
     kind: ClassVar[str] = "method/lora"
+    version: ClassVar[int] = 2  # 2: batches are packed
 
     learning_rate: float = 2e-4  # LoRA wants about ten times the rate of full finetuning
     rank: int = 8

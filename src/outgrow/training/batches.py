@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 PASS_TOKENS = 192  # cost of one more forward pass, in tokens: 64 to 256 is best for MiniLM, more for smaller models
+ATTENTION = 2000  # tokens at which attention takes as long as the rest of a layer: six times the width of small models
 MOST_TOKENS = 4096  # padded tokens in one micro-batch: bounds the memory
 
 
@@ -50,14 +51,16 @@ class Batch:
     """A micro-batch, padded on the right.
 
     rows: which examples, [rows]. tokens: int64 [texts, length]. mask: int64, 1 at real tokens, None where no text is
-    padded. last: where the last real token is, int64 [texts]. columns: int64 [rows, choices], 0 where there is no
-    choice; choice_mask: bool [rows, choices], None where no row lacks one. texts: int64 [rows, choices], which of the
-    texts a choice's output comes from, None where every row has its own text.
+    padded. real: where the mask is 1, in the flattened tokens; None likewise. last: where the last real token is, int64
+    [texts]. columns: int64 [rows, choices], 0 where there is no choice; choice_mask: bool [rows, choices], None where
+    no row lacks one. texts: int64 [rows, choices], which of the texts a choice's output comes from, None where every
+    row has its own text.
     """
 
     rows: Ints
     tokens: torch.Tensor
     mask: torch.Tensor | None
+    real: torch.Tensor | None
     last: torch.Tensor
     columns: torch.Tensor
     choice_mask: torch.Tensor | None
@@ -69,8 +72,11 @@ def order(n: int, seed: int, epoch: int) -> Ints:
     return np.random.default_rng([seed, epoch]).permutation(n)
 
 
-def cut(rows: Ints, lengths: Ints, most_rows: int | None = None, most_tokens: int = MOST_TOKENS) -> list[Ints]:
+def cut(
+    rows: Ints, lengths: Ints, most_rows: int | None = None, most_tokens: int = MOST_TOKENS, *, packed: bool = False
+) -> list[Ints]:
     """Split `rows`, sorted by length, into micro-batches of least total cost: padded tokens, plus a cost per pass.
+    packed: padded tokens cost a model that packs its batches only what attention does with them.
 
     No run has more than `most_rows` rows or `most_tokens` padded tokens (one row always goes).
     """
@@ -83,7 +89,7 @@ def cut(rows: Ints, lengths: Ints, most_rows: int | None = None, most_tokens: in
         width = int(sizes[end - 1])
         first = end - max(1, min(most_tokens // max(width, 1), most_rows or n))
         starts = np.arange(max(first, 0), end)
-        costs = best[starts] + (end - starts) * width + PASS_TOKENS
+        costs = best[starts] + (end - starts) * width * (width / ATTENTION if packed else 1.0) + PASS_TOKENS
         best[end], start[end] = costs.min(), starts[costs.argmin()]
     runs: list[Ints] = []
     while n:
@@ -112,6 +118,7 @@ def collate(data: Encoded, rows: Ints, choices: int, device: str = "cpu", length
         rows=rows,
         tokens=sent(tokens, device),
         mask=None if real.all() else sent(real.astype(np.int64), device),
+        real=None if real.all() else sent(np.flatnonzero(real), device),
         last=sent(lengths - 1, device),
         columns=sent(np.maximum(columns, 0), device),
         choice_mask=None if exists.all() else sent(exists, device),

@@ -45,7 +45,7 @@ class ClassificationObjective:
 
     def micro_batches(self, rows: Ints) -> list[Batch]:
         choices = widest(self._examples, rows)
-        runs = cut(rows, self._lengths, self._most_rows)
+        runs = cut(rows, self._lengths, self._most_rows, packed=self._network.packing is not None)
         return [collate(self._examples, run, choices, self._network.device) for run in runs]
 
     def targets(self, micro_batches: list[Batch], progress: float) -> list[torch.Tensor]:

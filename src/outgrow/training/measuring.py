@@ -76,6 +76,21 @@ def sees_padding(network: OpenedModel, folder: Path) -> bool:
     return not all(_close(one, each) for one, each in zip(alone, together, strict=True))
 
 
+def can_pack(packed: OpenedModel, plain: OpenedModel) -> bool:
+    """Whether a model gives the same states to the tokens of a batch when it is packed and when it is not."""
+    import torch
+
+    texts = _texts(plain)
+    batch = _batch(plain, texts)
+    try:
+        with torch.inference_mode():
+            expected, found = plain.hidden(batch), packed.hidden(batch)
+    except Exception:  # what layers make of packed tokens is not known
+        return False
+    pairs = zip(found, expected, texts, strict=True)
+    return all(_close(one[: len(text)], other[: len(text)]) for one, other, text in pairs)
+
+
 def _require_last_token(network: OpenedModel, texts: list[Ints], alone: list[torch.Tensor], folder: Path) -> None:
     """The head of a causal model reads the last token's state, and stored it does so in plain transformers."""
     import torch
@@ -113,12 +128,16 @@ def _texts(network: OpenedModel) -> list[Ints]:
 
 def _answers(network: OpenedModel, texts: list[Ints]) -> list[torch.Tensor]:
     """What is read of each text in one batch: the outputs of the readout, or the states of all tokens."""
-    columns = np.zeros((len(texts), 1), dtype=np.int64)
-    batch: Batch = collate(Encoded(tokens=tuple(texts), columns=columns), np.arange(len(texts)), 1, network.device)
+    batch = _batch(network, texts)
     if network.module.base_model is network.module:
         states = network.hidden(batch)
         return [state[: len(text)] for state, text in zip(states, texts, strict=True)]
     return list(network.outputs(batch))
+
+
+def _batch(network: OpenedModel, texts: list[Ints]) -> Batch:
+    columns = np.zeros((len(texts), 1), dtype=np.int64)
+    return collate(Encoded(tokens=tuple(texts), columns=columns), np.arange(len(texts)), 1, network.device)
 
 
 def _close(one: torch.Tensor, other: torch.Tensor) -> bool:

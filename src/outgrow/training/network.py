@@ -17,7 +17,7 @@ from outgrow.tasks.base import Readout
 from outgrow.training import sharded
 from outgrow.training.batches import Batch, Encoded, at, padded
 from outgrow.training.checkpoint import NOT_CAUSAL, Kind, check_loadable, load_module
-from outgrow.training.measuring import is_causal, sees_padding
+from outgrow.training.measuring import can_pack, is_causal, sees_padding
 from outgrow.training.precision import Precision, attention
 from outgrow.training.tokenizer import (
     fit_tokenizer,
@@ -32,13 +32,16 @@ from outgrow.types import Examples, Ints, UserError, same_choices
 if TYPE_CHECKING:
     import torch
 
+    from outgrow.training.packing import Packing
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Network:
     """A module with its tokenizer.
 
     longest: how many tokens it reads, None where no limit is known. Two things were measured: whether it is `causal`
-    (no token sees a later one), and whether it `sees_padding` in spite of a mask.
+    (no token sees a later one), and whether it `sees_padding` in spite of a mask. packing: of a model that is trained,
+    where it can be packed.
     """
 
     module: Any
@@ -48,6 +51,7 @@ class Network:
     causal: bool
     longest: int | None
     sees_padding: bool
+    packing: Packing | None = None
 
     def encode(self, examples: Examples) -> Encoded:
         """Token ids and output columns of every example. An example that is too long is a UserError."""
@@ -122,7 +126,7 @@ class Network:
         if layer == -1:
             chosen: torch.Tensor = self._through(base, batch).last_hidden_state
         else:
-            states = self._through(base, batch, output_hidden_states=True).hidden_states
+            states = self._through(base, batch, packed=False, output_hidden_states=True).hidden_states
             if not -len(states) <= layer < len(states):
                 raise UserError(
                     f"the model has layers 0 to {len(states) - 1}, 0 being the embeddings: no layer {layer}"
@@ -141,7 +145,7 @@ class Network:
         found: list[tuple[torch.Tensor, torch.Tensor]] = []
         for last in sorted(set(batch.last.tolist())):
             texts = (batch.last == last).nonzero()[:, 0]
-            part = replace(batch, tokens=batch.tokens[texts, : last + 1], mask=None, last=batch.last[texts])
+            part = replace(batch, tokens=batch.tokens[texts, : last + 1], mask=None, real=None, last=batch.last[texts])
             states = read(part)
             if states.ndim == 3:  # hidden states: as wide as the whole batch again
                 states = torch.nn.functional.pad(states, (0, 0, 0, batch.tokens.shape[1] - last - 1))
@@ -149,8 +153,10 @@ class Network:
         order = torch.cat([texts for texts, _ in found]).argsort()
         return torch.cat([states for _, states in found])[order]
 
-    def _through(self, module: Any, batch: Batch, **options: Any) -> Any:
+    def _through(self, module: Any, batch: Batch, packed: bool = True, **options: Any) -> Any:
         """What the module makes of a batch. A causal model needs no mask: no token sees the padding on its right."""
+        if self.packing:
+            self.packing.read(batch if packed else None)
         mask = None if self.causal else batch.mask
         if self.causal:
             options["use_cache"] = False
@@ -217,7 +223,7 @@ def open_network(
         sum_in_place(module)
     if trained_in and settings.gradient_checkpointing:
         _compute_twice(module, folder)
-    return _opened(module, folder, readout, settings)
+    return _opened(module, folder, readout, settings, trained=trained_in is not None)
 
 
 def _compute_twice(module: Any, folder: Path) -> None:
@@ -240,10 +246,10 @@ def open_encoder(folder: Path, settings: Settings, *, trained_in: Precision | No
     module = load_module("encoder", folder, settings, attention=how)
     if trained_in and settings.gradient_checkpointing:
         _compute_twice(module, folder)
-    return _opened(module, folder, "head", settings)
+    return _opened(module, folder, "head", settings, trained=trained_in is not None)
 
 
-def _opened(module: Any, folder: Path, readout: Readout, settings: Settings) -> Network:
+def _opened(module: Any, folder: Path, readout: Readout, settings: Settings, *, trained: bool) -> Network:
     tokenizer = load_tokenizer(folder, settings)
     encoder = module.base_model is module
     causal = is_causal(module, folder)
@@ -260,7 +266,22 @@ def _opened(module: Any, folder: Path, readout: Readout, settings: Settings) -> 
         longest=read_header(folder).longest,
         sees_padding=False,
     )
-    return replace(network, sees_padding=sees_padding(network, folder))
+    network = replace(network, sees_padding=sees_padding(network, folder))
+    return _packing(network) if trained and settings.shards == 1 else network
+
+
+def _packing(network: Network) -> Network:
+    """The network with its batches packed where that changes no answer. Ranks that share the micro-batches of an update
+    need several of them, and do not pack."""
+    from outgrow.training.packing import packing_of
+
+    if network.sees_padding or (packing := packing_of(network.module)) is None:
+        return network
+    packed = replace(network, packing=packing)
+    if can_pack(packed, network):
+        return packed
+    packing.remove()
+    return network
 
 
 def check_network(kind: Kind, folder: Path, settings: Settings, *, drawn: bool) -> None:

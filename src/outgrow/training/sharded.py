@@ -8,7 +8,7 @@ the micro-batches are the step's, ranks share the micro-batches of an update, an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -67,19 +67,25 @@ def spread(module: Any) -> Any:
     """Keep a part of each weight on the device of this rank: layers are gathered one at a time when they are used."""
     if rank().world == 1:
         return module
-    from torch import distributed, nn
+    from torch import distributed
     from torch.distributed.fsdp import fully_shard
 
     mesh = rank().mesh
-    lists = (each for each in module.modules() if isinstance(each, nn.ModuleList) and len(each))
-    layers = max(lists, key=lambda each: sum(weight.numel() for weight in each.parameters()), default=())
-    for layer in layers:
+    for layer in layers_of(module):
         fully_shard(layer, mesh=mesh)
     fully_shard(module, mesh=mesh)
     module.to(rank().device)  # buffers
     for _ in range(rank().number, rank().world):
         distributed.barrier()
     return module
+
+
+def layers_of(module: Any) -> Sequence[Any]:
+    """The layers of a model: its list of modules with the most weights. Empty where it has no list."""
+    from torch import nn
+
+    lists: list[Any] = [each for each in module.modules() if isinstance(each, nn.ModuleList) and len(each)]
+    return max(lists, key=lambda each: sum(weight.numel() for weight in each.parameters()), default=())
 
 
 def gathered(module: Any) -> None:
