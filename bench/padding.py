@@ -1,7 +1,7 @@
 """What packing gains: batches of which layers read the real tokens alone, beside padded ones that are cut into passes.
 
-`python -m bench.padding` prints the table. `batches.cut` splits a padded batch where that saves more padded tokens than a
-pass costs.
+`python -m bench.padding` prints the table. `batches.cut` splits a padded batch where that saves more tokens than a pass
+costs.
 """
 
 from __future__ import annotations
