@@ -143,13 +143,23 @@ def rank_processes() -> list[int]:
     return [int(pid) for pid in children if b"outgrow.training.ranks" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Predict, Store]:
+    """A step, and what it comes to when nothing is killed."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    step = predict(folder, replace(METHOD, epochs=4))
+    whole, outcome = ran(step, folder / "whole")
+    assert not outcome.failures
+    return step, whole
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("which", [0, 1])
-def test_a_killed_rank_costs_nothing_but_time(which: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    step = predict(tmp_path, replace(METHOD, epochs=8))
-    whole, outcome = ran(step, tmp_path / "whole")
-    assert not outcome.failures
+def test_a_killed_rank_costs_nothing_but_time(
+    which: int, undisturbed: tuple[Predict, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, whole = undisturbed
     monkeypatch.setenv("OUTGROW_CHECKPOINT_SECONDS", "0")
     killed: list[int] = []
     scratch = tmp_path / "killed" / "scratch"
