@@ -22,6 +22,10 @@ NAN = float("nan")
         ([1.0, NAN, 0.0], ("0", "1"), [[1], [-1], [0]]),
         ([10, 9, -1], ("9", "10"), [[1], [0], [-1]]),
         ([True, False, None], ("false", "true"), [[1], [0], [-1]]),
+        ([True, False, NAN], ("false", "true"), [[1], [0], [-1]]),  # numpy makes numbers of these
+        (["b", NAN, "a"], ("a", "b"), [[1], [-1], [0]]),  # and of this NaN a text
+        ([["b", NAN], ["a", "b"]], ("a", "b"), [[1, -1], [0, 1]]),
+        (["²", "³", None], ("²", "³"), [[0], [1], [-1]]),  # digits that are no numbers
         ([["b", None], ["a", "b"]], ("a", "b"), [[1, -1], [0, 1]]),
         (np.array([[0, -1], [1, 2]]), ("0", "1", "2"), [[0, -1], [1, 2]]),
         (np.array([[0, NAN], [1, 2]]), ("0", "1", "2"), [[0, -1], [1, 2]]),
@@ -85,6 +89,16 @@ def test_ground_truth_is_joined_by_place_and_may_have_gaps() -> None:
         ([{"a": 1}, "b"], {}, "a label holds a dict"),
         (["a", "b"], {"form": "probabilities"}, "a label is not a number"),
         ([[0.0]], {"form": "scores"}, "an answer needs two classes at least"),
+        ([0.25, 0.5, NAN], {}, "the labels are fractions, one an item"),
+        ([1, 0], {"gold": [True, False]}, "the labels are 0, 1, and gold has false, true"),
+        ([1, 2, 0], {"classes": (1, 2, 3)}, "the label '0' is not a class: they are 1, 2, 3"),
+        ([1, 2, 3], {"gold": [0, 1, 2], "classes": (1, 2, 3)}, "the label '0' is not a class: they are 1, 2, 3"),
+        (["a", "b"], {"annotators": ["x", "y"]}, "1 annotators label and 2 are named"),
+        ([["a", "b"], ["b", "a"]], {"annotators": ["x"]}, "2 annotators label and 1 are named"),
+        ([["a", "b"], ["b", "a"]], {"annotators": ["x", "x"]}, "annotators lists 'x' twice"),
+        (["a", "b"], {"form": "odd"}, "form is 'odd': choose"),
+        (["a", "b"], {"texts": 5}, "texts is 5: give a list"),
+        (["a", "b"], {"gold": 5}, "gold is 5: give a list"),
         (["a", "a"], {"classes": ("a",)}, "classes lists 'a' alone"),
         (["a", "b"], {"classes": ("a", "a")}, "classes lists 'a' twice"),
     ],
@@ -103,5 +117,5 @@ def test_what_is_odd_is_reported() -> None:
         "1 always says 'bad'",
         "no label ever says 'x'",
     )
-    checked = PracticeData.from_values(["a", "b"], gold=["c", None])
+    checked = PracticeData.from_values(["a", "b"], gold=["c", "a"])
     assert checked.odd == ("no label ever says 'c', which the ground truth has",)

@@ -72,6 +72,18 @@ def test_columns_are_named_by_the_user(tmp_path: Path) -> None:
     assert not data.roles.guessed
 
 
+def test_numbers_are_not_taken_for_places_where_they_are_names(tmp_path: Path) -> None:
+    """Labels from 1 and ground truth from 0: read by names and by places, every row would be right."""
+    path = csv(tmp_path, "text,label,gold\na b c,1,0\nd e f,2,1\ng h i,3,2\n")
+    with pytest.raises(UserError, match=r"row 1: '0' is not a class of the task\. The classes are 1, 2, 3$"):
+        read_data(path, classes=("1", "2", "3"))
+    apart = csv(tmp_path, "text,label,gold\na b c,0,20\nd e f,1,10\n")
+    data = read_data(apart, classes=("10", "20"))
+    assert labels_of(data) == {"label": {"1": "10", "2": "20"}}
+    assert data.gold is not None
+    assert data.gold.tolist() == [1, 0]
+
+
 def test_several_annotators_with_gaps_are_guessed_by_their_cells(tmp_path: Path) -> None:
     rows = "".join(
         f"{text},{a},{b}\n" for text, a, b in zip(TEXTS * 3, "xyxy" * 3, ["y", "", "x", "x"] * 3, strict=True)

@@ -12,7 +12,7 @@ import numpy as np
 from outgrow.annotations import Annotations
 from outgrow.practice.roles import MOST_CLASSES, Roles
 from outgrow.text import tables
-from outgrow.text.label_cells import finder, is_distribution, unpacked
+from outgrow.text.label_cells import finder, is_distribution, may_be_numbered, unpacked
 from outgrow.text.normal import caseless
 from outgrow.types import Ints, UserError
 
@@ -36,7 +36,7 @@ def classes_of(
         names = given or roles.weak
         if len(names) != len(roles.weak):
             raise UserError(f"{path}: {len(roles.weak)} columns of numbers for {len(names)} classes: name one for each")
-        _refuse_apart(path, roles, Counter(names), gold)
+        refuse_apart(path, names, gold, repr(roles.gold))
         return names, ()
     weak = _names(path, table, roles.weak, abstain)
     widths, keys = _inside(path, table, roles.weak)
@@ -46,7 +46,7 @@ def classes_of(
         return _unnamed(path, roles, max(widths or {2}), gold), ()
     names = _sorted({*weak, *keys, *gold})
     refuse_spellings(path, {*weak, *keys}, gold, repr(roles.gold))
-    _refuse_apart(path, roles, Counter({*weak, *keys}), gold)
+    refuse_apart(path, {*weak, *keys}, gold, repr(roles.gold))
     _refuse_count(path, roles, names, len(table.rows))
     return names, ()
 
@@ -74,6 +74,16 @@ def refuse_spellings(where: Path, weak: Iterable[str], gold: Iterable[str], colu
                 f"{where}: the labels say {other!r} and {column} says {name!r}: write them alike, or list the classes, "
                 "whose names then count in any case (--classes bad,good)"
             )
+
+
+def refuse_apart(where: Path, weak: Iterable[str], gold: Iterable[str], column: str) -> None:
+    """Raise UserError where no name of the ground truth is one of the labels', which are compared without case."""
+    labels, right = list(weak), list(gold)
+    folded = {caseless(name) for name in labels}
+    if right and labels and not any(caseless(name) in folded for name in right):
+        advice = ASK if all(map(str.isdecimal, labels)) else "write them alike, or name other columns"
+        weak_names, gold_names = tables.listed(_sorted(labels)), tables.listed(_sorted(right))
+        raise UserError(f"{where}: the labels are {weak_names}, and {column} has {gold_names}: {advice}")
 
 
 def odd_classes(classes: Sequence[str], annotations: Annotations, gold: Ints | None) -> tuple[str, ...]:
@@ -160,10 +170,10 @@ def _inside(path: Path, table: tables.Table, columns: Iterable[str]) -> tuple[se
 
 
 def _are_numbers(found: Iterable[str], classes: tuple[str, ...]) -> bool:
-    """Whether the names are all whole numbers, and not all of them classes."""
+    """Whether the names are all whole numbers that stand for the classes, and not all of them classes."""
     names = list(found)
-    own = finder(classes)
-    return bool(names) and all(map(str.isdigit, names)) and any(own(name) is None for name in names)
+    own, whole = finder(classes), bool(names) and all(map(str.isdecimal, names))
+    return whole and any(own(name) is None for name in names) and may_be_numbered(classes)
 
 
 def _unnamed(path: Path, roles: Roles, count: int, gold: Counter[str]) -> tuple[str, ...]:
@@ -180,16 +190,7 @@ def _unnamed(path: Path, roles: Roles, count: int, gold: Counter[str]) -> tuple[
 def _sorted(names: Iterable[str]) -> tuple[str, ...]:
     """Names in order: of whole numbers theirs."""
     each = list(names)
-    return tuple(sorted(each, key=int) if all(name.isdigit() and len(name) < 20 for name in each) else sorted(each))
-
-
-def _refuse_apart(path: Path, roles: Roles, weak: Counter[str], gold: Counter[str]) -> None:
-    """Raise UserError where no name of the ground truth is one of the labels', which are compared without case."""
-    folded = {caseless(name) for name in weak}
-    if gold and weak and not any(caseless(name) in folded for name in gold):
-        weak_names, gold_names = tables.listed(_sorted(weak)), tables.listed(_sorted(gold))
-        advice = ASK if all(map(str.isdigit, weak)) else "write them alike, or name other columns"
-        raise UserError(f"{path}: the labels are {weak_names}, and {roles.gold!r} has {gold_names}: {advice}")
+    return tuple(sorted(each, key=int) if all(name.isdecimal() and len(name) < 20 for name in each) else sorted(each))
 
 
 def _refuse_count(path: Path, roles: Roles, names: Sequence[str], rows: int) -> None:

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from outgrow.annotations import Annotations
-from outgrow.practice.classes import odd_classes, refuse_classes, refuse_spellings
+from outgrow.practice.classes import odd_classes, refuse_apart, refuse_classes, refuse_spellings
+from outgrow.ranges import one_of
 from outgrow.text import tables
-from outgrow.text.label_cells import Form, distribution
+from outgrow.text.label_cells import FORMS, Form, distribution, may_be_numbered
 from outgrow.types import Doubles, Ints, UserError
 
 HERE = Path("the data")  # in place of a file's name in messages
@@ -33,20 +34,22 @@ def read(
     array = _array(weak)
     names = tuple(tables.name(name) for name in classes)
     refuse_classes(names)
+    _refuse_lengths(array, texts=texts, gold=gold, ids=ids)
     own_ids = tuple(str(i) for i in range(len(array))) if len(ids) == 0 else tuple(tables.name(id) for id in ids)
-    for what, values in (("texts", texts), ("gold", gold), ("ids", own_ids)):
-        if values is not None and len(values) not in ((0, len(array)) if what == "texts" else (len(array),)):
-            raise UserError(f"{len(array):,} items have labels and there are {len(values):,} {what}: give one for each")
     if len(set(own_ids)) < len(own_ids):
         twice = next(id for id in own_ids if own_ids.count(id) > 1)
         raise UserError(f"the id {twice!r} occurs twice: give each item an id of its own")
     gold_names = None if gold is None else _named(list(gold))
     if gold_names is not None and gold_names.ndim != 1:
         raise UserError(f"gold has the shape {gold_names.shape}: give one class for each item")
-    if _form(array, form) == "classes":
+    form = _form(array, form)
+    _refuse_annotators(array, form, annotators)
+    if form == "classes":
         votes = _named(array.reshape(len(array), -1))
         if gold_names is not None and not names:
-            refuse_spellings(HERE, votes.reshape(-1).tolist(), gold_names.tolist(), "gold")
+            said, right = ({*each.reshape(-1).tolist()} - {""} for each in (votes, gold_names))
+            refuse_spellings(HERE, said, right, "gold")
+            refuse_apart(HERE, said, right, "gold")
         names = names or _classes(votes, gold_names)
         annotations = Annotations.from_matrix(own_ids, _indices(votes, names), len(names), annotators)
     else:
@@ -73,30 +76,71 @@ def read(
 
 
 def _array(weak: Any) -> Names:
-    """The labels as an array of one, two or three axes. Raises UserError for rows of different lengths."""
+    """The labels as an array of one, two or three axes: of floats where all are numbers and some are floats.
+
+    What numpy would make of a list on its own is not taken: of NaN among texts the text "nan", of True among floats 1.
+    Raises UserError for rows of different lengths.
+    """
+    given = weak.to_list() if hasattr(weak, "to_list") else weak
     try:
-        array = np.asarray(weak.to_list() if hasattr(weak, "to_list") else weak)
+        array = np.asarray(given) if hasattr(given, "dtype") else np.asarray(given, dtype=object)
     except ValueError:
         raise UserError("the rows of labels have different lengths: fill gaps with None, NaN or -1") from None
-    if array.dtype == object and any(isinstance(each, list | tuple | np.ndarray) for each in array.reshape(-1)):
-        raise UserError("the rows of labels have different lengths: fill gaps with None, NaN or -1")
+    if array.dtype == object and array.ndim:
+        kinds = {type(each) for each in array.reshape(-1)} - {type(None)}
+        if any(issubclass(kind, list | tuple | np.ndarray) for kind in kinds):
+            raise UserError("the rows of labels have different lengths: fill gaps with None, NaN or -1")
+        numbers = bool not in kinds and all(issubclass(kind, int | float | np.number) for kind in kinds)
+        if numbers and any(issubclass(kind, float | np.floating) for kind in kinds):
+            array = array.astype(np.float64)
     if not 1 <= array.ndim <= 3 or not array.size:
         raise UserError(f"labels of shape {array.shape} cannot be read: give [n], [n, annotators] or [n, classes]")
     return array
 
 
+def _refuse_lengths(array: Names, **columns: Any) -> None:
+    """Raise UserError for a column that is none, or has another length than the labels; texts and ids may be empty."""
+    for what, values in columns.items():
+        if values is None:
+            continue
+        if not hasattr(values, "__len__"):
+            raise UserError(f"{what} is {values!r:.40}: give a list, with one for each item")
+        if len(values) != len(array) and (len(values) or what == "gold"):
+            raise UserError(f"{len(array):,} items have labels and there are {len(values):,} {what}: give one for each")
+
+
+def _refuse_annotators(array: Names, form: Form, annotators: Sequence[str]) -> None:
+    """Raise UserError for names of annotators that are not as many as there are, or occur twice."""
+    several = array.ndim == 3 or (array.ndim == 2 and form == "classes")
+    count = array.shape[1] if several else 1
+    if len(annotators) not in (0, count):
+        raise UserError(f"{count} annotators label and {len(annotators)} are named: name each")
+    if twice := next((name for name in annotators if list(annotators).count(name) > 1), None):
+        raise UserError(f"annotators lists {twice!r} twice: name each once")
+
+
 def _form(array: Names, form: Form) -> Form:
-    """The form of the labels. Floats that are not all whole are probabilities; rows of 0 and a 1 might be both."""
+    """The form of the labels. Floats that are not all whole are probabilities; rows of 0 and a 1 might be both.
+
+    Raises UserError for these, for a vector of fractions, and for a form that does not exist.
+    """
+    if form not in FORMS:
+        raise UserError(f"form is {form!r:.40}: {one_of(*FORMS).advice(form)}")
     if form != "auto":
         return form
     if array.ndim == 3:
         return "probabilities"
-    if array.ndim < 2 or array.dtype.kind != "f":
+    if array.dtype.kind != "f":
         return "classes"
     known = array[np.isfinite(array)]
     if not np.array_equal(known, np.round(known)):
+        if array.ndim == 1:
+            raise UserError(
+                "the labels are fractions, one an item: give the probability of each class, [n, k], or "
+                "form='probabilities' for those of the second class"
+            )
         return "probabilities"
-    if (
+    if array.ndim == 2 and (
         np.isfinite(array).all()
         and ((array == 1).sum(1) == 1).all()
         and ((array == 0).sum(1) == array.shape[1] - 1).all()
@@ -130,7 +174,8 @@ def _classes(votes: Names, gold: Names | None) -> tuple[str, ...]:
     if len(found) < 2:
         problem = f"all labels are {found.pop()!r}" if found else "all annotators abstain on all items"
         raise UserError(f"{problem}: an answer needs two classes, classes=[...] lists them")
-    return tuple(sorted(found, key=int) if all(name.isdigit() and len(name) < 20 for name in found) else sorted(found))
+    whole = all(name.isdecimal() and len(name) < 20 for name in found)
+    return tuple(sorted(found, key=int) if whole else sorted(found))
 
 
 def _indices(votes: Names, classes: Sequence[str]) -> Ints:
@@ -140,7 +185,7 @@ def _indices(votes: Names, classes: Sequence[str]) -> Ints:
     """
     place = {name: i for i, name in enumerate(classes)} | {"": -1}
     found = {*votes.reshape(-1).tolist()}
-    if any(name not in place for name in found) and all(name.isdigit() or not name for name in found):
+    if not found <= place.keys() and all(map(str.isdecimal, found - {""})) and may_be_numbered(classes):
         place = {str(i): i for i in range(len(classes))} | {"": -1}
     if unknown := next((name for name in sorted(found) if name not in place), None):
         raise UserError(f"the label {unknown!r} is not a class: they are {tables.listed(classes)}")

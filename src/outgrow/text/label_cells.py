@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from outgrow.types import TOLERANCE, Example, UserError
 
 ClassLabel = int | tuple[float, ...]  # the index of a choice, or a probability for each
 Form = Literal["auto", "classes", "probabilities", "scores"]
+FORMS = get_args(Form)
 
 
 class Coding(Protocol):
@@ -121,8 +122,15 @@ def class_index(path: Path, number: int, value: Any, coding: Coding, example: Ex
         raise UserError(f"{path}, row {number}: the label {name!r} is none of 0 to {len(known) - 1}, the classes")
     close = difflib.get_close_matches(name[:200], known, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else f" The classes are {tables.listed(known)}"
-    stands = ": say which numbers stand for them (classes = [...])" if name.isdigit() else ""
+    numbered = name.isdecimal() and may_be_numbered(known)
+    stands = ": say which numbers stand for them (classes = [...])" if numbered else ""
     raise UserError(f"{path}, row {number}: {name!r} is not a class of the task.{hint}{stands}")
+
+
+def may_be_numbered(classes: Sequence[str]) -> bool:
+    """Whether the numbers 0, 1, ... can stand for the classes in this order: none of them is the name of another."""
+    place = {tables.name(name): i for i, name in enumerate(classes)}
+    return all(place.get(str(i), i) == i for i in range(len(classes)))
 
 
 @lru_cache(maxsize=10_000)

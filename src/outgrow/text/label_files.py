@@ -13,7 +13,7 @@ import numpy as np
 from outgrow.annotations import Annotations
 from outgrow.ranges import check_ranges, one_of
 from outgrow.text import tables
-from outgrow.text.label_cells import ClassLabel, Form, class_label, distribution, finder
+from outgrow.text.label_cells import FORMS, ClassLabel, Form, class_label, distribution, finder
 from outgrow.text.normal import caseless, normal_form
 from outgrow.types import Example, Labels, UserError
 
@@ -47,7 +47,7 @@ class LabelFormat:
     normalize: bool = False
 
     def __post_init__(self) -> None:
-        check_ranges(self, form=one_of("auto", "classes", "probabilities", "scores"))
+        check_ranges(self, form=one_of(*FORMS))
         if self.id and self.prompt:
             raise UserError("id and prompt are given: a row names its example by one of them")
         if self.annotators and (self.label or self.annotator):
