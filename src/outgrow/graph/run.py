@@ -20,6 +20,7 @@ from outgrow.graph.plan import Plan, plan
 from outgrow.graph.room import Resources, Room, lacking
 from outgrow.graph.schedule import Schedule
 from outgrow.graph.step import Step
+from outgrow.graph.watching import refuse_inside, watching
 from outgrow.store import Damaged, Lease, Store
 from outgrow.types import UserError
 
@@ -52,6 +53,7 @@ def run(
     A step that fails does not stop those that do not depend on it. An interrupt cancels running steps, and so does an
     error of `watch`, which is raised. worker: if given, this run is one of several workers of the store.
     """
+    refuse_inside(store.url)
     return _Run(targets, store, executor, settings, watch, worker).finish()
 
 
@@ -285,7 +287,8 @@ class _Run:
                 lease.running[event.key]["fraction"] = event.fraction
             try:
                 log_event(event)
-                self._watch(event)
+                with watching(self.store.url):
+                    self._watch(event)
             except BaseException as error:
                 self._watch_error = error
                 raise
