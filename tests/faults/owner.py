@@ -16,12 +16,16 @@ from outgrow.graph import Step, run
 from outgrow.store import Store, lease
 
 lease.BEAT, lease.PATIENCE = 0.1, 1.5  # workers of a pool import this file too
-STEPS = (Chain(seed=1, pieces=250), Chain(seed=2, pieces=250, after=Chain(seed=1, pieces=250)))
+STEPS = (
+    Chain(seed=1, pieces=250),
+    Chain(seed=2, pieces=250, after=Chain(seed=1, pieces=250)),
+    Chain(seed=3, pieces=250),
+)
 
 
 def main() -> int:
     steps: tuple[Step[object], ...] = STEPS
-    executor: Executor = Pool(1) if sys.argv[2] == "pool" else Inline()
+    executor: Executor = Pool(2) if sys.argv[2] == "pool" else Inline()
     with executor:
         outcome = run(
             steps,

@@ -81,6 +81,13 @@ TAKEN: dict[str, Callable[[Path], object]] = {
     "the file, a folder in its place": lambda store: [
         (path.unlink(), path.mkdir()) for path in list((store / "leases").iterdir())
     ],
+    "the file, a loop of links in its place": lambda store: [
+        (path.unlink(), path.symlink_to(path.name)) for path in list((store / "leases").iterdir())
+    ],
+    "all of scratch, a file in its place": lambda store: (shutil.rmtree(store / "scratch"), (store / "scratch").touch()),
+    "the files of its checkpoints, folders in their place": lambda store: [
+        (path.unlink(), path.mkdir()) for path in list((store / "scratch").glob("*/*/checkpoint-*/*"))
+    ],
     "the scratch of the step": lambda store: [shutil.rmtree(path) for path in (store / "scratch").iterdir()],
     "all of scratch": lambda store: shutil.rmtree(store / "scratch"),
     "its checkpoints": lambda store: [shutil.rmtree(path) for path in (store / "scratch").glob("*/*/checkpoint-*")],
@@ -102,8 +109,9 @@ def test_files_that_are_taken_from_a_run_at_work(
         with suppress(FileNotFoundError):  # of a file that the run replaces meanwhile
             TAKEN[what](Path(store.url))
         outputs = ended(process)
-    if (Path(store.url) / "leases").is_file():
-        (Path(store.url) / "leases").unlink()
+    for name in ("leases", "scratch"):
+        if (Path(store.url) / name).is_file():
+            (Path(store.url) / name).unlink()
     agree(store, expected, outputs)
 
 

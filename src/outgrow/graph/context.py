@@ -96,7 +96,7 @@ class Context:
     """The argument of `Step.run`: reads inputs, reports progress, keeps checkpoints in a scratch folder."""
 
     _lease: Ticket | None = None
-    _writing: Callable[[Path], AbstractContextManager[Any]] = nullcontext  # a full disk becomes one line
+    _writing: Callable[..., AbstractContextManager[Any]] = nullcontext  # a full disk becomes one line
 
     def __init__(
         self,
@@ -164,12 +164,13 @@ class Context:
         """
         self._check()
         draft = self.scratch / f"draft-{uuid.uuid4().hex}"
-        try:
-            draft.mkdir()
-        except FileNotFoundError:  # scratch was taken away: by the next owner of the lease, or by hand
-            if self._lease:
-                self._lease.verify()
-            draft.mkdir(parents=True)
+        with self._writing():
+            try:
+                draft.mkdir()
+            except FileNotFoundError:  # scratch was taken away: by the next owner of the lease, or by hand
+                if self._lease:
+                    self._lease.verify()
+                draft.mkdir(parents=True)
         try:
             with self._writing(draft):
                 write(draft)
@@ -179,10 +180,11 @@ class Context:
             raise
         last = self.last_checkpoint()
         number = int(last.name.partition("-")[2]) + 1 if last else 0
-        draft.rename(self.scratch / f"checkpoint-{number:09d}")
-        flush(self.scratch, files=False)
-        if last:
-            shutil.rmtree(last.rename(draft))  # renamed first, so that no reader sees half a checkpoint
+        with self._writing():
+            draft.rename(self.scratch / f"checkpoint-{number:09d}")
+            flush(self.scratch, files=False)
+            if last:
+                shutil.rmtree(last.rename(draft))  # renamed first, so that no reader sees half a checkpoint
         if STOPPING.is_set():
             with suppress(UserError):  # of a store out of reach: the checkpoint stays on this machine
                 self._store.push_checkpoint(self._step.key, self.scratch / f"checkpoint-{number:09d}")
