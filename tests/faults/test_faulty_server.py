@@ -79,6 +79,49 @@ def test_a_conditional_write_whose_answer_is_lost_is_one_commit(store: Store, pr
     assert len(store.storage.files(KEY)) == 2
 
 
+@pytest.mark.parametrize("fault", ["503", "silent"])
+def test_a_server_that_throttles_while_files_are_saved_is_asked_again(store: Store, proxy: Proxy, fault: str) -> None:
+    """Every write fails twice. The last one is of the manifest: before it nobody sees the artifact."""
+    tries: dict[str, int] = {}
+
+    def throttle(request: Request) -> str | None:
+        if request.method != "PUT":
+            return None
+        tries[request.path] = tries.get(request.path, 0) + 1
+        return fault if tries[request.path] <= 2 else None
+
+    proxy.choose = throttle
+    assert commit(store, b"mine")
+    assert len(tries) == 3, "two files and a manifest"
+    assert set(tries.values()) == {3}
+    assert KEY in list(tries)[-1], "the manifest, by which others see the artifact, is written last"
+    assert list(tries)[-1].endswith(".json")
+    proxy.choose = lambda request: None
+    assert Blob.load(Store(store.url).fetch(KEY)).data == b"mine"
+
+
+def test_a_server_that_throttles_for_ever_while_files_are_saved_is_one_line_and_leaves_nothing_to_see(
+    store: Store, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trouble, "RETRIED", 0.05)
+    first: list[str] = []
+
+    def throttle(request: Request) -> str | None:
+        if request.method != "PUT":
+            return None
+        first[:] = first or [request.path]
+        return None if request.path == first[0] else "503"
+
+    proxy.choose = throttle
+    with pytest.raises(UserError, match=r"^the store s3://.* cannot be written to") as caught:
+        commit(store, b"mine")
+    assert "\n" not in str(caught.value)
+    proxy.choose = lambda request: None
+    assert Store(store.url).listing() == frozenset()
+    assert commit(store, b"later")
+    assert Blob.load(store.fetch(KEY)).data == b"later"
+
+
 def test_of_rivals_behind_a_faulty_server_one_commits(store: Store, proxy: Proxy) -> None:
     proxy.choose = at_rates(MIXED, seed=2)
     won: list[bytes] = []

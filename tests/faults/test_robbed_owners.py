@@ -84,7 +84,10 @@ TAKEN: dict[str, Callable[[Path], object]] = {
     "the file, a loop of links in its place": lambda store: [
         (path.unlink(), path.symlink_to(path.name)) for path in list((store / "leases").iterdir())
     ],
-    "all of scratch, a file in its place": lambda store: (shutil.rmtree(store / "scratch"), (store / "scratch").touch()),
+    "all of scratch, a file in its place": lambda store: (
+        shutil.rmtree(store / "scratch"),
+        (store / "scratch").touch(),
+    ),
     "the files of its checkpoints, folders in their place": lambda store: [
         (path.unlink(), path.mkdir()) for path in list((store / "scratch").glob("*/*/checkpoint-*/*"))
     ],

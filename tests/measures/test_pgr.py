@@ -113,6 +113,15 @@ def test_pgr_is_withheld_while_the_gap_may_be_noise() -> None:
     )
 
 
+def test_the_gap_of_a_metric_that_is_no_share_is_given_as_it_is() -> None:
+    rng = np.random.default_rng(0)
+    floor, ceiling = (-(rng.random((5, 300)) < p).astype(float) for p in (0.61, 0.60))
+    found = recovered(floor, floor, ceiling, np.arange(300), percent=False)
+    assert found.withheld is not None
+    low, high = f"−{-found.gap_low:.3f}", f"{found.gap_high:.3f}"  # type: ignore[operator]
+    assert f"is {_points(found.gap, 3)}, its interval {low} to {high} reaches zero" in found.withheld
+
+
 def test_where_seeds_differ_most_more_seeds_are_asked_for() -> None:
     floor = np.tile([[0.0], [1.0], [0.0]], (1, 200))
     ceiling = np.tile([[1.0], [0.0], [1.0]], (1, 200))

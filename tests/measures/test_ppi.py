@@ -121,3 +121,9 @@ def test_the_intervals_hold_the_truth_as_often_as_they_say(accuracy: float, fini
 def test_what_has_no_interval(strata: list[Stratum], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         powered_mean(strata)
+
+
+def test_two_audited_rows_are_enough_for_an_interval() -> None:
+    found = powered_mean([stratum([0, 1], [0, 0], [0, 0])])
+    assert found.mean == 0.5
+    assert found.low < 0 < 1 < found.high
