@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from outgrow.annotations import Annotations
-from outgrow.practice.classes import odd_classes, refuse_classes, refuse_spellings
+from outgrow.practice.classes import refuse_classes, refuse_spellings
+from outgrow.practice.odd import odd_labels
 from outgrow.text import tables
 from outgrow.text.label_cells import Form, distribution
 from outgrow.types import Doubles, Ints, UserError
@@ -68,7 +69,7 @@ def read(
         "annotations": annotations,
         "gold": known,
         "notes": tuple(f"{name} labels nothing and is left out" for name in silent),
-        "odd": odd_classes(names, annotations, known),
+        "odd": odd_labels(names, annotations, known, own_ids),
     }
 
 

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from outgrow.content import digest_of
 from outgrow.types import UserError
@@ -87,6 +87,13 @@ def opened(path: Path, packed: str) -> Iterator[BinaryIO]:
         yield io.BufferedReader(_Unpacked(path, packed, raw), _BUFFER)
 
 
+def seekable(stream: BinaryIO) -> Any:
+    """A stream for Arrow, which reads parts of it in any order: as it is, or, unpacked, in memory."""
+    import pyarrow as pa
+
+    return stream if stream.seekable() else pa.BufferReader(stream.read())
+
+
 def lines(path: Path, stream: BinaryIO) -> Iterator[tuple[int, str]]:
     """The lines of a UTF-8 file, with or without a byte order mark, with their numbers from 1 and their line ends.
 
@@ -140,6 +147,15 @@ class _Unpacked(io.RawIOBase):
 
     def readable(self) -> bool:
         return True
+
+    def seekable(self) -> bool:
+        return not self._packed
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         try:
