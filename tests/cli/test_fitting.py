@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import cheap
@@ -65,6 +69,25 @@ def test_texts_that_are_cut_are_counted(place: Path, bert: HF) -> None:
     fit = outgrow("fit", "long.csv", "--model", "bert", "--out", "out", "--workers", "1", "--method", "naive")
     assert f"3 {cut}" in fit.stdout
     assert outgrow("predict", "out", "long.csv", "-o", "p.parquet").stdout.splitlines()[1:] == [f"3 {cut}"]
+
+
+@pytest.mark.slow
+def test_an_interrupted_fit_goes_on_and_the_result_is_the_same(place: Path, bert: HF) -> None:
+    options = ("--model", "bert", "--method", "cross-fitted-agreement", "--workers", "1")
+    command = [sys.executable, "-m", "outgrow", "fit", "data.csv", *options]
+    with subprocess.Popen([*command, "--out", "out"], stderr=subprocess.PIPE, text=True) as running:
+        while len(list(Path("runs/manifests").glob("*"))) < 3:
+            time.sleep(0.01)
+            assert running.poll() is None
+        running.send_signal(signal.SIGINT)
+        said = running.communicate()[1]
+    assert running.returncode == 130
+    assert said.splitlines()[-1] == "interrupted: finished steps are stored, run again to go on"
+    assert sorted(path.name for path in place.iterdir() if "out" in path.name) == []
+    again = subprocess.run([*command, "--out", "out"], capture_output=True, text=True, check=True)
+    assert ", 0 cached" not in again.stderr
+    subprocess.run([*command, "--out", "whole", "--store", "other"], capture_output=True, check=True)
+    assert pq.read_table("out/predictions.parquet").equals(pq.read_table("whole/predictions.parquet"))
 
 
 @pytest.mark.slow

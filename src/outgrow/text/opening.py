@@ -74,7 +74,8 @@ def refuse_irregular(path: Path) -> None:
 def opened(path: Path, packed: str) -> Iterator[BinaryIO]:
     """The decompressed bytes of a file, as a stream. packed: ".gz", ".zst" or "".
 
-    Raises UserError, also while reading, if the file is missing, damaged, truncated, or larger than `MOST_BYTES`.
+    Raises UserError if the file is missing, damaged, truncated, or larger than `MOST_BYTES`; also while reading,
+    except for the size of a file that is not packed.
     """
     refuse_irregular(path)
     try:
@@ -84,6 +85,8 @@ def opened(path: Path, packed: str) -> Iterator[BinaryIO]:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
     with raw:
+        if not packed:
+            refuse_large(path, path.stat().st_size, 0)
         yield io.BufferedReader(_Unpacked(path, packed, raw), _BUFFER)
 
 
