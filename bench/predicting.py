@@ -2,7 +2,7 @@
 
 Files of made-up texts of eight words, as CSV, are predicted by a head on MiniLM-L6, and by a stub that gives every text
 the same answer at once, so that long files take seconds: the memory of reading and writing is the same for any model.
-The stub also reads Parquet files, whose row groups have a million rows. Each file is predicted in a process of its own,
+The stub also reads Parquet files, whose row groups have 20,000 rows. Each file is predicted in a process of its own,
 whose memory is its largest resident set.
 """
 
@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 WORDS = ("plot", "cast", "music", "script", "camera", "ending", "dialogue", "great", "dull", "slow", "lovely", "sharp")
-GROUP = 1_000_000  # rows of a group in a Parquet file
+GROUP = 20_000  # rows of a group in a Parquet file
 CODE = """
 import json, resource, sys
 from pathlib import Path
@@ -91,6 +91,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--minilm", type=int, nargs="*", default=[2_000, 10_000])
     parser.add_argument("--stub", type=int, nargs="*", default=[10_000, 100_000, 1_000_000])
-    parser.add_argument("--parquet", type=int, nargs="*", default=[100_000, 1_000_000], help="also with the stub")
+    parser.add_argument("--parquet", type=int, nargs="*", default=[20_000, 200_000], help="also with the stub")
     arguments = parser.parse_args()
     main(arguments.minilm, arguments.stub, arguments.parquet)

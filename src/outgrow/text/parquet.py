@@ -39,7 +39,7 @@ def parquet(path: Path, stream: BinaryIO) -> Numbered:
         # As a dictionary a text that recurs is held once, so that its size is known before it fills the memory.
         leaves = pq.ParquetFile(source).schema
         texts = [leaf.path for leaf in map(leaves.column, range(len(leaves))) if leaf.physical_type == "BYTE_ARRAY"]
-        # A buffer: without one it reads a column of a row group, often of a million rows, at once.
+        # A buffer: without one it reads the bytes of a column of a row group at once. Dictionaries grow with the group.
         options = {"buffer_size": _BUFFER, "page_checksum_verification": True}
         file = pq.ParquetFile(source, read_dictionary=texts, **options)
         _refuse_large(path, file.metadata)
