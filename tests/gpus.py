@@ -23,10 +23,10 @@ def invent(monkeypatch: pytest.MonkeyPatch, *memory_gb: float) -> None:
 
 
 if __name__ == "__main__":
-    from outgrow import preflight
     from outgrow.__main__ import main
+    from outgrow.training import network
 
     there = invented(*map(float, sys.argv.pop(1).split(",")))
     _gpus.found = lambda: there
-    preflight.check_device = lambda settings: None
+    network.check_device = lambda settings: None
     sys.exit(main())

@@ -13,10 +13,11 @@ from outgrow.config import Seeds
 from outgrow.experiment.definition import Experiment
 from outgrow.graph import LOGGER, Outcome, Plan, Report, Settings, Worker, check_resources, ignore_events
 from outgrow.plugins import find, is_ours
-from outgrow.preflight import check_device, check_todo, notes, steps_of
+from outgrow.preflight import check_todo, notes, steps_of
 from outgrow.report.handles import Compared, Results, compare
 from outgrow.source import DEFAULT_SETTINGS, Source, resolved, toml_of
 from outgrow.store import Store
+from outgrow.training.network import check_device
 from outgrow.types import Problems, UserError
 
 if TYPE_CHECKING:

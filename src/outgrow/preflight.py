@@ -202,14 +202,6 @@ def _left_out(experiment: Experiment) -> list[str]:
     ]
 
 
-def check_device(settings: Settings) -> None:
-    """Raises UserError if the device is not available. For "cpu", torch is not imported."""
-    if settings.device != "cpu":
-        from outgrow.training.network import prepare
-
-        prepare(settings)
-
-
 def check_todo(todo: Sequence[Step[Any]], store: Store, settings: Settings) -> None:
     """Raises UserError, or CollectedError for several, for checkpoints that these steps could not load, and for a disk
     that is too small."""

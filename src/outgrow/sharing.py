@@ -11,9 +11,9 @@ from outgrow.config import Seeds
 from outgrow.executors.base import Executor
 from outgrow.experiment.grid import cells, targets
 from outgrow.graph import Outcome, Report, Settings, Status, Worker, ignore_events, walk
-from outgrow.preflight import check_device
 from outgrow.source import DEFAULT_SETTINGS, Source, resolved
 from outgrow.store import Store
+from outgrow.training.network import check_device
 
 
 def work(

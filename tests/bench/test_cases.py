@@ -33,6 +33,17 @@ def test_a_gain_is_that_on_the_examples_that_the_supervisor_answers(cases: Modul
     assert found.low < found.mean < found.high
 
 
+def test_a_case_without_an_estimate_shows_its_gain(cases: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    floor = [scores(1.0, 0.0, 0.0, 1.0)] * 2
+    found = cases.gain([scores(1.0, 1.0, 0.0, 1.0)] * 2, floor)
+    monkeypatch.setattr(cases, "cells", lambda experiment: [])
+    monkeypatch.setattr(cases, "compared", lambda seeds, store: (None, found))
+    monkeypatch.chdir(REPOSITORY)
+    name, predicted, measured, within = cases.row("smallest-rung", None)
+    assert (name, predicted, within) == ("smallest-rung", "none", "")
+    assert measured.startswith("+25.0 (")
+
+
 def test_a_case_that_is_none_is_refused() -> None:
     run = subprocess.run(
         [sys.executable, "-m", "bench.cases", "chess"], cwd=REPOSITORY, capture_output=True, text=True, check=False

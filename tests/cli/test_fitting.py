@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import cheap
@@ -57,6 +61,35 @@ def test_a_folder_with_files_of_others_is_not_replaced(place: Path, bert: HF) ->
     assert Path("out/notes.txt").read_text() == "mine"
 
 
+def test_texts_that_are_cut_are_counted(place: Path, bert: HF) -> None:
+    texts, truth = cheap.rows(20)
+    lines = [f"{text}{' w1' * 80 * (i < 3)},{label}" for i, (text, label) in enumerate(zip(texts, truth, strict=True))]
+    Path("long.csv").write_text("\n".join(["text,weak", *lines]))
+    cut = "of 20 texts are longer than 64 tokens: the rest is not read"
+    fit = outgrow("fit", "long.csv", "--model", "bert", "--out", "out", "--workers", "1", "--method", "naive")
+    assert f"3 {cut}" in fit.stdout
+    assert outgrow("predict", "out", "long.csv", "-o", "p.parquet").stdout.splitlines()[1:] == [f"3 {cut}"]
+
+
+@pytest.mark.slow
+def test_an_interrupted_fit_goes_on_and_the_result_is_the_same(place: Path, bert: HF) -> None:
+    options = ("--model", "bert", "--method", "cross-fitted-agreement", "--workers", "1")
+    command = [sys.executable, "-m", "outgrow", "fit", "data.csv", *options]
+    with subprocess.Popen([*command, "--out", "out"], stderr=subprocess.PIPE, text=True) as running:
+        while len(list(Path("runs/manifests").glob("*"))) < 3:
+            time.sleep(0.01)
+            assert running.poll() is None
+        running.send_signal(signal.SIGINT)
+        said = running.communicate()[1]
+    assert running.returncode == 130
+    assert said.splitlines()[-1] == "interrupted: finished steps are stored, run again to go on"
+    assert sorted(path.name for path in place.iterdir() if "out" in path.name) == []
+    again = subprocess.run([*command, "--out", "out"], capture_output=True, text=True, check=True)
+    assert ", 0 cached" not in again.stderr
+    subprocess.run([*command, "--out", "whole", "--store", "other"], capture_output=True, check=True)
+    assert pq.read_table("out/predictions.parquet").equals(pq.read_table("whole/predictions.parquet"))
+
+
 @pytest.mark.slow
 def test_finetuning_comes_after_the_head_and_keeps_to_its_time(place: Path, bert: HF) -> None:
     found = outgrow(
@@ -96,6 +129,9 @@ def test_what_is_wrong_is_one_line_before_anything_is_computed(
         assert code == 2
         assert line.startswith(output)
         assert line.count("\n") == 1
+    code, line = ended(capsys, *fit, "out", "--device", "xpu:7")
+    assert (code, line.count("\n")) == (2, 1)
+    assert line.startswith("error: no device 'xpu:7' here (")
     code, line = ended(capsys, *fit, "out", "--memory-gb", "0.5")
     assert (code, "use a larger machine or a smaller model" in line) == (2, True)
     assert not Path("runs").exists()

@@ -10,10 +10,11 @@ import pytest
 import tiny
 
 from outgrow.graph import Settings
-from outgrow.practice.classes import _one_letter_apart
+from outgrow.practice import show
 from outgrow.practice.data import PracticeData, read_data
 from outgrow.practice.frozen import frozen_features
 from outgrow.practice.labels import label_report
+from outgrow.practice.odd import _one_letter_apart
 from outgrow.types import Examples, UserError
 
 TWO = "text,llm\na b c,x\nd e f,y\n"
@@ -33,7 +34,7 @@ def read(folder: Path, content: str | bytes, name: str = "data.csv", **roles: An
         (TWO, {"classes": ("x", "x")}, "classes lists 'x' twice"),
         ("text,llm,gold\na b c,x,no\nd e f,y,yes\n", {}, "labels are x, y, and 'gold' has no, yes: write them alike"),
         ("text,llm,gold\na b c,0,no\nd e f,1,yes\n", {}, r"the labels are 0, 1, and 'gold' has no, yes: list them in"),
-        ("text,llm\na b c,\nd e f,-1\n", {}, r"llm has no label: an answer needs two classes"),
+        ("text,llm\na b c,\nd e f,-1\n", {}, r"llm has no label but for 1 cells that stand for no label"),
         ("text,llm\na b c,\nd e f,\n", {"classes": ("x", "y"), "weak": "llm"}, "labels no example: all its labels are"),
         ("text,llm\na b c,x\nd e f,x\n", {}, "llm is always 'x': an answer needs two classes"),
         ("text,no,yes\na b c,0.5,0.6\nd e f,1,0\n", {}, r"row 1: 0\.5, 0\.6 \(sum 1\.1\) are not probabilities"),
@@ -67,7 +68,14 @@ def read(folder: Path, content: str | bytes, name: str = "data.csv", **roles: An
         ("text;llm\na b, c;x\nd e f;y\n", {}, "separated by ';', not by commas"),
         ("text\tllm\na b c\tx\nd e f\ty\n", {}, r"separated by tabs: call it \.tsv"),
         ("text,llm,gold\na b c,bad,Bad\nd e f,good,Good\n", {}, "the labels say 'bad' and 'gold' says 'Bad': write"),
-        ("text,llm\n" + "".join(f"t {i},c{i}\n" for i in range(30)), {}, "llm has 30 different values: say so if"),
+        ("text,llm\n" + "".join(f"t {i},c{i}\n" for i in range(30)), {}, "llm, taken for labels, has 30 different val"),
+        ("text,llm\na b c,1\nd e f,-1\n", {}, "llm is always '1' but for 1 cells that stand for no label"),
+        ("text,llm\na b c,1\nd e f,1.5\n", {}, r"row 2: 1\.5 is not a probability of '1': say what such numbers are"),
+        (
+            "prompt,reply_a,reply_b,preferred\nwhy,x,y,A\nwho,z,u,B\nhow,v,w,tie\n",
+            {},
+            "a preference is A, B, tie, and the replies are reply_a, reply_b: list what stands for the first and the",
+        ),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_reported_in_one_line(
@@ -103,6 +111,23 @@ def test_what_is_wrong_is_reported_in_one_line(
         ),
         ("text,llm\n" + "a b,class1\nc d,class3\n" * 20 + "e f,class2\n", {"weak": "llm"}, "text: text"),
         ("text,no,yes\na b c,-1.5,2\nd e f,1,0\n", {}, "form: scores (guessed; --form names another)"),
+        ("text,llm\na b,-1\nc d,0\ne f,1\n", {}, "1 cells of llm are '-1', which stands for no label (--abstain)"),
+        ("text,llm\na b,N/A\nc d,x\ne f,y\n", {}, "'N/A' counts as a class: if it stands for no label, say so"),
+        (
+            "text,a,b,c\n" + "a b,x,x,y\nc d,y,y,\n" * 25,
+            {"weak": "a,b,c"},
+            "a, b give the same labels: leave copies out, since agreement is taken for accuracy",
+        ),
+        (
+            "text,llm,gold\n" + "a b,x,x\nc d,y,x\n" * 25,
+            {},
+            "the ground truth is always 'x': of rows chosen by their class no accuracy holds for others",
+        ),
+        (
+            "text,llm,gold\n" + "a b,x,x\nc d,y,y\n" * 25,
+            {},
+            "llm is right on all 50 rows with ground truth: is one a copy of the other?",
+        ),
     ],
 )
 def test_what_is_odd_is_counted_and_reported(content: str, roles: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -165,3 +190,29 @@ def test_a_model_that_does_not_fit_is_refused_before_it_is_loaded(tmp_path: Path
     model = tiny.TinyModel(path=str(tiny.checkpoint(tmp_path / "tiny")))
     with pytest.raises(UserError, match=r"needs 0\.5\S* GB of memory \(here 0\.5\): name a smaller model"):
         frozen_features(model, Examples(rows=()), Settings(memory_gb=0.5))
+
+
+def test_a_column_may_have_a_comma_in_its_name(tmp_path: Path) -> None:
+    content = 'text,"llm, v2",other\na b c,x,x\nd e f,y,\n'
+    assert read(tmp_path, content, weak="llm, v2").annotations.annotators == ("llm, v2",)
+    with pytest.raises(UserError, match="has no column 'llm': it has text, 'llm, v2', other"):
+        read(tmp_path, content, weak="llm,other")
+
+
+def test_preferences_by_letters_with_ties(tmp_path: Path) -> None:
+    content = "prompt,reply_a,reply_b,preferred\nwhy,x,y,A\nwho,z,u,B\nhow,v,w,tie\n"
+    data = read(tmp_path, content, classes=("A", "B"), abstain="tie")
+    assert data.annotations.matrix()[:, 0].tolist() == [0, 1]
+    assert "1 cells of preferred are 'tie', which stands for no label (--abstain)" in data.notes
+
+
+def test_long_and_broken_names_of_classes_keep_the_table_in_lines(tmp_path: Path) -> None:
+    names = ("x" * 5000, "c\nd")
+    rows = "".join(f'a b {i},"{names[i % 2]}"\n' for i in range(20))
+    lines = show.text(label_report(read(tmp_path, "text,llm\n" + rows, weak="llm"))).splitlines()
+    assert "  c d" in [line[:5] for line in lines]
+    assert max(map(len, lines)) < 200
+    many = "".join(f"a b {i},class {i}\n" for i in range(60))
+    assert "  and 20 more classes: --json or --report has them" in show.text(
+        label_report(read(tmp_path, "text,llm\n" + many, weak="llm"))
+    )

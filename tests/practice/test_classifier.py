@@ -114,6 +114,15 @@ def test_it_is_pickled_with_its_weights(finetune: bool, bert: HF) -> None:
     assert pickle.loads(content).predict_proba(TEXTS) == pytest.approx(before, abs=1e-6)
 
 
+def test_texts_that_are_cut_are_counted_and_notes_are_kept(fitted: WeakToStrongClassifier, recwarn: Any) -> None:
+    fitted.predict(TEXTS)
+    assert not [each for each in recwarn if "tokens" in str(each.message)]
+    with pytest.warns(UserWarning, match="1 of 2 texts are longer than 64 tokens: the rest is not read"):
+        fitted.predict_proba([TEXTS[0], "w1 " * 100])
+    long = clone(fitted).fit([*TEXTS, "w1 " * 100], [*WEAK, "low"])
+    assert "1 of 61 texts are longer than 64 tokens: the rest is not read" in long.notes_
+
+
 def test_joblib_reads_what_it_wrote(fitted: WeakToStrongClassifier, tmp_path: Path) -> None:
     import joblib
 

@@ -194,3 +194,12 @@ def trained_norms(model: HF) -> HF:
             norm.bias.add_(0.3 * torch.rand_like(norm.bias))
     module.save_pretrained(model.size)
     return HF(size=model.size).pinned()
+
+
+def test_a_link_to_a_folder_stays_one(bert: HF, tmp_path: Path) -> None:
+    fitted = fit(cheap.data(60), bert, store=str(tmp_path / "store"))
+    written(fitted, tmp_path / "out")
+    (tmp_path / "link").symlink_to("out")
+    written(fitted, tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert Facts.load(tmp_path / "out").classes == cheap.CLASSES

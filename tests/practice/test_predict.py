@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import cheap
 import numpy as np
 import pyarrow as pa
+import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import save_file
@@ -39,6 +41,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def write(path: Path, rows: list[dict[str, object]]) -> Path:
     if path.suffix == ".parquet":
         pq.write_table(pa.Table.from_pylist(rows), path)
+    elif path.suffix == ".arrow":
+        feather.write_feather(pa.Table.from_pylist(rows), path)
     elif path.suffix == ".jsonl":
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     else:
@@ -49,7 +53,7 @@ def write(path: Path, rows: list[dict[str, object]]) -> Path:
     return path
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet", ".arrow"])
 def test_batches_change_nothing(suffix: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predict, "ROWS", 8)
     texts, _ = cheap.rows(30, seed=5)
@@ -87,9 +91,11 @@ def test_names_of_columns_in_a_text_are_plain(folder: Path, tmp_path: Path) -> N
 
 
 def test_a_row_without_a_text_has_no_prediction_and_a_long_text_is_cut(folder: Path, tmp_path: Path) -> None:
-    source = write(tmp_path / "data.csv", [{"text": " "}, {"text": " ".join(["w1"] * 200)}])
-    assert predict_file(folder, source, tmp_path / "p.parquet") == Predicted(rows=2, empty=1)
-    empty, long = pq.read_table(tmp_path / "p.parquet").to_pylist()
+    long_texts = [{"text": " ".join(["w1"] * n)} for n in (200, 63)]  # of the tokens, 64 are read
+    source = write(tmp_path / "data.csv", [{"text": " "}, *long_texts, {"text": " ".join(["w1"] * 64)}])
+    found = predict_file(folder, source, tmp_path / "p.parquet")
+    assert found == Predicted(rows=4, empty=1, too_long=1, longest=64)
+    empty, long, *_ = pq.read_table(tmp_path / "p.parquet").to_pylist()
     assert (empty["label"], empty["confidence"]) == (None, None)
     assert long["label"] in cheap.CLASSES
 
@@ -97,9 +103,12 @@ def test_a_row_without_a_text_has_no_prediction_and_a_long_text_is_cut(folder: P
 def test_only_predictions_are_overwritten(folder: Path, tmp_path: Path) -> None:
     source = write(tmp_path / "data.parquet", [{"text": "w1"}])
     before = source.read_bytes()
-    with pytest.raises(UserError, match="exists and holds no predictions, and is not overwritten"):
+    with pytest.raises(UserError, match="exists and is not a file of outgrow predict, and is not overwr"):
         predict_file(folder, source, source)
     assert source.read_bytes() == before
+    copy = Path(shutil.copy(folder / "predictions.parquet", tmp_path / "of_fit.parquet"))  # which says more
+    with pytest.raises(UserError, match="is not a file of outgrow predict"):
+        predict_file(folder, source, copy)
     with pytest.raises(UserError, match=r"name one that ends in \.parquet"):
         predict_file(folder, source, tmp_path / "p.csv")
     assert predict_file(folder, source, tmp_path / "p.parquet").rows == 1
@@ -152,14 +161,21 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 @pytest.mark.slow
-def test_memory_does_not_grow_with_the_file(folder: Path, tmp_path: Path) -> None:
-    """Ten times as many rows, of 20 MB, take the same memory, within 15 MB."""
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_memory_does_not_grow_with_the_file(suffix: str, folder: Path, tmp_path: Path) -> None:
+    """Ten times as many rows, of 20 MB, take the same memory, within 15 MB, also from a Parquet file whose values
+    do not recur, in groups of 10,000 rows: with a group memory grows."""
     peaks = []
     for rows in (10_000, 100_000):
-        source = tmp_path / f"{rows}.csv"
-        with source.open("w") as file:
-            file.write("text,other\n")
-            file.writelines(f"w{i % 40} w{i % 7} w{i % 11},{'x' * 180}\n" for i in range(rows))
+        source = tmp_path / f"{rows}{suffix}"
+        texts = [f"w{i % 40} w{i % 7} w{i % 11}" for i in range(rows)]
+        others = [hashlib.sha256(str(i).encode()).hexdigest() * 3 for i in range(rows)]
+        if suffix == ".csv":
+            source.write_text("text,other\n" + "".join(map("{},{}\n".format, texts, others)))
+        else:
+            pq.write_table(
+                pa.table({"text": texts, "other": others}), source, row_group_size=10_000, compression="none"
+            )
         command = [sys.executable, "-c", PEAK, str(folder), str(source), str(tmp_path / "p.parquet")]
         printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         peaks.append(int(printed) / 1024)

@@ -112,6 +112,17 @@ def test_scores_and_log_probabilities_of_language_models(tmp_path: Path) -> None
     assert labels_of(lists) == {"logits": {"1": [0.25, 0.75]}}
 
 
+def test_named_numbers_of_pipelines_and_apis(tmp_path: Path) -> None:
+    """transformers: a list of label and score; OpenAI and others: of token and logprob. exp(-0.2877) is 3/4."""
+    rows = [
+        {"text": "a b c", "llm": [{"label": "pos", "score": 0.75}, {"label": "neg", "score": 0.25}]},
+        {"text": "d e f", "llm": [{"label": "neg", "score": 1.0}, {"label": "pos", "score": 0.0}]},
+    ]
+    assert labels_of(read_data(jsonl(tmp_path, rows))) == {"llm": {"1": [0.25, 0.75], "2": "neg"}}
+    tokens = [{"token": "pos", "logprob": -0.28768}, {"token": "neg", "logprob": -1.38629}]
+    assert labels_of(read_data(jsonl(tmp_path, [{"text": "a b c", "llm": tokens}]))) == {"llm": {"1": [0.25, 0.75]}}
+
+
 def test_a_long_table_as_crowd_kit_has_it(tmp_path: Path) -> None:
     """crowd-kit: the columns task, worker and label, and no text."""
     data = read_data(csv(tmp_path, "task,worker,label\nt1,w1,cat\nt1,w2,dog\nt2,w2,dog\nt2,w1,dog\nt3,w2,\n"))

@@ -15,7 +15,7 @@ from outgrow.tasks.nlp import Nlp
 from outgrow.tasks.reward import Reward
 from outgrow.tasks.text import Text
 from outgrow.text import opening
-from outgrow.text.tables import read
+from outgrow.text.tables import read, rows
 from outgrow.types import UserError
 
 PACKED = {".csv": b"a,b\n" + b"1,2\n" * 50_000, ".jsonl": b'{"a": 1}\n' * 50_000, ".json": b"[" + b" " * 200_000}
@@ -32,6 +32,15 @@ def test_what_unpacks_to_more_than_the_limit_is_refused(
     monkeypatch.setattr(opening, "MOST_BYTES", 100_000)
     with pytest.raises(UserError, match=r"holds more than .* of data: split it"):
         read(path)
+
+
+def test_a_file_that_is_not_packed_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.csv").write_text("a,b\n" + "1,2\n" * 1000)
+    monkeypatch.setattr(opening, "MOST_BYTES", 1000)
+    with pytest.raises(UserError, match="of data: split it"):
+        next(rows(tmp_path / "a.csv"))
 
 
 def test_a_packed_parquet_file_is_limited_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

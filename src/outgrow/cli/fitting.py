@@ -84,11 +84,14 @@ def fit(
     """Fit a model to cheap labels: a head on its frozen features first, then, if asked, finetuning."""
     from outgrow import api
     from outgrow.practice.audits import of_data, read_audits
+    from outgrow.practice.budget import check_minutes
     from outgrow.practice.folder import refuse_foreign
     from outgrow.progress import duration, showing
 
     started = time.monotonic()
     refuse_foreign(out)
+    if minutes is not None:
+        check_minutes(minutes)
     settings = settings_from(
         device, trust_pickle, trust_remote_code, offline, microbatch=microbatch, memory_gb=memory_gb,
         gradient_checkpointing=gradient_checkpointing,
@@ -191,6 +194,9 @@ def predict(
         print(file=sys.stderr)
     empty = f", {found.empty:,} of them without a text and so without a label" if found.empty else ""
     typer.echo(f"{out}: {found.rows:,} rows{empty}, {found.rows / seconds:,.0f} rows/s")
+    if found.too_long:
+        longer = f"{found.too_long:,} of {found.rows:,} texts are longer than {found.longest} tokens"
+        typer.echo(f"{longer}: the rest is not read")
 
 
 @app.command()

@@ -85,8 +85,8 @@ def work(
     """
     from outgrow import api, sharing
     from outgrow.executors import base
-    from outgrow.preflight import check_device
     from outgrow.progress import duration, showing
+    from outgrow.training.network import check_device
 
     started = time.monotonic()
     settings = settings_from(

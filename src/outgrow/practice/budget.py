@@ -50,6 +50,12 @@ def finetuning(data: PracticeData, model: Model, settings: Settings) -> Tuned:
     return LoRA(epochs=recipe.epochs)
 
 
+def check_minutes(minutes: Any) -> None:
+    """Raises UserError for what is no time."""
+    if not isinstance(minutes, int | float) or not 0 < minutes < math.inf:
+        raise UserError(f"minutes is {minutes!r}: give a number above 0, such as 10")
+
+
 def within(
     minutes: float, data: PracticeData, model: Model, fit_method: Tuned, *, seed: int, settings: Settings
 ) -> Tuned:
@@ -58,16 +64,18 @@ def within(
 
     Raises UserError where the time is no number or too short for a single update.
     """
-    if not isinstance(minutes, int | float) or not 0 < minutes < math.inf:
-        raise UserError(f"minutes is {minutes!r}: give a number above 0, such as 10")
+    check_minutes(minutes)
     wanted = checked(data, model, method=NAIVE, fit_method=fit_method, seed=seed, settings=settings)
     key = [identity(wanted.model), identity(fit_method), settings.device, settings.threads]
     update, start = cached("speed", key, lambda: _measured(wanted, fit_method, settings))
     answering = len(data) * READING * update / fit_method.batch
     updates = int((SAFE * 60 * minutes - start - answering) / update)
     if updates < 1:
-        needed = (start + answering + update) / SAFE / 60
-        raise UserError(f"--minutes {minutes:g} is too short: opening the model and reading the rows take {needed:.1f}")
+        needed = (start + answering + update) / SAFE
+        raise UserError(
+            f"--minutes {minutes:g} is too short: opening the model, one update and reading the rows take "
+            f"{needed:.1f} s: give {math.ceil(needed / 0.6) / 100:g} at least"
+        )
     return replace(fit_method, updates=min(updates, fit_method.total(len(data.annotations))))
 
 

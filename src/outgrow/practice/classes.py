@@ -7,17 +7,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from outgrow.annotations import Annotations
 from outgrow.practice.roles import MOST_CLASSES, Roles
 from outgrow.text import tables
 from outgrow.text.label_cells import finder, is_distribution, may_be_numbered, unpacked
 from outgrow.text.normal import caseless
-from outgrow.types import Ints, UserError
+from outgrow.types import UserError
 
 MADE_UP = " (made up)"  # ends the name of a column that the file does not have
-RARE, LONG = 20, 4  # how much rarer than another class one is that may be its typo, and how long names are then
 ASK = "list them in the order of the numbers (--classes bad,good)"
 
 
@@ -30,7 +26,9 @@ def classes_of(
     """
     refuse_classes(given)
     if roles.replies:
-        return (given or (("first", "second") if roles.weak[0].endswith(MADE_UP) else roles.replies)), ()
+        names = given or (("first", "second") if roles.weak[0].endswith(MADE_UP) else roles.replies)
+        _refuse_other_replies(path, names, _names(path, table, roles.weak, abstain))
+        return names, ()
     gold = _names(path, table, [roles.gold] if roles.gold else [], abstain)
     if roles.spread:
         names = given or roles.weak
@@ -47,7 +45,7 @@ def classes_of(
     names = _sorted({*weak, *keys, *gold})
     refuse_spellings(path, {*weak, *keys}, gold, repr(roles.gold))
     refuse_apart(path, {*weak, *keys}, gold, repr(roles.gold))
-    _refuse_count(path, roles, names, len(table.rows))
+    _refuse_count(path, roles, names, len(table.rows), _without(path, table, roles.weak, abstain))
     return names, ()
 
 
@@ -67,9 +65,9 @@ def coding_of(path: Path, table: tables.Table, column: str, classes: tuple[str, 
 def refuse_spellings(where: Path, weak: Iterable[str], gold: Iterable[str], column: str) -> None:
     """Raise UserError where the ground truth writes a class otherwise than the labels do: it would never be right."""
     given = set(weak)
-    spelled = {_folded(name): name for name in given}
+    spelled = {folded(name): name for name in given}
     for name in gold:
-        if name not in given and (other := spelled.get(_folded(name))):
+        if name not in given and (other := spelled.get(folded(name))):
             raise UserError(
                 f"{where}: the labels say {other!r} and {column} says {name!r}: write them alike, or list the classes, "
                 "whose names then count in any case (--classes bad,good)"
@@ -86,68 +84,48 @@ def refuse_apart(where: Path, weak: Iterable[str], gold: Iterable[str], column: 
         raise UserError(f"{where}: the labels are {weak_names}, and {column} has {gold_names}: {advice}")
 
 
-def odd_classes(classes: Sequence[str], annotations: Annotations, gold: Ints | None) -> tuple[str, ...]:
-    """What a person should know about the classes, one line each: spellings, likely typos, constant annotators, unused
-    classes."""
-    alike = Counter(map(_folded, classes))
-    pairs = [[name for name in classes if _folded(name) == key] for key, n in alike.items() if n > 1]
-    notes = [
-        f"{' and '.join(map(repr, names))} count as different classes: write them alike if they are one"
-        for names in pairs
-    ]
-    probs = annotations.classes()
-    top = probs.argmax(2)
-    notes += _typos(classes, np.bincount(top[annotations.given], minlength=len(classes)).tolist())
-    for name, given, own in zip(annotations.annotators, annotations.given, top, strict=True):
-        seen = np.unique(own[given])
-        if len(seen) == 1 and len(own) > 1:
-            notes.append(f"{name or 'the only annotator'} always says {classes[seen[0]]!r}")
-    used = {int(i) for i in np.unique(top[annotations.given])}
-    known = set() if gold is None else {int(i) for i in np.unique(gold[gold >= 0])}
-    notes += [f"no label ever says {classes[i]!r}, which the ground truth has" for i in sorted(known - used)]
-    notes += [f"no label ever says {classes[i]!r}" for i in range(len(classes)) if i not in used | known]
-    return tuple(notes)
-
-
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """A name of a class without case and spaces, in which two spellings of one class are equal."""
     return caseless(name).replace(" ", "")
-
-
-def _typos(classes: Sequence[str], counts: Sequence[int]) -> list[str]:
-    """A note on each rare class whose name is one letter away from that of a frequent one."""
-    found = []
-    for rare, few in zip(classes, counts, strict=True):
-        for common, many in zip(classes, counts, strict=True):
-            if 0 < few * RARE <= many and min(len(rare), len(common)) >= LONG and _one_letter_apart(rare, common):
-                found.append(f"{rare!r} ({few:,} labels) may be a typo of {common!r} ({many:,}): mend it if it is one")
-    return found
-
-
-def _one_letter_apart(one: str, other: str) -> bool:
-    """Whether one letter is changed, added, missing, or swapped with the next one; of digits none is."""
-    one, other = sorted((caseless(one), caseless(other)), key=len)
-    at = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(one))
-    if one == other or any(letter.isdigit() for letter in (one[at : at + 1], other[at : at + 1])):
-        return False
-    swapped = one[at : at + 2] == other[at : at + 2][::-1] and one[at + 2 :] == other[at + 2 :]
-    return swapped or one[at + (len(one) == len(other)) :] == other[at + 1 :]
 
 
 def _names(path: Path, table: tables.Table, columns: Iterable[str], abstain: str) -> Counter[str]:
     """How often each name of a class occurs in columns; lists and objects have none."""
     found: Counter[str] = Counter()
     for column in columns:
-        for number, row in table.rows:
-            value = row.get(column)
-            if is_distribution(value):
-                continue
-            try:
-                found[tables.name(value)] += 1
-            except TypeError as error:
-                raise UserError(f"{path}, row {number}: {column!r} {error}: name another column") from None
+        found += _cells(path, table, column)
     for nothing in ("", abstain):
         found.pop(nothing, None)
     return found
+
+
+def _cells(path: Path, table: tables.Table, column: str) -> Counter[str]:
+    """How often each cell of a column occurs, without lists and objects."""
+    found: Counter[str] = Counter()
+    for number, row in table.rows:
+        value = row.get(column)
+        if is_distribution(value):
+            continue
+        try:
+            found[tables.name(value)] += 1
+        except TypeError as error:
+            raise UserError(f"{path}, row {number}: {column!r} {error}: name another column") from None
+    return found
+
+
+def abstentions(path: Path, table: tables.Table, roles: Roles, abstain: str) -> tuple[str, ...]:
+    """How many cells stand for no label without being empty, in a note; () where there are none."""
+    if roles.form == "scores" or not (found := _without(path, table, roles.weak, abstain)):
+        return ()
+    return (f"{found:,} cells of {', '.join(roles.weak)} are {abstain!r}, which stands for no label (--abstain)",)
+
+
+def _without(path: Path, table: tables.Table, columns: Iterable[str], abstain: str) -> int:
+    """How many cells of columns are the one that stands for no label."""
+    found: Counter[str] = Counter()
+    for column in columns:
+        found += _cells(path, table, column)
+    return found[abstain] if abstain else 0
 
 
 def _inside(path: Path, table: tables.Table, columns: Iterable[str]) -> tuple[set[int], set[str]]:
@@ -193,10 +171,25 @@ def _sorted(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(each, key=int) if all(name.isdecimal() and len(name) < 20 for name in each) else sorted(each))
 
 
-def _refuse_count(path: Path, roles: Roles, names: Sequence[str], rows: int) -> None:
+def _refuse_other_replies(path: Path, replies: Sequence[str], found: Iterable[str]) -> None:
+    """Raise UserError for preferences that call the replies otherwise."""
+    known = {caseless(name) for name in replies}
+    if other := [name for name in _sorted(found) if caseless(name) not in known]:
+        raise UserError(
+            f"{path}: a preference is {tables.listed(other)}, and the replies are {tables.listed(replies)}: list what "
+            "stands for the first and the second (--classes A,B), and name what stands for neither (--abstain tie)"
+        )
+
+
+def _refuse_count(path: Path, roles: Roles, names: Sequence[str], rows: int, abstaining: int) -> None:
     columns = ", ".join(roles.weak)
     if len(names) < 2:
         problem = f"is always {names[0]!r}" if names else "has no label"
+        if abstaining:
+            problem += f" but for {abstaining:,} cells that stand for no label (--abstain names what does)"
         raise UserError(f"{path}: {columns} {problem}: an answer needs two classes (--classes bad,good lists them)")
     if len(names) > max(MOST_CLASSES, rows // 10) and "weak" in roles.guessed:
-        raise UserError(f"{path}: {columns} has {len(names)} different values: say so if they are classes (--weak a,b)")
+        raise UserError(
+            f"{path}: {columns}, taken for labels, has {len(names)} different values: name the column of the labels "
+            "(--weak llm), also if it is this one"
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import warnings
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, Self
@@ -39,6 +40,7 @@ class WeakToStrongClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
     Attributes:
         classes_: The classes as they are in the labels, sorted.
         method_: The method that was taken, with the reason.
+        notes_: What is to be known of the labels and the fit, one line each.
         comparison_: Where audited rows are given, the accuracy of the model, and of what it is compared with, on them.
 
     Example:
@@ -99,16 +101,22 @@ class WeakToStrongClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[mi
         self.classes_ = _as_given(data.classes, y, classes)
         self.method_ = f"{fitted.choice.name}: {fitted.choice.why}"
         self.comparison_ = fitted.comparison
+        self.notes_ = fitted.notes
         self._packed = Packed.of(fitted.graph.fit, data.classes, fitted.store, settings)
         self._loaded: Loaded | None = None
         return self
 
     def predict_proba(self, X: Any) -> Doubles:  # noqa: N803
-        """The probability of each class of `classes_`, float64 [n, k]. Texts longer than the model reads are cut."""
+        """The probability of each class of `classes_`, float64 [n, k]. Texts longer than the model reads are cut,
+        which a warning says."""
         check_is_fitted(self, "classes_")
         if self._loaded is None:
             self._loaded = unpacked(self._packed, Settings(device=self.device))
-        return self._loaded.predict(_texts(X))
+        texts, network = _texts(X), self._loaded.network
+        if cut := network.too_long(texts):
+            longer = f"{cut:,} of {len(texts):,} texts are longer than {network.longest} tokens"
+            warnings.warn(f"{longer}: the rest is not read", stacklevel=2)
+        return self._loaded.predict(texts)
 
     def predict(self, X: Any) -> npt.NDArray[Any]:  # noqa: N803
         """The most probable class of each text, [n]."""

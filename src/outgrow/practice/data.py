@@ -176,19 +176,18 @@ def read_data(
         >>> read_data("reviews.csv").roles.lines()
         ('text: body (guessed; --text names another)', 'weak: llm (guessed; --weak names another)')
     """
-    given = Roles(
-        text=text or "", id=id or "", weak=_listed(weak), gold=gold or "", annotator=annotator or "",
-        replies=_listed(replies), form=form,
-    )  # fmt: skip
     source, table = table_of(str(path))
+    given = Roles(
+        text=text or "", id=id or "", weak=_listed(weak, table.columns), gold=gold or "", annotator=annotator or "",
+        replies=_listed(replies, table.columns), form=form,
+    )  # fmt: skip
     roles = assigned(source, table, given)
     found = reading.read(source, table, roles, classes=tuple(classes), abstain=abstain, normalize=normalize)
     return PracticeData(name=str(source), roles=roles, **found)
 
 
-def _listed(names: str | Sequence[str] | None) -> tuple[str, ...]:
-    return (
-        tuple(part.strip() for part in names.split(",") if part.strip())
-        if isinstance(names, str)
-        else tuple(names or ())
-    )
+def _listed(names: str | Sequence[str] | None, columns: Sequence[str]) -> tuple[str, ...]:
+    """The columns of a list, or of a text with commas unless that is itself the name of one."""
+    if not isinstance(names, str):
+        return tuple(names or ())
+    return (names,) if names in columns else tuple(part.strip() for part in names.split(",") if part.strip())

@@ -26,6 +26,7 @@ from outgrow.practice.task import Practice, task_of
 from outgrow.store import Store
 from outgrow.supervisors.zero_shot import LANGUAGE_MODELS
 from outgrow.training.lengths import LengthLimit, not_one_token, too_long
+from outgrow.training.network import check_device
 from outgrow.training.precision import resolved
 from outgrow.types import Floats, Labels, Shape, UserError, classes_of
 
@@ -130,6 +131,7 @@ def checked(
     data: PracticeData, model: Model, *, method: str, fit_method: Method, seed: int, settings: Settings
 ) -> Wanted:
     """What is wanted, after every check that needs no computation. Raises UserError."""
+    check_device(settings)
     choice, task, pinned = chosen(method, data), task_of(data), model.pinned()
     shape = Shape(readout=task.readout, choices=None if data.replies else data.classes, most=len(data.classes))
     choice.technique.check(shape)

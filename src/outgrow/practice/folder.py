@@ -47,7 +47,7 @@ def _draft(folder: Path) -> Path:
 
 
 def _unwritable(folder: Path, error: OSError) -> UserError:
-    return UserError(f"{folder} cannot be written ({error.strerror}): name another folder")
+    return UserError(f"{folder} cannot be written ({error.strerror or error}): name another folder")
 
 
 def earlier_command(folder: Path) -> str:
@@ -92,6 +92,7 @@ def write_folder(fitted: Fitted, folder: Path, settings: Settings, command: str 
 def replaced(folder: Path) -> Iterator[Path]:
     """A draft that takes the place of `folder` at the end of the block. Raises UserError where it cannot be written."""
     refuse_foreign(folder)
+    folder = Path(os.path.realpath(folder))  # a link stays one
     draft = _draft(folder)
     try:
         draft.mkdir(parents=True)

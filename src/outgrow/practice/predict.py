@@ -26,10 +26,13 @@ Progress = Callable[[int, float], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Predicted:
-    """How many rows were read, and how many of them have no text and so no prediction."""
+    """How many rows were read, and how many of them have no text and so no prediction. too_long: how many texts have
+    more tokens than `longest`, which is what the model reads, so that the rest of them is not read."""
 
     rows: int
     empty: int
+    too_long: int = 0
+    longest: int | None = None
 
 
 def predict_file(
@@ -56,14 +59,14 @@ def predict_file(
         progress: Called after each batch with the rows done and the seconds since the first.
 
     Returns:
-        The number of rows, and of those without a text.
+        The number of rows, of those without a text, and of texts that are longer than the model reads.
 
     Raises:
         UserError: The folder holds no model, the file cannot be read or has no such column, or `out` cannot be written.
 
     Example:
         >>> predict_file(Path("model"), Path("reviews.csv"), Path("predictions.parquet"))
-        Predicted(rows=20, empty=0)
+        Predicted(rows=20, empty=0, too_long=0, longest=512)
     """
     rows = tables.rows(source)
     first = list(islice(rows, 1))
@@ -92,7 +95,8 @@ def _written(
     import pyarrow.parquet as pq
 
     schema = pa.schema([("id", pa.string()), ("label", pa.string()), ("confidence", pa.float32())])
-    draft, done, empty, started = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}"), 0, 0, time.monotonic()
+    draft, started = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}"), time.monotonic()
+    done, empty, too_long = 0, 0, 0
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with pq.ParquetWriter(draft, schema) as writer:
@@ -101,13 +105,14 @@ def _written(
                 ids = [_id(source, number, row, id) for number, row in batch]
                 writer.write_table(_table(schema, model, ids, texts))
                 done, empty = done + len(batch), empty + sum(not each.strip() for each in texts)
+                too_long += model.network.too_long(texts)
                 progress(done, time.monotonic() - started)
         draft.replace(out)
     except OSError as error:
         raise UserError(f"{out} cannot be written ({error.strerror}): name another file") from None
     finally:
         draft.unlink(missing_ok=True)
-    return Predicted(rows=done, empty=empty)
+    return Predicted(rows=done, empty=empty, too_long=too_long, longest=model.network.longest)
 
 
 def _table(schema: Any, model: Loaded, ids: list[str], texts: list[str]) -> Any:
@@ -132,11 +137,13 @@ def _check_out(out: Path) -> None:
         raise UserError(f"{out}: predictions are a Parquet file: name one that ends in .parquet")
     if out.exists():
         try:
-            ours = pq.read_schema(out).names[:3] == COLUMNS
+            ours = pq.read_schema(out).names == COLUMNS
         except (OSError, ValueError):
             ours = False
         if not ours:
-            raise UserError(f"{out} exists and holds no predictions, and is not overwritten: name another file")
+            raise UserError(
+                f"{out} exists and is not a file of outgrow predict, and is not overwritten: name another file"
+            )
 
 
 def _text_of(source: Path, columns: tuple[str, ...], given: str, learned: str) -> str:

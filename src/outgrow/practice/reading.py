@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from outgrow.practice.classes import MADE_UP, classes_of, coding_of, odd_classes
+from outgrow.practice.classes import MADE_UP, abstentions, classes_of, coding_of
+from outgrow.practice.odd import odd_labels
 from outgrow.practice.roles import REPLIES, Roles, columns_of, filled
 from outgrow.text import tables
 from outgrow.text.label_cells import class_index
@@ -73,10 +74,11 @@ def read(
             *roles.lines(),
             *dropped,
             *repeated,
+            *abstentions(path, kept, roles_read, abstain),
             *([f"{roles.gold} is empty: no row has ground truth"] if roles.gold and gold is None else []),
             *(f"{name} labels nothing and is left out" for name in silent),
         ),
-        "odd": odd_classes(names, annotations, gold),
+        "odd": odd_labels(names, annotations, gold, ids),
     }
 
 

@@ -10,7 +10,7 @@ from string import Formatter
 from typing import Any
 
 from outgrow.text import tables
-from outgrow.text.label_cells import Form, is_distribution
+from outgrow.text.label_cells import Form, by_name, is_distribution
 from outgrow.types import UserError
 
 TEXT = ("text", "sentence", "prompt", "review", "body", "content", "question", "title", "headline", "message", "tweet")
@@ -268,7 +268,7 @@ def _inner(rows: Sequence[dict[str, Any]], weak: tuple[str, ...]) -> list[float]
         for name in weak:
             value = row.get(name)
             try:
-                value = json.loads(value) if isinstance(value, str) and is_distribution(value) else value
+                value = by_name(json.loads(value) if isinstance(value, str) and is_distribution(value) else value)
                 cells = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
                 flat += [float(each) for each in cells if each is not None]
             except (TypeError, ValueError, RecursionError):

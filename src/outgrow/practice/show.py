@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from outgrow.practice.annotators import Annotator, Share
 from outgrow.practice.labels import LabelReport
 
 SUSPECTS, CONFUSED = 10, 10  # probable errors, and classes of a confusion matrix, that a terminal shows
+CLASSES = 40  # the most that a terminal lists
 BY = {"audits": "from audited rows", "agreement": "by their agreement, if errors are independent"}
 
 
@@ -68,12 +70,14 @@ def suspects_head(report: LabelReport) -> str:
 
 def text(report: LabelReport) -> str:
     """The whole report for a terminal, about 100 columns wide."""
+    more = max(0, len(report.classes) - CLASSES)
     parts = [
         f"{report.name}: labels of {len(report.annotators)} annotator{'s' if len(report.annotators) != 1 else ''}",
         *(f"  {sentence}" for sentence in sentences(report)),
         *(f"  note: {note}" for note in report.odd),
         "",
-        *_table(["class", "labels", "ground truth"], _classes(report)),
+        *_table(["class", "labels", "ground truth"], islice(_classes(report), CLASSES)),
+        *([f"  and {more:,} more classes: --json or --report has them"] if more else []),
         "",
         *_table(
             ["annotator", "labels", "coverage", "accuracy", "conflicts", "calibration"], map(_line, report.annotators)
@@ -124,7 +128,7 @@ def _cell(value: float | None, low: float | None, high: float | None) -> str:
 
 def _table(head: list[str], rows: Iterator[list[str]] | list[list[str]]) -> list[str]:
     """Lines of a table: the first column to the left, numbers to the right."""
-    every = [head, *rows]
+    every = [list(map(_short, row)) for row in (head, *rows)]
     widths = [max(len(row[i]) for row in every) for i in range(len(head))]
     last = len(head) - 1
     return [

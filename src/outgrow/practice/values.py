@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from outgrow.annotations import Annotations
-from outgrow.practice.classes import odd_classes, refuse_apart, refuse_classes, refuse_spellings
+from outgrow.practice.classes import refuse_apart, refuse_classes, refuse_spellings
+from outgrow.practice.odd import odd_labels
 from outgrow.ranges import one_of
 from outgrow.text import tables
 from outgrow.text.label_cells import FORMS, Form, distribution, may_be_numbered
@@ -47,9 +48,9 @@ def read(
     if form == "classes":
         votes = _named(array.reshape(len(array), -1))
         if gold_names is not None and not names:
-            said, right = ({*each.reshape(-1).tolist()} - {""} for each in (votes, gold_names))
-            refuse_spellings(HERE, said, right, "gold")
-            refuse_apart(HERE, said, right, "gold")
+            labels, right = ({*each.reshape(-1).tolist()} - {""} for each in (votes, gold_names))
+            refuse_spellings(HERE, labels, right, "gold")
+            refuse_apart(HERE, labels, right, "gold")
         names = names or _classes(votes, gold_names)
         annotations = Annotations.from_matrix(own_ids, _indices(votes, names), len(names), annotators)
     else:
@@ -71,7 +72,7 @@ def read(
         "annotations": annotations,
         "gold": known,
         "notes": tuple(f"{name} labels nothing and is left out" for name in silent),
-        "odd": odd_classes(names, annotations, known),
+        "odd": odd_labels(names, annotations, known, own_ids),
     }
 
 

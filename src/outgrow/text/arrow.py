@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from outgrow.text import opening
 from outgrow.text.columns import rows_of
 from outgrow.types import UserError
 
+_MARK = b"ARROW1"
 Numbered = Iterator[tuple[int, dict[str, Any]]]
 
 
@@ -21,7 +23,7 @@ def arrow(path: Path, stream: BinaryIO) -> Numbered:
     import pyarrow as pa
 
     try:
-        yield from rows_of(path, map(_valid, _batches(stream.read())))
+        yield from rows_of(path, map(_valid, _batches(opening.seekable(stream))))
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         why = str(error).partition("\n")[0][:200]
         raise UserError(f"{path} is not a whole Arrow file ({why}): fetch it again") from None
@@ -32,12 +34,14 @@ def _valid(batch: Any) -> Any:
     return batch
 
 
-def _batches(content: bytes) -> Iterator[Any]:
+def _batches(source: Any) -> Iterator[Any]:
     """The record batches of a file or a stream, which begins without the file's mark."""
     import pyarrow as pa
 
-    if content.startswith(b"ARROW1"):
-        file = pa.ipc.open_file(pa.BufferReader(content))
+    mark = source.read(len(_MARK))
+    source.seek(0)
+    if mark == _MARK:
+        file = pa.ipc.open_file(source)
         yield from (file.get_batch(i) for i in range(file.num_record_batches))
     else:
-        yield from pa.ipc.open_stream(pa.BufferReader(content))
+        yield from pa.ipc.open_stream(source)

@@ -9,6 +9,8 @@ from typing import Any
 from outgrow.text import opening
 from outgrow.types import UserError
 
+_ROWS = 4096  # whose cells are Python values at once
+
 
 def rows_of(
     path: Path, batches: Iterable[Any], kinds: Sequence[Any] = ()
@@ -26,11 +28,13 @@ def rows_of(
         for found in map(size_of, batch.columns):
             size, cells = size + found[0], cells + found[1]
         opening.refuse_large(path, size, cells)
-        each = zip(names, batch.columns, kinds or batch.schema.types, strict=True)
-        columns = [values_of(path, name, column, kind) for name, column, kind in each]
-        for values in zip(*columns, strict=True):
-            number += 1
-            yield number, dict(zip(names, values, strict=True))
+        for start in range(0, batch.num_rows, _ROWS):
+            part = batch.slice(start, _ROWS)
+            each = zip(names, part.columns, kinds or part.schema.types, strict=True)
+            columns = [values_of(path, name, column, kind) for name, column, kind in each]
+            for values in zip(*columns, strict=True):
+                number += 1
+                yield number, dict(zip(names, values, strict=True))
     return number
 
 

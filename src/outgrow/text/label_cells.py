@@ -21,6 +21,8 @@ ClassLabel = int | tuple[float, ...]  # the index of a choice, or a probability 
 Form = Literal["auto", "classes", "probabilities", "scores"]
 FORMS = get_args(Form)
 
+NAMED = (("label", "score"), ("token", "logprob"))  # of transformers' pipelines, and of language-model APIs
+
 
 class Coding(Protocol):
     """How a file writes labels and abstentions."""
@@ -59,15 +61,30 @@ def _plain(value: Any, named: Callable[[str], int | None]) -> int | None:
 
 
 def unpacked(path: Path, number: int, value: Any) -> Any:
-    """The list or object of a cell; other cells as they are. Raises UserError for text that is not JSON."""
+    """The list or object of a cell, by name where it is a list of named numbers; other cells as they are. Raises
+    UserError for text that is not JSON."""
     if not (isinstance(value, str) and is_distribution(value)):
-        return value
+        return by_name(value)
     try:
-        return json.loads(value)
+        return by_name(json.loads(value))
     except (ValueError, RecursionError):
         raise UserError(
             f"{path}, row {number}: {value!r:.60} is not a list or object in JSON: write [0.1, 0.9]"
         ) from None
+
+
+def by_name(value: Any) -> Any:
+    """An object of names and numbers for a list of objects with a name and a number each, as transformers' pipelines
+    and language-model APIs return them; other values as they are."""
+    for name, number in NAMED:
+        if (
+            isinstance(value, list)
+            and value
+            and all(isinstance(each, dict) and {name, number} <= each.keys() for each in value)
+            and len(found := {str(each[name]): each[number] for each in value}) == len(value)
+        ):
+            return found
+    return value
 
 
 def _distribution_in(path: Path, number: int, value: Any, coding: Coding, example: Example) -> ClassLabel | None:
@@ -95,6 +112,11 @@ def _distribution_in(path: Path, number: int, value: Any, coding: Coding, exampl
             return None
         case _ if k == 2:
             single = _number(path, number, inner, choices[1])
+            if not is_score and not 0 <= single <= 1:
+                raise UserError(
+                    f"{path}, row {number}: {single:g} is not a probability of {choices[1]!r}: say what such numbers "
+                    "are (--form classes or scores)"
+                )
             values = [0.0 if is_score else 1.0 - single, single]
         case _:
             raise UserError(f"{path}, row {number}: {inner!r:.60} is one number for {k} classes: give a list of {k}")

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from outgrow.content import digest_of
 from outgrow.types import UserError
@@ -74,7 +74,8 @@ def refuse_irregular(path: Path) -> None:
 def opened(path: Path, packed: str) -> Iterator[BinaryIO]:
     """The decompressed bytes of a file, as a stream. packed: ".gz", ".zst" or "".
 
-    Raises UserError, also while reading, if the file is missing, damaged, truncated, or larger than `MOST_BYTES`.
+    Raises UserError if the file is missing, damaged, truncated, or larger than `MOST_BYTES`; also while reading,
+    except for the size of a file that is not packed.
     """
     refuse_irregular(path)
     try:
@@ -84,7 +85,16 @@ def opened(path: Path, packed: str) -> Iterator[BinaryIO]:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
     with raw:
+        if not packed:
+            refuse_large(path, path.stat().st_size, 0)
         yield io.BufferedReader(_Unpacked(path, packed, raw), _BUFFER)
+
+
+def seekable(stream: BinaryIO) -> Any:
+    """A stream for Arrow, which reads parts of it in any order: as it is, or, unpacked, in memory."""
+    import pyarrow as pa
+
+    return stream if stream.seekable() else pa.BufferReader(stream.read())
 
 
 def lines(path: Path, stream: BinaryIO) -> Iterator[tuple[int, str]]:
@@ -140,6 +150,15 @@ class _Unpacked(io.RawIOBase):
 
     def readable(self) -> bool:
         return True
+
+    def seekable(self) -> bool:
+        return not self._packed
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         try:

@@ -15,6 +15,7 @@ Numbered = Iterator[tuple[int, dict[str, Any]]]
 
 _ROWS, _NESTED_ROWS = 4096, 64  # rows that are read at once; fewer where one row can hold very many values
 ROOM = 3  # times the limit of a line, for a batch: a buffer that grows is there twice
+_BUFFER = 2**20  # bytes of a column that are read at once
 _ROW_BYTES = 2**28  # of values of a fixed size that are read at once
 
 
@@ -31,14 +32,16 @@ def parquet(path: Path, stream: BinaryIO) -> Numbered:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    whole = pa.BufferReader(stream.read())
     try:
-        schema = pq.read_schema(whole)
+        source = opening.seekable(stream)
+        schema = pq.read_schema(source)
         opening.refuse_twice(path, schema.names)
         # As a dictionary a text that recurs is held once, so that its size is known before it fills the memory.
-        leaves = pq.ParquetFile(whole).schema
+        leaves = pq.ParquetFile(source).schema
         texts = [leaf.path for leaf in map(leaves.column, range(len(leaves))) if leaf.physical_type == "BYTE_ARRAY"]
-        file = pq.ParquetFile(whole, read_dictionary=texts, page_checksum_verification=True)
+        # A buffer: without one it reads the bytes of a column of a row group at once. Dictionaries grow with the group.
+        options = {"buffer_size": _BUFFER, "page_checksum_verification": True}
+        file = pq.ParquetFile(source, read_dictionary=texts, **options)
         _refuse_large(path, file.metadata)
         batches = _bounded(path, file.iter_batches(batch_size=_at_once(schema), use_threads=False))
         number = yield from rows_of(path, batches, schema.types)

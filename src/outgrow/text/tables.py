@@ -89,8 +89,9 @@ def rows(path: Path) -> Numbered:
 
 
 def listed(columns: Iterable[str]) -> str:
-    """Column names for a message, in one line. Empty and unprintable names are quoted; at most 30 are listed."""
-    names = [name if name and name.isprintable() else repr(name) for name in columns]
+    """Column names for a message, in one line. Empty and unprintable names, and those with a comma, are quoted; at most
+    30 are listed."""
+    names = [name if name and name.isprintable() and "," not in name else repr(name) for name in columns]
     more = [f"and {len(names) - 30} more"] if len(names) > 30 else []
     return ", ".join(names[:30] + more)
 

@@ -97,6 +97,13 @@ class Network:
                 raise UserError(f"example {id!r} has an empty prompt")
         return tuple(np.array(ids, dtype=np.int64) for ids in encoded)
 
+    def too_long(self, texts: Sequence[str]) -> int:
+        """How many of these texts have more tokens than the model reads."""
+        if self.longest is None or not texts:
+            return 0
+        encoded = self.tokenizer(list(texts), truncation=False, return_attention_mask=False, verbose=False)
+        return sum(len(ids) > self.longest for ids in encoded["input_ids"])
+
     def _columns(self, choices: set[str]) -> dict[str, int]:
         """The one token that each choice is."""
         found = {}
@@ -301,6 +308,12 @@ def prepare(settings: Settings) -> None:
         torch.empty(0, device=settings.device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UserError(f"no device {settings.device!r} here ({first_line(error)}): use --device cpu") from error
+
+
+def check_device(settings: Settings) -> None:
+    """Raises UserError if the device is not available. For "cpu", torch is not imported."""
+    if settings.device != "cpu":
+        prepare(settings)
 
 
 def head_of(readout: Readout, examples: Examples) -> tuple[str, ...] | None:
