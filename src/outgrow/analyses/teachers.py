@@ -66,10 +66,11 @@ class Teachers(Analysis):
         scored = {(cell.task, cell.test.split): cell.test for cell in cells if cell.task.regret_digest}
         if any(test.task.regret(test.read()) for test in scored.values()):
             return
-        names = ", ".join(dict.fromkeys(f"{cell.task.name} ({cell.test.split})" for cell in cells))
+        names = {f"{cell.task.name} ({cell.test.split})": cell.task for cell in cells}
+        advice = "; ".join(dict.fromkeys(task.regret_advice for task in names.values()))
         raise UserError(
-            f"analysis teachers needs examples of which it is known what each choice loses, and {names} has none: "
-            "leave it out, or use the test puzzles or the chess-preferences that ship"
+            "analysis teachers needs examples of which it is known what each choice loses, and "
+            f"{', '.join(names)} has none: {advice}"
         )
 
     def facts(self, cell: Cell) -> Facts:
