@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from outgrow.finding import Axis, Figure, Mark, Panel, Series
+from outgrow.finding import Axis, Figure, Mark, Panel, Series, some_of
+from outgrow.report.drawing import two_lines
 from outgrow.report.panels import draw
 
 
@@ -87,3 +88,22 @@ def test_letters_are_those_of_the_page() -> None:
     markup = svg_of(of_names(["a", "b"], "own"))
     assert "font-family: system-ui, sans-serif" in markup or "px system-ui, sans-serif" in markup
     assert "DejaVu" not in markup
+
+
+def test_a_name_that_is_too_long_for_a_line_has_two() -> None:
+    """Broken at the blank nearest its middle; on one line its letters would have five points."""
+    long = "text/reviews-of-products-in-2021 · simulated/slice-0.7 → minilm/l3 · sharpened labels, hardened"
+    assert two_lines(long) == [
+        "text/reviews-of-products-in-2021 · simulated/slice-0.7",
+        "→ minilm/l3 · sharpened labels, hardened",
+    ]
+    assert two_lines("nlp/mr · words → minilm/l3") == ["nlp/mr · words → minilm/l3"]
+    assert two_lines("x" * 100) == ["x" * 100]
+    markup = svg_of(of_names([f"{long} {i}" for i in range(6)], "own"))
+    assert all(float(size) >= 7 for size in re.findall(r"font-weight: 700; font-size: ([\d.]+)px", markup))
+    assert "→ minilm/l3 · sharpened labels, hardened 5<" in markup
+
+
+def test_a_caption_says_which_comparisons_are_not_shown() -> None:
+    assert some_of(3, 18) == " Shown are the first 3 of 18 comparisons; the table has all."
+    assert some_of(3, 3) == some_of(3, 1) == ""

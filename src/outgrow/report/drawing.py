@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -84,14 +84,29 @@ def bands(axes: Axes, count: int) -> None:
 
 
 def band_name(axes: Axes, at: int, text: str) -> None:
-    """The name of a band above its marks, since there is no room beside them on a phone."""
+    """The name of a band above its marks, since there is no room beside them on a phone. A long one has two lines."""
     where = axes.get_yaxis_transform()
-    name, size = fitted(text, 8.5)
-    box = {"facecolor": ink("paper"), "edgecolor": "none", "pad": 1.5}
-    title = axes.text(0.004, at - 0.2, name, transform=where, va="center", size=size, weight="bold", color=ink("ink"))
-    title.set(bbox=box, in_layout=False)
+    lines = two_lines(shortened(text))
+    size = min(8.5 if len(lines) == 1 else 7.5, 8.5 * CHARACTERS / max(*map(len, lines), 1))
+    looks: dict[str, Any] = {"va": "center", "size": size, "weight": "bold", "color": ink("ink"), "linespacing": 1.0}
+    title = axes.text(0.004, at - 0.2, "\n".join(lines), transform=where, **looks)
+    title.set(bbox={"facecolor": ink("paper"), "edgecolor": "none", "pad": 1.5}, in_layout=False)
     if at:
         axes.axhline(at - 0.4, color=ink("line"), linewidth=0.8, zorder=0)
+
+
+def name_lines(names: Iterable[str]) -> float:
+    """The lines of a band that names need beyond one line."""
+    return 0.8 if any(len(two_lines(shortened(name))) > 1 for name in names) else 0.0
+
+
+def two_lines(name: str) -> list[str]:
+    """A name that is too long to be read on one line, broken at the blank nearest its middle."""
+    blanks = [i for i, letter in enumerate(name) if letter == " "]
+    if len(name) <= CHARACTERS + 8 or not blanks:
+        return [name]
+    at = min(blanks, key=lambda i: abs(i - len(name) / 2))
+    return [name[:at], name[at + 1 :]]
 
 
 def ink(name: str) -> str:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from outgrow.metrics.base import Metric
-from outgrow.report.drawing import LINE, MARKS, band_name, bands, hover, ink, panels, svg, words
+from outgrow.report.drawing import LINE, MARKS, band_name, bands, hover, ink, name_lines, panels, svg, words
 from outgrow.report.measures import MEASURES
 from outgrow.report.record import Record, name_of
 from outgrow.report.row import ROLES, TRIO
@@ -32,7 +32,7 @@ def scores(records: Sequence[Record]) -> str:
     if not rows:
         return ""
     metric = rows[0].metric
-    with _axes(len(rows), 6.7) as (figure, axes):
+    with _axes([name_of(record, rows) for record in rows], 6.7) as (figure, axes):
         for at, record in enumerate(rows):
             band_name(axes, at, name_of(record, rows))
             for role, line in PLACES.items():
@@ -61,7 +61,7 @@ def recovery(records: Sequence[Record]) -> str:
     stated = [estimate for record in records if (estimate := record.estimates.get("pgr"))]
     if not stated:
         return ""
-    with _axes(len(records), 2.6) as (figure, axes):
+    with _axes([name_of(record, records) for record in records], 2.6) as (figure, axes):
         for at, record in enumerate(records):
             band_name(axes, at, name_of(record, records))
             if "pgr" not in record.estimates:
@@ -154,8 +154,8 @@ def _look(name: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _axes(rows: int, lines: float) -> Iterator[tuple[Figure, Axes]]:
-    """Axes with a band for each row from the top down, each `lines` lines high."""
-    with panels([rows * lines * LINE + 0.75]) as (figure, (axes,)):
-        bands(axes, rows)
+def _axes(names: Sequence[str], lines: float) -> Iterator[tuple[Figure, Axes]]:
+    """Axes with a band for each name from the top down, each `lines` lines high, or more where names are long."""
+    with panels([len(names) * (lines + name_lines(names)) * LINE + 0.75]) as (figure, (axes,)):
+        bands(axes, len(names))
         yield figure, axes

@@ -12,7 +12,19 @@ import numpy as np
 
 from outgrow.finding import Axis, Figure, Mark, Panel, Series
 from outgrow.numbers import number, span
-from outgrow.report.drawing import CHARACTERS, LINE, band_name, bands, fitted, hover, ink, panels, shortened, svg
+from outgrow.report.drawing import (
+    CHARACTERS,
+    LINE,
+    band_name,
+    bands,
+    hover,
+    ink,
+    name_lines,
+    panels,
+    shortened,
+    svg,
+    two_lines,
+)
 from outgrow.report.tables import one_line
 
 if TYPE_CHECKING:
@@ -20,7 +32,6 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 MARKS = "osD^vP"
-NAME = 1.7  # lines of a band beside those of its marks
 LEGIBLE = 6.0  # the smallest size of names below an axis
 ENTRIES, BESIDE = 62, 6  # characters of a row of the legend; those that the mark of an entry takes
 APART = 0.012  # of the width, between marks of several series at one x
@@ -40,10 +51,15 @@ def draw(figure: Figure, name: str) -> str:
 
 def _height(panel: Panel) -> float:
     """In inches. The rows of a legend beyond the first need room."""
-    legend = 12.5 / 72 * max(_legend(panel)[1] - 1, 0)
+    legend = 12.5 / 72 * max(_legend(panel)[1] - 1, 0) + 11 / 72 * (len(two_lines(shortened(panel.title))) - 1)
     if _sideways(panel):
-        return legend + 1.15 + len(panel.x.ticks) * (len(panel.series) + NAME) * LINE
+        return legend + 1.15 + len(panel.x.ticks) * _band(panel) * LINE
     return legend + 2.9
+
+
+def _band(panel: Panel) -> float:
+    """The lines of the band of a category."""
+    return len(panel.series) + 1.7 + name_lines(name for _, name in panel.x.ticks)
 
 
 def _tick_size(panel: Panel) -> float:
@@ -67,12 +83,12 @@ def _sideways(panel: Panel) -> bool:
 def _in_bands(axes: Axes, panel: Panel) -> None:
     """A band for each category, with a line for each series."""
     bands(axes, len(panel.x.ticks))
-    count, where = len(panel.series), axes.get_yaxis_transform()
+    where, longer = axes.get_yaxis_transform(), name_lines(name for _, name in panel.x.ticks)
     for at, (x, name) in enumerate(panel.x.ticks):
         band_name(axes, at, name)
         for i, series in enumerate(panel.series):
             for mark in (mark for mark in series.marks if mark.x == x):
-                y, colour = at - 0.2 + (1.15 + 0.85 * i) / (count + NAME), ink(series.colour)
+                y, colour = at - 0.2 + (1.15 + longer / 2 + 0.85 * i) / _band(panel), ink(series.colour)
                 if mark.low is not None and mark.high is not None:
                     ends = [_scale(panel.y) * end for end in (mark.low, mark.high)]
                     axes.plot(ends, [y, y], color=colour, linewidth=2.2, alpha=0.55, zorder=2)
@@ -119,9 +135,10 @@ def _head(axes: Axes, panel: Panel, handles: Sequence[Line2D] = ()) -> None:
     """The title, and below it the legend. handles: the marks in it, if they are not those of the lines that are
     drawn."""
     columns, rows = _legend(panel)
-    line, size = fitted(panel.title, 9.0)
+    title = two_lines(shortened(panel.title))
+    size = min(9.0 if len(title) == 1 else 8.0, 9.0 * CHARACTERS / max(*map(len, title), 1))
     pad = 24 + 12.5 * (rows - 1) if rows else 6
-    axes.set_title(line, loc="left", color=ink("ink"), size=size, weight="bold", pad=pad)
+    axes.set_title("\n".join(title), loc="left", color=ink("ink"), size=size, weight="bold", pad=pad)
     if not rows:
         return
     place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1.0), "ncols": columns}
