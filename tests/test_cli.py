@@ -9,14 +9,18 @@ import io
 import json
 import re
 import tomllib
+from collections.abc import Iterator
+from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from outgrow.chess import board as chess
 from outgrow.cli import app, main
 from outgrow.store import Store
+from outgrow.tasks.chess_puzzles import ChessPuzzles
 
 QUIZ = """\
 task = "fakes:FakeTask"
@@ -267,6 +271,33 @@ def test_collect_makes_tables_of_mined_games_or_says_that_there_are_none(
     done = outgrow("collect", "games", "--out", "tables")
     assert done.stdout.splitlines()[0] == "1 puzzles"
     assert (quiz.parent / "tables/puzzles.parquet").exists()
+
+
+def fake_values(prompts: Iterator[tuple[str, str]], engine: str | None, nodes: int) -> Iterator[dict[str, object]]:
+    """Stands for a minute of an engine's work: every move of a position is worth as many centipawns as nodes."""
+    assert engine == "fish"
+    for id, prompt in prompts:
+        yield {"id": id, "values": [nodes] * len(chess.legal_moves(chess.read_position(prompt)))}
+
+
+def test_move_values_are_written_for_the_test_puzzles(
+    quiz: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("outgrow.chess.values.valued", fake_values)
+    puzzles = str(files("outgrow") / "chess/data/puzzles.parquet")
+    how = ("--examples", "3", "--nodes", "7", "--engine", "fish")
+    done = outgrow("move-values", puzzles, "--out", "values.parquet", *how)
+    assert done.exit_code == 0, done.stderr
+    task = ChessPuzzles(source=puzzles, values=str(quiz.parent / "values.parquet"))
+    examples = task.examples("test", 4, 0)
+    assert list(task.regret(examples)) == list(examples.ids[:3])
+    assert outgrow("move-values", puzzles, "--out", "values.parquet", *how).exit_code == 0  # over its own file
+    code, stderr = ended(capsys, "move-values", puzzles, "--out", "values.csv")
+    assert (code, stderr) == (2, "error: --out values.csv is written as Parquet: name a file that ends in .parquet\n")
+    (quiz.parent / "notes.parquet").write_text("mine")
+    code, stderr = ended(capsys, "move-values", puzzles, "--out", "notes.parquet", *how)
+    assert code == 2
+    assert "exists and is not a table of values" in stderr
 
 
 def test_check_finds_a_flipped_byte(quiz: Path) -> None:

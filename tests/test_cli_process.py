@@ -44,7 +44,7 @@ def test_help_is_quick(tmp_path: Path) -> None:
         code, out, _ = outgrow(tmp_path, "--help")
         times.append(_spent() - before)
         assert code == 0
-    for verb in ("run", "plan", "results", "report", "list", "check", "pretrain", "mine", "collect"):
+    for verb in ("run", "plan", "results", "report", "list", "check", "pretrain", "mine", "collect", "move-values"):
         assert f"\n  {verb} " in out
     assert min(times) < 0.6
 

@@ -64,11 +64,12 @@ class Series:
 
 @dataclass(frozen=True, kw_only=True)
 class Axis:
-    """An axis. percent: its values are fractions, shown in percent. ticks: names at values, for categories; where there
-    are none, the axis has numbers."""
+    """An axis. percent: its values are fractions, shown in hundredths, called `unit`. ticks: names at values, for
+    categories; where there are none, the axis has numbers."""
 
     label: str
     percent: bool = False
+    unit: Literal["%", "points"] = "%"
     ticks: tuple[tuple[float, str], ...] = ()
 
 
@@ -93,6 +94,11 @@ class Figure:
     title: str
     panels: tuple[Panel, ...]
     caption: str
+
+
+def some_of(shown: int, every: int) -> str:
+    """The end of the caption of a figure that does not show every comparison."""
+    return f" Shown are the first {shown} of {every} comparisons; the table has all." if shown < every else ""
 
 
 NO_VARIATION = 1e-9  # a smaller effect that would have been seen is 0, up to rounding

@@ -111,7 +111,9 @@ def test_its_steps_are_the_student_the_teachers_and_their_vote() -> None:
 
 
 def test_what_it_lacks_is_refused() -> None:
-    with pytest.raises(UserError, match=r"known what each choice loses, and fakes \(test\) has none: leave it out"):
+    with pytest.raises(
+        UserError, match=r"known what each choice loses, and fakes \(test\) has none: use a task of chess moves"
+    ):
         cells(replace(BASE, analyses=(Teachers(),)))
     cells(replace(BASE, tasks=(Losing(digest="fake"),), analyses=(Teachers(),)))
     with pytest.raises(UserError, match=r"temperatures has 0: give a number above 0"):

@@ -67,3 +67,12 @@ def test_losses_are_in_its_key() -> None:
     )
     assert one.student.key == other.student.key
     assert one.evidence["teachers"]["student"].key != other.evidence["teachers"]["student"].key
+
+
+def test_losses_that_have_changed_since_the_plan_are_not_read(tmp_path: Path) -> None:
+    (cell,) = cells(replace(BASE, tasks=(Losing(digest="fake"),), analyses=(Teachers(),)))
+    step = cell.evidence["teachers"]["student"]
+    assert isinstance(step, Played)
+    with Inline() as executor:
+        outcome = run([replace(step, digest="of another file")], Store(str(tmp_path)), executor)
+    assert "fakes: what choices lose has changed since the plan: run it again" in outcome.failures[0].error_text

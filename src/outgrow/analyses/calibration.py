@@ -10,7 +10,7 @@ import numpy as np
 
 from outgrow.analyses.base import Analysis, Answers, Comparison, comparison_names, roles_of
 from outgrow.experiment.cell import Cell
-from outgrow.finding import Axis, Colour, Column, Figure, Finding, Mark, Panel, Series, Table, Value, in_words
+from outgrow.finding import Axis, Colour, Column, Figure, Finding, Mark, Panel, Series, Table, Value, in_words, some_of
 from outgrow.graph import Step
 from outgrow.measures.crossed import mean_interval
 from outgrow.measures.delta import share_values
@@ -87,7 +87,8 @@ class Calibration(Analysis):
         return (name, ROLE_NAMES[role], *shares, ece_by_chance(sure, bins), brier)
 
     def _figure(self, stated: Sequence[tuple[str, str, Answers]]) -> Figure:
-        names = list(dict.fromkeys(name for name, _, _ in stated))[:PANELS]
+        every = list(dict.fromkeys(name for name, _, _ in stated))
+        names = every[:PANELS]
         panels = tuple(
             Panel(
                 title=name,
@@ -106,7 +107,7 @@ class Calibration(Analysis):
             title="Reliability diagram of supervisor, student and ceiling",
             panels=panels,
             caption=f"Accuracy against confidence, in up to {self.bins} bins of as many answers, with 95 % intervals. "
-            "Below the dotted line a model is right less often than it is sure.",
+            "Below the dotted line a model is right less often than it is sure." + some_of(PANELS, len(every)),
         )
 
     def _marks(self, answers: Answers) -> Iterator[Mark]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from outgrow.analyses.base import Analysis, Comparison, comparison_names, roles_of
 from outgrow.experiment.cell import Cell
 from outgrow.experiment.facets import FacetNumbers
-from outgrow.finding import Axis, Colour, Column, Figure, Finding, Mark, Panel, Series, Table, in_words
+from outgrow.finding import Axis, Colour, Column, Figure, Finding, Mark, Panel, Series, Table, in_words, some_of
 from outgrow.graph import Step
 from outgrow.measures.accuracy import accuracy
 from outgrow.measures.crossed import Interval, mean_interval
@@ -216,7 +216,7 @@ def _figure(measured: Sequence[_Measured]) -> Figure:
         panels=tuple(map(_panel, measured[:PANELS])),
         caption="Accuracy of supervisor, student and ceiling on fifths of the test examples, the easiest first, with "
         "95 % intervals. The vertical line is the supervisor's level: there it knows half of the answers, beside those "
-        "that it guesses.",
+        "that it guesses." + some_of(PANELS, len(measured)),
     )
 
 

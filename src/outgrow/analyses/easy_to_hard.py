@@ -16,7 +16,7 @@ from outgrow.experiment.cell import Cell
 from outgrow.experiment.facets import FacetNumbers
 from outgrow.experiment.halves import HALVES, half_of, on_half
 from outgrow.experiment.students import ceiling
-from outgrow.finding import Axis, Colour, Column, Figure, Finding, Mark, Panel, Series, Table, Value, in_words
+from outgrow.finding import Axis, Colour, Column, Figure, Finding, Mark, Panel, Series, Table, Value, in_words, some_of
 from outgrow.graph import Step
 from outgrow.measures.accuracy import share
 from outgrow.measures.crossed import Interval
@@ -165,5 +165,5 @@ def _figure(measured: Sequence[_Measured]) -> Figure:
         title="From easy to hard",
         panels=panels,
         caption="Accuracy on the hard half of the tests of the same model that learned from the easy, a mixed or the "
-        "hard half of transfer, weak labels or ground truth, with 95 % intervals.",
+        "hard half of transfer, weak labels or ground truth, with 95 % intervals." + some_of(PANELS, len(measured)),
     )

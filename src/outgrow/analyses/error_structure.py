@@ -10,7 +10,7 @@ import numpy as np
 
 from outgrow.analyses.base import Analysis, Comparison, Facts, roles_of
 from outgrow.experiment.cell import Cell
-from outgrow.finding import Axis, Colour, Column, Figure, Finding, Mark, Panel, Series, Table, Value, in_words
+from outgrow.finding import Axis, Colour, Column, Figure, Finding, Mark, Panel, Series, Table, Value, in_words, some_of
 from outgrow.graph import Step
 from outgrow.measures.accuracy import accuracy, share
 from outgrow.measures.crossed import Interval, mean_interval
@@ -165,9 +165,9 @@ def _table(lines: Sequence[_Line]) -> Table:
 
 def _figure(lines: Sequence[_Line]) -> Figure:
     """A panel for each task, student and accuracy, a series for each method."""
-    keys = list(dict.fromkeys((line.task, line.strong, line.accuracy) for line in lines))[:PANELS]
+    every = list(dict.fromkeys((line.task, line.strong, line.accuracy) for line in lines))
     panels = []
-    for key in keys:
+    for key in every[:PANELS]:
         own = [line for line in lines if (line.task, line.strong, line.accuracy) == key]
         names = list(dict.fromkeys(_errors(member) for line in own for member in line.members))
         panels.append(
@@ -195,5 +195,5 @@ def _figure(lines: Sequence[_Line]) -> Figure:
         title="Gap recovered by the structure of errors",
         panels=tuple(panels),
         caption="The share of the gap that students recover from simulated supervisors of equal accuracy, by which "
-        "examples these get wrong, with 95 % intervals. Zero is the supervisor.",
+        "examples these get wrong, with 95 % intervals. Zero is the supervisor." + some_of(PANELS, len(every)),
     )

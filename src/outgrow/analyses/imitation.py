@@ -12,7 +12,7 @@ import numpy as np
 
 from outgrow.analyses.base import Analysis, Answers, Comparison, comparison_names, roles_of
 from outgrow.experiment.cell import Cell
-from outgrow.finding import Axis, Colour, Column, Figure, Finding, Mark, Panel, Series, Table, Value, in_words
+from outgrow.finding import Axis, Colour, Column, Figure, Finding, Mark, Panel, Series, Table, Value, in_words, some_of
 from outgrow.graph import Step
 from outgrow.measures.crossed import Interval, mean_interval
 from outgrow.measures.delta import phi_values, slope_values
@@ -30,6 +30,7 @@ REFERENCES = {
 }
 COLOURS: dict[str, Colour] = {"own": "student", "other": "second", "ceiling": "ceiling", "independent": "muted"}
 LINES: tuple[Colour, ...] = ("student", "second", "third", "fourth")
+DRAWN = 24  # comparisons in the figure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,12 +195,14 @@ def _figure(names: Sequence[str], measured: Sequence[_Measured]) -> Figure:
             colour=COLOURS[role],
             joined=False,
             marks=tuple(
-                Mark.at(i, interval) for i, each in enumerate(measured) if (interval := each.interval(role)) is not None
+                Mark.at(i, interval)
+                for i, each in enumerate(measured[:DRAWN])
+                if (interval := each.interval(role)) is not None
             ),
         )
         for role in REFERENCES
     )
-    ticks = tuple((float(i), name) for i, name in enumerate(names))
+    ticks = tuple((float(i), name) for i, name in enumerate(names[:DRAWN]))
     compared = Panel(
         title="Supervisor's errors that are repeated",
         x=Axis(label="", ticks=ticks),
@@ -209,7 +212,7 @@ def _figure(names: Sequence[str], measured: Sequence[_Measured]) -> Figure:
     by_third = Panel(
         title="Imitation by the supervisor's confidence",
         x=Axis(label="third of the supervisor's confidence", ticks=tuple(enumerate(THIRDS))),
-        y=Axis(label="imitation, points", percent=True),
+        y=Axis(label="imitation", percent=True, unit="points"),
         level=("none", 0.0),
         series=tuple(
             Series(
@@ -223,14 +226,16 @@ def _figure(names: Sequence[str], measured: Sequence[_Measured]) -> Figure:
             )
             for i, (name, each) in enumerate(zip(names, measured, strict=True))
             if "imitation" in each.values
-        )[:4],
+        )[: len(LINES)],
     )
+    known = sum("imitation" in each.values for each in measured)
+    few = f", for the first {len(LINES)} comparisons" if known > len(LINES) else ""
     return Figure(
         title="How often students repeat the errors of supervisors",
         panels=(compared, by_third),
         caption="Of the test examples that a supervisor gets wrong, the share on which the same wrong answer is given "
         "by its student (own), by students of other seeds (another seed's), by the ceiling, and by independent errors. "
-        "Bars are 95 % intervals. Below, the first minus the second.",
+        f"Bars are 95 % intervals. Below, the first minus the second{few}." + some_of(DRAWN, len(measured)),
     )
 
 

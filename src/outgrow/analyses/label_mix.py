@@ -17,7 +17,7 @@ from outgrow.experiment.course import labeller_of
 from outgrow.experiment.data import Gold
 from outgrow.experiment.mixed import Mixed
 from outgrow.experiment.students import ceiling, student
-from outgrow.finding import Axis, Colour, Column, Figure, Finding, Mark, Panel, Series, Table, Value
+from outgrow.finding import Axis, Colour, Column, Figure, Finding, Mark, Panel, Series, Table, Value, some_of
 from outgrow.graph import Step
 from outgrow.measures.accuracy import accuracy
 from outgrow.measures.crossed import Interval
@@ -209,7 +209,8 @@ def _figure(measured: Sequence[_Measured]) -> Figure:
         title="Accuracy by what the labels cost",
         panels=tuple(map(_panel, measured[:PANELS])),
         caption="Test accuracy of the same model by the cost of the labels that it learned from, for each share of "
-        "ground truth among them, with 95 % intervals. The horizontal line is the target.",
+        "ground truth among them, with 95 % intervals. The horizontal line is the target."
+        + some_of(PANELS, len(measured)),
     )
 
 

@@ -15,7 +15,7 @@ from outgrow.experiment.course import labeller_of
 from outgrow.experiment.setup import CellSetup
 from outgrow.experiment.students import ceiling, student
 from outgrow.experiment.weak_labels import ensemble_labels
-from outgrow.finding import Axis, Column, Figure, Finding, Mark, Panel, Series, Table
+from outgrow.finding import Axis, Column, Figure, Finding, Mark, Panel, Series, Table, some_of
 from outgrow.graph import Step
 from outgrow.measures.accuracy import accuracy
 from outgrow.measures.crossed import Interval
@@ -268,5 +268,6 @@ def _figure(measured: Sequence[_Measured]) -> Figure:
         title="Accuracy by the number of labels",
         panels=panels,
         caption="Test accuracy of the same model by how many labels it learned from, weak ones or ground truth, with "
-        "95 % intervals. How far the first curve lies to the right of the second is the exchange rate.",
+        "95 % intervals. How far the first curve lies to the right of the second is the exchange rate."
+        + some_of(PANELS, len(measured)),
     )

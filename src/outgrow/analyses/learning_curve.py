@@ -11,7 +11,7 @@ import numpy as np
 from outgrow.analyses.base import Analysis, Comparison, comparison_names, roles_of
 from outgrow.experiment.cell import Cell
 from outgrow.experiment.course import course, refuse_untrained
-from outgrow.finding import Axis, Column, Figure, Finding, Mark, Panel, Series, Table, in_words
+from outgrow.finding import Axis, Column, Figure, Finding, Mark, Panel, Series, Table, in_words, some_of
 from outgrow.graph import Step
 from outgrow.measures.accuracy import accuracy, share
 from outgrow.measures.crossed import Interval
@@ -164,7 +164,7 @@ def _figure(curves: Sequence[Curve]) -> Figure:
         title="Students through training",
         panels=tuple(map(_panel, curves[:PANELS])),
         caption="Accuracy on test, agreement with the supervisor on what it answers there, and the share of its own "
-        "labels that the student repeats, after each epoch, with 95 % intervals.",
+        "labels that the student repeats, after each epoch, with 95 % intervals." + some_of(PANELS, len(curves)),
     )
 
 

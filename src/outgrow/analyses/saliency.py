@@ -15,7 +15,7 @@ from outgrow.experiment.cell import Cell
 from outgrow.experiment.scoring import Score
 from outgrow.experiment.steps import Fit
 from outgrow.experiment.students import ceiling
-from outgrow.finding import Axis, Colour, Column, Figure, Finding, Mark, Panel, Series, Table, Value, in_words
+from outgrow.finding import Axis, Colour, Column, Figure, Finding, Mark, Panel, Series, Table, Value, in_words, some_of
 from outgrow.graph import Settings, Step
 from outgrow.measures.accuracy import accuracy
 from outgrow.measures.crossed import mean_interval
@@ -206,7 +206,8 @@ def _figure(measured: Sequence[_Measured]) -> Figure:
         title="How linear the concept is",
         panels=tuple(panels),
         caption="Test accuracy of linear probes that learned ground truth from the features of a layer: before and "
-        "after finetuning, and of the last layer after a part of the training. Bars are 95 % intervals.",
+        "after finetuning, and of the last layer after a part of the training. Bars are 95 % intervals."
+        + some_of(PANELS, len(measured)),
     )
 
 

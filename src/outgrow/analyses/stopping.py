@@ -250,7 +250,7 @@ def _figure(cells: Sequence[_Stopped]) -> Figure:
     panel = Panel(
         title="Accuracy against the last epoch",
         x=Axis(label="", ticks=ticks),
-        y=Axis(label="gain, points", percent=True),
+        y=Axis(label="gain", percent=True, unit="points"),
         level=("last epoch", 0.0),
         series=tuple(
             Series(

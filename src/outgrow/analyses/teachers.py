@@ -13,7 +13,7 @@ from outgrow.analyses.base import Analysis, Comparison, Facts, comparison_names
 from outgrow.experiment.cell import Cell
 from outgrow.experiment.data import Gold, LabelsStep
 from outgrow.experiment.played import Play, Played
-from outgrow.finding import Axis, Column, Figure, Finding, Mark, Panel, Series, Table, Value, in_words
+from outgrow.finding import Axis, Column, Figure, Finding, Mark, Panel, Series, Table, Value, in_words, some_of
 from outgrow.graph import Step
 from outgrow.measures.crossed import Interval, mean_interval
 from outgrow.measures.effects import effects
@@ -66,10 +66,11 @@ class Teachers(Analysis):
         scored = {(cell.task, cell.test.split): cell.test for cell in cells if cell.task.regret_digest}
         if any(test.task.regret(test.read()) for test in scored.values()):
             return
-        names = ", ".join(dict.fromkeys(f"{cell.task.name} ({cell.test.split})" for cell in cells))
+        names = {f"{cell.task.name} ({cell.test.split})": cell.task for cell in cells}
+        advice = "; ".join(dict.fromkeys(task.regret_advice for task in names.values()))
         raise UserError(
-            f"analysis teachers needs examples of which it is known what each choice loses, and {names} has none: "
-            "leave it out, or use the test puzzles or the chess-preferences that ship"
+            "analysis teachers needs examples of which it is known what each choice loses, and "
+            f"{', '.join(names)} has none: {advice}"
         )
 
     def facts(self, cell: Cell) -> Facts:
@@ -227,7 +228,7 @@ def _figure(judged: Sequence[_Judged]) -> Figure:
         panels=tuple(map(_panel, judged[:PANELS])),
         caption="Win probability lost by the answers of the student, drawn at falling temperatures, beside the most "
         "probable answers of the best of its teachers and of their vote, with 95 % intervals. Lower is better; chance "
-        "is a legal move at random.",
+        "is a legal move at random." + some_of(PANELS, len(judged)),
     )
 
 

@@ -19,7 +19,7 @@ from outgrow.experiment.scoring import Score
 from outgrow.experiment.steps import predicted
 from outgrow.experiment.students import ceiling, student
 from outgrow.experiment.weak_labels import Labeller
-from outgrow.finding import Axis, Colour, Column, Figure, Finding, Mark, Panel, Series, Table, Value, in_words
+from outgrow.finding import Axis, Colour, Column, Figure, Finding, Mark, Panel, Series, Table, Value, in_words, some_of
 from outgrow.graph import Step
 from outgrow.measures.accuracy import accuracy
 from outgrow.measures.area import area_values
@@ -312,5 +312,5 @@ def _figure(measured: Sequence[_Measured]) -> Figure:
         panels=panels,
         caption="Test accuracy of models that differ in one thing: which share of the test examples was among the "
         "lines of their pretraining, solved. Bars are 95 % intervals over seeds and test examples, each seed with a "
-        "corpus of its own.",
+        "corpus of its own." + some_of(PANELS, len(measured)),
     )

@@ -183,8 +183,8 @@ def _figure(found: Collected, best: str, guess: Doubles) -> Figure:
     )
     panel = Panel(
         title=f"Predicted from {best}",
-        x=Axis(label="gain predicted from the other tasks, points", percent=True),
-        y=Axis(label="gain, points", percent=True),
+        x=Axis(label="gain predicted from the other tasks", percent=True, unit="points"),
+        y=Axis(label="gain", percent=True, unit="points"),
         diagonal=True,
         level=("no gain", 0.0),
         series=series,

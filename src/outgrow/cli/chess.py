@@ -1,4 +1,4 @@
-"""The commands that make the chess models and data: pretrain, mine, collect."""
+"""The commands that make the chess models and data: pretrain, mine, collect, move-values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from outgrow.cli.options import RUNS, Device, Log, StoreAt, Workers, app
-from outgrow.cli.running import fail, logging_to, resumable, writable_folder
+from outgrow.cli.running import fail, logging_to, resumable, writable_file, writable_folder
 
 
 @app.command()
@@ -92,3 +92,29 @@ def collect(
         corpus = graph.load(step, opened_store)
     for name, count in tables(mined, out, corpus).items():
         typer.echo(f"{count} {name}")
+
+
+@app.command()
+def move_values(
+    puzzles: Annotated[Path, typer.Argument(help="Puzzles, as the task chess-puzzles reads them.")],
+    out: Annotated[Path, typer.Option("--out", help="The Parquet file to write.")],
+    examples: Annotated[int, typer.Option("--examples", min=1, help="How many of the test puzzles.")] = 3000,
+    nodes: Annotated[int, typer.Option(min=1, help="How many nodes the engine searches in each position.")] = 6000,
+    engine: Annotated[str | None, typer.Option(help="The engine's program; by default stockfish.")] = None,
+) -> None:
+    """Judge every legal move of test puzzles with an engine, for win probability lost."""
+    from outgrow.chess.values import is_values, valued, write
+    from outgrow.tasks.chess_puzzles import ChessPuzzles
+    from outgrow.types import UserError
+
+    if out.suffix != ".parquet":
+        raise UserError(f"--out {out} is written as Parquet: name a file that ends in .parquet")
+    writable_file(out, "--out", None, is_values, "a table of values")
+    rows = ChessPuzzles(source=str(puzzles)).examples("test", None, seed=0).rows[:examples]
+    found = []
+    for row in valued(((row.id, row.prompt) for row in rows), engine, nodes):
+        found.append(row)
+        if len(found) % 100 == 0 or len(found) == len(rows):
+            typer.echo(f"[{len(found)}/{len(rows)}] positions", err=True)
+    write(found, out)
+    typer.echo(f"{len(found)} positions, {sum(len(row['values']) for row in found)} moves: {out}")

@@ -11,7 +11,7 @@ import numpy as np
 from outgrow.experiment.data import Gold, LabelsStep, Prepare
 from outgrow.graph import Context, Step
 from outgrow.measures.temperature import GREEDY, expected, tempered
-from outgrow.types import Doubles, Labels
+from outgrow.types import Doubles, Labels, UserError
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,6 +84,8 @@ class Played(Step[Play]):
         return f"judge moves of {self.examples.task.name} {self.examples.split}"
 
     def run(self, ctx: Context) -> Play:
+        if self.examples.task.regret_digest != self.digest:
+            raise UserError(f"{self.examples.task.name}: what choices lose has changed since the plan: run it again")
         examples, predictions = ctx.load(self.examples), ctx.load(self.predictions)
         regret, answered = self.examples.task.regret(examples), set(predictions.ids)
         rows = tuple(row for row in examples.rows if row.id in regret and row.id in answered)

@@ -12,7 +12,7 @@ from outgrow.analyses.base import comparison_names
 from outgrow.experiment.cell import Cell
 from outgrow.experiment.definition import Experiment
 from outgrow.experiment.grid import cells
-from outgrow.finding import Axis, Column, Figure, Finding, Mark, Panel, Series, Table, Unit, Value, in_words
+from outgrow.finding import Axis, Column, Figure, Finding, Mark, Panel, Series, Table, Unit, Value, in_words, some_of
 from outgrow.measures.crossed import Interval, OneGroupError
 from outgrow.measures.delta import function_of_means
 from outgrow.measures.difference import Difference, paired
@@ -262,7 +262,8 @@ def _estimated(found: Estimate | str | None) -> Value:
 
 
 def _figure(first: Side, second: Side, pairs: Sequence[_Pair]) -> Figure | None:
-    stated = [pair for pair in pairs if "student" in pair.differences][:DRAWN]
+    every = [pair for pair in pairs if "student" in pair.differences]
+    stated = every[:DRAWN]
     if not stated:
         return None
     metric = stated[0].first.metric
@@ -279,5 +280,5 @@ def _figure(first: Side, second: Side, pairs: Sequence[_Pair]) -> Figure | None:
         title=f"Students of {second.name} minus those of {first.name}",
         panels=(panel,),
         caption=f"Test {metric.name} of each student of {second.name} minus that of {first.name}, with 95 % intervals. "
-        f"Where one lies {better} the line, {second.name} is better.",
+        f"Where one is {better} zero, {second.name} is better." + some_of(DRAWN, len(every)),
     )

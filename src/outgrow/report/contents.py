@@ -39,8 +39,8 @@ TERMS = {  # of the glossary, beside the measures
     "naive": "plain finetuning on the weak labels, the baseline that every other method has to improve on",
 }
 SCORES = (
-    "Each mark is the test score of one model, with its 95 % interval. The student lies between its supervisor (floor) "
-    "and the same model trained on ground truth (ceiling)."
+    "Each mark is the test score of one model, with its 95 % interval: the student, its supervisor (floor) and the "
+    "same model trained on ground truth (ceiling)."
 )
 RECOVERY = (
     "Share of the gap from floor to ceiling that the student recovered, with 95 % intervals. A student to the right of "

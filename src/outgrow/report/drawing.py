@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH = 4.6  # inches of 72 units
+LINE = 0.155  # inches between two marks of a band
 
 # Colours of Okabe & Ito (2008), distinct for any colour vision: darker on white, lighter on black. Matplotlib draws
 # with the stand-ins on the left; the style sheet of the SVG replaces each by its two values.
@@ -48,8 +49,8 @@ LONGEST = 110  # characters of a name, at half the size; of a longer name both e
 
 
 @contextmanager
-def panels(count: int, height: float = 2.6) -> Iterator[tuple[Figure, list[Axes]]]:
-    """A figure of `count` axes, one below the other, each `height` inches high."""
+def panels(heights: Sequence[float]) -> Iterator[tuple[Figure, list[Axes]]]:
+    """A figure of axes, one below the other, as many inches high."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -70,8 +71,42 @@ def panels(count: int, height: float = 2.6) -> Iterator[tuple[Figure, list[Axes]
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the browser has its own fonts
         mpl.rcdefaults()  # a matplotlibrc of the user must not change a figure
         mpl.rcParams.update(style)
-        figure = Figure(figsize=(WIDTH, height * count), layout="constrained")
-        yield figure, list(figure.subplots(count, 1, squeeze=False)[:, 0])
+        figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
+        yield figure, list(figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0])
+
+
+def bands(axes: Axes, count: int) -> None:
+    """Bands from the top down; the marks of band i have their places from i to i + 0.55, below its `band_name`."""
+    axes.set_ylim(count - 0.4, -0.4)
+    axes.set_yticks([])
+    axes.grid(axis="x", color=ink("line"), linewidth=0.8)
+    axes.spines["left"].set_visible(False)
+
+
+def band_name(axes: Axes, at: int, text: str) -> None:
+    """The name of a band above its marks, since there is no room beside them on a phone. A long one has two lines."""
+    where = axes.get_yaxis_transform()
+    lines = two_lines(shortened(text))
+    size = min(8.5 if len(lines) == 1 else 7.5, 8.5 * CHARACTERS / max(*map(len, lines), 1))
+    looks: dict[str, Any] = {"va": "center", "size": size, "weight": "bold", "color": ink("ink"), "linespacing": 1.0}
+    title = axes.text(0.004, at - 0.2, "\n".join(lines), transform=where, **looks)
+    title.set(bbox={"facecolor": ink("paper"), "edgecolor": "none", "pad": 1.5}, in_layout=False)
+    if at:
+        axes.axhline(at - 0.4, color=ink("line"), linewidth=0.8, zorder=0)
+
+
+def name_lines(names: Iterable[str]) -> float:
+    """The lines of a band that names need beyond one line."""
+    return 0.8 if any(len(two_lines(shortened(name))) > 1 for name in names) else 0.0
+
+
+def two_lines(name: str) -> list[str]:
+    """A name that is too long to be read on one line, broken at the blank nearest its middle."""
+    blanks = [i for i, letter in enumerate(name) if letter == " "]
+    if len(name) <= CHARACTERS + 8 or not blanks:
+        return [name]
+    at = min(blanks, key=lambda i: abs(i - len(name) / 2))
+    return [name[:at], name[at + 1 :]]
 
 
 def ink(name: str) -> str:
@@ -107,7 +142,8 @@ def _adapted(tag: str, figure: str) -> str:
     for colour, (stand_in, _, _) in COLOURS.items():
         tag = tag.replace(stand_in, f"var(--{colour})")
     tag = re.sub(r'(?<=\bid=")|(?<=href="#)|(?<=url\(#)', f"{figure}-", tag)
-    return re.sub(r"(font: [^;\"]*?)'[^;\"]*", r"\1system-ui, sans-serif", tag).replace("xlink:href", "href")
+    font = r"(font(?:-family)?: [^;\"]*?)'[^;\"]*"  # matplotlib 3.11 writes its family apart from its size
+    return re.sub(font, r"\1system-ui, sans-serif", tag).replace("xlink:href", "href")
 
 
 def _style() -> str:

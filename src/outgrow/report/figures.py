@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from outgrow.metrics.base import Metric
-from outgrow.report.drawing import MARKS, fitted, hover, ink, panels, svg, words
+from outgrow.report.drawing import LINE, MARKS, band_name, bands, hover, ink, name_lines, panels, svg, words
 from outgrow.report.measures import MEASURES
 from outgrow.report.record import Record, name_of
 from outgrow.report.row import ROLES, TRIO
@@ -23,7 +23,6 @@ PLACES = {"ceiling": 0, "student": 1, "direct": 2, "floor": 3, "zero_shot": 4, "
 ORDER = ("floor", "direct", "student", "ceiling", "zero_shot", "frozen_probe")  # of the legend
 LEVELS = ("majority", "chance")  # a line, the first of them that a row has
 ENDS = ("", "_low", "_high")
-LINE = 0.155  # inches between two marks of a row
 
 
 def scores(records: Sequence[Record]) -> str:
@@ -33,9 +32,9 @@ def scores(records: Sequence[Record]) -> str:
     if not rows:
         return ""
     metric = rows[0].metric
-    with _axes(len(rows), 6.7) as (figure, axes):
+    with _axes([name_of(record, rows) for record in rows], 6.7) as (figure, axes):
         for at, record in enumerate(rows):
-            _title(axes, at, record, rows)
+            band_name(axes, at, name_of(record, rows))
             for role, line in PLACES.items():
                 _mark(axes, role, at + 0.03 + 0.12 * line, record, role)
             _level(axes, at, record)
@@ -62,9 +61,9 @@ def recovery(records: Sequence[Record]) -> str:
     stated = [estimate for record in records if (estimate := record.estimates.get("pgr"))]
     if not stated:
         return ""
-    with _axes(len(records), 2.6) as (figure, axes):
+    with _axes([name_of(record, records) for record in records], 2.6) as (figure, axes):
         for at, record in enumerate(records):
-            _title(axes, at, record, records)
+            band_name(axes, at, name_of(record, records))
             if "pgr" not in record.estimates:
                 axes.text(2, at + 0.2, "withheld", color=ink("muted"), style="italic", va="center", size=8)
             else:
@@ -93,17 +92,6 @@ def data(records: Sequence[Record], names: Sequence[str]) -> str:
         values = [flat[f"{name}{end}"] for name in stated for end in ENDS]
         writer.writerow([record.task, record.weak, record.strong, record.method, *values])
     return out.getvalue()
-
-
-def _title(axes: Axes, at: int, record: Record, records: Sequence[Record]) -> None:
-    """The name of a row above it, since there is no room beside it on a phone."""
-    where = axes.get_yaxis_transform()
-    name, size = fitted(name_of(record, records), 8.5)
-    box = {"facecolor": ink("paper"), "edgecolor": "none", "pad": 1.5}
-    title = axes.text(0.004, at - 0.2, name, transform=where, va="center", size=size, weight="bold", color=ink("ink"))
-    title.set(bbox=box, in_layout=False)
-    if at:
-        axes.axhline(at - 0.4, color=ink("line"), linewidth=0.8, zorder=0)
 
 
 def axis_label(metric: Metric) -> str:
@@ -166,11 +154,8 @@ def _look(name: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _axes(rows: int, lines: float) -> Iterator[tuple[Figure, Axes]]:
-    """Axes with a band for each row from the top down, each `lines` lines high."""
-    with panels(1, height=rows * lines * LINE + 0.75) as (figure, (axes,)):
-        axes.set_ylim(rows - 0.4, -0.4)
-        axes.set_yticks([])
-        axes.grid(axis="x", color=ink("line"), linewidth=0.8)
-        axes.spines["left"].set_visible(False)
+def _axes(names: Sequence[str], lines: float) -> Iterator[tuple[Figure, Axes]]:
+    """Axes with a band for each name from the top down, each `lines` lines high, or more where names are long."""
+    with panels([len(names) * (lines + name_lines(names)) * LINE + 0.75]) as (figure, (axes,)):
+        bands(axes, len(names))
         yield figure, axes

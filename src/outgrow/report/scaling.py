@@ -37,7 +37,7 @@ def scaling(records: Sequence[Record], weights: Mapping[str, int]) -> str:
     where = {name: log10(weights[name]) if known else float(i) for i, name in enumerate(names)}
     each = list(dict.fromkeys((record.task, record.method) for record in scored))
     methods = {method for _, method in each}
-    with panels(len(each), height=3.1) as (figure, grid):
+    with panels([3.1] * len(each)) as (figure, grid):
         for axes, (task, method) in zip(grid, each, strict=True):
             _panel(axes, [r for r in scored if (r.task, r.method) == (task, method)], where)
             axes.set_xticks(

@@ -65,7 +65,7 @@ def stopping(curves: Mapping[str, Sequence[Curve]]) -> str:
     """The figure: for each row accuracy above and loss below, a curve a seed and their mean; "" without curves."""
     if not curves:
         return ""
-    with panels(2 * len(curves), height=2.0) as (figure, axes):
+    with panels([2.0, 2.0] * len(curves)) as (figure, axes):
         described = []
         for above, below, (name, seeds) in zip(axes[::2], axes[1::2], curves.items(), strict=True):
             _panel(above, seeds, TRUTH, 100.0)

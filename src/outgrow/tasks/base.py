@@ -167,6 +167,11 @@ class Task:
         ""."""
         return ""
 
+    @property
+    def regret_advice(self) -> str:
+        """Where `regret` says nothing of any example that is scored: what to do. Default: use another task."""
+        return "use a task of chess moves, chess-puzzles or chess-preferences"
+
     def regret(self, examples: Examples) -> Mapping[str, tuple[float, ...]]:
         """What each choice loses beside the best one, for examples where it is known: in chess, win probability.
 

@@ -49,6 +49,10 @@ class ChessAdvantage(Task):
         scores = _positions(self.digest or self.pinned().digest)[1]
         return {"margin": {id: abs(win_probability(scores[id]) - 0.5) for id in examples.ids}}
 
+    @property
+    def regret_advice(self) -> str:
+        return "its answers are no moves, so none is lost: use chess-puzzles or chess-preferences"
+
     def drawing(self, example: Example, marked: Mapping[str, str]) -> str:
         """The board of the position."""
         return drawing.of_prompt(example.prompt, marked)

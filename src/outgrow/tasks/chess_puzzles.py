@@ -44,6 +44,9 @@ class ChessPuzzles(Task):
     they start from, as in the training data of the ladder. Mined puzzles have all moves of the game; Lichess puzzles
     only the opponent's last one. plies: the largest number of moves; longer games are truncated from the left.
 
+    values: what an engine says that each legal move is worth, a file of `outgrow move-values`. The bundled puzzles of
+    test have theirs. They are read by scores alone.
+
     A prompt of moves contains no move that was played in the position of a puzzle. Such a move may be the solution of
     an earlier puzzle of the same game, so of the same split, and would show the student ground truth beside the weak
     label. The prompt therefore starts after the last such position.
@@ -65,6 +68,7 @@ class ChessPuzzles(Task):
     digest: str = ""
     prompt: Literal["position", "moves"] = "position"
     plies: int = LONGEST
+    values: str = not_hashed(default="")
 
     def __post_init__(self) -> None:
         check_ranges(self, prompt=one_of("position", "moves"), plies=whole(1))
@@ -103,13 +107,35 @@ class ChessPuzzles(Task):
         return {puzzles.measure: difficulty, "theme": theme}
 
     @property
+    def _values_path(self) -> Path | None:
+        if self.values:
+            return on_this_machine(self.values)
+        return None if self.source else Path(str(files("outgrow") / VALUES))
+
+    @property
     def regret_digest(self) -> str:
-        return "" if self.source else digest_of_files([_values_path()])
+        return digest_of_files([path]) if (path := self._values_path) else ""
+
+    @property
+    def regret_advice(self) -> str:
+        return (
+            f"judge the moves of the test puzzles once, outgrow move-values {self.source or 'PUZZLES'} --out "
+            'values.parquet, and set the field values = "values.parquet" of the task'
+        )
 
     def regret(self, examples: Examples) -> Mapping[str, tuple[float, ...]]:
         """The win probability that each move loses beside the best one, by the engine's value of every legal move.
-        The puzzles of test have it, of those that ship."""
-        known = {} if self.source else _values(self.regret_digest)
+
+        Raises UserError for another number of values than of legal moves.
+        """
+        path = self._values_path
+        known = _values(path, self.regret_digest) if path else {}
+        for row in examples.rows:
+            if len(known.get(row.id, row.choices)) != len(row.choices):
+                raise UserError(
+                    f"{path}: the puzzle {row.id} has {len(known[row.id])} values and {len(row.choices)} legal moves: "
+                    f"{values.MAKE}"
+                )
         return {id: lost(known[id]) for id in examples.ids if id in known}
 
     def drawing(self, example: Example, marked: Mapping[str, str]) -> str:
@@ -131,15 +157,11 @@ class ChessPuzzles(Task):
         return Passage(given=example.prompt, text=answer)
 
 
-def _values_path() -> Path:
-    return Path(str(files("outgrow") / VALUES))
-
-
-@lru_cache(maxsize=1)
-def _values(digest: str) -> dict[str, tuple[int, ...]]:
-    """The shipped values of moves, by the id of the puzzle."""
-    refuse_changed([_values_path()], digest)
-    return values.read(_values_path())
+@lru_cache(maxsize=4)
+def _values(path: Path, digest: str) -> dict[str, tuple[int, ...]]:
+    """The values of moves in a file, by the id of the puzzle."""
+    refuse_changed([path], digest)
+    return values.read(path)
 
 
 @lru_cache(maxsize=4)
