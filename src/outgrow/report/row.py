@@ -156,7 +156,8 @@ def _score(role: str, row: Row) -> Estimated:
     if shared not in known:
         table = row.table(scores)
         known[shared] = None if table is None else _mean(table, row)
-    return known[shared]
+    estimated: Estimated = known[shared]
+    return estimated
 
 
 def _mean(table: Doubles, row: Row) -> Estimated:
