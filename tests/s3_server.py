@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ def s3_server() -> Iterator[str]:
     pytest.importorskip("s3fs")
     from werkzeug.serving import make_server
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for each request
     backend, one_at_a_time = moto.DomainDispatcherApplication(moto.create_backend_app), threading.Lock()
 
     def atomic(environ: Any, start: Any) -> list[bytes]:
@@ -48,7 +50,10 @@ def make_bucket(server: str, name: str) -> str:
 
 def use_server(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     """Let clients of S3 use the server at `url` for the rest of the test."""
+    import s3fs
+
     for name in PROXIES:
         monkeypatch.delenv(name, raising=False)
     for name, value in {**ENVIRONMENT, "AWS_ENDPOINT_URL": url}.items():
         monkeypatch.setenv(name, value)
+    s3fs.S3FileSystem.clear_instance_cache()  # a client keeps the server that it was made for

@@ -14,7 +14,7 @@ from s3_server import make_bucket, s3_server, use_server
 from toys import Add, Blob, Chain, Const
 
 from outgrow.executors.inline import Inline
-from outgrow.graph import STOPPING, Event, Outcome, Step, load, plan, run
+from outgrow.graph import STOPPING, Event, Outcome, Resources, Step, Worker, load, plan, run
 from outgrow.store import Damaged, Store, as_digests, digest_of_text, trouble
 from outgrow.store.lease import hold
 from outgrow.store.storage import Storage
@@ -65,6 +65,44 @@ def test_a_manifest_is_read_once(store: Store, server: str, monkeypatch: pytest.
         use_server(monkeypatch, proxy.url)
         assert [Blob.load(Store(store.url).fetch(KEY)) for _ in range(2)] == [Blob(b"one")] * 2
     assert not [path for path in requested if "manifests" in path]
+
+
+def test_a_worker_that_joins_downloads_nothing_that_it_does_not_need(
+    store: Store, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished = [Add(terms=(Const(value=i),)) for i in range(5)]
+    with Inline() as executor:
+        assert len(run(finished, store, executor).computed) == 10
+    store._known.clear()  # as in another process
+    requested: list[str] = []
+
+    def count(request: Request) -> None:
+        requested.append(f"{request.method} {request.path}")
+
+    joined = Worker(name="late", resources=Resources(cores=1, gpus=0, memory_gb=4.0))
+    with Proxy(server, count) as proxy, Inline() as executor:
+        use_server(monkeypatch, proxy.url)
+        more = Add(terms=(Const(value=0), Const(value=1)))
+        outcome = run([*finished, more], Store(store.url), executor, worker=joined)
+    assert outcome.computed == (more,)
+    read = [path for path in requested if path.startswith("GET") and "list-type" not in path]
+    assert not [path for path in read if "manifests" not in path and "leases" not in path]  # inputs are here already
+
+
+def test_an_empty_folder_is_listed_by_one_request(store: Store, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.storage.write("checkpoints/const-0123456789ab/file", b"deeper")
+    requested: list[str] = []
+
+    def count(request: Request) -> None:
+        requested.append(request.path)
+
+    with Proxy(server, count) as proxy:
+        use_server(monkeypatch, proxy.url)
+        storage = Store(store.url).storage
+        assert storage.names("leases") == set()
+        assert storage.files("manifests") == {}
+        assert len(requested) == 2
+        assert storage.names("checkpoints") == {"const-0123456789ab"}
 
 
 def test_what_was_set_aside_and_computed_again_is_found(store: Store) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from outgrow.experiment.data import Prepare
 from outgrow.graph import Context, Step
-from outgrow.types import Doubles, UserError
+from outgrow.types import Doubles, UserError, read_parquet
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,9 +37,7 @@ class Numbers:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read the numbers back."""
-        import pyarrow.parquet as pq
-
-        table = pq.read_table(folder / "numbers.parquet")
+        table = read_parquet(folder / "numbers.parquet")
         return cls(ids=tuple(table["id"].to_pylist()), values=table["value"].to_numpy().astype(np.float64))
 
 

@@ -15,7 +15,7 @@ from outgrow.experiment.pretrained import Pretrained, solved
 from outgrow.graph import Context, Resources, Settings, Step
 from outgrow.measures.area import matched
 from outgrow.models.base import Model
-from outgrow.types import Doubles, UserError
+from outgrow.types import Doubles, UserError, read_parquet
 
 FEWEST = 20  # groups of either set, as in `measures.pgr`
 
@@ -46,9 +46,7 @@ class MemberScores:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        import pyarrow.parquet as pq
-
-        columns = pq.read_table(folder / "membership.parquet").to_pydict()
+        columns = read_parquet(folder / "membership.parquet").to_pydict()
         arrays = {name: np.array(columns[name]) for name in ("tested", "score", "blind")}
         return cls(ids=tuple(columns["id"]), groups=tuple(columns["group"]), **arrays)
 

@@ -11,7 +11,7 @@ import numpy as np
 from outgrow.experiment.data import Gold, LabelsStep, Prepare
 from outgrow.graph import Context, Step
 from outgrow.measures.temperature import GREEDY, expected, tempered
-from outgrow.types import Doubles, Labels, UserError
+from outgrow.types import Doubles, Labels, UserError, read_parquet
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,9 +50,7 @@ class Play:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read the tables back."""
-        import pyarrow.parquet as pq
-
-        table = pq.read_table(folder / "play.parquet")
+        table = read_parquet(folder / "play.parquet")
 
         def of(name: str) -> Doubles:
             flat = table[name].combine_chunks().flatten().to_numpy()

@@ -25,13 +25,15 @@ class Plan:
     """The steps to run for some targets.
 
     todo: steps to run, inputs before readers. cached: finished steps that are targets, or inputs of steps to run.
-    stored: every key of the store. damaged: why artifacts cannot be used, by key.
+    stored: every key of the store. read: the manifests of the cached steps. damaged: why artifacts cannot be used, by
+    key.
     """
 
     targets: tuple[Step[Any], ...]
     todo: tuple[Step[Any], ...]
     cached: tuple[Step[Any], ...]
     stored: frozenset[str]
+    read: dict[str, Manifest]
     damaged: dict[str, str]
     store: Store
 
@@ -61,7 +63,9 @@ class Plan:
         found: dict[str, list[Manifest]] = {}
         for kind in {_kind(step.key) for step in self.todo}:
             keys = sorted(key for key in self.stored if _kind(key) == kind)[:COMPARED]
-            found[kind] = [each for each in self.store.manifests(keys).values() if isinstance(each, Manifest)]
+            read = self.store.manifests([key for key in keys if key not in self.read])
+            each = (self.read.get(key) or read.get(key) for key in keys)
+            found[kind] = [manifest for manifest in each if isinstance(manifest, Manifest)]
         return found
 
 
@@ -75,15 +79,22 @@ def plan(targets: Sequence[Step[Any]], store: Store) -> Plan:
     Raises UserError if the store has a step's key with another identity.
     """
     stored = store.listing()
+    read: dict[str, Manifest] = {}
     damaged: dict[str, str] = {}
     todo, cached = _split(targets, stored)
-    trusted: set[str] = set()
-    while unknown := [step for step in cached if step.key not in trusted]:
-        damage = _untrusted(unknown, store)
-        trusted.update(step.key for step in unknown)
-        damaged |= damage
+    while unread := [step for step in cached if step.key not in read]:
+        manifests = store.manifests([step.key for step in unread])
+        for step in unread:
+            match manifests.get(step.key):
+                case Manifest() as manifest:
+                    compare(step, manifest, store)
+                    read[step.key] = manifest
+                case Damaged() as damage:
+                    damaged[step.key] = damage.why
+                case None:
+                    damaged[step.key] = "its manifest has gone"
         todo, cached = _split(targets, stored - damaged.keys())
-    return Plan(tuple(targets), todo, cached, stored, damaged, store)
+    return Plan(tuple(targets), todo, cached, stored, read, damaged, store)
 
 
 def _split(targets: Sequence[Step[Any]], stored: Collection[str]) -> tuple[Steps, Steps]:
@@ -104,21 +115,6 @@ def _split(targets: Sequence[Step[Any]], stored: Collection[str]) -> tuple[Steps
                 stack.append((step, True))
                 stack.extend((parent, False) for parent in reversed(step.inputs()))
     return tuple(todo.values()), tuple(cached.values())
-
-
-def _untrusted(steps: Sequence[Step[Any]], store: Store) -> dict[str, str]:
-    """Read the manifests of finished steps; why some cannot be used, by key."""
-    manifests = store.manifests([step.key for step in steps])
-    damaged: dict[str, str] = {}
-    for step in steps:
-        match manifests.get(step.key):
-            case Manifest() as manifest:
-                compare(step, manifest, store)
-            case Damaged() as damage:
-                damaged[step.key] = damage.why
-            case None:
-                damaged[step.key] = "its manifest has gone"
-    return damaged
 
 
 def compare(step: Step[Any], manifest: Manifest, store: Store) -> None:

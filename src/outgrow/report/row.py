@@ -150,8 +150,14 @@ def score_of(role: str) -> Estimator:
 
 
 def _score(role: str, row: Row) -> Estimated:
-    table = row.table(row.scores(role, row.used))
-    return None if table is None else _mean(table, row)
+    """Rows that differ only in the method share floor, ceiling and more, which are estimated once."""
+    scores, known = row.scores(role, row.used), row.stored.means
+    shared = tuple(score.key for score in scores)
+    if shared not in known:
+        table = row.table(scores)
+        known[shared] = None if table is None else _mean(table, row)
+    estimated: Estimated = known[shared]
+    return estimated
 
 
 def _mean(table: Doubles, row: Row) -> Estimated:

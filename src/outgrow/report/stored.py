@@ -73,13 +73,14 @@ class StoredArtifacts:
         self._notes: dict[str, tuple[str, ...]] = {}
         self._numbers: dict[str, int] = {}  # of groups, by their names
         self._sampled: dict[str, Compact] = {}  # groups by the key of the examples
+        self.means: dict[tuple[str, ...], Any] = {}  # what rows have estimated, by the keys of the scores
         self._only: frozenset[str] | None = None
         self._shown: dict[str, Ints] = {}
 
     def only(self, ids: frozenset[str]) -> StoredArtifacts:
         """A view of these test examples only."""
         part = copy(self)
-        part._only, part._shown, part._values = ids, {}, {}
+        part._only, part._shown, part._values, part.means = ids, {}, {}, {}
         return part
 
     @property

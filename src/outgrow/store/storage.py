@@ -125,23 +125,28 @@ class Storage:
         try:
             if self.local:
                 return {path.name for path in (self.local / folder).iterdir()}
-            fs, root = self._opened
-            paths = fs.ls(f"{root}/{folder}".rstrip("/"), detail=False)
+            return {path[len(folder) + 1 :].partition("/")[0] for path in self._found(folder)}
         except FileNotFoundError:
             return set()
-        return {path.rstrip("/").rpartition("/")[2] for path in paths} - {""}
 
     @_reads
     def files(self, folder: str) -> dict[str, tuple[int, float]]:
         """All files below a folder: from relative path to (bytes, modification time in seconds since the epoch)."""
         if self.local:
             return dict(_files(self.local, self.local / folder))
-        fs, root = self._opened
-        every = fs.find(f"{root}/{folder}".rstrip("/"), detail=True)
         return {
-            path[len(root) + 1 :]: (info["size"], info["LastModified"].timestamp() if "LastModified" in info else 0)
-            for path, info in every.items()
+            path: (info["size"], info["LastModified"].timestamp() if "LastModified" in info else 0)
+            for path, info in self._found(folder).items()
         }
+
+    def _found(self, folder: str) -> dict[str, dict[str, Any]]:
+        """What the server knows of all files below a folder, by relative path."""
+        fs, root = self._opened
+        if "s3" in fs.protocol and folder:  # by prefix, since s3fs asks twice more for a folder that is empty
+            every = fs.find(root, prefix=f"{folder}/", detail=True)
+        else:
+            every = fs.find(f"{root}/{folder}".rstrip("/"), detail=True)
+        return {path[len(root) + 1 :]: info for path, info in every.items()}
 
     def read(self, paths: Sequence[str]) -> dict[str, bytes]:
         """The contents of the files among `paths` that exist."""

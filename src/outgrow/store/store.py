@@ -98,7 +98,7 @@ class Store:
         for path, data in self.storage.read([_manifest(key) for key in keys]).items():
             key = path.removeprefix(f"{MANIFESTS}/").removesuffix(".json")
             try:
-                parsed[key] = Manifest.parse(key, data)
+                parsed[key] = self._known[key] = Manifest.parse(key, data)
             except Damaged as damage:
                 parsed[key] = damage
         return parsed
@@ -123,7 +123,7 @@ class Store:
             with suppress(Damaged):  # another run may have set it aside and computed it again
                 return self._fetched(manifest, only)
         try:
-            manifest = known[key] = self.manifest(key)
+            manifest = self.manifest(key)
         except KeyError:
             raise Gone(key) from None
         return self._fetched(manifest, only)
