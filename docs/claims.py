@@ -143,7 +143,12 @@ CLAIMS = (
             method="finetune on weak labels, probe on ground truth (oracle)",
             minus="probe on ground truth (oracle)",
         ),
-        text=None,
+        text=Where(
+            example="text-saliency",
+            column="student",
+            method="finetune on weak labels, probe on ground truth (oracle)",
+            minus="probe on ground truth (oracle)",
+        ),
     ),
     Claim(
         says="Stopping on ground truth is better than stopping on weak labels",

@@ -143,8 +143,9 @@ def _head(axes: Axes, panel: Panel, handles: Sequence[Line2D] = ()) -> None:
         return
     place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1.0), "ncols": columns}
     looks: dict[str, Any] = {"frameon": False, "fontsize": 8.5, "labelcolor": ink("ink")}
-    given = {"handles": handles} if handles else {}
-    legend = axes.legend(handlelength=1.4, handletextpad=0.5, columnspacing=1.0, **given, **looks, **place)
+    if handles:
+        looks["handles"] = handles
+    legend = axes.legend(handlelength=1.4, handletextpad=0.5, columnspacing=1.0, **looks, **place)
     legend.set_in_layout(False)
 
 
