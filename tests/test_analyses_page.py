@@ -26,7 +26,7 @@ def test_what_it_shows_of_toml_is_accepted() -> None:
     shown = [*re.findall(r"```toml\n(.*?)```", PAGE, re.S), *re.findall(r"^    (analyses = .*)$", PAGE, re.M)]
     assert len(shown) >= 4
     for text in shown:
-        assert experiment_from({**TABLE, **tomllib.loads(text)}).analyses
+        assert experiment_from({**TABLE, **tomllib.loads(text)}).analyses or "analyses" not in text
 
 
 def test_the_script_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

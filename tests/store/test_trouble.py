@@ -37,9 +37,6 @@ class Flaky(MemoryFileSystem):  # type: ignore[misc]
             raise Flaky.error
         return getattr(MemoryFileSystem, name)(self, *args, **named)
 
-    def ls(self, *args: Any, **named: Any) -> Any:
-        return self._answer("ls", *args, **named)
-
     def find(self, *args: Any, **named: Any) -> Any:
         return self._answer("find", *args, **named)
 
@@ -112,7 +109,7 @@ def test_every_operation_survives_what_passes(store: Store, name: str) -> None:
     assert store.prune({top.key}) > 0
     assert store.listing() == {top.key}
     assert store.storage.names("leases") == set()
-    assert {"ls", "find", "cat_file", "pipe_file", "put_file", "get_file", "rm_file"} <= set(Flaky.names)
+    assert {"find", "cat_file", "pipe_file", "put_file", "get_file", "rm_file"} <= set(Flaky.names)
 
 
 def test_what_was_read_is_not_asked_for_again(store: Store) -> None:
@@ -149,7 +146,7 @@ def test_what_asking_again_cannot_mend_is_reported_at_once(store: Store) -> None
         Flaky.names.clear()
         with pytest.raises((UserError, AnswerError, ValueError)):
             store.listing()
-        assert Flaky.names == ["ls"]
+        assert Flaky.names == ["find"]
 
 
 def test_an_exclusive_creation_whose_answer_was_lost_has_succeeded(

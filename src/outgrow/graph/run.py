@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 from outgrow.graph.compute import Job, JobResult
@@ -297,8 +298,7 @@ class _Run:
         self.report(Event(kind=kind, key=step.key, title=step.title, text=text, seconds=seconds))
 
     def _verified(self) -> Plan:
-        """The plan, with damaged targets set aside. No step reads these, so nothing else would check them. Workers
-        leave that to `outgrow run`: else each would read all that is finished."""
+        """The plan, with damaged targets set aside, which no step would read. A worker would read all that is finished."""
         first = plan(self.targets, self.store)
         if self.worker:
             return first
@@ -390,13 +390,11 @@ def _there(executor: ExecutorProtocol, settings: Settings, worker: Worker | None
 
 def _results(future: Future[tuple[JobResult, ...]], steps: Sequence[Step[Any]]) -> tuple[JobResult, ...]:
     """How each step of a job ended."""
+    failed = partial(JobResult, kind="failed", user_error=True, here=True)
     try:
         results = future.result()
         return results if len(results) == len(steps) else results[:1] * len(steps)  # one for a job that was not read
     except CancelledError:
-        return tuple(JobResult(kind="failed", text="cancelled", user_error=True, here=True) for _ in steps)
+        return tuple(failed(text="cancelled") for _ in steps)
     except Exception as error:  # of the executor: a step's own errors come back as a JobResult
-        text = "{} could not be run: {}"
-        return tuple(
-            JobResult(kind="failed", text=text.format(step.key, error), user_error=True, here=True) for step in steps
-        )
+        return tuple(failed(text=f"{step.key} could not be run: {error}") for step in steps)

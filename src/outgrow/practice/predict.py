@@ -65,8 +65,8 @@ def predict_file(
         UserError: The folder holds no model, the file cannot be read or has no such column, or `out` cannot be written.
 
     Example:
-        >>> predict_file(Path("model"), Path("reviews.csv"), Path("predictions.parquet"))
-        Predicted(rows=20, empty=0, too_long=0, longest=512)
+        >>> predict_file(Path("model"), Path("reviews.csv"), Path("predictions.parquet")).rows
+        20
     """
     rows = tables.rows(source)
     first = list(islice(rows, 1))
