@@ -298,7 +298,7 @@ class _Run:
         self.report(Event(kind=kind, key=step.key, title=step.title, text=text, seconds=seconds))
 
     def _verified(self) -> Plan:
-        """The plan, with damaged targets set aside, which no step would read. A worker would read all that is finished."""
+        """The plan, with damaged targets set aside. Workers do not look: each would read all that is finished."""
         first = plan(self.targets, self.store)
         if self.worker:
             return first
