@@ -139,6 +139,16 @@ def test_what_does_not_pass_is_one_line(store: Store, monkeypatch: pytest.Monkey
         assert "\n" not in str(caught.value)
 
 
+def test_an_answer_that_is_cut_off_is_asked_for_again() -> None:
+    """The client's code for it, 400, is not the server's."""
+    aiohttp = pytest.importorskip("aiohttp", reason="pip install 'outgrow[s3]'")
+    from aiohttp.http_exceptions import ContentLengthError
+
+    error = aiohttp.ClientPayloadError("Response payload is not completed")
+    error.__cause__ = ContentLengthError("received 445 of 890 bytes")
+    assert trouble.retry_seconds(error) == trouble.RETRIED
+
+
 def test_what_asking_again_cannot_mend_is_reported_at_once(store: Store) -> None:
     Flaky.failing = 10**9
     for error in (OSError(errno.EINVAL, "no such parameter"), AnswerError(400), ValueError("a fault of ours")):

@@ -98,6 +98,8 @@ def _is_interruption(error: Exception) -> bool:
 def _status(error: BaseException) -> int | None:
     """The HTTP status of an error or its cause; None if there is none."""
     for source in (error, error.__cause__):
+        if type(source).__module__ == "aiohttp.http_exceptions":
+            continue  # the client's code for an answer that was cut off, not what the server said
         response = getattr(source, "response", None)
         code = response.get("ResponseMetadata", {}).get("HTTPStatusCode") if isinstance(response, dict) else None
         for status in (code, getattr(source, "status", None), getattr(source, "code", None)):
