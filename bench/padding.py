@@ -9,12 +9,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
+from importlib.resources import files
 from pathlib import Path
 from unittest.mock import patch
 
-from bench.training import HYPER, Shape, outgrow, shapes
+from bench.training import HYPER, Shape, binary, outgrow, shapes
 from bench.turns import REPEATS, Measured, measured
 from outgrow.graph import Settings
+from outgrow.tasks.chess_puzzles import ChessPuzzles
 from outgrow.training import batches, packing
 from outgrow.training.network import open_network
 from outgrow.training.precision import has_fast_bf16
@@ -27,11 +29,19 @@ def measure(scale: float = 0.5, repeats: int = REPEATS) -> list[Measured]:
     """Tokens that layers read by real ones, and examples a second of training, in the precision of an experiment."""
     found: list[Measured] = []
     with tempfile.TemporaryDirectory() as scratch:
-        for shape in shapes(Path(scratch), scale):
+        for shape in (*shapes(Path(scratch), scale), puzzles(Path(scratch), scale)):
             run, sizes = outgrow(shape), lengths(shape)
             contestants = {PADDED: partial(_padded, run, sizes), PACKED: partial(_packed, run)}
             found += measured(shape.title, contestants, PADDED, repeats)
     return found
+
+
+def puzzles(scratch: Path, scale: float) -> Shape:
+    """The largest model of the ladder, on the prompts that it learns from in the experiments."""
+    drawn = ChessPuzzles().examples("transfer", int(640 * scale), 0)
+    prompts = binary([row.prompt for row in drawn.rows])
+    folder = Path(str(files("outgrow"))) / "chess/ladder/queen"
+    return Shape(title="queen on chess puzzles", folder=folder, examples=prompts, scratch=scratch)
 
 
 def _padded(run: Callable[..., Mapping[str, float]], sizes: Ints) -> dict[str, float]:
